@@ -1,0 +1,138 @@
+#include "base/log.h"
+
+#include "base/clock.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const level_names[] = {"debug", "info", "notice", "warn", "error"};
+static const char *const level_colours[] = {"\033[2m", "", "\033[36m", "\033[33m", "\033[31m"};
+
+static struct {
+    int fd;
+    int text, colour;
+    uint32_t level;
+} out = {.fd = 2, .level = 1};
+
+void log_init(int fd, enum log_form form, uint32_t level)
+{
+    out.fd = fd;
+    out.text = form == LOG_TEXT || (form == LOG_AUTO && isatty(fd));
+    out.colour = out.text && isatty(fd);
+    out.level = level;
+}
+
+int log_level_of(const char *word)
+{
+    for (int i = 0; i < 5; i++)
+        if (!strcmp(word, level_names[i]))
+            return i;
+    return -1;
+}
+
+/* Appends text as the inside of a JSON string; bytes that are not valid there become '?'. */
+static size_t json_text(char *to, size_t room, const char *text)
+{
+    size_t n = 0;
+
+    for (; *text && n + 7 < room; text++) {
+        unsigned char c = (unsigned char)*text;
+
+        if (c == '"' || c == '\\') {
+            to[n++] = '\\';
+            to[n++] = (char)c;
+        } else if (c == '\n' || c == '\t') {
+            to[n++] = '\\';
+            to[n++] = c == '\n' ? 'n' : 't';
+        } else if (c < 0x20 || c == 0x7f) {
+            n += (size_t)snprintf(to + n, room - n, "\\u%04x", c);
+        } else {
+            to[n++] = (char)c;
+        }
+    }
+    to[n] = 0;
+    return n;
+}
+
+static size_t as_json(char *line, size_t size, uint32_t level, const struct log_origin *o,
+                      const char *text)
+{
+    char when[25];
+    size_t n;
+
+    clock_iso(clock_wall_ms(), when);
+    n = (size_t)snprintf(line, size, "{\"ts\":\"%s\",\"level\":\"%s\"", when, level_names[level]);
+    if (o && o->plugin)
+        n += (size_t)snprintf(line + n, size - n, ",\"plugin\":\"%s\"", o->plugin);
+    if (o && o->cell)
+        n += (size_t)snprintf(line + n, size - n, ",\"cell\":\"%s\"", o->cell);
+    if (o && o->pid)
+        n += (size_t)snprintf(line + n, size - n, ",\"pid\":%d", o->pid);
+    if (o && o->trace)
+        n += (size_t)snprintf(line + n, size - n, ",\"correlation\":\"%016llx\"",
+                              (unsigned long long)o->trace);
+    n += (size_t)snprintf(line + n, size - n, ",\"msg\":\"");
+    n += json_text(line + n, size - n - 4, text);
+    n += (size_t)snprintf(line + n, size - n, "\"}\n");
+    return n;
+}
+
+static size_t as_text(char *line, size_t size, uint32_t level, const struct log_origin *o,
+                      const char *text)
+{
+    char when[25], trace[24] = "";
+    size_t n;
+
+    clock_iso(clock_wall_ms(), when);
+    if (o && o->trace)
+        snprintf(trace, sizeof(trace), " %016llx", (unsigned long long)o->trace);
+    n = (size_t)snprintf(line, size, "%s%.12s %-6s %s%s%s %.*s%s\n",
+                         out.colour ? level_colours[level] : "", when + 11, level_names[level],
+                         o && o->plugin ? o->plugin : "host", trace, ":", (int)(size - 200), text,
+                         out.colour ? "\033[0m" : "");
+    return n < size ? n : size - 1;
+}
+
+void log_write(uint32_t level, const struct log_origin *origin, const char *text)
+{
+    char line[4096];
+    size_t n;
+
+    if (level > 4)
+        level = 4;
+    if (level < out.level)
+        return;
+    n = out.text ? as_text(line, sizeof(line), level, origin, text)
+                 : as_json(line, sizeof(line), level, origin, text);
+    if (write(out.fd, line, n) < 0) {
+        /* nowhere left to say so */
+    }
+}
+
+void log_for(uint32_t level, const struct log_origin *origin, const char *format, ...)
+{
+    char text[3072];
+    va_list ap;
+
+    if (level < out.level)
+        return;
+    va_start(ap, format);
+    vsnprintf(text, sizeof(text), format, ap);
+    va_end(ap);
+    log_write(level, origin, text);
+}
+
+void log_host(uint32_t level, const char *format, ...)
+{
+    char text[3072];
+    va_list ap;
+
+    if (level < out.level)
+        return;
+    va_start(ap, format);
+    vsnprintf(text, sizeof(text), format, ap);
+    va_end(ap);
+    log_write(level, NULL, text);
+}

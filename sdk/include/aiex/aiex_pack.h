@@ -1,0 +1,557 @@
+/*
+ * aiex_pack.h - reading and writing the msgpack maps that Aiex messages are.
+ *
+ * Optional: any msgpack library does as well. Everything is inline and allocates
+ * nothing. The writer fills memory that the caller gives and only counts once it is
+ * full, so one check at the end is enough:
+ *
+ *     uint8_t mem[256];
+ *     struct aiex_writer w;
+ *     aiex_writer_init(&w, mem, sizeof(mem));
+ *     aiex_w_map(&w, 2);
+ *     aiex_w_key_str(&w, "model", "small");
+ *     aiex_w_key_bool(&w, "stream", 1);
+ *     if (w.failed) ...                  too small: w.len says how much is needed
+ *     host->reply(host, id, aiex_written(&w));
+ *
+ * The reader takes hostile bytes: every length is checked, nesting is limited to
+ * AIEX_PACK_DEPTH, values are copied out and strings are slices into the body (valid
+ * while the body is). A missing key and a wrong type are told apart.
+ *
+ * Format: https://github.com/msgpack/msgpack/blob/master/spec.md (types ext and
+ * timestamp are skipped, never produced).
+ */
+#ifndef AIEX_PACK_H
+#define AIEX_PACK_H
+
+#include <aiex/aiex_plugin.h>
+#include <string.h>
+
+#define AIEX_PACK_DEPTH 32
+
+/* ---- Writing ---- */
+
+struct aiex_writer {
+    uint8_t *data;
+    size_t len;  /* bytes needed so far, also beyond cap */
+    size_t cap;
+    int failed;  /* did not fit */
+};
+
+static inline void aiex_writer_init(struct aiex_writer *w, void *mem, size_t cap)
+{
+    w->data = (uint8_t *)mem;
+    w->len = 0;
+    w->cap = cap;
+    w->failed = 0;
+}
+
+static inline struct aiex_slice aiex_written(const struct aiex_writer *w)
+{
+    struct aiex_slice s;
+
+    s.data = w->data;
+    s.len = w->failed ? 0 : w->len;
+    return s;
+}
+
+static inline void aiex_w_raw(struct aiex_writer *w, const void *bytes, size_t n)
+{
+    if (n > w->cap || w->len > w->cap - n)
+        w->failed = 1;
+    else if (n)
+        memcpy(w->data + w->len, bytes, n);
+    w->len += n;
+}
+
+static inline void aiex_w_byte(struct aiex_writer *w, unsigned b)
+{
+    uint8_t one = (uint8_t)b;
+
+    aiex_w_raw(w, &one, 1);
+}
+
+/* One type byte followed by n big-endian bytes of v. */
+static inline void aiex_w_be(struct aiex_writer *w, unsigned type, uint64_t v, unsigned n)
+{
+    uint8_t b[9];
+    unsigned i;
+
+    b[0] = (uint8_t)type;
+    for (i = 0; i < n; i++)
+        b[1 + i] = (uint8_t)(v >> (8 * (n - 1 - i)));
+    aiex_w_raw(w, b, 1 + (size_t)n);
+}
+
+static inline void aiex_w_map(struct aiex_writer *w, uint32_t pairs)
+{
+    if (pairs < 16)
+        aiex_w_byte(w, 0x80u | pairs);
+    else if (pairs < 65536)
+        aiex_w_be(w, 0xde, pairs, 2);
+    else
+        aiex_w_be(w, 0xdf, pairs, 4);
+}
+
+static inline void aiex_w_array(struct aiex_writer *w, uint32_t items)
+{
+    if (items < 16)
+        aiex_w_byte(w, 0x90u | items);
+    else if (items < 65536)
+        aiex_w_be(w, 0xdc, items, 2);
+    else
+        aiex_w_be(w, 0xdd, items, 4);
+}
+
+static inline void aiex_w_nil(struct aiex_writer *w)
+{
+    aiex_w_byte(w, 0xc0);
+}
+
+static inline void aiex_w_bool(struct aiex_writer *w, int v)
+{
+    aiex_w_byte(w, v ? 0xc3 : 0xc2);
+}
+
+static inline void aiex_w_uint(struct aiex_writer *w, uint64_t v)
+{
+    if (v < 128)
+        aiex_w_byte(w, (unsigned)v);
+    else if (v < 256)
+        aiex_w_be(w, 0xcc, v, 1);
+    else if (v < 65536)
+        aiex_w_be(w, 0xcd, v, 2);
+    else if (v < 4294967296u)
+        aiex_w_be(w, 0xce, v, 4);
+    else
+        aiex_w_be(w, 0xcf, v, 8);
+}
+
+static inline void aiex_w_int(struct aiex_writer *w, int64_t v)
+{
+    if (v >= 0)
+        aiex_w_uint(w, (uint64_t)v);
+    else if (v >= -32)
+        aiex_w_byte(w, (unsigned)(0x100 + v));
+    else
+        aiex_w_be(w, 0xd3, (uint64_t)v, 8);
+}
+
+static inline void aiex_w_real(struct aiex_writer *w, double v)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &v, 8);
+    aiex_w_be(w, 0xcb, bits, 8);
+}
+
+/* The head only; `len` bytes must follow with aiex_w_raw(). */
+static inline void aiex_w_str_head(struct aiex_writer *w, size_t len)
+{
+    if (len < 32)
+        aiex_w_byte(w, 0xa0u | (unsigned)len);
+    else if (len < 256)
+        aiex_w_be(w, 0xd9, len, 1);
+    else if (len < 65536)
+        aiex_w_be(w, 0xda, len, 2);
+    else
+        aiex_w_be(w, 0xdb, len, 4);
+}
+
+static inline void aiex_w_bin_head(struct aiex_writer *w, size_t len)
+{
+    if (len < 256)
+        aiex_w_be(w, 0xc4, len, 1);
+    else if (len < 65536)
+        aiex_w_be(w, 0xc5, len, 2);
+    else
+        aiex_w_be(w, 0xc6, len, 4);
+}
+
+static inline void aiex_w_strn(struct aiex_writer *w, const char *text, size_t len)
+{
+    aiex_w_str_head(w, len);
+    aiex_w_raw(w, text, len);
+}
+
+static inline void aiex_w_str(struct aiex_writer *w, const char *text)
+{
+    aiex_w_strn(w, text, strlen(text));
+}
+
+static inline void aiex_w_bin(struct aiex_writer *w, const void *bytes, size_t len)
+{
+    aiex_w_bin_head(w, len);
+    aiex_w_raw(w, bytes, len);
+}
+
+static inline void aiex_w_key_str(struct aiex_writer *w, const char *key, const char *text)
+{
+    aiex_w_str(w, key);
+    aiex_w_str(w, text);
+}
+
+static inline void aiex_w_key_strn(struct aiex_writer *w, const char *key, const char *text,
+                                   size_t len)
+{
+    aiex_w_str(w, key);
+    aiex_w_strn(w, text, len);
+}
+
+static inline void aiex_w_key_bin(struct aiex_writer *w, const char *key, const void *bytes,
+                                  size_t len)
+{
+    aiex_w_str(w, key);
+    aiex_w_bin(w, bytes, len);
+}
+
+static inline void aiex_w_key_int(struct aiex_writer *w, const char *key, int64_t v)
+{
+    aiex_w_str(w, key);
+    aiex_w_int(w, v);
+}
+
+static inline void aiex_w_key_uint(struct aiex_writer *w, const char *key, uint64_t v)
+{
+    aiex_w_str(w, key);
+    aiex_w_uint(w, v);
+}
+
+static inline void aiex_w_key_bool(struct aiex_writer *w, const char *key, int v)
+{
+    aiex_w_str(w, key);
+    aiex_w_bool(w, v);
+}
+
+static inline void aiex_w_key_real(struct aiex_writer *w, const char *key, double v)
+{
+    aiex_w_str(w, key);
+    aiex_w_real(w, v);
+}
+
+/* ---- Reading ---- */
+
+#define AIEX_T_NIL   0u
+#define AIEX_T_BOOL  1u
+#define AIEX_T_INT   2u /* fits int64_t */
+#define AIEX_T_UINT  3u /* above INT64_MAX */
+#define AIEX_T_REAL  4u
+#define AIEX_T_STR   5u
+#define AIEX_T_BIN   6u
+#define AIEX_T_ARRAY 7u
+#define AIEX_T_MAP   8u
+#define AIEX_T_EXT   9u
+
+struct aiex_value {
+    uint32_t type;
+    uint32_t count;         /* ARRAY: items, MAP: pairs */
+    int64_t i;              /* BOOL, INT */
+    uint64_t u;             /* INT (>= 0), UINT */
+    double real;            /* REAL */
+    struct aiex_slice bytes; /* STR, BIN: content; ARRAY, MAP: what follows the head */
+};
+
+static inline uint64_t aiex_r_be(const uint8_t *p, unsigned n)
+{
+    uint64_t v = 0;
+
+    while (n--)
+        v = v << 8 | *p++;
+    return v;
+}
+
+/* Reads the head (and, for scalars and strings, the content) at *at and moves it on.
+ * 0, or -1 when the bytes end early or are not msgpack. */
+static inline int aiex_r_value(struct aiex_slice *at, struct aiex_value *v)
+{
+    const uint8_t *p = at->data;
+    size_t left = at->len, n = 0;
+    unsigned t, w;
+
+    if (left == 0)
+        return -1;
+    memset(v, 0, sizeof(*v));
+    t = *p++;
+    left--;
+    if (t < 0x80 || t >= 0xe0) {
+        v->type = AIEX_T_INT;
+        v->i = t < 0x80 ? (int64_t)t : (int64_t)t - 256;
+        v->u = t < 0x80 ? t : 0;
+    } else if (t < 0x90) {
+        v->type = AIEX_T_MAP;
+        v->count = t & 15;
+    } else if (t < 0xa0) {
+        v->type = AIEX_T_ARRAY;
+        v->count = t & 15;
+    } else if (t < 0xc0) {
+        v->type = AIEX_T_STR;
+        n = t & 31;
+    } else if (t == 0xc0) {
+        v->type = AIEX_T_NIL;
+    } else if (t == 0xc2 || t == 0xc3) {
+        v->type = AIEX_T_BOOL;
+        v->i = t & 1;
+    } else if (t == 0xca || t == 0xcb) {
+        uint64_t bits;
+        uint32_t bits32;
+        float f;
+
+        w = t == 0xca ? 4 : 8;
+        if (left < w)
+            return -1;
+        bits = aiex_r_be(p, w);
+        bits32 = (uint32_t)bits;
+        v->type = AIEX_T_REAL;
+        if (w == 4) {
+            memcpy(&f, &bits32, 4);
+            v->real = (double)f;
+        } else {
+            memcpy(&v->real, &bits, 8);
+        }
+        p += w;
+        left -= w;
+    } else if (t >= 0xcc && t <= 0xcf) {
+        w = 1u << (t - 0xcc);
+        if (left < w)
+            return -1;
+        v->u = aiex_r_be(p, w);
+        v->type = v->u > (uint64_t)INT64_MAX ? AIEX_T_UINT : AIEX_T_INT;
+        v->i = v->type == AIEX_T_INT ? (int64_t)v->u : 0;
+        p += w;
+        left -= w;
+    } else if (t >= 0xd0 && t <= 0xd3) {
+        w = 1u << (t - 0xd0);
+        if (left < w)
+            return -1;
+        v->u = aiex_r_be(p, w);
+        if (w < 8 && (v->u >> (8 * w - 1)))
+            v->u |= ~(uint64_t)0 << (8 * w);
+        v->i = (int64_t)v->u;
+        v->type = AIEX_T_INT;
+        if (v->i < 0)
+            v->u = 0;
+        p += w;
+        left -= w;
+    } else if ((t >= 0xd9 && t <= 0xdb) || (t >= 0xc4 && t <= 0xc6)) {
+        w = t >= 0xd9 ? 1u << (t - 0xd9) : 1u << (t - 0xc4);
+        if (left < w)
+            return -1;
+        v->type = t >= 0xd9 ? AIEX_T_STR : AIEX_T_BIN;
+        n = (size_t)aiex_r_be(p, w);
+        p += w;
+        left -= w;
+    } else if (t == 0xdc || t == 0xdd || t == 0xde || t == 0xdf) {
+        w = (t & 1) ? 4 : 2;
+        if (left < w)
+            return -1;
+        v->type = t < 0xde ? AIEX_T_ARRAY : AIEX_T_MAP;
+        v->count = (uint32_t)aiex_r_be(p, w);
+        p += w;
+        left -= w;
+    } else if ((t >= 0xd4 && t <= 0xd8) || (t >= 0xc7 && t <= 0xc9)) {
+        v->type = AIEX_T_EXT;
+        if (t >= 0xd4) {
+            n = ((size_t)1 << (t - 0xd4)) + 1;
+        } else {
+            w = 1u << (t - 0xc7);
+            if (left < w)
+                return -1;
+            n = (size_t)aiex_r_be(p, w) + 1;
+            p += w;
+            left -= w;
+        }
+    } else {
+        return -1;
+    }
+    if (n > left)
+        return -1;
+    if (v->type == AIEX_T_ARRAY || v->type == AIEX_T_MAP) {
+        /* every item takes a byte at least: a count beyond that is a lie */
+        if (v->count > left)
+            return -1;
+        v->bytes.data = p;
+        v->bytes.len = left;
+    } else if (v->type == AIEX_T_STR || v->type == AIEX_T_BIN || v->type == AIEX_T_EXT) {
+        v->bytes.data = p;
+        v->bytes.len = n;
+        p += n;
+        left -= n;
+    }
+    at->data = p;
+    at->len = left;
+    return 0;
+}
+
+/* Moves *at behind one whole value. 0, or -1: broken or nested deeper than AIEX_PACK_DEPTH. */
+static inline int aiex_r_skip(struct aiex_slice *at)
+{
+    uint64_t open[AIEX_PACK_DEPTH];
+    unsigned depth = 0;
+    struct aiex_value v;
+
+    for (;;) {
+        if (aiex_r_value(at, &v) != 0)
+            return -1;
+        if ((v.type == AIEX_T_ARRAY || v.type == AIEX_T_MAP) && v.count) {
+            if (depth == AIEX_PACK_DEPTH)
+                return -1;
+            open[depth++] = v.type == AIEX_T_MAP ? (uint64_t)v.count * 2 : v.count;
+            continue;
+        }
+        while (depth && --open[depth - 1] == 0)
+            depth--;
+        if (!depth)
+            return 0;
+    }
+}
+
+/* 1 when body is empty or exactly one whole msgpack map. */
+static inline int aiex_is_map(struct aiex_slice body)
+{
+    struct aiex_slice at = body, head = body;
+    struct aiex_value v;
+
+    if (body.len == 0)
+        return 1;
+    return aiex_r_value(&head, &v) == 0 && v.type == AIEX_T_MAP && aiex_r_skip(&at) == 0 &&
+           at.len == 0;
+}
+
+/* Finds `key` in the map `body`. 1 found, 0 not there, -1 body is not a map or broken before it.
+ * For an ARRAY or MAP value, v->bytes starts at its first item (walk with aiex_r_value/skip). */
+static inline int aiex_get(struct aiex_slice body, const char *key, struct aiex_value *v)
+{
+    size_t n = strlen(key);
+    struct aiex_value k;
+    uint32_t i, pairs;
+
+    if (body.len == 0)
+        return 0;
+    if (aiex_r_value(&body, &k) != 0 || k.type != AIEX_T_MAP)
+        return -1;
+    pairs = k.count;
+    for (i = 0; i < pairs; i++) {
+        if (aiex_r_value(&body, &k) != 0 || k.type != AIEX_T_STR)
+            return -1;
+        if (k.bytes.len == n && memcmp(k.bytes.data, key, n) == 0)
+            return aiex_r_value(&body, v) == 0 ? 1 : -1;
+        if (aiex_r_skip(&body) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* The bytes of one whole value (map, array, ...) under `key`, to pass on or to aiex_get() again. */
+static inline int aiex_get_whole(struct aiex_slice body, const char *key, struct aiex_slice *out)
+{
+    size_t n = strlen(key);
+    struct aiex_value k;
+    struct aiex_slice start;
+    uint32_t i, pairs;
+
+    if (body.len == 0)
+        return 0;
+    if (aiex_r_value(&body, &k) != 0 || k.type != AIEX_T_MAP)
+        return -1;
+    pairs = k.count;
+    for (i = 0; i < pairs; i++) {
+        if (aiex_r_value(&body, &k) != 0 || k.type != AIEX_T_STR)
+            return -1;
+        start = body;
+        if (aiex_r_skip(&body) != 0)
+            return -1;
+        if (k.bytes.len == n && memcmp(k.bytes.data, key, n) == 0) {
+            out->data = start.data;
+            out->len = start.len - body.len;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Typed look-ups: 1 found, 0 missing or nil (out untouched), -1 wrong type or broken body. */
+static inline int aiex_get_str(struct aiex_slice body, const char *key, struct aiex_slice *out)
+{
+    struct aiex_value v;
+    int r = aiex_get(body, key, &v);
+
+    if (r <= 0)
+        return r;
+    if (v.type == AIEX_T_NIL)
+        return 0;
+    if (v.type != AIEX_T_STR)
+        return -1;
+    *out = v.bytes;
+    return 1;
+}
+
+/* STR or BIN. */
+static inline int aiex_get_bytes(struct aiex_slice body, const char *key, struct aiex_slice *out)
+{
+    struct aiex_value v;
+    int r = aiex_get(body, key, &v);
+
+    if (r <= 0)
+        return r;
+    if (v.type == AIEX_T_NIL)
+        return 0;
+    if (v.type != AIEX_T_STR && v.type != AIEX_T_BIN)
+        return -1;
+    *out = v.bytes;
+    return 1;
+}
+
+static inline int aiex_get_int(struct aiex_slice body, const char *key, int64_t *out)
+{
+    struct aiex_value v;
+    int r = aiex_get(body, key, &v);
+
+    if (r <= 0)
+        return r;
+    if (v.type == AIEX_T_NIL)
+        return 0;
+    if (v.type != AIEX_T_INT)
+        return -1;
+    *out = v.i;
+    return 1;
+}
+
+static inline int aiex_get_bool(struct aiex_slice body, const char *key, int *out)
+{
+    struct aiex_value v;
+    int r = aiex_get(body, key, &v);
+
+    if (r <= 0)
+        return r;
+    if (v.type == AIEX_T_NIL)
+        return 0;
+    if (v.type != AIEX_T_BOOL)
+        return -1;
+    *out = (int)v.i;
+    return 1;
+}
+
+/* Copies a string into out[size], always 0-terminated; -1 also when it does not fit or holds a 0. */
+static inline int aiex_get_text(struct aiex_slice body, const char *key, char *out, size_t size)
+{
+    struct aiex_slice s;
+    int r = aiex_get_str(body, key, &s);
+
+    if (r <= 0)
+        return r;
+    if (s.len >= size || (s.len && memchr(s.data, 0, s.len)))
+        return -1;
+    if (s.len)
+        memcpy(out, s.data, s.len);
+    out[s.len] = 0;
+    return 1;
+}
+
+static inline int aiex_slice_is(struct aiex_slice s, const char *text)
+{
+    size_t n = strlen(text);
+
+    return s.len == n && (n == 0 || memcmp(s.data, text, n) == 0);
+}
+
+#endif /* AIEX_PACK_H */
