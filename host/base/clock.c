@@ -28,7 +28,7 @@ void clock_iso(int64_t wall_ms, char out[25])
 {
     time_t s = (time_t)(wall_ms / 1000);
     struct tm tm;
-    char text[40];
+    char text[96];
 
     gmtime_r(&s, &tm);
     snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900,

@@ -1,0 +1,172 @@
+/*
+ * port.c - ports: where records come in, and what happens to calls when one dies.
+ *
+ * A dead cell's published answers have been read before (channel_drain). Requests
+ * behind its `started` mark were never handed to the plugin and go to the successor,
+ * from the dead ring or queue itself; one that was begun is sent again only when its
+ * caller called it idempotent, and only once; the rest end with `crashed`.
+ */
+#include "bus/bus_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct bus_port *bus_port_new(struct bus *bus, const struct bus_port_ops *ops, void *arg)
+{
+    struct bus_port *port = calloc(1, sizeof(*port));
+
+    if (!port)
+        return NULL;
+    port->bus = bus;
+    port->ops = *ops;
+    port->arg = arg;
+    port->names_in = names_in_new();
+    port->names_out = names_out_new();
+    list_init(&port->serving);
+    if (!port->names_in || !port->names_out) {
+        names_in_free(port->names_in);
+        names_out_free(port->names_out);
+        free(port);
+        return NULL;
+    }
+    list_append(&bus->ports, &port->link);
+    bus->sub_generation++;
+    return port;
+}
+
+int bus_port_instance(struct bus_port *port, unsigned index, struct bus_instance *instance)
+{
+    if (index >= INSTANCES_PER_CELL)
+        return -1;
+    port->instances[index] = instance;
+    return 0;
+}
+
+unsigned bus_port_owed(const struct bus_port *port)
+{
+    return port->n_serving;
+}
+
+void bus_port_record(struct bus_port *port, const struct record *head, const uint8_t *body)
+{
+    struct call *c;
+
+    if (port->broken)
+        return;
+    switch (head->kind) {
+    case RECORD_NAME:
+        if (names_in_define(port->names_in, head->name, body, head->len) < 0)
+            port_violation(port, "defined a name twice, out of bounds or malformed");
+        return;
+    case RECORD_REQ:
+        route_request(port, head, body);
+        return;
+    case RECORD_STREAM:
+    case RECORD_REP:
+        route_answer(port, head, body);
+        return;
+    case RECORD_CREDIT:
+        route_credit(port, head);
+        return;
+    case RECORD_CANCEL:
+        c = call_of_caller(port, record_id_low(head));
+        if (c)
+            call_abandon(c);
+        return;
+    case RECORD_EVENT:
+        event_publish(port, head, body);
+        return;
+    case RECORD_JOIN:
+        registry_join(port, head, body);
+        return;
+    case RECORD_SUB:
+        event_subscribe(port, head, body);
+        return;
+    default:
+        port_violation(port, "sent a record of a kind that is the host's");
+    }
+}
+
+/* Requests that waited in a dead channel's queue: they never went out. */
+static void keep_queued(void *arg, const struct record *head, const uint8_t *body)
+{
+    struct bus_port *port = arg;
+    struct call *c;
+
+    if (head->kind != RECORD_REQ)
+        return;
+    c = call_by_id(port->bus, record_id_low(head));
+    if (c && c->callee_port == port && !c->pieces && !c->held.first)
+        held_add(&c->held, head, body);
+}
+
+/* Finds the request of c again, if the dead process had not begun it. 1 when it can be repeated. */
+static int recover(struct call *c, struct channel *channel, uint64_t started)
+{
+    struct record head = {.kind = RECORD_REQ, .len = c->request_len};
+
+    if (c->parts || c->ending || c->repeats >= 3)
+        return 0;
+    if (c->held.first) /* idempotent, or it was still queued */
+        return !(c->flags & RECORD_IDEMPOTENT) || c->pos == UINT64_MAX || c->pos >= started ||
+               c->repeats < 1;
+    if (c->pieces || !c->whole || c->pos == UINT64_MAX || c->pos < started)
+        return 0;
+    return held_add(&c->held, &head, channel_sent_body(channel, c->pos)) == 0;
+}
+
+static void move_calls(struct bus_port *port, struct channel *channel, const char *why)
+{
+    uint64_t started = channel ? channel_peer_started(channel) : UINT64_MAX;
+
+    if (channel)
+        channel_each_queued(channel, keep_queued, port);
+    while (!list_empty(&port->serving)) {
+        struct call *c = list_of(port->serving.next, struct call, served);
+
+        list_remove(&c->served);
+        c->callee_port = NULL;
+        port->n_serving--;
+        if (channel && c->callee->serving != BUS_DOWN && recover(c, channel, started)) {
+            c->repeats++;
+            port->bus->stats.redispatched++;
+            if (c->callee->serving == BUS_UP && c->callee->port != port) {
+                call_dispatch_held(c);
+            } else {
+                c->callee->stats.waiting++;
+                list_append(&c->callee->waiting, &c->waiting);
+            }
+        } else {
+            call_fail(c, c->whole && !c->pieces && c->callee->serving == BUS_DOWN && !c->parts &&
+                             c->pos != UINT64_MAX && c->pos >= started
+                         ? WIRE_UNAVAILABLE
+                         : WIRE_CRASHED,
+                      why, 0);
+        }
+    }
+}
+
+void bus_port_dead(struct bus_port *port, struct channel *channel, const char *why)
+{
+    port->broken = 1; /* nothing is sent there any more */
+    list_remove(&port->link);
+    list_each(it, &port->bus->instances) {
+        struct bus_instance *in = list_of(it, struct bus_instance, link);
+
+        if (in->port == port)
+            bus_instance_unbind(in, BUS_SOON, why);
+    }
+    move_calls(port, channel, why);
+    for (unsigned i = 0; i < port->out_cap; i++) {
+        struct call *c = port->out[i] ? call_by_id(port->bus, port->out[i]) : NULL;
+
+        if (c && c->caller == port)
+            call_abandon(c);
+    }
+    registry_port_gone(port);
+    event_port_gone(port);
+    names_in_free(port->names_in);
+    names_out_free(port->names_out);
+    free(port->out);
+    free(port);
+}

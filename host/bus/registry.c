@@ -1,0 +1,266 @@
+/*
+ * registry.c - instances, the names they hold, and the one function that turns a name
+ * into who serves it. A name leaves with the process that took it; a successor takes
+ * it again while the old one still serves, so nothing is lost in between.
+ */
+#include "bus/bus_private.h"
+
+#include "base/text.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct service *service_find(struct bus *bus, const char *name)
+{
+    uint32_t hash = text_hash(name, strlen(name));
+
+    list_each(it, &bus->services[hash % SERVICE_BUCKETS]) {
+        struct service *s = list_of(it, struct service, link);
+
+        if (s->hash == hash && !strcmp(s->name, name))
+            return s;
+    }
+    return NULL;
+}
+
+static struct service *service_get(struct bus *bus, const char *name, int group)
+{
+    struct service *s = service_find(bus, name);
+
+    if (s)
+        return s;
+    s = calloc(1, sizeof(*s));
+    if (!s)
+        return NULL;
+    snprintf(s->name, sizeof(s->name), "%s", name);
+    s->hash = text_hash(name, strlen(name));
+    s->group = group;
+    list_append(&bus->services[s->hash % SERVICE_BUCKETS], &s->link);
+    return s;
+}
+
+static void member_remove(struct service *s, unsigned i)
+{
+    s->members[i] = s->members[--s->n_members];
+    if (s->n_members)
+        return;
+    list_remove(&s->link);
+    free(s);
+}
+
+/* Among a group's members: those that are up before those that soon are, then the least loaded,
+ * then in turn. */
+static struct bus_instance *choose(struct service *s)
+{
+    struct bus_instance *best = NULL;
+
+    s->turn++;
+    for (unsigned i = 0; i < s->n_members; i++) {
+        struct bus_instance *m = s->members[(i + s->turn) % s->n_members].instance;
+
+        if (!best || m->serving > best->serving ||
+            (m->serving == best->serving && m->stats.in_flight < best->stats.in_flight))
+            best = m;
+    }
+    return best;
+}
+
+struct bus_instance *bus_resolve(struct bus *bus, const char *service)
+{
+    struct service *s = service_find(bus, service);
+
+    if (!s)
+        return NULL;
+    return s->n_members == 1 ? s->members[0].instance : choose(s);
+}
+
+static int join(struct bus_instance *instance, struct bus_port *port, const char *name, int group)
+{
+    struct service *s = service_get(instance->bus, name, group);
+
+    if (!s)
+        return -1;
+    for (unsigned i = 0; i < s->n_members; i++)
+        if (s->members[i].instance == instance) {
+            s->members[i].port = port;
+            return 0;
+        }
+    if (s->n_members && (!group || !s->group)) {
+        log_for(AIEX_LOG_WARN, &(struct log_origin){.plugin = instance->name},
+                "the name '%s' is held by '%s' and stays there", name, s->members[0].instance->name);
+        return -1;
+    }
+    if (s->n_members == MEMBERS_MAX)
+        return -1;
+    s->members[s->n_members++] = (struct member){instance, port};
+    return 0;
+}
+
+void registry_join(struct bus_port *port, const struct record *head, const uint8_t *body)
+{
+    unsigned index = record_instance(head);
+    char name[AIEX_MAX_NAME + 1];
+
+    if (index >= INSTANCES_PER_CELL || !port->instances[index] || head->len > AIEX_MAX_NAME) {
+        port_violation(port, "joined a name for an instance it does not have");
+        return;
+    }
+    memcpy(name, body, head->len);
+    name[head->len] = 0;
+    if (!text_is_name(name)) {
+        port_violation(port, "joined a name that is not one");
+        return;
+    }
+    join(port->instances[index], port, name, !!(head->status & AIEX_NAME_GROUP));
+}
+
+/* Takes members out for which `instance` and/or `port` match (NULL matches all but own names). */
+static void leave(struct bus *bus, struct bus_instance *instance, struct bus_port *port)
+{
+    for (unsigned b = 0; b < SERVICE_BUCKETS; b++)
+        list_each_safe(it, next, &bus->services[b]) {
+            struct service *s = list_of(it, struct service, link);
+
+            for (unsigned i = s->n_members; i-- > 0;) {
+                int last = s->n_members == 1;
+
+                if ((instance && s->members[i].instance == instance) ||
+                    (port && s->members[i].port == port)) {
+                    member_remove(s, i);
+                    if (last)
+                        break;
+                }
+            }
+        }
+}
+
+void registry_port_gone(struct bus_port *port)
+{
+    leave(port->bus, NULL, port);
+}
+
+struct bus_instance *bus_instance_new(struct bus *bus, const char *name,
+                                      const struct bus_instance_options *options)
+{
+    struct bus_instance *in;
+
+    if (!text_is_name(name) || service_find(bus, name))
+        return NULL;
+    in = calloc(1, sizeof(*in));
+    if (!in)
+        return NULL;
+    in->bus = bus;
+    in->options = *options;
+    in->serving = BUS_DOWN;
+    snprintf(in->name, sizeof(in->name), "%s", name);
+    snprintf(in->why, sizeof(in->why), "not started");
+    list_init(&in->waiting);
+    list_append(&bus->instances, &in->link);
+    /* its own name never leaves with a port */
+    if (join(in, NULL, name, 0) < 0) {
+        list_remove(&in->link);
+        free(in);
+        return NULL;
+    }
+    return in;
+}
+
+void bus_instance_free(struct bus_instance *in)
+{
+    if (!in)
+        return;
+    bus_instance_unbind(in, BUS_DOWN, "it was removed");
+    for (uint32_t i = 0; i < in->bus->n_calls; i++) {
+        struct call *c = in->bus->calls[i];
+
+        if (c->live && c->callee == in)
+            call_fail(c, WIRE_UNAVAILABLE, "the service was removed", 0);
+    }
+    list_each(it, &in->bus->ports) {
+        struct bus_port *port = list_of(it, struct bus_port, link);
+
+        for (unsigned i = 0; i < INSTANCES_PER_CELL; i++)
+            if (port->instances[i] == in)
+                port->instances[i] = NULL;
+    }
+    leave(in->bus, in, NULL);
+    list_remove(&in->link);
+    free(in);
+}
+
+struct bus_instance *bus_instance_find(struct bus *bus, const char *name)
+{
+    list_each(it, &bus->instances) {
+        struct bus_instance *in = list_of(it, struct bus_instance, link);
+
+        if (!strcmp(in->name, name))
+            return in;
+    }
+    return NULL;
+}
+
+const char *bus_instance_name(const struct bus_instance *in)
+{
+    return in->name;
+}
+
+void bus_instance_options(struct bus_instance *in, const struct bus_instance_options *options)
+{
+    in->options = *options;
+}
+
+void bus_instance_bind(struct bus_instance *in, struct bus_port *port, unsigned index)
+{
+    in->port = port;
+    in->index = index;
+    in->serving = BUS_UP;
+    while (!list_empty(&in->waiting) && in->serving == BUS_UP) {
+        struct call *c = list_of(in->waiting.next, struct call, waiting);
+
+        in->stats.waiting--;
+        call_dispatch_held(c);
+    }
+}
+
+void bus_instance_unbind(struct bus_instance *in, enum bus_serving serving, const char *why)
+{
+    in->port = NULL;
+    in->serving = serving;
+    snprintf(in->why, sizeof(in->why), "%s", why);
+    while (serving == BUS_DOWN && !list_empty(&in->waiting)) {
+        char text[256];
+
+        snprintf(text, sizeof(text), "'%s' is down: %s", in->name, in->why);
+        call_fail(list_of(in->waiting.next, struct call, waiting), WIRE_UNAVAILABLE, text, 0);
+    }
+}
+
+enum bus_serving bus_instance_serving(const struct bus_instance *in)
+{
+    return in->serving;
+}
+
+const struct bus_instance_stats *bus_instance_stats(const struct bus_instance *in)
+{
+    return &in->stats;
+}
+
+void bus_tap(struct bus_instance *in, bus_tap_fn fn, void *arg)
+{
+    in->tap = fn;
+    in->tap_arg = arg;
+}
+
+void bus_each_name(struct bus *bus,
+                   void (*fn)(void *arg, const char *name, int group, const char *holder), void *arg)
+{
+    for (unsigned b = 0; b < SERVICE_BUCKETS; b++)
+        list_each(it, &bus->services[b]) {
+            struct service *s = list_of(it, struct service, link);
+
+            for (unsigned i = 0; i < s->n_members; i++)
+                fn(arg, s->name, s->group, s->members[i].instance->name);
+        }
+}

@@ -1,0 +1,351 @@
+/*
+ * route.c - calls on their way: a request to the port that serves its name, parts and
+ * end back to who asked, or, spliced, to who asked the one who asked. Bodies that come
+ * in pieces are handed on piece by piece.
+ */
+#include "bus/bus_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OVERRUN_MAX (4u * 1024u * 1024u) /* bytes beyond a window: not a mistake any more */
+
+int port_send(struct bus_port *port, const struct record *head, const void *body, size_t len,
+              uint64_t *pos)
+{
+    if (port->broken)
+        return -EPIPE;
+    return port->ops.send(port->arg, head, body, len, pos);
+}
+
+void port_violation(struct bus_port *port, const char *why)
+{
+    if (port->broken)
+        return;
+    port->broken = 1;
+    port->bus->stats.violations++;
+    port->ops.violation(port->arg, why);
+}
+
+static void tap(struct call *c, int to_instance, const struct record *head)
+{
+    if (c->callee->tap)
+        c->callee->tap(c->callee->tap_arg, to_instance, head, c->service, c->method);
+}
+
+/* The number under which the callee's port knows service and method. */
+static int name_for(struct bus_port *port, const struct call *c)
+{
+    char text[NAME_TEXT_MAX];
+    int fresh, number, r;
+    size_t len;
+
+    number = names_out_get(port->names_out, c->service, c->method, &fresh, text, &len);
+    if (number < 0 || !fresh)
+        return number;
+    r = port_send(port,
+                  &(struct record){.kind = RECORD_NAME, .name = (uint16_t)number, .flags = RECORD_LAZY},
+                  text, len, NULL);
+    return r < 0 ? r : number;
+}
+
+/* One piece of a request to the port that serves it. 0 or negative errno: the call has been ended. */
+static int send_piece(struct call *c, const struct record *head, const uint8_t *body)
+{
+    struct record out = *head;
+    int number = name_for(c->callee_port, c), r;
+    uint64_t left;
+
+    if (number < 0) {
+        call_fail(c, number == -ENOBUFS ? WIRE_BUSY : WIRE_NOT_FOUND,
+                  number == -ENOBUFS ? "the service's queue is full" : "too many method names in use", 0);
+        return number;
+    }
+    left = c->deadline_ms > c->callee->bus->now_ms ? c->deadline_ms - c->callee->bus->now_ms : 1;
+    out.name = (uint16_t)number;
+    out.id = call_id(c);
+    out.status = (int32_t)(left > INT32_MAX ? INT32_MAX : left);
+    out.aux = c->callee->index | (c->window / RECORD_WINDOW_UNIT) << 16;
+    out.flags = (uint8_t)((head->flags & (RECORD_MORE | RECORD_CONT | RECORD_LAZY)) |
+                          (c->flags & (RECORD_IDEMPOTENT | RECORD_CAST)) | (c->into ? RECORD_SPLICE : 0));
+    tap(c, 1, &out);
+    c->callee->stats.bytes_in += head->len;
+    /* pieces go as they came: channel_send() must not cut them again nor add flags */
+    r = port_send(c->callee_port, &out, body, head->len, &c->pos);
+    if (r < 0)
+        call_fail(c, r == -ENOBUFS ? WIRE_BUSY : WIRE_UNAVAILABLE,
+                  r == -ENOBUFS ? "the service's queue is full" : "the service is going down", 100);
+    return r;
+}
+
+void call_dispatch_held(struct call *c)
+{
+    int keep = c->flags & RECORD_IDEMPOTENT;
+    struct held *h;
+
+    list_remove(&c->waiting);
+    c->callee_port = c->callee->port;
+    c->callee_port->n_serving++;
+    list_append(&c->callee_port->serving, &c->served);
+    if (keep) {
+        for (h = c->held.first; h; h = h->next)
+            if (send_piece(c, &h->head, h->body) < 0)
+                return;
+        return;
+    }
+    while ((h = held_take(&c->held))) {
+        int r = send_piece(c, &h->head, h->body);
+
+        free(h);
+        if (r < 0)
+            return;
+    }
+    if ((c->flags & RECORD_CAST) && c->whole)
+        call_free(c);
+}
+
+/* Hands one piece of c's request on, or keeps it until the instance is up. */
+static void forward_request(struct call *c, const struct record *head, const uint8_t *body)
+{
+    if (!c->callee_port || (c->flags & RECORD_IDEMPOTENT)) {
+        if (c->held.bytes > AIEX_MAX_BODY || held_add(&c->held, head, body) < 0) {
+            call_fail(c, WIRE_BUSY, "the request is too large to wait for its service", 0);
+            return;
+        }
+    }
+    if (c->callee_port && send_piece(c, head, body) < 0)
+        return;
+    if (c->callee_port && (c->flags & RECORD_CAST) && c->whole)
+        call_free(c);
+}
+
+/* Checks a request's destination; NULL after refusing it. */
+static struct bus_instance *destination(struct bus_port *port, const struct record *head,
+                                        const struct name *name)
+{
+    struct bus_instance *callee = bus_resolve(port->bus, name->service);
+    int cast = head->flags & RECORD_CAST;
+    char text[256];
+    int32_t status = WIRE_OK;
+    uint32_t retry = 0;
+
+    if (!callee) {
+        snprintf(text, sizeof(text), "nobody serves '%s'", name->service);
+        status = WIRE_UNAVAILABLE;
+    } else if (callee->serving == BUS_DOWN) {
+        snprintf(text, sizeof(text), "'%s' is down: %s", callee->name, callee->why);
+        status = WIRE_UNAVAILABLE;
+    } else if (callee->options.in_flight_max && callee->stats.in_flight >= callee->options.in_flight_max) {
+        snprintf(text, sizeof(text), "'%s' has %u calls in flight, its limit", callee->name,
+                 callee->stats.in_flight);
+        status = WIRE_BUSY;
+        retry = 100;
+    } else if (callee->serving == BUS_SOON &&
+               callee->stats.waiting >= (callee->options.queue_max ? callee->options.queue_max
+                                                                   : port->bus->limits.queue_max)) {
+        snprintf(text, sizeof(text), "'%s' is starting and %u calls wait for it already", callee->name,
+                 callee->stats.waiting);
+        status = WIRE_BUSY;
+        retry = 100;
+    } else if (port->n_out >= port->bus->limits.calls_max) {
+        snprintf(text, sizeof(text), "the caller has %u open calls, its limit", port->n_out);
+        status = WIRE_BUSY;
+        retry = 100;
+    }
+    if (status == WIRE_OK)
+        return callee;
+    if (callee)
+        callee->stats.refused++;
+    if (!cast)
+        refuse(port, record_id_low(head), head->trace, status, text, retry);
+    return NULL;
+}
+
+static void adopt(struct call *c, struct bus_port *port, const struct record *head)
+{
+    struct call *parent = record_id_high(head) ? call_by_id(port->bus, record_id_high(head)) : NULL;
+    uint32_t timeout = (uint32_t)head->status;
+    uint64_t deadline;
+
+    if (!timeout)
+        timeout = c->callee->options.timeout_ms ? c->callee->options.timeout_ms
+                                                : port->bus->limits.timeout_ms;
+    deadline = port->bus->now_ms + timeout;
+    if (parent && parent->callee_port == port) {
+        c->parent = parent;
+        list_append(&parent->children, &c->sibling);
+        if (parent->deadline_ms < deadline)
+            deadline = parent->deadline_ms;
+        if ((head->flags & RECORD_SPLICE) && !parent->joined && !parent->parts && !parent->ending) {
+            c->into = parent;
+            parent->joined = c;
+        }
+    }
+    call_deadline(c, deadline);
+}
+
+static void first_piece(struct bus_port *port, const struct record *head, const uint8_t *body)
+{
+    const struct name *name = names_in_get(port->names_in, head->name);
+    int cast = head->flags & RECORD_CAST;
+    struct bus_instance *callee;
+    struct call *c;
+
+    if (!name) {
+        port_violation(port, "used a name it had not defined");
+        return;
+    }
+    callee = destination(port, head, name);
+    if (!callee)
+        return;
+    if (!cast && (c = call_of_caller(port, record_id_low(head)))) {
+        call_abandon(c); /* reused an id that is still open: the older call is lost to it */
+    }
+    c = call_new(port->bus);
+    if (!c) {
+        if (!cast)
+            refuse(port, record_id_low(head), head->trace, WIRE_BUSY, "too many calls in the host", 100);
+        return;
+    }
+    c->callee = callee;
+    c->flags = head->flags & (RECORD_IDEMPOTENT | RECORD_CAST | 3u << RECORD_PRIO_SHIFT);
+    c->trace = head->trace;
+    c->window = record_window(head);
+    c->request_len = head->len;
+    c->whole = !(head->flags & RECORD_MORE);
+    c->pieces = !c->whole;
+    c->caller_index = record_instance(head);
+    memcpy(c->service, name->service, strlen(name->service) + 1);
+    memcpy(c->method, name->method, strlen(name->method) + 1);
+    if (cast) {
+        callee->stats.casts++;
+        port->bus->stats.casts++;
+    } else {
+        callee->stats.in_flight++;
+        port->bus->stats.calls++;
+        if (call_book(c, port, record_id_low(head)) < 0) {
+            call_free(c);
+            return;
+        }
+    }
+    adopt(c, port, head);
+    if (callee->serving == BUS_UP) {
+        c->callee_port = callee->port;
+        c->callee_port->n_serving++;
+        list_append(&c->callee_port->serving, &c->served);
+    } else {
+        callee->stats.waiting++;
+        list_append(&callee->waiting, &c->waiting);
+    }
+    forward_request(c, head, body);
+}
+
+void route_request(struct bus_port *port, const struct record *head, const uint8_t *body)
+{
+    struct call *c;
+
+    if (!(head->flags & RECORD_CONT)) {
+        first_piece(port, head, body);
+        return;
+    }
+    /* casts in pieces have no id to find them by: the sender makes them one record */
+    c = call_of_caller(port, record_id_low(head));
+    if (!c || c->whole)
+        return;
+    c->whole = !(head->flags & RECORD_MORE);
+    c->request_len += head->len;
+    if (c->request_len > AIEX_MAX_BODY) {
+        call_fail(c, WIRE_INVALID, "the request is larger than 32 MiB", 0);
+        return;
+    }
+    forward_request(c, head, body);
+}
+
+static void part(struct call *c, const struct record *head, const uint8_t *body)
+{
+    struct call *to = c->into ? c->into : c;
+    struct record out = *head;
+    int r;
+
+    tap(c, 0, head);
+    c->parts = to->parts = 1;
+    c->callee->stats.bytes_out += head->len;
+    to->outstanding += head->len;
+    if (to->outstanding > (uint64_t)c->window + OVERRUN_MAX) {
+        port_violation(c->callee_port, "sent parts far beyond the call's window");
+        return;
+    }
+    if (!to->caller)
+        return;
+    out.id = to->caller_id;
+    r = port_send(to->caller, &out, body, head->len, NULL);
+    if (r == -ENOBUFS)
+        call_fail(c, WIRE_BUSY, "the caller does not take its answer fast enough", 0);
+}
+
+/* The end of a call, or a piece of it. */
+static void end(struct call *c, const struct record *head, const uint8_t *body)
+{
+    struct call *parent = c->into;
+    int joined = parent && (c->parts || c->ending || head->status == WIRE_OK);
+    int last = !(head->flags & RECORD_MORE);
+    struct record out = *head;
+
+    tap(c, 0, head);
+    c->callee->stats.bytes_out += head->len;
+    c->ending = 1;
+    out.flags &= RECORD_MORE | RECORD_CONT;
+    if (c->caller) {
+        struct record copy = out;
+
+        copy.id = c->caller_id;
+        if (joined)
+            copy.flags |= RECORD_SPLICE | RECORD_LAZY;
+        port_send(c->caller, &copy, body, head->len, NULL);
+    }
+    if (joined && parent->caller) {
+        parent->ending = 1;
+        out.id = parent->caller_id;
+        port_send(parent->caller, &out, body, head->len, NULL);
+    }
+    if (!last)
+        return;
+    call_count_end(c, head->status);
+    call_free(c);
+    if (joined) {
+        call_count_end(parent, head->status);
+        call_free(parent);
+    }
+}
+
+void route_answer(struct bus_port *port, const struct record *head, const uint8_t *body)
+{
+    struct call *c = call_by_id(port->bus, record_id_low(head));
+
+    /* an answer nobody waits for any more, a second one, or one to another's call */
+    if (!c || c->callee_port != port || (c->flags & RECORD_CAST))
+        return;
+    if (head->kind == RECORD_STREAM) {
+        if (!c->ending)
+            part(c, head, body);
+    } else {
+        end(c, head, body);
+    }
+}
+
+void route_credit(struct bus_port *port, const struct record *head)
+{
+    struct call *c = call_of_caller(port, record_id_low(head));
+    struct call *producer;
+
+    if (!c)
+        return;
+    c->outstanding -= head->aux < c->outstanding ? head->aux : c->outstanding;
+    producer = c->joined ? c->joined : c;
+    if (producer->callee_port)
+        port_send(producer->callee_port,
+                  &(struct record){.kind = RECORD_CREDIT, .id = call_id(producer), .aux = head->aux},
+                  NULL, 0, NULL);
+}

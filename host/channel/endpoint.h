@@ -1,0 +1,68 @@
+/*
+ * endpoint.h - calls, answers and events of one process: what turns records into
+ * requests with an owner and back. A cell has one towards the host, the host has one
+ * for what it serves itself ("host", control socket).
+ *
+ * It keeps two books: calls made (`out`) and calls being served (`served`), joins
+ * bodies that came in pieces, counts stream windows, and short-cuts calls between
+ * instances of the same process, which then cost a function call and may be answered
+ * before endpoint_call() returns.
+ *
+ * Splice: when both legs cross the host, the host moves the parts. When a leg is
+ * inside this process, the endpoint itself hands parts on to the parent's caller.
+ *
+ * Thread rule: loop thread. Ownership: bodies are copied where kept; pointers given to
+ * ops die when they return. Errors: as documented in aiex_plugin.h for each function.
+ */
+#ifndef AIEX_CHANNEL_ENDPOINT_H
+#define AIEX_CHANNEL_ENDPOINT_H
+
+#include "wire/record.h"
+
+#include <aiex/aiex_plugin.h>
+
+struct endpoint;
+
+struct endpoint_ops {
+    /* Towards the host: 0, -ENOBUFS, -EPIPE. */
+    int (*send)(void *arg, const struct record *head, const void *body, size_t len);
+    /* A whole request is about to be handed to its instance (crash accounting). */
+    void (*begin)(void *arg);
+    /* REQUEST, CAST, CANCEL, RESUME or EVENT for an instance; the result of its handle(). */
+    int (*message)(void *arg, unsigned instance, const struct aiex_message *message);
+    /* Instance of this process that serves the name, or -1. May be NULL. */
+    int (*local)(void *arg, const char *service);
+    /* Name of an instance, for event envelopes' source and errors. */
+    const char *(*instance_name)(void *arg, unsigned instance);
+};
+
+struct endpoint *endpoint_new(const struct endpoint_ops *ops, void *arg, const char *node);
+void endpoint_free(struct endpoint *ep);
+
+/* Takes a record from the host: NAME REQ STREAM REP CREDIT CANCEL EVENT. 0 or -EPROTO. */
+int endpoint_record(struct endpoint *ep, const struct record *head, const uint8_t *body);
+
+/* The functions of struct aiex_host, for one instance of the process. */
+int endpoint_call(struct endpoint *ep, unsigned instance, const struct aiex_request *req,
+                  aiex_answer_fn fn, void *arg, uint64_t *ret_call);
+int endpoint_credit(struct endpoint *ep, uint64_t call, uint32_t bytes);
+int endpoint_cancel(struct endpoint *ep, uint64_t call);
+int endpoint_stream(struct endpoint *ep, uint64_t id, struct aiex_slice part);
+int endpoint_reply(struct endpoint *ep, uint64_t id, struct aiex_slice body);
+int endpoint_fail(struct endpoint *ep, uint64_t id, const char *code, const char *text,
+                  uint32_t retry_after_ms, struct aiex_slice detail);
+int endpoint_publish(struct endpoint *ep, unsigned instance, const struct aiex_event *event);
+int endpoint_subscribe(struct endpoint *ep, unsigned instance, const char *topic);
+int endpoint_unsubscribe(struct endpoint *ep, unsigned instance, const char *topic);
+
+/* Calls being served by an instance (UINT_MAX: by all): drain waits for 0. */
+unsigned endpoint_serving(const struct endpoint *ep, unsigned instance);
+
+/* 1 if `topic` falls under `pattern`: equal, or "a.*" and below a. */
+int endpoint_topic_matches(const char *pattern, const char *topic);
+/* A pattern or topic that may be used: dotted words, optional ".*" or "*" at the end. */
+int endpoint_topic_valid(const char *pattern, int is_pattern);
+/* A random, never-zero correlation id. */
+uint64_t endpoint_new_trace(struct endpoint *ep);
+
+#endif

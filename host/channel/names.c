@@ -1,0 +1,121 @@
+#include "channel/names.h"
+
+#include "base/text.h"
+
+#include <aiex/aiex_plugin.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct entry {
+    struct name name; /* both point into text */
+    uint32_t hash;
+    uint16_t len;
+    char text[];
+};
+
+static struct entry *entry_new(const char *text, size_t len, size_t service_len)
+{
+    struct entry *e = malloc(sizeof(*e) + len + 1);
+
+    if (!e)
+        return NULL;
+    memcpy(e->text, text, len);
+    e->text[len] = 0;
+    e->len = (uint16_t)len;
+    e->hash = text_hash(text, len);
+    e->name.service = e->text;
+    e->name.method = e->text + service_len + 1;
+    return e;
+}
+
+#define BUCKETS 2048u /* a power of two above NAMES_MAX */
+
+struct names_out {
+    uint16_t bucket[BUCKETS]; /* number + 1, 0 = free; linear probing */
+    struct entry *entries[NAMES_MAX];
+    unsigned n;
+};
+
+struct names_out *names_out_new(void)
+{
+    return calloc(1, sizeof(struct names_out));
+}
+
+void names_out_free(struct names_out *n)
+{
+    if (!n)
+        return;
+    for (unsigned i = 0; i < n->n; i++)
+        free(n->entries[i]);
+    free(n);
+}
+
+int names_out_get(struct names_out *n, const char *service, const char *method, int *ret_new,
+                  char text[NAME_TEXT_MAX], size_t *ret_len)
+{
+    size_t a = strlen(service), b = strlen(method), len = a + 1 + b;
+    uint32_t hash, at;
+
+    if (a > AIEX_MAX_NAME || b > AIEX_MAX_NAME || !b)
+        return -EINVAL;
+    memcpy(text, service, a + 1);
+    memcpy(text + a + 1, method, b);
+    *ret_len = len;
+    hash = text_hash(text, len);
+    for (at = hash % BUCKETS; n->bucket[at]; at = (at + 1) % BUCKETS) {
+        struct entry *e = n->entries[n->bucket[at] - 1];
+
+        if (e->hash == hash && e->len == len && !memcmp(e->text, text, len)) {
+            *ret_new = 0;
+            return n->bucket[at] - 1;
+        }
+    }
+    if (n->n == NAMES_MAX)
+        return -ENOSPC;
+    n->entries[n->n] = entry_new(text, len, a);
+    if (!n->entries[n->n])
+        return -ENOMEM;
+    *ret_new = 1;
+    n->bucket[at] = (uint16_t)(++n->n);
+    return (int)n->n - 1;
+}
+
+struct names_in {
+    struct entry *entries[NAMES_MAX];
+};
+
+struct names_in *names_in_new(void)
+{
+    return calloc(1, sizeof(struct names_in));
+}
+
+void names_in_free(struct names_in *n)
+{
+    if (!n)
+        return;
+    for (unsigned i = 0; i < NAMES_MAX; i++)
+        free(n->entries[i]);
+    free(n);
+}
+
+int names_in_define(struct names_in *n, unsigned number, const void *text, size_t len)
+{
+    char copy[NAME_TEXT_MAX];
+    size_t service_len;
+
+    if (number >= NAMES_MAX || n->entries[number] || len < 2 || len >= NAME_TEXT_MAX)
+        return -EINVAL;
+    memcpy(copy, text, len); /* the peer may rewrite its copy while we look */
+    service_len = strnlen(copy, len);
+    if (service_len > AIEX_MAX_NAME || service_len >= len - 1 || len - service_len - 1 > AIEX_MAX_NAME ||
+        memchr(copy + service_len + 1, 0, len - service_len - 1))
+        return -EINVAL;
+    n->entries[number] = entry_new(copy, len, service_len);
+    return n->entries[number] ? 0 : -ENOMEM;
+}
+
+const struct name *names_in_get(const struct names_in *n, unsigned number)
+{
+    return number < NAMES_MAX && n->entries[number] ? &n->entries[number]->name : NULL;
+}

@@ -1,0 +1,42 @@
+/*
+ * names.h - small integers for "service, method" pairs, per direction of a channel.
+ *
+ * The sender numbers a pair when it first uses it and tells the other side with a
+ * NAME record; from then on records carry the number. Tables are bounded: a peer that
+ * defines more than NAMES_MAX breaks the protocol.
+ */
+#ifndef AIEX_CHANNEL_NAMES_H
+#define AIEX_CHANNEL_NAMES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define NAMES_MAX 1024u
+
+struct name {
+    const char *service;
+    const char *method;
+};
+
+/* A pair as it travels: service, 0, method. Bounded by two AIEX_MAX_NAME. */
+#define NAME_TEXT_MAX 128u
+
+/* Sender: text -> number. */
+struct names_out;
+struct names_out *names_out_new(void);
+void names_out_free(struct names_out *n);
+/* The number of a pair; *ret_new = 1 when it was not defined before (send a NAME record with
+ * text[len]). >= 0, -EINVAL (a name too long or empty), -ENOSPC, -ENOMEM. */
+int names_out_get(struct names_out *n, const char *service, const char *method, int *ret_new,
+                  char text[NAME_TEXT_MAX], size_t *ret_len);
+
+/* Receiver: number -> names. */
+struct names_in;
+struct names_in *names_in_new(void);
+void names_in_free(struct names_in *n);
+/* 0, -EINVAL (number or text out of bounds, defined twice), -ENOMEM. */
+int names_in_define(struct names_in *n, unsigned number, const void *text, size_t len);
+/* NULL when not defined. */
+const struct name *names_in_get(const struct names_in *n, unsigned number);
+
+#endif

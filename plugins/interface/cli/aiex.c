@@ -1,0 +1,32 @@
+/*
+ * aiex.c - main() of `aiex`, the command line of an Aiex host.
+ *
+ * Read verbs.c first: the table of what it can do. arguments.c takes the command line apart by it,
+ * dispatch.c finds the function, control.c talks to the host. Data goes to standard output,
+ * everything else to standard error; outcome.c has the exit codes.
+ */
+#include "command.h"
+
+#include <errno.h>
+#include <signal.h>
+
+int main(int argc, char **argv)
+{
+    struct command c = {.control = NULL};
+    struct aiex_error err = {""};
+    enum outcome outcome;
+    int failed;
+
+    signal(SIGPIPE, SIG_IGN);
+    failed = arguments_parse(&c.args, argc, argv, &err);
+    outcome = command_init(&c);
+    if (failed) {
+        complain(&c.screen, "%s", err.text);
+        outcome = failed == -EINVAL ? OUTCOME_USAGE : OUTCOME_FAILED;
+    }
+    if (outcome == OUTCOME_OK)
+        outcome = dispatch(&c);
+    outcome = command_flush(&c, outcome);
+    command_done(&c);
+    return outcome;
+}

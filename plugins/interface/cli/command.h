@@ -1,0 +1,93 @@
+/*
+ * command.h - one invocation of `aiex`: its arguments, its screen, its way to the host. Every verb
+ * is a function `enum outcome NAME(struct command *)` listed in dispatch.c; it has printed its own
+ * output and complaints when it returns.
+ */
+#ifndef AIEX_CLI_COMMAND_H
+#define AIEX_CLI_COMMAND_H
+
+#include "arguments.h"
+#include "control.h"
+#include "outcome.h"
+#include "screen.h"
+
+#include <aiex/aiex_pack.h>
+
+#define COMMAND_TIMEOUT_MS 30000 /* of calls to the host itself, unless --timeout says another */
+#define COMMAND_NO_LIMIT   UINT32_MAX
+
+struct command {
+    struct arguments args;
+    struct screen screen;
+    uint32_t timeout_ms; /* of --timeout; 0 = not given */
+    struct control *control;
+};
+
+/* Writes a request body; called twice, first only to measure. */
+typedef void (*command_pack_fn)(struct aiex_writer *w, const void *arg);
+
+/* One call. */
+struct command_call {
+    const char *service; /* NULL = "host" */
+    const char *method;
+    command_pack_fn pack; /* NULL = an empty map */
+    const void *pack_arg;
+    struct aiex_slice body; /* instead of pack */
+    control_part_fn part;   /* NULL = parts are dropped */
+    void *part_arg;
+    uint32_t timeout_ms; /* when --timeout is not given: 0 = COMMAND_TIMEOUT_MS, or
+                            COMMAND_NO_LIMIT */
+};
+
+/* Prepares the screen and the time limit from the arguments. OUTCOME_OK or OUTCOME_USAGE, said. */
+enum outcome command_init(struct command *c);
+void command_done(struct command *c);
+
+/* Connects when that has not been done. 0 or negative errno as control_open(), not said. */
+int command_connect(struct command *c, struct aiex_error *err);
+/* Calls and waits for the end; every failure has been said. OUTCOME_OK: *ret_end is the caller's to
+ * free with control_end_done(); otherwise it is empty. */
+enum outcome command_call(struct command *c, const struct command_call *call,
+                          struct control_end *ret_end);
+/* Says the reason of a failed call or connection and turns it into an exit code. */
+enum outcome command_failed(struct command *c, int error, const struct aiex_error *err);
+
+/* --json was given. */
+int command_wants_json(const struct command *c);
+/* Prints a value as JSON and a newline; pretty for documents. OUTCOME_FAILED (said) when the value
+ * is broken. */
+enum outcome command_print_json(struct command *c, struct aiex_slice value);
+/* All output is out: OUTCOME_OK, or OUTCOME_FAILED (said) when standard output could not be
+ * written. A closed pipe is no failure. */
+enum outcome command_flush(struct command *c, enum outcome so_far);
+
+/* The verbs, by file. */
+enum outcome verb_ask(struct command *c);           /* ask.c */
+enum outcome verb_status(struct command *c);        /* status.c */
+enum outcome verb_upgrade(struct command *c);       /* status.c */
+enum outcome verb_stop(struct command *c);          /* status.c */
+enum outcome verb_version(struct command *c);       /* status.c */
+enum outcome verb_plugin_list(struct command *c);   /* plugin_list.c */
+enum outcome verb_plugin_load(struct command *c);   /* plugin_verbs.c */
+enum outcome verb_plugin_reload(struct command *c); /* plugin_verbs.c */
+enum outcome verb_plugin_remove(struct command *c); /* plugin_verbs.c */
+enum outcome verb_plugin_stats(struct command *c);  /* plugin_verbs.c */
+enum outcome verb_plugin_trace(struct command *c);  /* follow.c */
+enum outcome verb_events_tail(struct command *c);   /* follow.c */
+enum outcome verb_config_check(struct command *c);  /* config_verbs.c */
+enum outcome verb_config_reload(struct command *c); /* config_verbs.c */
+enum outcome verb_config_show(struct command *c);   /* config_verbs.c */
+enum outcome verb_call(struct command *c);          /* call.c */
+enum outcome verb_new_plugin(struct command *c);    /* new_plugin.c */
+enum outcome verb_completion(struct command *c);    /* complete.c */
+enum outcome verb_man(struct command *c);           /* man.c */
+enum outcome verb_help(struct command *c);          /* help.c */
+/* A verb that is not in the table: asks the host's plugins for it. */
+enum outcome verb_added(struct command *c); /* added.c */
+/* Help for a verb, or about everything when v is NULL; noun restricts that to one noun. */
+void help_print(FILE *to, const struct verb *v, const char *noun); /* help.c */
+
+/* Runs the parsed command: help, a verb, or an added verb. */
+enum outcome dispatch(struct command *c); /* dispatch.c */
+
+#endif

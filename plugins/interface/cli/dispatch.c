@@ -1,0 +1,51 @@
+/* dispatch.c - from the table's action to the function that does it. */
+#include "command.h"
+
+typedef enum outcome (*verb_fn)(struct command *c);
+
+static const verb_fn functions[N_ACTIONS] = {
+    [ACTION_ASK] = verb_ask,
+    [ACTION_STATUS] = verb_status,
+    [ACTION_PLUGIN_LIST] = verb_plugin_list,
+    [ACTION_PLUGIN_LOAD] = verb_plugin_load,
+    [ACTION_PLUGIN_RELOAD] = verb_plugin_reload,
+    [ACTION_PLUGIN_REMOVE] = verb_plugin_remove,
+    [ACTION_PLUGIN_STATS] = verb_plugin_stats,
+    [ACTION_PLUGIN_TRACE] = verb_plugin_trace,
+    [ACTION_CONFIG_CHECK] = verb_config_check,
+    [ACTION_CONFIG_RELOAD] = verb_config_reload,
+    [ACTION_CONFIG_SHOW] = verb_config_show,
+    [ACTION_EVENTS_TAIL] = verb_events_tail,
+    [ACTION_CALL] = verb_call,
+    [ACTION_NEW_PLUGIN] = verb_new_plugin,
+    [ACTION_COMPLETION] = verb_completion,
+    [ACTION_MAN] = verb_man,
+    [ACTION_UPGRADE] = verb_upgrade,
+    [ACTION_STOP] = verb_stop,
+    [ACTION_VERSION] = verb_version,
+    [ACTION_HELP] = verb_help,
+};
+
+enum outcome dispatch(struct command *c)
+{
+    const struct arguments *a = &c->args;
+    struct aiex_error err;
+
+    if (arguments_has(a, "help")) {
+        help_print(stdout, a->verb, a->n_rest ? a->rest[0] : NULL);
+        return OUTCOME_OK;
+    }
+    if (a->n_rest == 0) {
+        help_print(stderr, NULL, NULL);
+        return OUTCOME_USAGE;
+    }
+    if (!a->verb)
+        return verb_added(c);
+    if (arguments_check(a, &err) != 0) {
+        complain(&c->screen, "%s", err.text);
+        fprintf(stderr, "usage: aiex %s%s%s\n", a->verb->path, *a->verb->args ? " " : "",
+                a->verb->args);
+        return OUTCOME_USAGE;
+    }
+    return functions[a->verb->action](c);
+}

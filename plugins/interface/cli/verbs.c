@@ -1,0 +1,265 @@
+#include "verbs.h"
+
+#include "nearest.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#define JSON_OPTION                                                                                \
+    {                                                                                              \
+        'j', "json", NULL, "print JSON with stable keys instead of text", HINT_NONE, NULL          \
+    }
+#define STREAM_JSON_OPTION                                                                         \
+    {                                                                                              \
+        'j', "json", NULL, "print one JSON object per line", HINT_NONE, NULL                       \
+    }
+#define COUNT_OPTION                                                                               \
+    {                                                                                              \
+        'n', "count", "N", "end after N of them", HINT_NONE, NULL                                  \
+    }
+#define END_OF_OPTIONS                                                                             \
+    {                                                                                              \
+        0, NULL, NULL, NULL, HINT_NONE, NULL                                                       \
+    }
+#define ANY_NUMBER SIZE_MAX
+
+const struct verb_option global_options[] = {
+    {'h', "help", NULL, "show help for the verb", HINT_NONE, NULL},
+    {0, "socket", "PATH", "control socket of the host", HINT_FILE, NULL},
+    {0, "timeout", "TIME", "give up after TIME, as in 500ms, 30s, 2m", HINT_NONE, NULL},
+    {'q', "quiet", NULL, "no notices on standard error, only errors", HINT_NONE, NULL},
+    {0, "color", "WHEN", "colour the output: auto, always or never", HINT_CHOICE,
+     "auto always never"},
+    {0, "no-color", NULL, "the same as --color=never", HINT_NONE, NULL},
+    END_OF_OPTIONS,
+};
+
+static const struct verb_option no_options[] = {END_OF_OPTIONS};
+static const struct verb_option json_only[] = {JSON_OPTION, END_OF_OPTIONS};
+
+static const struct verb_option ask_options[] = {
+    {'m', "model", "MODEL", "model to ask; the default is configured", HINT_NONE, NULL},
+    {'s', "system", "TEXT", "instructions that precede the prompt", HINT_NONE, NULL},
+    {'f', "file", "FILE", "send this text file along; may be repeated", HINT_FILE, NULL},
+    {0, "session", "ID", "name of the conversation, for affinity and accounting", HINT_NONE, NULL},
+    {0, "no-stream", NULL, "print the answer when it is complete", HINT_NONE, NULL},
+    {0, "no-stdin", NULL, "leave standard input alone", HINT_NONE, NULL},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+
+static const struct verb_option status_options[] = {
+    {0, "check", NULL, "exit 1 unless the host is ready", HINT_NONE, NULL},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+
+static const struct verb_option list_options[] = {
+    {0, "names", NULL, "print only the instance names, one per line", HINT_NONE, NULL},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+
+static const struct verb_option load_options[] = {
+    {0, "name", "INSTANCE", "name of the new instance, as in provider_openai:work", HINT_NONE,
+     NULL},
+    {0, "set", "KEY=VALUE", "one option of the plugin; may be repeated", HINT_NONE, NULL},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+
+static const struct verb_option trace_options[] = {COUNT_OPTION, STREAM_JSON_OPTION,
+                                                   END_OF_OPTIONS};
+static const struct verb_option tail_options[] = {COUNT_OPTION, STREAM_JSON_OPTION, END_OF_OPTIONS};
+
+static const struct verb_option reload_options[] = {
+    {'n', "dry-run", NULL, "check the files, change nothing", HINT_NONE, NULL},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+
+static const struct verb_option new_plugin_options[] = {
+    {'d', "dir", "DIR", "folder to make; default ./KIND_NAME", HINT_DIR, NULL},
+    {0, "template", "DIR", "template to copy; default the installed one", HINT_DIR, NULL},
+    {'n', "dry-run", NULL, "list the files, write nothing", HINT_NONE, NULL},
+    END_OF_OPTIONS,
+};
+
+static const struct verb_option man_options[] = {
+    {'d', "dir", "DIR", "write every page into this folder", HINT_DIR, NULL},
+    END_OF_OPTIONS,
+};
+
+const struct verb verbs[] = {
+    {"ask", "[PROMPT...]", 0, ANY_NUMBER, "ask a model and print its answer",
+     "The prompt is the words given, or standard input when there are none. With both, standard "
+     "input is sent along like a file. Files must be UTF-8 text of at most 2 MiB each.\n"
+     "The answer goes to standard output as it arrives and nothing else does; reasoning and "
+     "notices go to standard error, also that an answer came from no model but the offline "
+     "provider. Ctrl-C cancels the request at the provider.\n",
+     ask_options, HINT_NONE, NULL, ACTION_ASK},
+    {"status", "", 0, 0, "show the host: node, version, readiness, protection of the cells",
+     "JSON keys: node, version, uptime_ms, ready, plugins and more.\n", status_options, HINT_NONE,
+     NULL, ACTION_STATUS},
+    {"plugin list", "", 0, 0, "list the plugin instances",
+     "JSON: an array of objects with name, plugin, kind, cell, pid, state, restarts, last_exit, "
+     "rss_bytes and more. Columns are left out on a narrow terminal, never in a pipe.\n",
+     list_options, HINT_NONE, NULL, ACTION_PLUGIN_LIST},
+    {"plugin load", "PATH|PLUGIN", 1, 1, "load a configuration file or a plugin",
+     "PATH ending in .ini loads its sections, PATH ending in .so a plugin that is not installed; "
+     "anything else names an installed plugin.\n",
+     load_options, HINT_FILE, NULL, ACTION_PLUGIN_LOAD},
+    {"plugin reload", "[NAME]", 0, 1, "reload an instance, or all whose file changed",
+     "The new incarnation takes over when it is ready; the old one finishes its work.\n", json_only,
+     HINT_INSTANCE, NULL, ACTION_PLUGIN_RELOAD},
+    {"plugin remove", "NAME", 1, 1, "drain and remove an instance",
+     "The configuration file is not changed.\n", json_only, HINT_INSTANCE, NULL,
+     ACTION_PLUGIN_REMOVE},
+    {"plugin stats", "[NAME]", 0, 1, "show the counters of one instance or of all", "", json_only,
+     HINT_INSTANCE, NULL, ACTION_PLUGIN_STATS},
+    {"plugin trace", "NAME", 1, 1, "follow the messages of an instance",
+     "One line per message until Ctrl-C; bodies are not shown, only their sizes.\n", trace_options,
+     HINT_INSTANCE, NULL, ACTION_PLUGIN_TRACE},
+    {"config check", "[DIR]", 0, 1, "check a configuration without using it",
+     "Without DIR the running host checks its own files. With DIR no host is needed: aiex-host, "
+     "beside this program, is started to check it. Exits 1 when there are errors.\n",
+     json_only, HINT_DIR, NULL, ACTION_CONFIG_CHECK},
+    {"config reload", "", 0, 0, "read the files again and apply what changed",
+     "Instances whose sections did not change are not touched. With an error nothing changes.\n",
+     reload_options, HINT_NONE, NULL, ACTION_CONFIG_RELOAD},
+    {"config show", "", 0, 0, "print the configuration in force; secrets are hidden", "", json_only,
+     HINT_NONE, NULL, ACTION_CONFIG_SHOW},
+    {"events tail", "[TOPIC]", 0, 1, "follow events, all or those of a topic",
+     "TOPIC is exact, as in provider.health, or ends in .* for all below.\n", tail_options,
+     HINT_NONE, NULL, ACTION_EVENTS_TAIL},
+    {"call", "SERVICE METHOD [JSON]", 2, 3, "call any method and print its answer as JSON",
+     "JSON is an object, or - to read one from standard input. Parts of the answer that are maps "
+     "are printed one per line, before its end; other parts are written as they are and the end "
+     "then goes to standard error.\n",
+     no_options, HINT_NONE, NULL, ACTION_CALL},
+    {"new-plugin", "KIND NAME", 2, 2, "start a plugin of your own from the template",
+     "Never overwrites a file.\n", new_plugin_options, HINT_CHOICE,
+     "provider interface store tier audit chunker service discovery bridge", ACTION_NEW_PLUGIN},
+    {"completion", "SHELL", 1, 1, "print the completions for bash, zsh or fish",
+     "For the running shell: source <(aiex completion bash)\n", no_options, HINT_CHOICE,
+     "bash zsh fish", ACTION_COMPLETION},
+    {"man", "[PAGE]", 0, 1, "print a manual page, or write all of them", "", man_options, HINT_NONE,
+     NULL, ACTION_MAN},
+    {"upgrade", "", 0, 0, "replace the running host by the installed program",
+     "The host executes itself again; plugins go on.\n", json_only, HINT_NONE, NULL,
+     ACTION_UPGRADE},
+    {"stop", "", 0, 0, "drain all plugins and stop the host", "", json_only, HINT_NONE, NULL,
+     ACTION_STOP},
+    {"version", "", 0, 0, "print the version of this program",
+     "The host's own version is in aiex status.\n", json_only, HINT_NONE, NULL, ACTION_VERSION},
+    {"help", "[VERB...]", 0, 2, "show what there is, or all about one verb", "", no_options,
+     HINT_VERB, NULL, ACTION_HELP},
+    {NULL, NULL, 0, 0, NULL, NULL, NULL, HINT_NONE, NULL, N_ACTIONS},
+};
+
+/* Words of argv that make up `path`, or 0. */
+static size_t path_matches(const char *path, char *const *words, size_t n_words)
+{
+    size_t used = 0;
+
+    for (;;) {
+        size_t len = strcspn(path, " ");
+
+        if (used == n_words || strlen(words[used]) != len || memcmp(words[used], path, len) != 0)
+            return 0;
+        used++;
+        if (!path[len])
+            return used;
+        path += len + 1;
+    }
+}
+
+const struct verb *verb_find(char *const *words, size_t n_words, size_t *ret_used)
+{
+    for (const struct verb *v = verbs; v->path; v++) {
+        size_t used = path_matches(v->path, words, n_words);
+
+        if (used) {
+            *ret_used = used;
+            return v;
+        }
+    }
+    return NULL;
+}
+
+size_t verb_noun_len(const struct verb *v)
+{
+    return strcspn(v->path, " ");
+}
+
+int verb_is_noun(const char *word)
+{
+    for (const struct verb *v = verbs; v->path; v++)
+        if (strlen(word) == verb_noun_len(v) && strncmp(word, v->path, verb_noun_len(v)) == 0)
+            return 1;
+    return 0;
+}
+
+static const struct verb_option *named_in(const struct verb_option *o, const char *name, size_t len)
+{
+    for (; o->name; o++)
+        if (strlen(o->name) == len && memcmp(o->name, name, len) == 0)
+            return o;
+    return NULL;
+}
+
+const struct verb_option *verb_option_named(const struct verb *v, const char *name, size_t len)
+{
+    const struct verb_option *o = v ? named_in(v->options, name, len) : NULL;
+
+    return o ? o : named_in(global_options, name, len);
+}
+
+static const struct verb_option *lettered_in(const struct verb_option *o, char letter)
+{
+    for (; o->name; o++)
+        if (o->letter && o->letter == letter)
+            return o;
+    return NULL;
+}
+
+const struct verb_option *verb_option_lettered(const struct verb *v, char letter)
+{
+    const struct verb_option *o = v ? lettered_in(v->options, letter) : NULL;
+
+    return o ? o : lettered_in(global_options, letter);
+}
+
+const char *verb_nearest(char *const *words, size_t n_words)
+{
+    char typed[64] = "";
+    struct nearest best;
+
+    if (n_words == 0)
+        return NULL;
+    if (n_words > 1 && strlen(words[0]) + strlen(words[1]) + 2 < sizeof(typed)) {
+        strcpy(typed, words[0]);
+        strcat(typed, " ");
+        strcat(typed, words[1]);
+    }
+    nearest_init(&best);
+    for (const struct verb *v = verbs; v->path; v++) {
+        if (strchr(v->path, ' ') && *typed)
+            nearest_try(&best, typed, v->path);
+        else if (!strchr(v->path, ' '))
+            nearest_try(&best, words[0], v->path);
+    }
+    return best.word;
+}
+
+const char *verb_nearest_option(const struct verb *v, const char *name)
+{
+    struct nearest best;
+
+    nearest_init(&best);
+    for (const struct verb_option *o = v ? v->options : global_options; o->name; o++)
+        nearest_try(&best, name, o->name);
+    for (const struct verb_option *o = global_options; o->name; o++)
+        nearest_try(&best, name, o->name);
+    return best.word;
+}

@@ -1,0 +1,77 @@
+/*
+ * verbs.h - the one table of what `aiex` can do. Parsing, help, completions and manual pages are
+ * all made from it; tests walk it. The table is data only: what a verb does is found through its
+ * `action` (dispatch.c), so that the plugin can look at the names without linking the program.
+ */
+#ifndef AIEX_CLI_VERBS_H
+#define AIEX_CLI_VERBS_H
+
+#include <stddef.h>
+
+enum action {
+    ACTION_ASK,
+    ACTION_STATUS,
+    ACTION_PLUGIN_LIST,
+    ACTION_PLUGIN_LOAD,
+    ACTION_PLUGIN_RELOAD,
+    ACTION_PLUGIN_REMOVE,
+    ACTION_PLUGIN_STATS,
+    ACTION_PLUGIN_TRACE,
+    ACTION_CONFIG_CHECK,
+    ACTION_CONFIG_RELOAD,
+    ACTION_CONFIG_SHOW,
+    ACTION_EVENTS_TAIL,
+    ACTION_CALL,
+    ACTION_NEW_PLUGIN,
+    ACTION_COMPLETION,
+    ACTION_MAN,
+    ACTION_UPGRADE,
+    ACTION_STOP,
+    ACTION_VERSION,
+    ACTION_HELP,
+    N_ACTIONS
+};
+
+/* What a shell offers for a value. */
+enum hint { HINT_NONE, HINT_FILE, HINT_DIR, HINT_INSTANCE, HINT_CHOICE, HINT_VERB };
+
+struct verb_option {
+    char letter;         /* 0 = long only */
+    const char *name;    /* without the dashes; NULL ends a table */
+    const char *value;   /* what follows, "PATH"; NULL = a switch */
+    const char *help;    /* one line */
+    enum hint hint;
+    const char *choices; /* HINT_CHOICE: words separated by one blank */
+};
+
+struct verb {
+    const char *path;  /* "plugin list"; NULL ends the table */
+    const char *args;  /* "NAME [FILE...]", "" = none */
+    size_t min_words;  /* of args */
+    size_t max_words;  /* SIZE_MAX = any number */
+    const char *help;  /* one line */
+    const char *about; /* more, for `aiex help VERB` and the manual; paragraphs end in \n */
+    const struct verb_option *options;
+    enum hint hint;    /* of the first word of args */
+    const char *choices;
+    enum action action;
+};
+
+extern const struct verb verbs[];
+/* Accepted before the verb and after it. */
+extern const struct verb_option global_options[];
+
+/* The verb whose path begins `words`; *ret_used words belong to the path. NULL = none. */
+const struct verb *verb_find(char *const *words, size_t n_words, size_t *ret_used);
+/* 1 when `word` begins some path: "plugin", "ask". */
+int verb_is_noun(const char *word);
+/* Of a verb or of the global table; NULL = neither has it. */
+const struct verb_option *verb_option_named(const struct verb *v, const char *name, size_t len);
+const struct verb_option *verb_option_lettered(const struct verb *v, char letter);
+/* The known path, or option name of `v` (may be NULL), nearest to a mistyped one, or NULL. */
+const char *verb_nearest(char *const *words, size_t n_words);
+const char *verb_nearest_option(const struct verb *v, const char *name);
+/* Length of the path's first word. */
+size_t verb_noun_len(const struct verb *v);
+
+#endif

@@ -1,0 +1,395 @@
+/*
+ * conn.c - a connection: reads, parses, hands complete requests to their route, closes.
+ *
+ * One request at a time is answered; what a client pipelines behind it is held back,
+ * up to HELD_BYTES, then left in the socket. While a request is being answered we go
+ * on reading, because that is how a client that leaves is noticed at once.
+ */
+#include "server.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define FREE_CONNS    64
+#define IGNORED_BYTES 65536 /* of a body that nobody asked for */
+
+/* ---- The head and body arrive (callbacks of the parser) ---- */
+
+/* Remembers why; the answer is given when the parser has returned. */
+static int refuse_later(struct conn *c, int status, const char *why)
+{
+    c->refuse_status = status;
+    c->refuse_why = why;
+    return 1;
+}
+
+/* The client waits for leave to send its body. Short and first, so it goes out directly. */
+static int send_continue(struct conn *c)
+{
+    size_t n = sizeof(AIEX_HTTP1_100) - 1;
+
+    if (send(c->fd, AIEX_HTTP1_100, n, MSG_NOSIGNAL) == (ssize_t)n)
+        return 0;
+    return refuse_later(c, 503, "the connection took no interim answer");
+}
+
+static void begin_request(struct conn *c, const struct aiex_http1_head *head)
+{
+    c->trace = c->server->next_trace++;
+    c->begun_us = metrics_now_us();
+    c->keep_alive = (head->flags & AIEX_HTTP1_KEEP_ALIVE) != 0;
+    c->head_only = strcmp(head->method, "HEAD") == 0;
+    c->http10 = head->minor == 0;
+}
+
+static int on_head(void *arg, const struct aiex_http1_head *head)
+{
+    struct conn *c = arg;
+    const char *why = NULL;
+    int status;
+
+    begin_request(c, head);
+    status = access_check(c, head, &why);
+    if (!status)
+        c->route = routes_find(head->method, head->path, &status);
+    if (status)
+        refuse_later(c, status, why);
+    if (c->refuse_status)
+        return (head->flags & AIEX_HTTP1_HAS_BODY) != 0;
+    if ((c->route->flags & ROUTE_BODY) && call_prepare(c, head->content_length) != 0)
+        return refuse_later(c, 503, "no memory for the request");
+    return head->flags & AIEX_HTTP1_CONTINUE ? send_continue(c) : 0;
+}
+
+static int on_body(void *arg, const uint8_t *bytes, size_t n)
+{
+    struct conn *c = arg;
+
+    if (!(c->route->flags & ROUTE_BODY)) {
+        c->n_ignored += n;
+        return c->n_ignored > IGNORED_BYTES
+                   ? refuse_later(c, 413, "this path takes no body")
+                   : 0;
+    }
+    if (buffer_add(&c->server->pool, &c->body, bytes, n, SIZE_MAX / 2) != 0)
+        return refuse_later(c, 503, "no memory for the request");
+    return 0;
+}
+
+static const struct aiex_http1_events events = {.head = on_head, .body = on_body};
+
+/* ---- From bytes to answers ---- */
+
+static void refuse(struct conn *c)
+{
+    const struct aiex_http1_head *head = aiex_http1_head(c->parser);
+    struct reply reply = {.status = c->refuse_status, .preflight = 1};
+    char allow[64];
+
+    routes_allow(head->path, allow, sizeof(allow));
+    if (c->refuse_status == 204) {
+        reply.allow = allow;
+        respond(c, &reply, NULL, 0);
+    } else if (c->refuse_status == 404) {
+        error_respond(c, 404, "unknown_url", NULL, "unknown request url: %s %.200s", head->method,
+                      head->path);
+    } else if (c->refuse_status == 405) {
+        error_respond(c, 405, "method_not_allowed", NULL, "%s is not allowed on %.200s, only %s",
+                      head->method, head->path, allow);
+    } else {
+        error_respond(c, c->refuse_status, NULL, NULL, "%s", c->refuse_why);
+    }
+}
+
+/* Bytes of a message that is not complete: begins or renews the time that it may take. */
+static void wait_for_more(struct conn *c)
+{
+    if (aiex_http1_head(c->parser))
+        deadline_phase(c, PHASE_BODY);
+    else if (c->phase != PHASE_HEAD && !aiex_http1_is_idle(c->parser))
+        deadline_phase(c, PHASE_HEAD);
+}
+
+/* Feeds until one request is complete. Returns how many bytes are used up. */
+static size_t feed(struct conn *c, const uint8_t *bytes, size_t n)
+{
+    size_t used = n;
+    int r = aiex_http1_feed(c->parser, bytes, n, &used);
+
+    if (r == AIEX_HTTP1_MORE) {
+        wait_for_more(c);
+        return n;
+    }
+    deadline_phase(c, PHASE_ANSWER);
+    if (r == AIEX_HTTP1_DONE) {
+        if (c->refuse_status)
+            refuse(c);
+        else
+            c->route->begin(c);
+        return used;
+    }
+    respond_no_keep_alive(c, 1);
+    if (r == AIEX_HTTP1_STOP)
+        refuse(c);
+    else
+        error_respond(c, aiex_http1_status(c->parser), NULL, NULL, "%s",
+                      aiex_http1_text(c->parser));
+    return n;
+}
+
+/* ---- Reading ---- */
+
+static int is_answering(const struct conn *c)
+{
+    return c->phase == PHASE_ANSWER || c->phase == PHASE_SEND;
+}
+
+/* Keeps what belongs to later requests; stops reading when that is enough. */
+static void hold(struct conn *c, const uint8_t *bytes, size_t n)
+{
+    if (c->phase == PHASE_CLOSED)
+        return;
+    if (c->held.off) {
+        memmove(c->held.data, c->held.data + c->held.off, buffer_size(&c->held));
+        c->held.len -= c->held.off;
+        c->held.off = 0;
+    }
+    if (buffer_add(&c->server->pool, &c->held, bytes, n, 2 * SCRATCH_BYTES) != 0)
+        conn_close(c);
+    else if (buffer_size(&c->held) >= HELD_BYTES)
+        conn_watch(c, c->watched & ~AIEX_WATCH_READ);
+}
+
+/* The client closed its side. Whoever waits for an answer that is not complete has left: a client
+ * that half-closes and reads on is treated so too, as by nginx. */
+static void on_end(struct conn *c)
+{
+    if (is_answering(c) && c->ended) {
+        c->keep_alive = 0;
+        conn_watch(c, c->watched & ~AIEX_WATCH_READ);
+        return;
+    }
+    if (is_answering(c)) {
+        c->status = 499;
+        metrics_request(c);
+    }
+    if (c->phase != PHASE_IDLE && c->phase != PHASE_LINGER)
+        c->server->numbers.client_gone++;
+    conn_close(c);
+}
+
+static void receive(struct conn *c)
+{
+    struct server *s = c->server;
+    ssize_t n = recv(c->fd, s->scratch, is_answering(c) ? HELD_BYTES : SCRATCH_BYTES, 0);
+    size_t used;
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        on_end(c);
+        return;
+    }
+    s->numbers.received_bytes += (uint64_t)n;
+    if (c->phase == PHASE_LINGER)
+        return;
+    used = is_answering(c) ? 0 : feed(c, s->scratch, (size_t)n);
+    if (used < (size_t)n)
+        hold(c, s->scratch + used, (size_t)n - used);
+}
+
+static void on_ready(void *arg, uint32_t ready)
+{
+    struct conn *c = arg;
+
+    if (ready & AIEX_WATCH_WRITE)
+        output_flush(c);
+    if ((ready & AIEX_WATCH_READ) && (c->watched & AIEX_WATCH_READ) && c->phase != PHASE_CLOSED)
+        receive(c);
+}
+
+void conn_watch(struct conn *c, uint32_t wanted)
+{
+    if (c->watched == wanted || c->phase == PHASE_CLOSED)
+        return;
+    c->watched = wanted;
+    c->server->host->rewatch(c->server->host, c->watch, wanted);
+}
+
+/* ---- Life ---- */
+
+static void free_conn(struct conn *c)
+{
+    aiex_http1_free(c->parser);
+    c->server->host->release(c->server->host, c);
+}
+
+static struct conn *new_conn(struct server *s)
+{
+    struct aiex_http1_limits limits = {.head_bytes = (uint32_t)s->config->max_head};
+    struct conn *c = s->free;
+
+    if (c) {
+        s->free = c->next_free;
+        s->n_free--;
+        return c;
+    }
+    c = s->host->alloc(s->host, sizeof(*c));
+    if (!c)
+        return NULL;
+    c->server = s;
+    c->parser = aiex_http1_new(AIEX_HTTP1_REQUEST, &limits, &events, c);
+    if (!c->parser) {
+        free_conn(c);
+        return NULL;
+    }
+    return c;
+}
+
+/* A message to the coordinator is a little longer than the body in it. */
+static uint64_t body_limit(const struct server *s)
+{
+    uint64_t most = AIEX_MAX_BODY - 4096;
+
+    return (uint64_t)s->config->max_body < most ? (uint64_t)s->config->max_body : most;
+}
+
+static void clear_request(struct conn *c)
+{
+    c->route = NULL;
+    c->origin = NULL;
+    c->trace = c->begun_us = c->call = 0;
+    c->unwritten = c->owed = c->n_ignored = 0;
+    c->status = c->refuse_status = 0;
+    c->refuse_why = NULL;
+    c->calling = c->stream = c->chunked = c->head_only = c->http10 = 0;
+    c->keep_alive = c->ended = c->linger = 0;
+    aiex_http1_next(c->parser);
+    aiex_http1_bind(c->parser, c, body_limit(c->server));
+}
+
+int conn_open(struct server *s, int fd, const struct listener *from, const char *peer)
+{
+    struct conn *c = new_conn(s);
+
+    if (!c || s->host->watch(s->host, fd, AIEX_WATCH_READ, on_ready, c, &c->watch) != 0) {
+        if (c)
+            free_conn(c);
+        close(fd);
+        return -ENOMEM;
+    }
+    c->fd = fd;
+    c->watched = AIEX_WATCH_READ;
+    c->check_host = from->loopback;
+    snprintf(c->peer, sizeof(c->peer), "%s", peer);
+    clear_request(c);
+    s->n_conns++;
+    s->numbers.accepted++;
+    deadline_phase(c, PHASE_IDLE);
+    return 0;
+}
+
+void conn_next(struct conn *c)
+{
+    size_t used;
+
+    clear_request(c);
+    deadline_phase(c, PHASE_IDLE);
+    conn_watch(c, c->watched | AIEX_WATCH_READ);
+    if (!buffer_size(&c->held))
+        return;
+    used = feed(c, c->held.data + c->held.off, buffer_size(&c->held));
+    c->held.off += used;
+    if (c->phase != PHASE_CLOSED && !buffer_size(&c->held))
+        buffer_drop(&c->server->pool, &c->held);
+}
+
+static void drop_buffers(struct conn *c)
+{
+    buffer_drop(&c->server->pool, &c->held);
+    buffer_drop(&c->server->pool, &c->body);
+    buffer_drop(&c->server->pool, &c->out);
+}
+
+void conn_close(struct conn *c)
+{
+    struct server *s = c->server;
+
+    if (c->phase == PHASE_CLOSED)
+        return;
+    if (c->calling && c->call)
+        s->host->cancel(s->host, c->call);
+    c->calling = 0;
+    deadline_drop(c);
+    c->phase = PHASE_CLOSED;
+    s->host->unwatch(s->host, c->watch);
+    close(c->fd);
+    c->fd = -1;
+    c->next_free = s->ended;
+    s->ended = c;
+    s->n_conns--;
+    output_turn(s);
+    listen_update(s);
+}
+
+void conn_finish(struct conn *c)
+{
+    metrics_request(c);
+    if (c->keep_alive) {
+        conn_next(c);
+    } else if (c->linger || buffer_size(&c->held)) {
+        shutdown(c->fd, SHUT_WR);
+        conn_watch(c, AIEX_WATCH_READ);
+        deadline_phase(c, PHASE_LINGER);
+    } else {
+        conn_close(c);
+    }
+}
+
+void conn_reap(struct server *s)
+{
+    void (*drained)(void *arg) = s->drained;
+    struct conn *c = s->ended, *next;
+
+    for (s->ended = NULL; c; c = next) {
+        next = c->next_free;
+        if (c->dirty) { /* the next turn still has it in its list */
+            c->next_free = s->ended;
+            s->ended = c;
+            continue;
+        }
+        drop_buffers(c);
+        aiex_http1_next(c->parser);
+        if (s->n_free >= FREE_CONNS) {
+            free_conn(c);
+            continue;
+        }
+        c->next_free = s->free;
+        s->free = c;
+        s->n_free++;
+    }
+    if (s->draining && drained && s->n_conns == 0) {
+        s->drained = NULL;
+        drained(s->drained_arg);
+    }
+}
+
+void conn_free_all(struct server *s)
+{
+    for (int i = 0; i < N_PHASES; i++) {
+        while (s->deadlines[i].first)
+            conn_close(s->deadlines[i].first);
+    }
+    s->draining = 0;
+    conn_reap(s);
+    while (s->free) {
+        struct conn *c = s->free;
+
+        s->free = c->next_free;
+        free_conn(c);
+    }
+    s->n_free = 0;
+}
