@@ -75,9 +75,9 @@ struct config_keys {
 /* One key of a plugin's option table. */
 struct config_option {
     const char *name;
-    const char *text; /* expanded; a secret's is the secret */
-    struct place at;  /* file NULL: the table's default, read from the environment */
-    int is_literal;   /* stands in the file itself, not behind `${}` or `file:` */
+    const char *text;               /* expanded; a secret's is the secret */
+    struct place at;                /* file NULL: the table's default, read from the environment */
+    const struct config_pair *pair; /* of this room; NULL for such a default */
 };
 
 struct config_instance {
@@ -88,14 +88,15 @@ struct config_instance {
      * option_values_new(), that is the pairs and the defaults taken from the environment. */
     struct config_option *options;
     size_t n_options;
-    struct plugin_info *info;       /* after config_validate(); NULL when unknown and not enabled */
-    struct config_section *section; /* of this room */
+    struct plugin_info *info; /* after config_validate(); NULL when unknown and not enabled */
+    const struct config_section *section; /* of this room */
 };
 
 /* One cell that enabled instances use, except the host's own. */
 struct config_cell {
     const char *name;
-    int is_shared; /* named by `cell =`, not an instance's own */
+    int is_shared;      /* not an instance's own */
+    size_t n_instances; /* enabled ones in it */
     int64_t sandbox, limit_memory_bytes, limit_files, limit_threads, priority, hang_ms;
     struct place at;
 };
@@ -131,7 +132,7 @@ struct config {
     struct config_host host;
     struct config_instance *instances; /* in declared order */
     size_t n_instances;
-    struct config_cell *cells;
+    struct config_cell *cells; /* whole after config_validate() */
     size_t n_cells;
     struct config_group *groups;
     size_t n_groups;
@@ -195,7 +196,7 @@ enum config_change {
 struct config_change_of {
     const char *name;
     enum config_change change;
-    char why[96]; /* "option model", "key cell", "plugin 1.0 -> 1.1"; no values */
+    char why[96]; /* "option model", "key cell", "plugin's version 1.1"; no values */
 };
 
 struct config_diff {
@@ -211,7 +212,7 @@ const char *config_change_name(enum config_change change);
 
 /* ---- show ---- */
 
-/* One ini file with the values that hold; defaults as comments, secrets as ***. `instance` NULL =
+/* One ini file with the values that hold; defaults are marked, secrets are ***. `instance` NULL =
  * everything. 0, -ENOENT, -ENOMEM, -EMSGSIZE. */
 int config_show(const struct config *config, const char *instance, struct buf *out);
 /* map {host, settings, groups, cells, jobs, instances}; texts, secrets as "***". */

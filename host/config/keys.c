@@ -8,9 +8,9 @@
 
 #include <string.h>
 
-#define KEY_STRIDE sizeof(struct aiex_option)
+#define KEY_STRIDE      sizeof(struct aiex_option)
 #define AT(type, field) offsetof(struct type, field)
-#define DAY INT64_C(86400000)
+#define DAY             INT64_C(86400000)
 
 static const char *const levels[] = {"debug", "info", "notice", "warn", "error", NULL};
 static const char *const forms[] = {"auto", "json", "text", NULL};
@@ -104,16 +104,11 @@ const struct aiex_option job_keys[] = {
 static const struct {
     const char *name;
     unsigned rules;
-} rules[] = {{"hang", KEY_OF_CELL},
-             {"sandbox", KEY_OF_CELL},
-             {"limit_memory", KEY_OF_CELL},
-             {"limit_files", KEY_OF_CELL},
-             {"limit_threads", KEY_OF_CELL},
-             {"priority", KEY_OF_CELL | KEY_YIELDS},
-             {"spare", KEY_OWN_CELL},
-             {"workers", KEY_OWN_CELL | KEY_YIELDS},
-             {"workers_max", KEY_OWN_CELL},
-             {"queue", KEY_YIELDS},
+} rules[] = {{"hang", KEY_OF_CELL},          {"sandbox", KEY_OF_CELL},
+             {"limit_memory", KEY_OF_CELL},  {"limit_files", KEY_OF_CELL},
+             {"limit_threads", KEY_OF_CELL}, {"priority", KEY_OF_CELL | KEY_YIELDS},
+             {"spare", KEY_OWN_CELL},        {"workers", KEY_OWN_CELL | KEY_YIELDS},
+             {"workers_max", KEY_OWN_CELL},  {"queue", KEY_YIELDS},
              {"timeout", KEY_YIELDS}};
 
 unsigned key_rules(const char *name)

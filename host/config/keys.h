@@ -9,9 +9,9 @@
 #include "config/sections.h"
 
 /* What may be done with a host key of an instance. */
-#define KEY_OF_CELL   1 /* may stand in [cell:NAME]; there only when the cell is shared */
-#define KEY_OWN_CELL  2 /* makes no sense in a shared cell */
-#define KEY_YIELDS    4 /* the plugin's when its table has an option of that name */
+#define KEY_OF_CELL  1 /* may stand in [cell:NAME]; there only when the cell is shared */
+#define KEY_OWN_CELL 2 /* makes no sense in a shared cell */
+#define KEY_YIELDS   4 /* the plugin's when its table has an option of that name */
 
 extern const struct aiex_option host_keys[];     /* struct config_host */
 extern const struct aiex_option instance_keys[]; /* struct config_keys */

@@ -143,7 +143,7 @@ void option_unknown(const char *name, const struct aiex_option *table, size_t st
     if (near)
         (void)buf_addf(&b, "; did you mean '%s'?", near);
     for (size_t i = 0; (o = option_at(table, stride, i)).name; i++)
-        if (buf_addf(&b, "%s%s", i ? ", " : near ? " (options: " : "; (options: ", o.name) != 0) {
+        if (buf_addf(&b, "%s%s", i ? ", " : " (options: ", o.name) != 0) {
             (void)fail(err, 0, "%s, ...)", b.data ? (const char *)b.data : name);
             goto out;
         }

@@ -8,7 +8,6 @@
 #include "config/option.h"
 #include "config/utf8.h"
 
-
 /* ---- the runner's side ---- */
 
 static int check_line(const char *what, const char *text, size_t max, struct aiex_error *err)

@@ -44,8 +44,7 @@ static struct config_section *open_section(struct config_sections *s, const stru
 static void drop_pair(struct config_section *section, size_t i)
 {
     section->n--;
-    memmove(&section->pairs[i], &section->pairs[i + 1],
-            (section->n - i) * sizeof(*section->pairs));
+    memmove(&section->pairs[i], &section->pairs[i + 1], (section->n - i) * sizeof(*section->pairs));
 }
 
 static int set_pair(struct config_sections *s, struct config_section *section,

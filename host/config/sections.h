@@ -14,14 +14,14 @@ struct config_pair {
     const char *key;
     const char *text; /* expanded */
     struct place at;
-    int is_literal; /* stood in the file itself */
-    int is_broken;  /* could not be expanded; reported when it matters */
+    int is_literal;  /* stood in the file itself */
+    int is_broken;   /* could not be expanded; reported when it matters */
     const char *why; /* is_broken: the reason */
 };
 
 struct config_section {
     const char *name;
-    struct place at; /* its first head */
+    struct place at;           /* its first head */
     struct config_pair *pairs; /* in order of first appearance */
     size_t n, cap;
 };
@@ -30,6 +30,7 @@ struct config_sections {
     struct arena arena; /* all texts here and in struct config */
     struct config_section *list;
     size_t n, cap;
+    struct value_source source; /* of the environment, for defaults of plugins */
 };
 
 /* Merges: later entries override, empty values remove. Values are not expanded yet. 0, -ENOMEM. */

@@ -139,9 +139,9 @@ const char *supervise_why_text(enum supervise_why why)
 const char *supervise_state_text(enum supervise_state state)
 {
     static const char *const words[SUPERVISE_N_STATES] = {
-        [SUPERVISE_DOWN] = "down",         [SUPERVISE_STARTING] = "starting",
-        [SUPERVISE_UP] = "up",             [SUPERVISE_BACKOFF] = "backoff",
-        [SUPERVISE_FAILED] = "failed",     [SUPERVISE_STOPPING] = "stopping",
+        [SUPERVISE_DOWN] = "down",       [SUPERVISE_STARTING] = "starting",
+        [SUPERVISE_UP] = "up",           [SUPERVISE_BACKOFF] = "backoff",
+        [SUPERVISE_FAILED] = "failed",   [SUPERVISE_STOPPING] = "stopping",
         [SUPERVISE_STOPPED] = "stopped",
     };
 

@@ -94,30 +94,23 @@ void group_give_up(struct step *st, struct group *g, enum supervise_why cause)
                  m->state == SUPERVISE_BACKOFF || (m->state == SUPERVISE_DOWN && m->wanted) ||
                  (m->state == SUPERVISE_FAILED && unit_alive(m)))
             m->to_stop = 1;
-        m->due = SUPERVISE_NEVER; /* probed with the group */
+        if (m->state == SUPERVISE_FAILED)
+            m->due = SUPERVISE_NEVER; /* probed with the group */
     }
     unit_leave(st, SUPERVISE_FAILED,
-               st->u->config_refused ? SUPERVISE_WHY_CONFIG : SUPERVISE_WHY_INTENSITY);
-    st->u->cause = (uint8_t)cause;
+               st->u->config_refused ? SUPERVISE_WHY_CONFIG : SUPERVISE_WHY_INTENSITY, cause);
 }
 
-int group_member_failed(struct step *st, enum supervise_why why)
+int group_member_failed(struct step *st, struct group *g)
 {
-    struct group *g = group_of(st->s, st->u);
-
-    if (!g)
-        return 0;
-    if (!intensity_add(&g->restarts, st->now, g->max_restarts, g->period_ms) &&
-        g->phase != GROUP_PROBING)
-        return 0;
-    st->u->config_refused = why == SUPERVISE_WHY_CONFIG;
-    group_give_up(st, g, why);
-    return 1;
+    if (g->phase == GROUP_PROBING)
+        return 1;
+    return !st->u->config_refused &&
+           intensity_add(&g->restarts, st->now, g->max_restarts, g->period_ms);
 }
 
-void group_retry(struct step *st, struct group *g)
+void group_retry(struct group *g)
 {
-    (void)st;
     g->restarts.n = 0;
     g->probe_ms = 0;
     g->phase = GROUP_PROBING;
@@ -135,7 +128,7 @@ static int stop_marked(struct supervisor *s, struct group *g, struct step *st)
             return 0;
         st->u = m;
         unit_leave(st, g->phase == GROUP_FAILED ? SUPERVISE_FAILED : SUPERVISE_DOWN,
-                   SUPERVISE_WHY_GROUP);
+                   SUPERVISE_WHY_GROUP, SUPERVISE_WHY_NONE);
         if (m->to_stop)
             return 0;
     }
@@ -186,7 +179,7 @@ void closing_pump(struct supervisor *s, uint64_t now, struct supervise_actions *
             return;
         if (st.u->state == SUPERVISE_STOPPED)
             continue;
-        unit_leave(&st, SUPERVISE_STOPPED, SUPERVISE_WHY_ASKED);
+        unit_leave(&st, SUPERVISE_STOPPED, SUPERVISE_WHY_ASKED, SUPERVISE_WHY_NONE);
         if (st.u->state == SUPERVISE_STOPPING)
             return;
     }

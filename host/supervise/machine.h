@@ -25,7 +25,7 @@ struct incarnation {
     uint64_t deadline;   /* READY or leaving by then; NEVER */
     uint8_t role;        /* enum supervise_role */
     uint8_t ready;
-    uint8_t killed_for;  /* enum supervise_why */
+    uint8_t killed_for; /* enum supervise_why */
 };
 
 struct unit {
@@ -38,15 +38,15 @@ struct unit {
     uint64_t n_restarts;
     uint32_t backoff_n; /* exponent of the next delay */
     uint32_t spare_n;
-    uint32_t probe_ms;  /* last probe interval, 0 = none yet */
+    uint32_t probe_ms; /* last probe interval, 0 = none yet */
     uint8_t used;
     uint8_t state, why, cause;
-    uint8_t then;            /* STOPPING: the state that follows; N_STATES = GONE */
-    uint8_t wanted;          /* DOWN: starts as soon as its group allows */
-    uint8_t shaken;          /* failed and not UP for a period since */
-    uint8_t config_refused;  /* FAILED without probe */
-    uint8_t replace_wanted;  /* REPLACE waits for a free slot */
-    uint8_t to_stop;         /* the group stops it */
+    uint8_t then;           /* STOPPING: the state that follows; N_STATES = GONE */
+    uint8_t wanted;         /* DOWN: starts as soon as its group allows */
+    uint8_t shaken;         /* failed and not UP for a period since */
+    uint8_t config_refused; /* FAILED without probe */
+    uint8_t replace_wanted; /* REPLACE waits for a free slot */
+    uint8_t to_stop;        /* the group stops it */
 };
 
 enum group_phase {
@@ -68,7 +68,8 @@ struct group {
 
 struct supervisor {
     uint64_t random;
-    uint64_t closing_by; /* supervise_stop_all(): when to kill; NEVER = not closing or done with it */
+    uint64_t
+        closing_by; /* supervise_stop_all(): when to kill; NEVER = not closing or done with it */
     uint8_t closing;
     uint32_t max_units;
     uint32_t n_order;
@@ -110,7 +111,7 @@ void unit_enter(struct step *, enum supervise_state, enum supervise_why, enum su
  * waits DOWN. */
 void unit_begin(struct step *, enum supervise_why);
 /* Makes every incarnation leave; the unit becomes `then` at once or when the last one is gone. */
-void unit_leave(struct step *, uint8_t then, enum supervise_why);
+void unit_leave(struct step *, uint8_t then, enum supervise_why, enum supervise_why cause);
 void inc_kill(struct step *, struct incarnation *, enum supervise_why);
 
 /* ---- group.c ---- */
@@ -118,14 +119,14 @@ struct group *group_of(struct supervisor *, const struct unit *);
 int group_ordered(const struct group *); /* rest_for_one or one_for_all */
 /* 1 if the group lets this member start now. */
 int group_allows(struct supervisor *, const struct unit *);
-/* A member failed (not for good): counts it; marks those that restart with it. 1 = the group gave
- * up and has dealt with the unit. */
-int group_member_failed(struct step *, enum supervise_why);
+/* Counts the failure of a member; 1 = the group has to give up. */
+int group_member_failed(struct step *, struct group *);
 /* The whole group to FAILED. */
 void group_give_up(struct step *, struct group *, enum supervise_why cause);
 /* Marks the members that must not run without this one. */
 void group_mark(struct step *, const struct group *);
-void group_retry(struct step *, struct group *);
+/* Tries a FAILED group now. */
+void group_retry(struct group *);
 /* Does what became possible: next member to stop or start, next unit of stop_all. */
 void group_pump(struct supervisor *, struct group *, uint64_t now, struct supervise_actions *);
 void closing_pump(struct supervisor *, uint64_t now, struct supervise_actions *);

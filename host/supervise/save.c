@@ -59,8 +59,8 @@ static int unit_sound(const struct supervisor *s, uint32_t index)
         u->spec.group >= (int32_t)SUPERVISE_MAX_GROUPS || !memchr(u->spec.name, 0, 64))
         return 0;
     for (uint32_t i = 0; i < SUPERVISE_INCARNATIONS; i++)
-        if (u->incs[i].id && (u->incs[i].role >= SUPERVISE_N_ROLES ||
-                              (u->incs[i].id & 0xfff) != index * 8 + i))
+        if (u->incs[i].id &&
+            (u->incs[i].role >= SUPERVISE_N_ROLES || (u->incs[i].id & 0xfff) != index * 8 + i))
             return 0;
     return 1;
 }

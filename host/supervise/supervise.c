@@ -214,7 +214,7 @@ static void kill_everything(struct supervisor *s, uint64_t now, struct supervise
             if (st.u->incs[k].id)
                 inc_kill(&st, &st.u->incs[k], SUPERVISE_WHY_SHUTDOWN);
         if (st.u->state != SUPERVISE_STOPPING && st.u->state != SUPERVISE_STOPPED)
-            unit_leave(&st, SUPERVISE_STOPPED, SUPERVISE_WHY_SHUTDOWN);
+            unit_leave(&st, SUPERVISE_STOPPED, SUPERVISE_WHY_SHUTDOWN, SUPERVISE_WHY_NONE);
     }
 }
 

@@ -46,15 +46,15 @@
 #define SUPERVISE_MAX_UNITS      256u
 #define SUPERVISE_MAX_GROUPS     64u
 #define SUPERVISE_INCARNATIONS   6u
-#define SUPERVISE_MAX_INTENSITY  63u     /* largest max_restarts */
-#define SUPERVISE_UNIT_ACTIONS   16u     /* most actions that one step gives for one unit */
+#define SUPERVISE_MAX_INTENSITY  63u /* largest max_restarts */
+#define SUPERVISE_UNIT_ACTIONS   16u /* most actions that one step gives for one unit */
 #define SUPERVISE_MAX_ACTIONS    (SUPERVISE_MAX_UNITS * SUPERVISE_UNIT_ACTIONS)
-#define SUPERVISE_BACKOFF_MS     50u     /* times 2^n */
+#define SUPERVISE_BACKOFF_MS     50u /* times 2^n */
 #define SUPERVISE_BACKOFF_CAP_MS 30000u
-#define SUPERVISE_PROBE_MS       60000u  /* doubles */
+#define SUPERVISE_PROBE_MS       60000u /* doubles */
 #define SUPERVISE_PROBE_CAP_MS   600000u
-#define SUPERVISE_SPARE_MS       10u     /* from recovery to the start of the next spare */
-#define SUPERVISE_END_MS         2000u   /* from END to the process's end, then KILL */
+#define SUPERVISE_SPARE_MS       10u   /* from recovery to the start of the next spare */
+#define SUPERVISE_END_MS         2000u /* from END to the process's end, then KILL */
 #define SUPERVISE_NEVER          UINT64_MAX
 
 enum supervise_restart { SUPERVISE_PERMANENT, SUPERVISE_TRANSIENT, SUPERVISE_TEMPORARY };
@@ -100,19 +100,19 @@ enum supervise_class {
 /* Reasons, of a KILL and of a new state. supervise_why_text() has the words. */
 enum supervise_why {
     SUPERVISE_WHY_NONE,
-    SUPERVISE_WHY_ASKED,          /* START, STOP, REMOVE */
-    SUPERVISE_WHY_DONE,           /* exit 0 */
-    SUPERVISE_WHY_CONFIG,         /* exit 78 */
+    SUPERVISE_WHY_ASKED,  /* START, STOP, REMOVE */
+    SUPERVISE_WHY_DONE,   /* exit 0 */
+    SUPERVISE_WHY_CONFIG, /* exit 78 */
     SUPERVISE_WHY_CRASH,
     SUPERVISE_WHY_HANG,
     SUPERVISE_WHY_PROTOCOL,
     SUPERVISE_WHY_OOM,
-    SUPERVISE_WHY_SPAWN,          /* no process could be made */
-    SUPERVISE_WHY_START_DEADLINE, /* not READY in start_deadline_ms */
-    SUPERVISE_WHY_DRAIN_DEADLINE, /* not drained in drain_deadline_ms, or not ended after END */
-    SUPERVISE_WHY_INTENSITY,      /* too many restarts; cause = the last failure */
-    SUPERVISE_WHY_GROUP,          /* another member of the group failed */
-    SUPERVISE_WHY_REPLACED,       /* a newer incarnation serves or is to serve */
+    SUPERVISE_WHY_SPAWN,              /* no process could be made */
+    SUPERVISE_WHY_START_DEADLINE,     /* not READY in start_deadline_ms */
+    SUPERVISE_WHY_DRAIN_DEADLINE,     /* not drained in drain_deadline_ms, or not ended after END */
+    SUPERVISE_WHY_INTENSITY,          /* too many restarts; cause = the last failure */
+    SUPERVISE_WHY_GROUP,              /* another member of the group failed */
+    SUPERVISE_WHY_REPLACED,           /* a newer incarnation serves or is to serve */
     SUPERVISE_WHY_REPLACEMENT_FAILED, /* the old one goes on serving; cause = the failure */
     SUPERVISE_WHY_SPARE_FAILED,       /* only the spare was lost; cause = the failure */
     SUPERVISE_WHY_SPARE,              /* the spare took over; cause = the failure */
@@ -159,11 +159,11 @@ enum supervise_do {
 };
 
 struct supervise_action {
-    uint8_t what;   /* enum supervise_do */
-    uint8_t role;   /* SPAWN: enum supervise_role */
-    uint8_t state;  /* ANNOUNCE: enum supervise_state */
-    uint8_t why;    /* KILL, ANNOUNCE: enum supervise_why */
-    uint8_t cause;  /* ANNOUNCE: the failure behind `why`, or NONE */
+    uint8_t what;  /* enum supervise_do */
+    uint8_t role;  /* SPAWN: enum supervise_role */
+    uint8_t state; /* ANNOUNCE: enum supervise_state */
+    uint8_t why;   /* KILL, ANNOUNCE: enum supervise_why */
+    uint8_t cause; /* ANNOUNCE: the failure behind `why`, or NONE */
     uint32_t unit;
     uint32_t inc;   /* 0 when the action is not about one */
     uint32_t in_ms; /* ANNOUNCE of BACKOFF and FAILED: until the next try, 0 = none planned */
@@ -177,13 +177,13 @@ struct supervise_actions {
 struct supervise_info {
     const struct supervise_spec *spec; /* valid until the unit is changed or removed */
     uint32_t state;
-    uint32_t why, cause;    /* of that state */
-    uint64_t since_ms;      /* when it was entered */
-    uint64_t next_ms;       /* of the next try, SUPERVISE_NEVER = none planned */
-    uint32_t current;       /* incarnation that serves or starts, 0 = none */
-    uint32_t spare;         /* READY spare, 0 = none */
+    uint32_t why, cause; /* of that state */
+    uint64_t since_ms;   /* when it was entered */
+    uint64_t next_ms;    /* of the next try, SUPERVISE_NEVER = none planned */
+    uint32_t current;    /* incarnation that serves or starts, 0 = none */
+    uint32_t spare;      /* READY spare, 0 = none */
     uint32_t n_incarnations;
-    uint64_t n_restarts;    /* since the unit was added */
+    uint64_t n_restarts; /* since the unit was added */
 };
 
 struct supervisor;
@@ -234,18 +234,18 @@ struct supervisor *supervise_load(const void *bytes, size_t size, int *ret_error
 
 /* How a process ended, as waitid() and the host know it. */
 struct supervise_exit {
-    int code;                 /* exit code; used when signal is 0 */
-    int signal;               /* that ended it, or 0 */
+    int code;                      /* exit code; used when signal is 0 */
+    int signal;                    /* that ended it, or 0 */
     enum supervise_why killed_for; /* the host's KILL, or WHY_NONE */
-    uint32_t limit_ms;        /* deadline or hang_ms that was exceeded */
-    uint64_t limit_memory_bytes; /* of the cell, 0 = none */
-    const char *detail;       /* PROTOCOL: what it did; may be NULL */
+    uint32_t limit_ms;             /* deadline or hang_ms that was exceeded */
+    uint64_t limit_memory_bytes;   /* of the cell, 0 = none */
+    const char *detail;            /* PROTOCOL: what it did; may be NULL */
 };
 
 enum supervise_class supervise_classify(const struct supervise_exit *);
 /* One line: "ended by signal 11 (segmentation fault)". Returns `text`. */
 const char *supervise_describe(const struct supervise_exit *, char *text, size_t size);
-const char *supervise_why_text(enum supervise_why);      /* "no progress" */
-const char *supervise_state_text(enum supervise_state);  /* "starting" */
+const char *supervise_why_text(enum supervise_why);     /* "no progress" */
+const char *supervise_state_text(enum supervise_state); /* "starting" */
 
 #endif

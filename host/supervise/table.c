@@ -14,7 +14,7 @@ cell *const unit_table[SUPERVISE_N_STATES][SUPERVISE_N_KINDS] = {
 /*                       START             READY     EXIT               STOP             REPLACE           REMOVE             DRAINED  TICK            HUNG       SPAWN_FAILED */
 [SUPERVISE_DOWN]     = { unit_want,        ____,     ____,              unit_stop,       ____,             unit_remove,       ____,    ____,           ____,      ____ },
 [SUPERVISE_STARTING] = { ____,             unit_up,  unit_failed_start, unit_stop,       unit_begin_again, unit_remove,       ____,    ____,           unit_hung, unit_failed_start },
-[SUPERVISE_UP]       = { ____,             ____,     unit_crashed,      unit_stop,       unit_replace,     unit_remove,       ____,    unit_spare_due, unit_hung, ____ },
+[SUPERVISE_UP]       = { ____,             ____,     unit_crashed,      unit_stop,       unit_replace,     unit_remove,       ____,    unit_spare_due, unit_hung, unit_crashed },
 [SUPERVISE_BACKOFF]  = { unit_retry,       ____,     ____,              unit_stop,       unit_retry,       unit_remove,       ____,    unit_due,       ____,      ____ },
 [SUPERVISE_FAILED]   = { unit_retry,       unit_up,  unit_probe_failed, unit_stop,       unit_retry,       unit_remove,       ____,    unit_probe,     unit_hung, unit_probe_failed },
 [SUPERVISE_STOPPING] = { unit_start_after, ____,     ____,              unit_stop_after, ____,             unit_remove_after, ____,    ____,           ____,      ____ },

@@ -56,13 +56,14 @@ static void announce(struct step *st, enum supervise_why why, enum supervise_why
 {
     uint64_t next = next_try(st->s, st->u);
 
-    emit(st, (struct supervise_action){
-                 .what = SUPERVISE_DO_ANNOUNCE,
-                 .state = st->u->state,
-                 .why = (uint8_t)why,
-                 .cause = (uint8_t)cause,
-                 .in_ms = next == SUPERVISE_NEVER || next < st->now ? 0 : (uint32_t)(next - st->now),
-             });
+    emit(st,
+         (struct supervise_action){
+             .what = SUPERVISE_DO_ANNOUNCE,
+             .state = st->u->state,
+             .why = (uint8_t)why,
+             .cause = (uint8_t)cause,
+             .in_ms = next == SUPERVISE_NEVER || next < st->now ? 0 : (uint32_t)(next - st->now),
+         });
 }
 
 void unit_enter(struct step *st, enum supervise_state state, enum supervise_why why,
@@ -114,8 +115,8 @@ void inc_kill(struct step *st, struct incarnation *inc, enum supervise_why why)
     if (inc->killed_for)
         return;
     inc->killed_for = (uint8_t)why;
-    emit(st, (struct supervise_action){
-                 .what = SUPERVISE_DO_KILL, .inc = inc->id, .why = (uint8_t)why});
+    emit(st,
+         (struct supervise_action){.what = SUPERVISE_DO_KILL, .inc = inc->id, .why = (uint8_t)why});
 }
 
 static void inc_end(struct step *st, struct incarnation *inc)
@@ -179,7 +180,7 @@ static enum supervise_why why_ended(const struct step *st)
 void unit_begin(struct step *st, enum supervise_why why)
 {
     struct unit *u = st->u;
-    uint8_t probing = u->state == SUPERVISE_FAILED;
+    uint8_t probing = u->state == SUPERVISE_FAILED, waited = u->wanted;
 
     u->wanted = 0;
     u->replace_wanted = 0;
@@ -187,7 +188,7 @@ void unit_begin(struct step *st, enum supervise_why why)
         u->wanted = !probing;
         if (probing)
             u->due = st->now + SUPERVISE_END_MS;
-        else
+        else if (!waited)
             unit_enter(st, SUPERVISE_DOWN, why, SUPERVISE_WHY_NONE, SUPERVISE_NEVER);
     } else if (probing) {
         u->due = SUPERVISE_NEVER;
@@ -239,13 +240,14 @@ static void finish_stop(struct step *st)
         u->used = 0;
         return;
     }
-    u->wanted = u->then == SUPERVISE_DOWN;
-    unit_enter(st, (enum supervise_state)u->then, (enum supervise_why)u->why,
-               (enum supervise_why)u->cause, SUPERVISE_NEVER);
+    if (u->then == SUPERVISE_DOWN)
+        begin_or_wait(st, (enum supervise_why)u->why, (enum supervise_why)u->cause);
+    else
+        unit_enter(st, (enum supervise_state)u->then, (enum supervise_why)u->why,
+                   (enum supervise_why)u->cause, SUPERVISE_NEVER);
 }
 
-static void leave_for(struct step *st, uint8_t then, enum supervise_why why,
-                      enum supervise_why cause)
+void unit_leave(struct step *st, uint8_t then, enum supervise_why why, enum supervise_why cause)
 {
     struct unit *u = st->u;
 
@@ -262,11 +264,6 @@ static void leave_for(struct step *st, uint8_t then, enum supervise_why why,
     u->why = (uint8_t)why;
     u->cause = (uint8_t)cause;
     finish_stop(st);
-}
-
-void unit_leave(struct step *st, uint8_t then, enum supervise_why why)
-{
-    leave_for(st, then, why, SUPERVISE_WHY_NONE);
 }
 
 /* ---- Failure ----------------------------------------------------------------- */
@@ -341,6 +338,8 @@ static void unit_fail(struct step *st, int was_up)
     struct unit *u = st->u;
     struct group *g = group_of(st->s, u);
     enum supervise_why why = why_ended(st);
+    int replacement = unit_inc(u, SUPERVISE_REPLACEMENT) != NULL; /* newer code: give it its try */
+    int give_up_unit = 0, give_up_group = 0;
 
     inc_free(st->inc);
     if (was_up && st->now - u->since >= u->spec.period_ms) {
@@ -349,29 +348,30 @@ static void unit_fail(struct step *st, int was_up)
         u->probe_ms = 0;
     }
     if (st->s->closing || !restarts_after(u, why)) {
-        unit_leave(st, SUPERVISE_STOPPED, why);
+        unit_leave(st, SUPERVISE_STOPPED, why, SUPERVISE_WHY_NONE);
         return;
     }
-    u->n_restarts++;
-    if (group_member_failed(st, why))
-        return;
-    if (why == SUPERVISE_WHY_CONFIG && !unit_inc(u, SUPERVISE_REPLACEMENT)) {
-        u->config_refused = 1;
-        give_up(st, why, SUPERVISE_WHY_NONE);
-    } else if (intensity_add(&u->restarts, st->now, u->spec.max_restarts, u->spec.period_ms)) {
-        if (g && group_ordered(g)) {
-            group_give_up(st, g, why);
-            return;
-        }
-        give_up(st, SUPERVISE_WHY_INTENSITY, why);
-    } else {
-        if (g)
-            group_mark(st, g);
-        restart_or_wait(st, was_up, why);
+    u->to_stop = 0;
+    u->config_refused = why == SUPERVISE_WHY_CONFIG && !replacement;
+    if (!u->config_refused)
+        u->n_restarts++;
+    if (g && group_member_failed(st, g))
+        give_up_group = 1;
+    if (!u->config_refused &&
+        intensity_add(&u->restarts, st->now, u->spec.max_restarts, u->spec.period_ms))
+        give_up_unit = !replacement;
+    if (give_up_group || (give_up_unit && g && group_ordered(g))) {
+        group_give_up(st, g, why);
         return;
     }
     if (g)
         group_mark(st, g);
+    if (u->config_refused)
+        give_up(st, why, SUPERVISE_WHY_NONE);
+    else if (give_up_unit)
+        give_up(st, SUPERVISE_WHY_INTENSITY, why);
+    else
+        restart_or_wait(st, was_up, why);
 }
 
 /* ---- Cells of unit_table ------------------------------------------------------- */
@@ -401,7 +401,7 @@ void unit_retry(struct step *st)
     leave_all(st, SUPERVISE_WHY_REPLACED);
     forget_failures(st->u);
     if (g && g->phase == GROUP_FAILED) {
-        group_retry(st, g);
+        group_retry(g);
         return;
     }
     st->u->state = SUPERVISE_DOWN;
@@ -435,12 +435,12 @@ void unit_crashed(struct step *st)
 
 void unit_stop(struct step *st)
 {
-    unit_leave(st, SUPERVISE_STOPPED, SUPERVISE_WHY_ASKED);
+    unit_leave(st, SUPERVISE_STOPPED, SUPERVISE_WHY_ASKED, SUPERVISE_WHY_NONE);
 }
 
 void unit_remove(struct step *st)
 {
-    unit_leave(st, THEN_GONE, SUPERVISE_WHY_ASKED);
+    unit_leave(st, THEN_GONE, SUPERVISE_WHY_ASKED, SUPERVISE_WHY_NONE);
 }
 
 void unit_replace(struct step *st)
@@ -483,7 +483,7 @@ void unit_probe_failed(struct step *st)
 
     inc_free(st->inc);
     if (st->s->closing || !restarts_after(u, why)) {
-        unit_leave(st, SUPERVISE_STOPPED, why);
+        unit_leave(st, SUPERVISE_STOPPED, why, SUPERVISE_WHY_NONE);
         return;
     }
     u->n_restarts++;
@@ -531,10 +531,8 @@ void replacement_ready(struct step *st)
     st->inc->ready = 1;
     st->inc->deadline = SUPERVISE_NEVER;
     emit(st, (struct supervise_action){.what = SUPERVISE_DO_SWITCH, .inc = st->inc->id});
-    if (old) {
-        old->role = SUPERVISE_CURRENT;
+    if (old)
         inc_leave(st, old, SUPERVISE_WHY_REPLACED);
-    }
     if (spare)
         inc_leave(st, spare, SUPERVISE_WHY_REPLACED);
     forget_failures(u);

@@ -23,7 +23,7 @@ struct arguments {
     size_t n_words;
     struct option_use *uses; /* in order */
     size_t n_uses;
-    char **rest;             /* when there is no such verb: argv from the unknown word on */
+    char **rest; /* when there is no such verb: argv from the unknown word on */
     size_t n_rest;
 };
 

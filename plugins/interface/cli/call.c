@@ -54,11 +54,9 @@ static enum outcome take_body(struct command *c, struct aiex_slice *ret_body)
 
 static enum outcome put_end(struct command *c, const struct shown *shown, struct aiex_slice body)
 {
-    if (!shown->raw && !shown->lines)
+    if (!shown->raw && !shown->lines && !command_wants_json(c))
         return command_print_json(c, body);
-    if (body.len == 0)
-        return OUTCOME_OK;
-    if (shown->raw && c->screen.quiet)
+    if (shown->raw && (c->screen.quiet || body.len == 0))
         return OUTCOME_OK;
     fflush(stdout);
     json_out(shown->raw ? stderr : stdout, body, JSON_LINE);

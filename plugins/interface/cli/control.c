@@ -134,8 +134,8 @@ static int refuse_connect(const char *path, int error, struct aiex_error *err)
     case -ENOENT:
     case -ENOTDIR:
     case -ECONNREFUSED:
-        return fail(err, -ENOENT,
-                    "no host listens on %s; start one with ./run or set AIEX_SOCKET", path);
+        return fail(err, -ENOENT, "no host listens on %s; start one with ./run or set AIEX_SOCKET",
+                    path);
     case -EACCES:
     case -EPERM:
         return fail(err, -EACCES,
@@ -175,8 +175,8 @@ int control_open(const char *path, struct control **ret_control, struct aiex_err
     int result;
 
     if (is_no_socket(path))
-        return fail(err, -ENOTSOCK, "%s is not a socket; name a host's with --socket or AIEX_SOCKET",
-                    path);
+        return fail(err, -ENOTSOCK,
+                    "%s is not a socket; name a host's with --socket or AIEX_SOCKET", path);
     c = calloc(1, sizeof(*c));
     if (!c)
         return fail(err, -ENOMEM, "out of memory");

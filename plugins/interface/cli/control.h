@@ -17,7 +17,7 @@
 #include <aiex/aiex_plugin.h>
 
 #define CONTROL_CANCEL_MS 1000 /* how long a cancelled call may take to end */
-#define CONTROL_GRACE_MS 2000  /* how long after the deadline the host may still say so itself */
+#define CONTROL_GRACE_MS  2000 /* how long after the deadline the host may still say so itself */
 
 struct control;
 

@@ -35,6 +35,8 @@ enum outcome dispatch(struct command *c)
         help_print(stdout, a->verb, a->n_rest ? a->rest[0] : NULL);
         return OUTCOME_OK;
     }
+    if (arguments_has(a, "version"))
+        return verb_version(c);
     if (a->n_rest == 0) {
         help_print(stderr, NULL, NULL);
         return OUTCOME_USAGE;

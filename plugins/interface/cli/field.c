@@ -74,7 +74,8 @@ static const char *json_text(struct aiex_slice value, char *out)
 static const char *plain_text(struct aiex_slice value, const struct aiex_value *v, char *out)
 {
     if (v->type == AIEX_T_STR)
-        snprintf(out, FIELD_TEXT, "%.*s", (int)(v->bytes.len < FIELD_TEXT ? v->bytes.len : FIELD_TEXT),
+        snprintf(out, FIELD_TEXT, "%.*s",
+                 (int)(v->bytes.len < FIELD_TEXT ? v->bytes.len : FIELD_TEXT),
                  (const char *)v->bytes.data);
     else if (v->type == AIEX_T_BOOL)
         strcpy(out, v->i ? "yes" : "no");

@@ -96,7 +96,8 @@ static void put_scalar(FILE *to, const struct aiex_value *v)
         fprintf(to, "%" PRIu64, v->u);
     else if (v->type == AIEX_T_REAL)
         put_real(to, v->real);
-    else if (v->type == AIEX_T_STR || (v->type == AIEX_T_BIN && utf8_is_text(v->bytes.data, v->bytes.len)))
+    else if (v->type == AIEX_T_STR ||
+             (v->type == AIEX_T_BIN && utf8_is_text(v->bytes.data, v->bytes.len)))
         json_out_string(to, v->bytes.data, v->bytes.len);
     else if (v->type == AIEX_T_BIN)
         put_base64(to, v->bytes);

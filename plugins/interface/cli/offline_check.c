@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -15,17 +16,25 @@ extern char **environ;
 /* Starts the check; standard output and error go to `fd` unless it is -1. 0 or an errno. */
 static int start(const char *program, const char *dir, int fd, pid_t *ret_pid)
 {
-    char *argv[] = {(char *)(uintptr_t)"aiex-host", (char *)(uintptr_t)"--config",
-                    (char *)(uintptr_t)dir, (char *)(uintptr_t)"--check", NULL};
+    char *argv[] = {(char *)(uintptr_t) "aiex-host", (char *)(uintptr_t) "--config",
+                    (char *)(uintptr_t)dir, (char *)(uintptr_t) "--check", NULL};
     posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t pipe_only;
     int error;
 
+    posix_spawnattr_init(&attributes); /* we ignore SIGPIPE, which is not for others to inherit */
+    sigemptyset(&pipe_only);
+    sigaddset(&pipe_only, SIGPIPE);
+    posix_spawnattr_setsigdefault(&attributes, &pipe_only);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
     posix_spawn_file_actions_init(&actions);
     if (fd >= 0) {
         posix_spawn_file_actions_adddup2(&actions, fd, STDOUT_FILENO);
         posix_spawn_file_actions_adddup2(&actions, fd, STDERR_FILENO);
     }
-    error = posix_spawnp(ret_pid, program, &actions, NULL, argv, environ);
+    error = posix_spawnp(ret_pid, program, &actions, &attributes, argv, environ);
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     return error;
 }

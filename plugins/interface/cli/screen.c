@@ -42,8 +42,8 @@ void screen_init(struct screen *s, const char *when, int quiet)
 const char *screen_begin(int colour, enum paint paint)
 {
     static const char *const escapes[] = {
-        [PAINT_NONE] = "",         [PAINT_BOLD] = "\033[1m",   [PAINT_DIM] = "\033[2m",
-        [PAINT_RED] = "\033[31m",  [PAINT_GREEN] = "\033[32m", [PAINT_YELLOW] = "\033[33m",
+        [PAINT_NONE] = "",        [PAINT_BOLD] = "\033[1m",   [PAINT_DIM] = "\033[2m",
+        [PAINT_RED] = "\033[31m", [PAINT_GREEN] = "\033[32m", [PAINT_YELLOW] = "\033[33m",
     };
 
     return colour ? escapes[paint] : "";
@@ -78,20 +78,28 @@ size_t clean_write(struct cleaner *c, FILE *to, const void *text, size_t len)
     return dropped;
 }
 
-static void say(const struct screen *s, const char *before, enum paint paint, const char *format,
+void screen_close_line(struct screen *s)
+{
+    fflush(stdout);
+    if (s->open_line && s->err_terminal)
+        putc('\n', stderr);
+    s->open_line = 0;
+}
+
+static void say(struct screen *s, const char *before, enum paint paint, const char *format,
                 va_list ap)
 {
     struct cleaner cleaner = {0};
     char text[2048];
 
     vsnprintf(text, sizeof(text), format, ap);
-    fflush(stdout);
+    screen_close_line(s);
     fprintf(stderr, "%s%s", screen_begin(s->err_colour, paint), before);
     clean_write(&cleaner, stderr, text, strlen(text));
     fprintf(stderr, "%s\n", screen_end(s->err_colour, paint));
 }
 
-void complain(const struct screen *s, const char *format, ...)
+void complain(struct screen *s, const char *format, ...)
 {
     va_list ap;
 
@@ -100,7 +108,7 @@ void complain(const struct screen *s, const char *format, ...)
     va_end(ap);
 }
 
-void notice(const struct screen *s, const char *format, ...)
+void notice(struct screen *s, const char *format, ...)
 {
     va_list ap;
 

@@ -17,6 +17,7 @@ struct screen {
     int err_colour;
     size_t width; /* columns of standard output; 0 = no terminal, no limit */
     int quiet;
+    int open_line; /* the terminal's line has text: a message must begin a new one */
 };
 
 /* when: "always", "never", or NULL and "auto" = a terminal, unless NO_COLOR is set (and not empty)
@@ -37,9 +38,10 @@ struct cleaner {
 size_t clean_write(struct cleaner *c, FILE *to, const void *text, size_t len);
 
 /* "aiex: ..." on standard error, always. Controls in the text are dropped. */
-void complain(const struct screen *s, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void complain(struct screen *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A notice on standard error unless quiet. */
-void notice(const struct screen *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void notice(struct screen *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Ends an open line on the terminal; nothing is written to a standard output that is none. */
+void screen_close_line(struct screen *s);
 
 #endif

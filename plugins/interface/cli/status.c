@@ -44,10 +44,10 @@ static const struct {
     const char *label;
     enum field_form form;
 } known[] = {
-    {"node", "node", FIELD_PLAIN},         {"ready", "ready", FIELD_PLAIN},
-    {"reason", "reason", FIELD_PLAIN},     {"version", "version", FIELD_PLAIN},
-    {"uptime_ms", "up", FIELD_DURATION},   {"pid", "pid", FIELD_PLAIN},
-    {"plugins", "plugins", FIELD_PLAIN},   {"data", "data", FIELD_PLAIN},
+    {"node", "node", FIELD_PLAIN},       {"ready", "ready", FIELD_PLAIN},
+    {"reason", "reason", FIELD_PLAIN},   {"version", "version", FIELD_PLAIN},
+    {"uptime_ms", "up", FIELD_DURATION}, {"pid", "pid", FIELD_PLAIN},
+    {"plugins", "plugins", FIELD_PLAIN}, {"data", "data", FIELD_PLAIN},
     {"config", "config", FIELD_PLAIN},
 };
 
@@ -81,7 +81,9 @@ static void show_status(struct command *c, struct aiex_slice body, int ready)
         field_text(body, known[i].key, known[i].form, text);
         if (strcmp(text, "-") != 0 && *text)
             put_line(&l, known[i].label, text,
-                     !is_ready ? PAINT_NONE : ready ? PAINT_GREEN : PAINT_YELLOW);
+                     !is_ready ? PAINT_NONE
+                     : ready   ? PAINT_GREEN
+                               : PAINT_YELLOW);
     }
     field_each(body, put_other, &l);
 }
@@ -139,8 +141,8 @@ enum outcome verb_stop(struct command *c)
 enum outcome verb_version(struct command *c)
 {
     if (command_wants_json(c))
-        printf("{\n  \"version\": \"%s\",\n  \"abi\": \"%u.%u\"\n}\n", AIEX_VERSION,
-               AIEX_ABI_MAJOR, AIEX_ABI_MINOR);
+        printf("{\n  \"version\": \"%s\",\n  \"abi\": \"%u.%u\"\n}\n", AIEX_VERSION, AIEX_ABI_MAJOR,
+               AIEX_ABI_MINOR);
     else
         printf("aiex %s\n", AIEX_VERSION);
     return OUTCOME_OK;

@@ -15,9 +15,9 @@
 
 struct table_column {
     const char *title;
-    int right;      /* numbers stand right */
-    unsigned rank;  /* 0 = never left out; larger = left out sooner */
-    int gives;      /* may be cut with an ellipsis */
+    int right;     /* numbers stand right */
+    unsigned rank; /* 0 = never left out; larger = left out sooner */
+    int gives;     /* may be cut with an ellipsis */
 };
 
 struct table;
@@ -27,7 +27,8 @@ struct table *table_new(const struct table_column *columns, size_t n_columns);
 void table_free(struct table *t);
 /* A new empty row; the cells are set next. 0, -ENOMEM. */
 int table_row(struct table *t);
-/* Sets a cell of the last row; control characters are dropped, the text is cut between characters. */
+/* Sets a cell of the last row; control characters are dropped, the text is cut between characters.
+ */
 void table_set(struct table *t, size_t column, enum paint paint, const char *text);
 /* width 0 = no limit. */
 void table_print(const struct table *t, FILE *to, size_t width, int colour);

@@ -31,10 +31,12 @@ const struct verb_option global_options[] = {
     {0, "color", "WHEN", "colour the output: auto, always or never", HINT_CHOICE,
      "auto always never"},
     {0, "no-color", NULL, "the same as --color=never", HINT_NONE, NULL},
+    {'V', "version", NULL, "the same as the verb version", HINT_NONE, NULL},
     END_OF_OPTIONS,
 };
 
 static const struct verb_option no_options[] = {END_OF_OPTIONS};
+static const struct verb_option json_lines_only[] = {STREAM_JSON_OPTION, END_OF_OPTIONS};
 static const struct verb_option json_only[] = {JSON_OPTION, END_OF_OPTIONS};
 
 static const struct verb_option ask_options[] = {
@@ -136,7 +138,7 @@ const struct verb verbs[] = {
      "JSON is an object, or - to read one from standard input. Parts of the answer that are maps "
      "are printed one per line, before its end; other parts are written as they are and the end "
      "then goes to standard error.\n",
-     no_options, HINT_NONE, NULL, ACTION_CALL},
+     json_lines_only, HINT_NONE, NULL, ACTION_CALL},
     {"new-plugin", "KIND NAME", 2, 2, "start a plugin of your own from the template",
      "Never overwrites a file.\n", new_plugin_options, HINT_CHOICE,
      "provider interface store tier audit chunker service discovery bridge", ACTION_NEW_PLUGIN},

@@ -36,10 +36,10 @@ enum action {
 enum hint { HINT_NONE, HINT_FILE, HINT_DIR, HINT_INSTANCE, HINT_CHOICE, HINT_VERB };
 
 struct verb_option {
-    char letter;         /* 0 = long only */
-    const char *name;    /* without the dashes; NULL ends a table */
-    const char *value;   /* what follows, "PATH"; NULL = a switch */
-    const char *help;    /* one line */
+    char letter;       /* 0 = long only */
+    const char *name;  /* without the dashes; NULL ends a table */
+    const char *value; /* what follows, "PATH"; NULL = a switch */
+    const char *help;  /* one line */
     enum hint hint;
     const char *choices; /* HINT_CHOICE: words separated by one blank */
 };
@@ -52,7 +52,7 @@ struct verb {
     const char *help;  /* one line */
     const char *about; /* more, for `aiex help VERB` and the manual; paragraphs end in \n */
     const struct verb_option *options;
-    enum hint hint;    /* of the first word of args */
+    enum hint hint; /* of the first word of args */
     const char *choices;
     enum action action;
 };

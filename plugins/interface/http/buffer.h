@@ -10,8 +10,8 @@
 
 #include <aiex/aiex_plugin.h>
 
-#define POOL_SMALLEST 16384u
-#define POOL_CLASSES 6                       /* 16 32 64 128 256 512 KiB */
+#define POOL_SMALLEST   16384u
+#define POOL_CLASSES    6                    /* 16 32 64 128 256 512 KiB */
 #define POOL_KEEP_BYTES (2u * 1024u * 1024u) /* free blocks beyond that go back to the host */
 
 struct pool {

@@ -10,10 +10,11 @@
 
 #include <aiex/aiex_pack.h>
 #include <errno.h>
+#include <string.h>
 
 #define FRONT_ROOM 128
 #define TAIL_ROOM  512
-#define FIRST_ROOM (256 * 1024) /* taken at once for a body whose length is announced */
+#define FIRST_ROOM (63 * 1024) /* taken at once for a body whose length is announced */
 
 int call_prepare(struct conn *c, int64_t expected_bytes)
 {
@@ -76,16 +77,19 @@ static void on_answer(void *arg, const struct aiex_answer *answer)
     c->route->answer(c, answer);
 }
 
+/* A call that did not begin ends like one that failed. */
 static void refuse_call(struct conn *c, int error)
 {
-    struct aiex_answer answer = {.kind = AIEX_ANSWER_END, .code = AIEX_E_INTERNAL};
+    struct aiex_answer answer = {.struct_size = sizeof(answer),
+                                 .kind = AIEX_ANSWER_END,
+                                 .code = AIEX_E_INTERNAL,
+                                 .text = "the request could not be passed on"};
 
     if (error == -EMSGSIZE) {
         error_respond(c, 413, "request_too_large", NULL, "the request is larger than %u bytes",
                       AIEX_MAX_BODY);
         return;
     }
-    answer.text = "the request could not be passed on";
     if (error == -EBUSY) {
         answer.code = AIEX_E_BUSY;
         answer.text = "too many requests are running";
@@ -93,7 +97,7 @@ static void refuse_call(struct conn *c, int error)
         answer.code = AIEX_E_UNAVAILABLE;
         answer.text = "no memory for the request";
     }
-    error_answer(c, &answer);
+    c->route->answer(c, &answer);
 }
 
 static void start(struct conn *c, struct aiex_request *r)
@@ -125,6 +129,7 @@ void call_chat(struct conn *c, const char *model, size_t model_len)
                              .window_bytes = (uint32_t)config->write_high_water};
     int error = wrap_body(c, model, model_len, &r.body);
 
+    c->window = r.window_bytes;
     if (error < 0)
         refuse_call(c, error);
     else

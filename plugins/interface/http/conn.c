@@ -70,9 +70,7 @@ static int on_body(void *arg, const uint8_t *bytes, size_t n)
 
     if (!(c->route->flags & ROUTE_BODY)) {
         c->n_ignored += n;
-        return c->n_ignored > IGNORED_BYTES
-                   ? refuse_later(c, 413, "this path takes no body")
-                   : 0;
+        return c->n_ignored > IGNORED_BYTES ? refuse_later(c, 413, "this path takes no body") : 0;
     }
     if (buffer_add(&c->server->pool, &c->body, bytes, n, SIZE_MAX / 2) != 0)
         return refuse_later(c, 503, "no memory for the request");
@@ -383,7 +381,8 @@ void conn_free_all(struct server *s)
         while (s->deadlines[i].first)
             conn_close(s->deadlines[i].first);
     }
-    s->draining = 0;
+    for (struct conn *c = s->dirty; c; c = c->next_dirty)
+        c->dirty = 0;
     conn_reap(s);
     while (s->free) {
         struct conn *c = s->free;

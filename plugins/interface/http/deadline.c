@@ -47,8 +47,8 @@ uint64_t deadline_limit(const struct server *s, enum phase phase)
         return (uint64_t)s->config->drain_grace;
     if (!phases[phase].limit)
         return phases[phase].fixed_ms;
-    return (uint64_t) * (const int64_t *)(const void *)((const char *)s->config +
-                                                       phases[phase].limit);
+    return (uint64_t) *
+           (const int64_t *)(const void *)((const char *)s->config + phases[phase].limit);
 }
 
 void deadline_drop(struct conn *c)
@@ -107,6 +107,7 @@ static void on_time(void *arg)
                 deadline_drop(c);
         }
     }
+    conn_reap(s);
     arm(s);
 }
 

@@ -18,21 +18,15 @@
 static const struct {
     const char *code; /* on the wire */
     int status;
-    const char *name; /* `code` of the document */
+    const char *name;  /* `code` of the document */
     uint32_t retry_ms; /* told when the answer names no time; 0 = none */
 } codes[] = {
-    {AIEX_E_INVALID, 400, "invalid_request", 0},
-    {AIEX_E_DENIED, 403, "permission_denied", 0},
-    {AIEX_E_NOT_FOUND, 404, "model_not_found", 0},
-    {AIEX_E_CONFLICT, 409, "conflict", 0},
-    {AIEX_E_BUSY, 429, "rate_limit_exceeded", 1000},
-    {AIEX_E_CANCELLED, 499, "cancelled", 0},
-    {AIEX_E_INTERNAL, 500, "internal_error", 0},
-    {AIEX_E_UPSTREAM, 502, "upstream_error", 0},
-    {AIEX_E_CRASHED, 502, "provider_crashed", 0},
-    {AIEX_E_UNAVAILABLE, 503, "unavailable", 1000},
-    {AIEX_E_READ_ONLY, 503, "read_only", 0},
-    {AIEX_E_TIMEOUT, 504, "timeout", 0},
+    {AIEX_E_INVALID, 400, "invalid_request", 0},     {AIEX_E_DENIED, 403, "permission_denied", 0},
+    {AIEX_E_NOT_FOUND, 404, "model_not_found", 0},   {AIEX_E_CONFLICT, 409, "conflict", 0},
+    {AIEX_E_BUSY, 429, "rate_limit_exceeded", 1000}, {AIEX_E_CANCELLED, 499, "cancelled", 0},
+    {AIEX_E_INTERNAL, 500, "internal_error", 0},     {AIEX_E_UPSTREAM, 502, "upstream_error", 0},
+    {AIEX_E_CRASHED, 502, "provider_crashed", 0},    {AIEX_E_UNAVAILABLE, 503, "unavailable", 1000},
+    {AIEX_E_READ_ONLY, 503, "read_only", 0},         {AIEX_E_TIMEOUT, 504, "timeout", 0},
 };
 
 #define N_CODES (sizeof(codes) / sizeof(codes[0]))
@@ -79,8 +73,8 @@ static void write_string_or_null(struct aiex_json_out *w, const char *name, cons
         aiex_jw_raw(w, "null");
 }
 
-static void write_document(struct aiex_json_out *w, int status, const char *code,
-                           const char *param, const char *text)
+static void write_document(struct aiex_json_out *w, int status, const char *code, const char *param,
+                           const char *text)
 {
     aiex_jw_raw(w, "{\"error\":{\"message\":");
     aiex_jw_str(w, text);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -42,10 +43,15 @@ static int next_item(const char **list, char *out, size_t size)
     return n > 0;
 }
 
-static int fail(struct aiex_error *err, int error, const char *format, const char *what)
+__attribute__((format(printf, 3, 4))) static int fail(struct aiex_error *err, int error,
+                                                      const char *format, ...)
 {
+    va_list ap;
+
+    va_start(ap, format);
     if (err)
-        snprintf(err->text, sizeof(err->text), format, what);
+        vsnprintf(err->text, sizeof(err->text), format, ap);
+    va_end(ap);
     return error;
 }
 
@@ -91,10 +97,11 @@ static int text_is_local(const char *text)
 
 static int refuse_public(struct aiex_error *err, const char *address)
 {
-    return fail(err, -EPERM,
-                "listen address '%s' is open to the network but nobody is asked for credentials; "
-                "listen on 127.0.0.1 behind a proxy that authenticates, or set insecure_public = yes",
-                address);
+    return fail(
+        err, -EPERM,
+        "listen address '%s' is open to the network but nobody is asked for credentials; "
+        "listen on 127.0.0.1 behind a proxy that authenticates, or set insecure_public = yes",
+        address);
 }
 
 int listen_check(const struct config *config, struct aiex_error *err)
@@ -107,12 +114,13 @@ int listen_check(const struct config *config, struct aiex_error *err)
         local = text_is_local(item);
         if (local < 0)
             return fail(err, -EINVAL,
-                        "listen address '%s' is not ADDRESS:PORT, unix:/path or systemd:NAME", item);
+                        "listen address '%s' is not ADDRESS:PORT, unix:/path or systemd:NAME",
+                        item);
         if (!local && !config->insecure_public)
             return refuse_public(err, item);
         if (++n > MAX_LISTENERS)
-            return fail(err, -EINVAL, "listen '%s' has too many addresses; at most 16",
-                        config->listen);
+            return fail(err, -EINVAL, "listen '%s' has more than %d addresses", config->listen,
+                        MAX_LISTENERS);
     }
     if (r < 0 || n == 0)
         return fail(err, -EINVAL, "listen '%s' has no usable address", config->listen);

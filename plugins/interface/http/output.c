@@ -58,9 +58,9 @@ void output_soon(struct conn *c)
 
 int output_add(struct conn *c, const void *bytes, size_t n)
 {
-    int r = c->phase == PHASE_CLOSED ? -EPIPE
-                                     : buffer_add(&c->server->pool, &c->out, bytes, n,
-                                                  OUT_MAX(c->server));
+    int r = c->phase == PHASE_CLOSED
+                ? -EPIPE
+                : buffer_add(&c->server->pool, &c->out, bytes, n, OUT_MAX(c->server));
 
     if (r != 0)
         conn_close(c);
@@ -76,9 +76,9 @@ int output_chunk(struct conn *c, const void *bytes, size_t n)
     if (!n || !c->chunked)
         return output_add(c, bytes, n);
     n_head = aiex_http1_chunk_head(head, n);
-    at = c->phase == PHASE_CLOSED ? NULL
-                                  : buffer_room(&c->server->pool, &c->out, n_head + n + 2,
-                                                OUT_MAX(c->server));
+    at = c->phase == PHASE_CLOSED
+             ? NULL
+             : buffer_room(&c->server->pool, &c->out, n_head + n + 2, OUT_MAX(c->server));
     if (!at) {
         conn_close(c);
         return -ENOMEM;
@@ -95,14 +95,14 @@ void output_credit(struct conn *c, size_t bytes)
     const struct aiex_host *host = c->server->host;
 
     c->owed += bytes;
-    if (c->owed < (size_t)c->server->config->write_high_water / 4 || !c->calling || !c->call)
+    if (c->owed < c->window / 4 || !c->calling || !c->call)
         return;
     host->credit(host, c->call, (uint32_t)c->owed);
     c->owed = 0;
 }
 
-/* After `sent` bytes left: what is surely written goes back to the producer. Framing counts as parts
- * here, so at most that is told too late, and nothing too early. */
+/* After `sent` bytes left: what is surely written goes back to the producer. Framing counts as
+ * parts here, so at most that is told too late, and nothing too early. */
 static void after_send(struct conn *c, size_t sent)
 {
     size_t left, written;

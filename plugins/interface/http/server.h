@@ -62,41 +62,42 @@ struct numbers {
 
 struct conn {
     struct server *server;
-    struct conn *next_free, *next_dirty;  /* lists of the server */
-    struct conn *earlier, *later;         /* of the same phase, by deadline */
+    struct conn *next_free, *next_dirty; /* lists of the server */
+    struct conn *earlier, *later;        /* of the same phase, by deadline */
     uint64_t deadline_ms;
     enum phase phase;
     int fd;
     uint64_t watch;
-    uint32_t watched;         /* AIEX_WATCH_* now */
+    uint32_t watched; /* AIEX_WATCH_* now */
     struct aiex_http1 *parser;
-    struct buffer held;       /* bytes behind the request that is being answered */
-    struct buffer body;       /* the request's message for the call, see call.c */
-    struct buffer out;        /* what the socket did not take yet */
-    char peer[48];            /* address without port, or "unix" */
-    unsigned check_host : 1;  /* the listener is on a loopback address */
-    unsigned dirty : 1;       /* in the server's list of output */
-    unsigned listed : 1;      /* in a list of deadline.c */
+    struct buffer held;      /* bytes behind the request that is being answered */
+    struct buffer body;      /* the request's message for the call, see call.c */
+    struct buffer out;       /* what the socket did not take yet */
+    char peer[48];           /* address without port, or "unix" */
+    unsigned check_host : 1; /* the listener is on a loopback address */
+    unsigned dirty : 1;      /* in the server's list of output */
+    unsigned listed : 1;     /* in a list of deadline.c */
 
     /* The request; cleared by conn_next(). */
     const struct route *route; /* NULL: none fits */
     const char *origin;        /* the client's, when it is to be named in the answer */
     uint64_t trace, begun_us;
-    uint64_t call;             /* 0 = none, or not known yet */
-    size_t unwritten;          /* bytes of parts in `out` */
-    size_t owed;               /* bytes of parts taken, not credited yet */
-    size_t n_ignored;          /* body bytes of a route that wants none */
-    int status;                /* of the answer, 0 = not begun */
-    int refuse_status;         /* decided before the request was complete */
-    const char *refuse_why;    /* static text, or NULL: refuse_status says it */
-    unsigned calling : 1;      /* a call is open */
-    unsigned stream : 1;       /* the client wants events */
-    unsigned chunked : 1;      /* the answer is sent in chunks */
-    unsigned head_only : 1;    /* HEAD */
-    unsigned http10 : 1;       /* knows no chunks */
+    uint64_t call;          /* 0 = none, or not known yet */
+    uint32_t window;        /* of that call, in bytes */
+    size_t unwritten;       /* bytes of parts in `out` */
+    size_t owed;            /* bytes of parts taken, not credited yet */
+    size_t n_ignored;       /* body bytes of a route that wants none */
+    int status;             /* of the answer, 0 = not begun */
+    int refuse_status;      /* decided before the request was complete */
+    const char *refuse_why; /* static text, or NULL: refuse_status says it */
+    unsigned calling : 1;   /* a call is open */
+    unsigned stream : 1;    /* the client wants events */
+    unsigned chunked : 1;   /* the answer is sent in chunks */
+    unsigned head_only : 1; /* HEAD */
+    unsigned http10 : 1;    /* knows no chunks */
     unsigned keep_alive : 1;
-    unsigned ended : 1;        /* the whole answer is in `out` or sent */
-    unsigned linger : 1;       /* the client may be sending when we close */
+    unsigned ended : 1;  /* the whole answer is in `out` or sent */
+    unsigned linger : 1; /* the client may be sending when we close */
 };
 
 /* ---- The server ---- */
@@ -140,7 +141,7 @@ struct server {
 };
 
 #define SCRATCH_BYTES (128u * 1024u)
-#define HELD_BYTES (64u * 1024u) /* of pipelined requests behind the one being answered */
+#define HELD_BYTES    (64u * 1024u) /* of pipelined requests behind the one being answered */
 
 /* ---- listen.c ---- */
 
@@ -195,7 +196,7 @@ void output_credit(struct conn *c, size_t bytes);
 /* ---- routes.c ---- */
 
 #define ROUTE_PREFIX 1u /* the path begins with this */
-#define ROUTE_BODY 2u   /* wants the request's body in c->body */
+#define ROUTE_BODY   2u /* wants the request's body in c->body */
 
 struct route {
     const char *method, *path;

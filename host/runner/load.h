@@ -1,0 +1,16 @@
+/*
+ * load.h - from a file to a descriptor that may be called: dlopen, the entry function,
+ * and every reason to refuse, each with its own sentence. Used by the probe and by the
+ * cell itself; never by the host process.
+ */
+#ifndef AIEX_RUNNER_LOAD_H
+#define AIEX_RUNNER_LOAD_H
+
+#include <aiex/aiex_plugin.h>
+
+/* 0 and the descriptor (static storage of the plugin, mapped for ever), or -EINVAL and a sentence
+ * without the path: "not an ELF file", "built for another processor (ARM aarch64)", "it does not
+ * export aiex_plugin_entry", "built for plugin ABI 2.0, this host speaks 1.0; ..." */
+int load_plugin(const char *path, const struct aiex_plugin **ret, struct aiex_error *err);
+
+#endif

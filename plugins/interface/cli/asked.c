@@ -1,0 +1,141 @@
+#include "asked.h"
+
+#include <aiex/aiex_pack.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAP_BYTES 512 /* of the message around its texts */
+
+static int read_files(struct asked *a, struct aiex_slice body)
+{
+    struct aiex_slice at, item;
+    struct aiex_value v;
+    int got = aiex_get_whole(body, "files", &at);
+
+    if (got == 0)
+        return 0;
+    if (got < 0 || aiex_r_value(&at, &v) != 0)
+        return -EINVAL;
+    if (v.type == AIEX_T_NIL)
+        return 0;
+    if (v.type != AIEX_T_ARRAY || v.count > ASKED_MAX_FILES)
+        return -EINVAL;
+    for (uint32_t i = 0; i < v.count; i++) {
+        struct chat_file *f = &a->files[i];
+
+        item = at;
+        if (aiex_r_skip(&at) != 0)
+            return -EINVAL;
+        item.len -= at.len;
+        if (aiex_get_str(item, "name", &f->name) != 1 || aiex_get_str(item, "text", &f->text) != 1)
+            return -EINVAL;
+        a->request.n_files++;
+    }
+    a->request.files = a->files;
+    return 0;
+}
+
+static struct aiex_slice slice_of(const char *text)
+{
+    struct aiex_slice s = {(const uint8_t *)text, strlen(text)};
+
+    return s;
+}
+
+const char *asked_read(struct asked *a, struct aiex_slice body, const struct asked_defaults *d)
+{
+    a->request.model = slice_of(d->model);
+    a->request.system = slice_of(d->system);
+    a->stream = 1;
+    if (aiex_get_str(body, "prompt", &a->request.prompt) != 1 || a->request.prompt.len == 0)
+        return "'prompt' is missing, empty or no string";
+    if (aiex_get_str(body, "model", &a->request.model) < 0 || a->request.model.len > 256)
+        return "'model' is no string of at most 256 bytes";
+    if (aiex_get_str(body, "system", &a->request.system) < 0)
+        return "'system' is no string";
+    if (aiex_get_str(body, "session", &a->session) < 0)
+        return "'session' is no string";
+    if (aiex_get_bool(body, "stream", &a->stream) < 0)
+        return "'stream' is no boolean";
+    if (read_files(a, body) != 0)
+        return "'files' is no array of at most 256 maps with 'name' and 'text'";
+    return NULL;
+}
+
+static void write_chat(struct aiex_writer *w, const struct asked *a,
+                       const struct aiex_json_out *json)
+{
+    aiex_w_map(w, a->session.len ? 6 : 5);
+    aiex_w_key_str(w, "dialect", "openai.chat");
+    aiex_w_key_strn(w, "model", (const char *)a->request.model.data, a->request.model.len);
+    aiex_w_key_bool(w, "stream", 1);
+    aiex_w_key_str(w, "client", "cli");
+    if (a->session.len)
+        aiex_w_key_strn(w, "session", (const char *)a->session.data, a->session.len);
+    aiex_w_key_bin(w, "body", json->data, json->len);
+}
+
+/* In one piece of memory: the JSON document, behind it the message. */
+int asked_pack(const struct asked *a, uint8_t **ret_mem, struct aiex_slice *ret_body)
+{
+    struct aiex_json_out json;
+    struct aiex_writer w;
+    size_t json_len;
+    uint8_t *mem;
+
+    aiex_jw_init(&json, NULL, 0);
+    chat_request_write(&json, &a->request);
+    json_len = json.len;
+    if (json_len > AIEX_MAX_BODY - 1024)
+        return -EMSGSIZE;
+    mem = malloc(2 * json_len + a->session.len + a->request.model.len + MAP_BYTES);
+    if (!mem)
+        return -ENOMEM;
+    aiex_jw_init(&json, mem, json_len);
+    chat_request_write(&json, &a->request);
+    aiex_writer_init(&w, mem + json_len,
+                     json_len + a->session.len + a->request.model.len + MAP_BYTES);
+    write_chat(&w, a, &json);
+    *ret_mem = mem;
+    *ret_body = aiex_written(&w);
+    return 0;
+}
+
+static int contains(struct aiex_slice text, const char *word)
+{
+    size_t n = strlen(word);
+
+    for (size_t i = 0; i + n <= text.len; i++)
+        if (memcmp(text.data + i, word, n) == 0)
+            return 1;
+    return 0;
+}
+
+void asked_choose_model(struct aiex_slice answer, char *out, size_t size)
+{
+    struct aiex_slice at, item, id, provider;
+    struct aiex_value v;
+
+    *out = 0;
+    if (aiex_get_whole(answer, "models", &at) != 1 || aiex_r_value(&at, &v) != 0 ||
+        v.type != AIEX_T_ARRAY)
+        return;
+    for (uint32_t i = 0; i < v.count; i++) {
+        int offline;
+
+        item = at;
+        if (aiex_r_skip(&at) != 0)
+            return;
+        item.len -= at.len;
+        if (aiex_get_str(item, "id", &id) != 1 || id.len == 0 || id.len >= size)
+            continue;
+        offline = aiex_get_str(item, "provider", &provider) == 1 && contains(provider, "offline");
+        if (offline && *out)
+            continue;
+        memcpy(out, id.data, id.len);
+        out[id.len] = 0;
+        if (!offline)
+            return;
+    }
+}

@@ -1,0 +1,441 @@
+/*
+ * question.c - serving one cli.ask (question.h).
+ *
+ * request -> chat_request -> coordinator.chat -> server-sent events -> parts {text}, {reasoning}.
+ * A question that names no model, when none is configured either, asks coordinator.models first
+ * and takes the first one that is not the offline provider's.
+ * The question ends by exactly one of: the chat's end, an error event in the stream, bytes that are
+ * no chat, or question_free(). Because an answer may arrive while host->call() still runs, freeing
+ * is put off until no function of this file is on the stack (`busy`).
+ */
+#include "question.h"
+
+#include "asked.h"
+#include "chat_event.h"
+
+#include <aiex/aiex_pack.h>
+#include <aiex_sse.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define PART_BYTES 512 /* a part's map around its text */
+
+struct question {
+    struct question_setting setting;
+    uint64_t id; /* of the request served */
+    uint64_t trace;
+    uint64_t chat; /* the running call, chat or models; 0 = none */
+    char *service;
+    char *system;  /* configured instructions */
+    uint8_t *body; /* the request, kept until the chat begins */
+    size_t body_len;
+    int stream; /* the caller wants parts */
+    int paused;
+    uint64_t owed;  /* credit kept back while paused */
+    unsigned begun; /* calls */
+    int ended;      /* the last of them has ended */
+    unsigned busy;  /* functions of this file on the stack */
+    int over;       /* answered */
+    struct aiex_sse sse;
+    char *kept; /* the answer so far, when it is not streamed */
+    size_t kept_len, kept_cap;
+    char model[128], finish[32];
+    int64_t input_tokens, output_tokens;
+};
+
+static const struct aiex_slice empty = {NULL, 0};
+
+/* ---- Ending ---- */
+
+static void free_question(struct question *q)
+{
+    aiex_sse_done(&q->sse);
+    free(q->service);
+    free(q->system);
+    free(q->body);
+    free(q->kept);
+    free(q);
+}
+
+static void drop_chat(struct question *q)
+{
+    if (q->chat)
+        q->setting.host->cancel(q->setting.host, q->chat);
+    q->chat = 0;
+}
+
+/* The last thing that a function of this file does with q. */
+static void leave(struct question *q)
+{
+    if (--q->busy || !q->over)
+        return;
+    if (q->setting.over)
+        q->setting.over(q->setting.arg, q);
+    free_question(q);
+}
+
+static void end_failed(struct question *q, const char *code, const char *text, uint32_t retry_ms)
+{
+    if (q->over)
+        return;
+    q->over = 1;
+    drop_chat(q);
+    q->setting.host->fail(q->setting.host, q->id, code, text, retry_ms, empty);
+}
+
+/* ---- Parts to the caller ---- */
+
+static void send_part(struct question *q, const char *key, const char *text, size_t len)
+{
+    const struct aiex_host *host = q->setting.host;
+    uint8_t *mem = malloc(len + PART_BYTES);
+    struct aiex_writer w;
+    int result;
+
+    if (!mem) {
+        end_failed(q, AIEX_E_INTERNAL, "out of memory for a part", 0);
+        return;
+    }
+    aiex_writer_init(&w, mem, len + PART_BYTES);
+    aiex_w_map(&w, 1);
+    aiex_w_key_strn(&w, key, text, len);
+    result = host->stream(host, q->id, aiex_written(&w));
+    free(mem);
+    if (result == AIEX_PAUSE)
+        q->paused = 1;
+    else if (result < 0 && result != -ENOENT)
+        end_failed(q, AIEX_E_BUSY, "the caller does not take the answer", 0);
+}
+
+static void keep(struct question *q, const char *text, size_t len)
+{
+    if (q->kept_len + len > (size_t)q->setting.max_answer_bytes) {
+        end_failed(q, AIEX_E_UPSTREAM, "the answer is larger than max_answer", 0);
+        return;
+    }
+    if (q->kept_len + len > q->kept_cap) {
+        size_t cap = q->kept_cap ? q->kept_cap * 2 : 4096;
+        char *grown;
+
+        while (cap < q->kept_len + len)
+            cap *= 2;
+        grown = realloc(q->kept, cap);
+        if (!grown) {
+            end_failed(q, AIEX_E_INTERNAL, "out of memory for the answer", 0);
+            return;
+        }
+        q->kept = grown;
+        q->kept_cap = cap;
+    }
+    memcpy(q->kept + q->kept_len, text, len);
+    q->kept_len += len;
+}
+
+/* The characters of a JSON string to the caller. */
+static void pass_text(struct question *q, const char *key, const struct aiex_json_span *span)
+{
+    char *text;
+    long len;
+
+    if (!span->type || span->len <= 2)
+        return;
+    text = malloc(span->len + 1);
+    len = text ? aiex_json_text(span, text, span->len + 1) : -ENOMEM;
+    if (len < 0)
+        end_failed(q, AIEX_E_INTERNAL, "out of memory for a part", 0);
+    else if (!q->stream && strcmp(key, "text") == 0)
+        keep(q, text, (size_t)len);
+    else if (len > 0)
+        send_part(q, key, text, (size_t)len);
+    free(text);
+}
+
+/* ---- The chat's stream ---- */
+
+static int on_event(void *arg, const struct aiex_sse_event *event)
+{
+    struct question *q = arg;
+    struct chat_event e;
+    char reason[256] = "the provider reported an error in its stream";
+
+    if (chat_event_read(event->data, &e) != 0) {
+        end_failed(q, AIEX_E_UPSTREAM, "the provider sent an event that is no JSON object", 0);
+        return 1;
+    }
+    if (e.failed) {
+        if (e.error.type && aiex_json_text(&e.error, reason, sizeof(reason)) == -ENOSPC)
+            snprintf(reason, sizeof(reason), "%.*s...", 240, e.error.data + 1);
+        end_failed(q, AIEX_E_UPSTREAM, reason, 0);
+        return 1;
+    }
+    if (e.model.type)
+        aiex_json_text(&e.model, q->model, sizeof(q->model));
+    if (e.finish.type)
+        aiex_json_text(&e.finish, q->finish, sizeof(q->finish));
+    if (e.input_tokens >= 0)
+        q->input_tokens = e.input_tokens;
+    if (e.output_tokens >= 0)
+        q->output_tokens = e.output_tokens;
+    pass_text(q, "reasoning", &e.reasoning);
+    if (!q->over)
+        pass_text(q, "text", &e.text);
+    return q->over;
+}
+
+static void on_chat_part(struct question *q, struct aiex_slice part)
+{
+    const struct aiex_host *host = q->setting.host;
+    int result = aiex_sse_feed(&q->sse, part, on_event, q);
+
+    if (result < 0)
+        end_failed(q, AIEX_E_UPSTREAM,
+                   result == -EMSGSIZE ? "the provider sent an event that is too long"
+                                       : "out of memory for an event",
+                   0);
+    if (q->over)
+        return;
+    if (q->paused)
+        q->owed += part.len;
+    else
+        host->credit(host, q->chat, (uint32_t)part.len);
+}
+
+/* What the end says, else what the stream said. */
+static void put_text(struct aiex_writer *w, struct aiex_slice end, const char *key,
+                     const char *seen)
+{
+    struct aiex_slice text = {(const uint8_t *)seen, strlen(seen)};
+
+    aiex_get_str(end, key, &text);
+    aiex_w_key_strn(w, key, (const char *)text.data, text.len < 256 ? text.len : 256);
+}
+
+static void put_count(struct aiex_writer *w, struct aiex_slice end, const char *key, int64_t seen)
+{
+    aiex_get_int(end, key, &seen);
+    aiex_w_str(w, key);
+    if (seen >= 0)
+        aiex_w_int(w, seen);
+    else
+        aiex_w_nil(w);
+}
+
+static void end_well(struct question *q, struct aiex_slice end)
+{
+    const struct aiex_host *host = q->setting.host;
+    uint8_t mem[1200];
+    struct aiex_writer w;
+    int offline = 0;
+
+    if (!q->stream && q->kept_len)
+        send_part(q, "text", q->kept, q->kept_len);
+    if (q->over)
+        return;
+    aiex_get_bool(end, "offline", &offline);
+    aiex_writer_init(&w, mem, sizeof(mem));
+    aiex_w_map(&w, 6);
+    put_text(&w, end, "model", q->model);
+    put_text(&w, end, "provider", "");
+    put_text(&w, end, "finish", q->finish);
+    put_count(&w, end, "input_tokens", q->input_tokens);
+    put_count(&w, end, "output_tokens", q->output_tokens);
+    aiex_w_key_bool(&w, "offline", offline);
+    q->over = 1;
+    host->reply(host, q->id, aiex_written(&w));
+}
+
+static void on_chat_end(struct question *q, const struct aiex_answer *answer)
+{
+    q->chat = 0;
+    q->ended = 1;
+    if (answer->code)
+        end_failed(q, answer->code, answer->text ? answer->text : "", answer->retry_after_ms);
+    else if (aiex_sse_pending(&q->sse))
+        end_failed(q, AIEX_E_UPSTREAM, "the answer ends in the middle of an event", 0);
+    else
+        end_well(q, answer->body);
+}
+
+static void on_chat(void *arg, const struct aiex_answer *answer)
+{
+    struct question *q = arg;
+
+    q->busy++;
+    if (!q->over && answer->kind == AIEX_ANSWER_PART) {
+        q->chat = answer->call; /* the first part may come before call() returned */
+        on_chat_part(q, answer->body);
+    } else if (!q->over) {
+        on_chat_end(q, answer);
+    }
+    leave(q);
+}
+
+/* ---- Beginning ---- */
+
+/* Calls the service; end_failed() when that can not be done. */
+static void start_call(struct question *q, const char *method, uint32_t flags,
+                       struct aiex_slice body, aiex_answer_fn fn)
+{
+    const struct aiex_host *host = q->setting.host;
+    const struct aiex_request request = {.struct_size = sizeof(request),
+                                         .flags = flags,
+                                         .service = q->service,
+                                         .method = method,
+                                         .body = body,
+                                         .parent = q->id,
+                                         .trace = q->trace,
+                                         .timeout_ms = (uint32_t)q->setting.timeout_ms};
+    uint64_t call = 0;
+    unsigned begun = ++q->begun;
+    int result;
+
+    q->ended = 0;
+    result = host->call(host, &request, fn, q, &call);
+    /* an answer during call() may have ended this call, or even begun the next one */
+    if (result == 0 && !q->ended && begun == q->begun)
+        q->chat = call;
+    else if (result == -EBUSY)
+        end_failed(q, AIEX_E_BUSY, "too many calls are running", 1000);
+    else if (result)
+        end_failed(q, AIEX_E_INTERNAL, "the service could not be called", 0);
+}
+
+static void start_chat(struct question *q, const struct asked *a)
+{
+    struct aiex_slice body;
+    uint8_t *mem = NULL;
+    int result = asked_pack(a, &mem, &body);
+
+    if (result == 0)
+        start_call(q, "coordinator.chat", AIEX_CALL_MANUAL, body, on_chat);
+    else if (result == -EMSGSIZE)
+        end_failed(q, AIEX_E_INVALID, "prompt and files are larger than 32 MiB together", 0);
+    else
+        end_failed(q, AIEX_E_INTERNAL, "out of memory for the request", 0);
+    free(mem);
+}
+
+static void begin_chat(struct question *q)
+{
+    const struct aiex_slice body = {q->body, q->body_len};
+    const struct asked_defaults defaults = {q->model, q->system};
+    struct asked *asked = calloc(1, sizeof(*asked));
+
+    if (!asked)
+        end_failed(q, AIEX_E_INTERNAL, "out of memory for the request", 0);
+    else if (asked_read(asked, body, &defaults) == NULL)
+        start_chat(q, asked);
+    free(asked);
+    free(q->body);
+    q->body = NULL;
+}
+
+static void on_models(void *arg, const struct aiex_answer *answer)
+{
+    struct question *q = arg;
+
+    if (answer->kind != AIEX_ANSWER_END)
+        return;
+    q->busy++;
+    q->chat = 0;
+    q->ended = 1;
+    if (answer->code) {
+        end_failed(q, answer->code, answer->text ? answer->text : "", answer->retry_after_ms);
+    } else {
+        asked_choose_model(answer->body, q->model, sizeof(q->model));
+        if (*q->model)
+            begin_chat(q);
+        else
+            end_failed(q, AIEX_E_UNAVAILABLE,
+                       "no provider lists a model; name one with -m or configure a provider", 0);
+    }
+    leave(q);
+}
+
+/* Checks the request and begins with the chat or, without a model, with the list of models. */
+static void begin(struct question *q, const char *model)
+{
+    const struct aiex_slice body = {q->body, q->body_len};
+    const struct asked_defaults defaults = {q->model, q->system};
+    struct asked *asked = calloc(1, sizeof(*asked));
+    const char *wrong;
+
+    snprintf(q->model, sizeof(q->model), "%s", model);
+    wrong = asked ? asked_read(asked, body, &defaults) : NULL;
+    q->stream = asked && asked->stream;
+    if (!asked)
+        end_failed(q, AIEX_E_INTERNAL, "out of memory for the request", 0);
+    else if (wrong)
+        end_failed(q, AIEX_E_INVALID, wrong, 0);
+    else if (asked->request.model.len)
+        start_chat(q, asked);
+    else
+        start_call(q, "coordinator.models", 0, empty, on_models);
+    free(asked);
+}
+
+static int copy_setting(struct question *q, const struct aiex_message *m)
+{
+    q->service = strdup(q->setting.service);
+    q->system = strdup(q->setting.system);
+    q->body = malloc(m->body.len + 1);
+    if (!q->service || !q->system || !q->body)
+        return -ENOMEM;
+    if (m->body.len)
+        memcpy(q->body, m->body.data, m->body.len);
+    q->body_len = m->body.len;
+    return 0;
+}
+
+int question_new(const struct question_setting *setting, const struct aiex_message *m,
+                 struct question **ret_question)
+{
+    struct question *q = calloc(1, sizeof(*q));
+
+    *ret_question = NULL;
+    if (!q)
+        return -ENOMEM;
+    q->setting = *setting;
+    q->setting.over = NULL; /* nobody knows it yet */
+    q->id = m->id;
+    q->trace = m->trace;
+    q->input_tokens = q->output_tokens = -1;
+    q->busy = 1;
+    aiex_sse_init(&q->sse, AIEX_SSE_MAX_EVENT);
+    if (copy_setting(q, m) != 0) {
+        free_question(q);
+        return -ENOMEM;
+    }
+    begin(q, setting->model);
+    if (!q->over) {
+        q->setting.over = setting->over;
+        *ret_question = q;
+    }
+    leave(q);
+    return 0;
+}
+
+void question_free(struct question *q)
+{
+    if (!q)
+        return;
+    drop_chat(q);
+    free_question(q);
+}
+
+uint64_t question_id(const struct question *q)
+{
+    return q->id;
+}
+
+void question_resume(struct question *q)
+{
+    const struct aiex_host *host = q->setting.host;
+    uint64_t owed = q->owed;
+
+    q->paused = 0;
+    q->owed = 0;
+    if (owed && q->chat)
+        host->credit(host, q->chat, (uint32_t)owed);
+}

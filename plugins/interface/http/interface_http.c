@@ -1,0 +1,190 @@
+/*
+ * interface_http.c - the plugin: options, life, and the descriptor. server.h has the map.
+ */
+#include "server.h"
+
+#include <aiex/aiex_pack.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define KB     ((int64_t)1024)
+#define MB     (1024 * KB)
+#define DAY_MS ((int64_t)24 * 3600 * 1000)
+
+#define STRING(field, def, help)                                                                   \
+    {                                                                                              \
+#field, def, help, AIEX_OPT_STRING, 0, 0, 0, NULL, offsetof(struct config, field)          \
+    }
+#define SETTING(field, def, type, flags, min, max, help)                                           \
+    {                                                                                              \
+#field, def, help, type, flags, min, max, NULL, offsetof(struct config, field)             \
+    }
+#define DURATION(field, def, min, help)                                                            \
+    SETTING(field, def, AIEX_OPT_DURATION, AIEX_OPT_RELOADABLE, min, DAY_MS, help)
+
+static const struct aiex_option options[] = {
+    STRING(listen, "127.0.0.1:7420",
+           "where to listen: ADDRESS:PORT, unix:/path or systemd:NAME, several with commas"),
+    SETTING(insecure_public, "no", AIEX_OPT_BOOL, 0, 0, 0,
+            "allow addresses that the network can reach although no client is authenticated"),
+    STRING(allowed_hosts, "localhost,127.0.0.1,[::1]",
+           "names accepted in Host on loopback addresses (against DNS rebinding); * = any"),
+    STRING(cors_origins, "",
+           "web origins whose pages may send requests, such as https://app.example; * = any"),
+    STRING(coordinator, "coordinator", "service that answers chat, models and status"),
+    DURATION(timeout, "10m", 1, "longest time for one answer"),
+    SETTING(max_body, "32M", AIEX_OPT_SIZE, AIEX_OPT_RELOADABLE, KB, 32 * MB,
+            "largest request body, and largest answer that is no stream"),
+    SETTING(max_head, "64k", AIEX_OPT_SIZE, 0, KB, MB, "largest request line with headers"),
+    SETTING(max_connections, "4096", AIEX_OPT_INT, AIEX_OPT_RELOADABLE, 1, 1000000,
+            "connections at once; more wait to be accepted"),
+    DURATION(head_timeout, "10s", 1, "from a request's first byte to the end of its headers"),
+    DURATION(body_timeout, "30s", 1, "between two bytes of a request body"),
+    DURATION(idle_timeout, "60s", 1, "how long a connection may wait for its next request"),
+    DURATION(write_timeout, "60s", 1, "how long a client may take nothing of its answer"),
+    SETTING(write_high_water, "256k", AIEX_OPT_SIZE, AIEX_OPT_RELOADABLE, 4 * KB, 16 * MB,
+            "bytes of a stream that wait for one client before its producer is paused"),
+    DURATION(drain_grace, "1s", 0, "when stopping: how long idle connections are kept"),
+    SETTING(access_log, "no", AIEX_OPT_BOOL, AIEX_OPT_RELOADABLE, 0, 0,
+            "one log line for every request"),
+    {0},
+};
+
+/* Request ids are unguessable in their upper half and count in their lower one. */
+static uint64_t first_trace(const struct aiex_host *host)
+{
+    uint64_t seed;
+
+    if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
+        seed = host->now_ms(host) * 0x9e3779b97f4a7c15u;
+    return seed | (uint64_t)1 << 63; /* never 0, not even after 2^63 requests */
+}
+
+static int create(const struct aiex_host *host, const void *config, void **ret_self,
+                  struct aiex_error *err)
+{
+    struct server *s;
+    int r = listen_check(config, err);
+
+    if (r != 0)
+        return r;
+    s = host->alloc(host, sizeof(*s));
+    if (!s) {
+        snprintf(err->text, sizeof(err->text), "no memory for a server");
+        return -ENOMEM;
+    }
+    *ret_self = s;
+    s->host = host;
+    s->config = config;
+    s->dirty_end = &s->dirty;
+    s->next_trace = first_trace(host);
+    pool_init(&s->pool, host);
+    s->scratch = host->alloc(host, SCRATCH_BYTES);
+    if (!s->scratch || metrics_init(s) != 0) {
+        snprintf(err->text, sizeof(err->text), "no memory for a server's buffers");
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+static int start(void *self, struct aiex_error *err)
+{
+    return listen_open(self, err);
+}
+
+static int reload(void *self, const void *config, struct aiex_error *err)
+{
+    struct server *s = self;
+
+    s->config = config;
+    for (int i = 0; i < N_PHASES; i++) {
+        if (deadline_limit(s, (enum phase)i))
+            deadline_clamp(s, (enum phase)i, deadline_limit(s, (enum phase)i));
+    }
+    listen_update(s);
+    return 0;
+}
+
+/* "interface.status": where it listens and what it does. */
+static int answer_status(struct server *s, uint64_t id)
+{
+    uint8_t mem[MAX_LISTENERS * 160 + 128];
+    struct aiex_writer w;
+
+    aiex_writer_init(&w, mem, sizeof(mem));
+    aiex_w_map(&w, 4);
+    aiex_w_key_bool(&w, "healthy", s->accepting);
+    aiex_w_key_str(&w, "reason", s->accepting ? "" : "no connections are accepted now");
+    aiex_w_key_int(&w, "connections", s->n_conns);
+    aiex_w_str(&w, "addresses");
+    aiex_w_array(&w, (uint32_t)s->n_listeners);
+    for (int i = 0; i < s->n_listeners; i++)
+        aiex_w_str(&w, s->listeners[i].address);
+    return s->host->reply(s->host, id, aiex_written(&w));
+}
+
+static int handle(void *self, const struct aiex_message *m)
+{
+    if (m->kind != AIEX_MSG_REQUEST)
+        return 0;
+    if (strcmp(m->method, "interface.status") == 0)
+        return answer_status(self, m->id);
+    return -ENOSYS;
+}
+
+static void drain(void *self, void (*done)(void *arg), void *arg)
+{
+    struct server *s = self;
+
+    s->draining = 1;
+    s->drained = done;
+    s->drained_arg = arg;
+    listen_close(s);
+    deadline_clamp(s, PHASE_IDLE, (uint64_t)s->config->drain_grace);
+    conn_reap(s);
+}
+
+static void destroy(void *self)
+{
+    struct server *s = self;
+    const struct aiex_host *host = s->host;
+
+    s->draining = 1; /* nothing is accepted any more */
+    s->drained = NULL;
+    listen_close(s);
+    conn_free_all(s);
+    deadline_stop(s);
+    pool_done(&s->pool);
+    metrics_done(s);
+    host->release(host, s->scratch);
+    host->release(host, s);
+}
+
+static const struct aiex_plugin plugin = {
+    .magic = AIEX_ABI_MAGIC,
+    .struct_size = sizeof(struct aiex_plugin),
+    .abi_major = AIEX_ABI_MAJOR,
+    .abi_minor = AIEX_ABI_MINOR,
+    .option_size = sizeof(struct aiex_option),
+    .name = "interface_http",
+    .version = AIEX_VERSION,
+    .summary = "OpenAI-compatible HTTP server",
+    .kind = "interface/1",
+    .options = options,
+    .config_size = sizeof(struct config),
+    .needs = AIEX_NEED_LISTEN,
+    .create = create,
+    .start = start,
+    .handle = handle,
+    .reload = reload,
+    .drain = drain,
+    .destroy = destroy,
+};
+
+const struct aiex_plugin *aiex_plugin_entry(uint32_t host_major, uint32_t host_minor)
+{
+    return &plugin;
+}

@@ -1,0 +1,734 @@
+/*
+ * provider_openai through its descriptor: a fake host plays callers and clock, a fake
+ * aiex.http/1 plays the vendor.
+ */
+#include "fake_http.h"
+#include "test.h"
+
+#include <aiex/aiex_pack.h>
+#include <aiex_fake_host.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHUNK(text)                                                                                \
+    "data: {\"model\":\"m-2024\",\"choices\":[{\"delta\":{\"content\":\"" text                     \
+    "\"},\"finish_reason\":null}]}\n\n"
+#define LAST                                                                                       \
+    "data: {\"model\":\"m-2024\",\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+#define USAGE                                                                                      \
+    "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":4,"               \
+    "\"prompt_tokens_details\":{\"cached_tokens\":2}}}\n\n"
+#define DONE   "data: [DONE]\n\n"
+#define STREAM "content-type: text/event-stream; charset=utf-8\n"
+
+static struct aiex_fake_host *h;
+static const struct aiex_plugin *p;
+static void *self;
+
+static void begin(const struct aiex_fake_pair *pairs)
+{
+    static const struct aiex_fake_pair keyed[] = {{"api_key", "sk-secret"}, {0}};
+    struct aiex_error err = {""};
+
+    unsetenv("OPENAI_API_KEY");
+    unsetenv("OPENAI_BASE_URL");
+    fake_http_reset();
+    h = aiex_fake_host_new("provider_openai");
+    aiex_fake_extension(h, AIEX_HTTP_ID, &fake_http_table);
+    p = aiex_plugin_entry(AIEX_ABI_MAJOR, AIEX_ABI_MINOR);
+    if (aiex_fake_start(h, p, pairs ? pairs : keyed, &self, &err) != 0)
+        CU_FAIL_FATAL(err.text);
+}
+
+static void finish(void)
+{
+    aiex_fake_stop(h, p, self);
+    CU_ASSERT_EQUAL(aiex_fake_host_free(h), 0);
+    fake_http_reset();
+}
+
+static uint64_t chat_with(const char *model, const char *json, int stream, int attempt)
+{
+    static uint8_t mem[300000];
+    struct aiex_writer w;
+
+    aiex_writer_init(&w, mem, sizeof(mem));
+    aiex_w_map(&w, attempt ? 5 : 4);
+    aiex_w_key_str(&w, "dialect", "openai.chat");
+    aiex_w_key_str(&w, "model", model);
+    aiex_w_key_bool(&w, "stream", stream);
+    aiex_w_key_bin(&w, "body", json, strlen(json));
+    if (attempt)
+        aiex_w_key_int(&w, "attempt", attempt);
+    return aiex_fake_request(h, p, self, "provider.chat", aiex_written(&w), 0);
+}
+
+static uint64_t chat(int stream)
+{
+    return chat_with("m", stream ? "{\"model\":\"m\",\"stream\":true}" : "{\"model\":\"m\"}", stream,
+                     0);
+}
+
+static struct fake_http_request *request(void)
+{
+    return fake_http_find("/chat/completions");
+}
+
+static int64_t number(const struct aiex_fake_record *r, const char *key)
+{
+    int64_t v = -999;
+
+    aiex_get_int(r->body, key, &v);
+    return v;
+}
+
+static int is(const struct aiex_fake_record *r, const char *key, const char *text)
+{
+    struct aiex_slice s = {NULL, 0};
+
+    return aiex_get_bytes(r->body, key, &s) == 1 && aiex_slice_is(s, text);
+}
+
+static int truth(const struct aiex_fake_record *r, const char *key)
+{
+    int v = -1;
+
+    aiex_get_bool(r->body, key, &v);
+    return v;
+}
+
+static void parts_are(uint64_t id, const char *text)
+{
+    struct aiex_slice s = aiex_fake_parts(h, id);
+
+    CU_ASSERT_EQUAL(s.len, strlen(text));
+    if (s.len == strlen(text))
+        CU_ASSERT_NSTRING_EQUAL(s.data, text, s.len);
+}
+
+/* The call ended with this error; returns the record. */
+static const struct aiex_fake_record *failed(uint64_t id, const char *code, int http_status)
+{
+    const struct aiex_fake_record *r = aiex_fake_answer(h, id);
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(r);
+    CU_ASSERT_EQUAL(r->kind, AIEX_FAKE_FAIL);
+    CU_ASSERT_STRING_EQUAL(r->code, code);
+    CU_ASSERT_EQUAL(number(r, "http_status"), http_status);
+    return r;
+}
+
+/* ---- Requests ---- */
+
+static void request_looks_right(void)
+{
+    begin((struct aiex_fake_pair[]){{"api_key", "sk-secret"},
+                                    {"base_url", "http://127.0.0.1:9/v1//"},
+                                    {"organization", "org-1"},
+                                    {"model_prefix", "work/"},
+                                    {"verify_tls", "no"},
+                                    {"idle_timeout", "7s"},
+                                    {0}});
+    chat_with("work/m", "{\"model\":\"work/m\",\"n\" : 1}", 0, 0);
+    CU_ASSERT_STRING_EQUAL(request()->url, "http://127.0.0.1:9/v1/chat/completions");
+    CU_ASSERT_STRING_EQUAL(request()->method, "POST");
+    CU_ASSERT_STRING_EQUAL(request()->body, "{\"model\":\"m\",\"n\" : 1}");
+    CU_ASSERT_PTR_NOT_NULL(strstr(request()->headers, "authorization: Bearer sk-secret\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(request()->headers, "openai-organization: org-1\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(request()->headers, "content-type: application/json\n"));
+    CU_ASSERT_EQUAL(request()->q.idle_ms, 7000);
+    CU_ASSERT_EQUAL(request()->q.flags, AIEX_HTTP_NO_VERIFY);
+    fake_http_answer(request(), 500, "text/plain", "x");
+    finish();
+}
+
+static void wrong_requests_are_refused(void)
+{
+    uint8_t mem[128];
+    struct aiex_writer w;
+    uint64_t id;
+
+    begin(NULL);
+    failed(chat_with("m", "{\"model\":", 0, 0), "invalid", 400);
+    failed(chat_with("", "{}", 0, 0), "invalid", 400);
+    failed(aiex_fake_request(h, p, self, "provider.chat", (struct aiex_slice){NULL, 0}, 0), "invalid",
+           400);
+    aiex_writer_init(&w, mem, sizeof(mem));
+    aiex_w_map(&w, 1);
+    aiex_w_key_str(&w, "dialect", "smoke.signals");
+    failed(aiex_fake_request(h, p, self, "provider.chat", aiex_written(&w), 0), "invalid", 400);
+    id = aiex_fake_request(h, p, self, "provider.dance", (struct aiex_slice){NULL, 0}, 0);
+    CU_ASSERT_STRING_EQUAL(aiex_fake_answer(h, id)->code, "not_found");
+    CU_ASSERT_PTR_NULL(request());
+    fake_http.refuse = -ENOMEM;
+    failed(chat(0), "unavailable", 503);
+    finish();
+}
+
+static void options_are_checked(void)
+{
+    static const struct aiex_fake_pair bad[][2] = {{{"base_url", "ftp://x"}, {0}},
+                                                   {{"api_key", "sk\nx: y"}, {0}},
+                                                   {{"models", " , "}, {0}},
+                                                   {{"organization", "two words"}, {0}}};
+
+    p = aiex_plugin_entry(AIEX_ABI_MAJOR, AIEX_ABI_MINOR);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct aiex_error err = {""};
+
+        h = aiex_fake_host_new("provider_openai");
+        aiex_fake_extension(h, AIEX_HTTP_ID, &fake_http_table);
+        CU_ASSERT_EQUAL(aiex_fake_start(h, p, bad[i], &self, &err), -EINVAL);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.text, bad[i][0].name));
+        CU_ASSERT_PTR_NULL(strstr(err.text, "sk\nx"));
+        CU_ASSERT_EQUAL(aiex_fake_host_free(h), 0);
+    }
+}
+
+/* ---- Unary ---- */
+
+#define UNARY                                                                                      \
+    "{\"model\":\"m-2024\",\"choices\":[{\"message\":{\"content\":\"hi\"},\"finish_reason\":"       \
+    "\"length\"}],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2}}"
+
+static void unary_answer(void)
+{
+    const struct aiex_fake_record *r;
+    uint64_t id;
+
+    begin(NULL);
+    id = chat_with("m", "{\"model\":\"m\"}", 0, 3);
+    aiex_fake_set_now(h, 1000000);
+    fake_http_head(request(), 200, "content-type: application/json\n");
+    fake_http_body(request(), UNARY, strlen(UNARY), 1);
+    CU_ASSERT_PTR_NULL(aiex_fake_answer(h, id));
+    CU_ASSERT_EQUAL(aiex_fake_count(h, AIEX_FAKE_STREAM), 0);
+    fake_http_end(request(), AIEX_HTTP_OK, 1, NULL);
+    r = aiex_fake_answer(h, id);
+    CU_ASSERT_EQUAL_FATAL(r->kind, AIEX_FAKE_REPLY);
+    parts_are(id, UNARY);
+    CU_ASSERT_EQUAL(number(r, "input_tokens"), 5);
+    CU_ASSERT_EQUAL(number(r, "output_tokens"), 2);
+    CU_ASSERT_EQUAL(number(r, "cached_tokens"), -999);
+    CU_ASSERT_EQUAL(number(r, "attempts"), 3);
+    CU_ASSERT(number(r, "total_ms") >= number(r, "first_ms"));
+    CU_ASSERT(is(r, "model", "m-2024") && is(r, "finish", "length"));
+    CU_ASSERT(is(r, "provider", "provider_openai"));
+    finish();
+}
+
+static void unary_respects_the_window(void)
+{
+    size_t n = 200000;
+    char *body = malloc(n + 64);
+    uint64_t id;
+
+    begin(NULL);
+    aiex_fake_window(h, 70000);
+    memcpy(body, "{\"choices\":[{\"t\":\"", 18);
+    memset(body + 18, 'x', n);
+    strcpy(body + 18 + n, "\"}]}");
+    id = chat(0);
+    fake_http_answer(request(), 200, "application/json", body);
+    CU_ASSERT_PTR_NULL(aiex_fake_answer(h, id));
+    CU_ASSERT(aiex_fake_parts(h, id).len < strlen(body));
+    while (aiex_fake_resume(h, id) == 1)
+        ;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(aiex_fake_answer(h, id));
+    parts_are(id, body);
+    /* and one whose caller leaves while it waits */
+    id = chat(0);
+    fake_http_answer(request(), 200, "application/json", body);
+    CU_ASSERT_PTR_NULL(aiex_fake_answer(h, id));
+    CU_ASSERT_EQUAL(aiex_fake_cancel(h, id), 0);
+    free(body);
+    finish();
+}
+
+static void unary_that_is_no_answer(void)
+{
+    static const struct {
+        const char *type, *body;
+    } rows[] = {{"text/html", "<html>sign in</html>"},
+                {"application/json", "{\"choices\":[{}]"},
+                {"application/json", "[]"},
+                {"application/json", ""},
+                {"application/json", "{\"error\":{\"message\":\"no\"}}"}};
+
+    begin(NULL);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint64_t id = chat(0);
+
+        fake_http_answer(request(), 200, rows[i].type, rows[i].body);
+        failed(id, "upstream", 502);
+        CU_ASSERT_EQUAL(aiex_fake_parts(h, id).len, 0);
+    }
+    CU_ASSERT(is(aiex_fake_last(h, AIEX_FAKE_FAIL), "body", rows[4].body));
+    finish();
+}
+
+/* ---- Errors ---- */
+
+static void error_statuses(void)
+{
+    static const char doc[] = "{\"error\":{\"message\":\"slow down\"}}";
+    const struct aiex_fake_record *r;
+    uint64_t id;
+
+    begin(NULL);
+    id = chat(1);
+    fake_http_head(request(), 429, "content-type: application/json\nretry-after: 2\n");
+    fake_http_body(request(), doc, strlen(doc), 3);
+    fake_http_end(request(), AIEX_HTTP_OK, 1, NULL);
+    r = failed(id, "busy", 429);
+    CU_ASSERT_EQUAL(r->retry_after_ms, 2000);
+    CU_ASSERT(is(r, "body", doc));
+    CU_ASSERT_EQUAL(truth(r, "started"), 0);
+
+    id = chat(1);
+    fake_http_answer(request(), 500, "text/html", "<h1>oops</h1>");
+    r = failed(id, "upstream", 500);
+    CU_ASSERT(!is(r, "body", "<h1>oops</h1>"));
+    CU_ASSERT_EQUAL(truth(r, "started"), 1);
+
+    id = chat(0); /* the status counts although its document is cut off */
+    fake_http_head(request(), 400, "content-type: application/json\n");
+    fake_http_body(request(), "{\"err", 5, 0);
+    fake_http_end(request(), AIEX_HTTP_CUT, 1, "closed");
+    failed(id, "invalid", 400);
+    finish();
+}
+
+static void long_error_documents_are_dropped(void)
+{
+    size_t n = 70000;
+    char *body = malloc(n + 1);
+    uint64_t id;
+
+    memset(body, ' ', n);
+    memcpy(body, "{}", 3);
+    body[2] = ' ';
+    body[n] = 0;
+    begin(NULL);
+    id = chat(0);
+    fake_http_head(request(), 400, "content-type: application/json\n");
+    fake_http_body(request(), body, n, 10000);
+    CU_ASSERT(request()->gave_up);
+    fake_http_end(request(), AIEX_HTTP_OK, 1, NULL);
+    failed(id, "invalid", 400);
+    free(body);
+    finish();
+}
+
+static void broken_connections(void)
+{
+    static const struct {
+        uint32_t result;
+        int sent;
+        const char *code;
+        int http_status, started;
+    } rows[] = {{AIEX_HTTP_CONNECT, 0, "unavailable", 503, 0}, {AIEX_HTTP_TLS, 0, "unavailable", 503, 0},
+                {AIEX_HTTP_TIMEOUT, 0, "unavailable", 503, 0}, {AIEX_HTTP_TIMEOUT, 1, "timeout", 504, 1},
+                {AIEX_HTTP_CUT, 1, "upstream", 502, 1},        {AIEX_HTTP_MALFORMED, 1, "upstream", 502, 1},
+                {99, 1, "upstream", 502, 1}};
+
+    begin(NULL);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        for (int stream = 0; stream < 2; stream++) {
+            uint64_t id = chat(stream);
+
+            fake_http_end(request(), rows[i].result, rows[i].sent, "why");
+            CU_ASSERT_EQUAL(truth(failed(id, rows[i].code, rows[i].http_status), "started"),
+                            rows[i].started);
+        }
+    finish();
+}
+
+/* ---- Streams ---- */
+
+static void stream_split_at_every_byte(void)
+{
+    static const char sent[] = ": hello\n\n" CHUNK("a") CHUNK("\xc5\xbe") LAST USAGE DONE;
+    static const char got[] = CHUNK("a") CHUNK("\xc5\xbe") LAST DONE;
+    const struct aiex_fake_record *r;
+
+    begin(NULL);
+    for (size_t step = 1; step <= sizeof(sent); step++) {
+        uint64_t id = chat(1);
+
+        fake_http.n = 2; /* reuse the slot: a run makes hundreds */
+        fake_http_head(&fake_http.requests[1], 200, STREAM);
+        fake_http_body(&fake_http.requests[1], sent, sizeof(sent) - 1, step);
+        fake_http_end(&fake_http.requests[1], AIEX_HTTP_OK, 1, NULL);
+        r = aiex_fake_answer(h, id);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(r);
+        CU_ASSERT_EQUAL(r->kind, AIEX_FAKE_REPLY);
+        parts_are(id, got);
+        CU_ASSERT_EQUAL(number(r, "input_tokens"), 11);
+        CU_ASSERT_EQUAL(number(r, "output_tokens"), 4);
+        CU_ASSERT_EQUAL(number(r, "cached_tokens"), 2);
+        CU_ASSERT(is(r, "finish", "stop") && is(r, "model", "m-2024"));
+        free(fake_http.requests[1].body);
+        fake_http.n = 1;
+    }
+    finish();
+}
+
+static void one_read_is_one_part(void)
+{
+    static const char sent[] = CHUNK("a") CHUNK("b") USAGE LAST DONE;
+    uint64_t id;
+
+    begin(NULL);
+    id = chat(1);
+    fake_http_head(request(), 200, STREAM);
+    fake_http_body(request(), sent, sizeof(sent) - 1, 0);
+    CU_ASSERT_EQUAL(aiex_fake_count(h, AIEX_FAKE_STREAM), 1);
+    parts_are(id, CHUNK("a") CHUNK("b") LAST DONE);
+    CU_ASSERT_PTR_NOT_NULL(aiex_fake_answer(h, id)); /* at [DONE], not at the close */
+    CU_ASSERT(request()->open);
+    fake_http_body(request(), CHUNK("late"), strlen(CHUNK("late")), 0);
+    CU_ASSERT(!request()->gave_up);
+    parts_are(id, CHUNK("a") CHUNK("b") LAST DONE);
+    for (int i = 0; i < 70000 && !request()->gave_up; i += 700)
+        fake_http_body(request(), "\n\n\n\n\n\n\n\n", 8, 0);
+    fake_http_end(request(), AIEX_HTTP_OK, 1, NULL);
+    finish();
+}
+
+static void usage_goes_to_who_asked(void)
+{
+    uint64_t id;
+
+    begin(NULL);
+    id = chat_with("m", "{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"include_usage\":true}}",
+                   1, 0);
+    fake_http_answer(request(), 200, "text/event-stream", CHUNK("a") LAST USAGE DONE);
+    parts_are(id, CHUNK("a") LAST USAGE DONE);
+    finish();
+    begin((struct aiex_fake_pair[]){{"api_key", "k"}, {"stream_usage", "no"}, {0}});
+    id = chat(1);
+    CU_ASSERT_PTR_NULL(strstr(request()->body, "stream_options"));
+    fake_http_answer(request(), 200, "text/event-stream", CHUNK("a") USAGE DONE);
+    parts_are(id, CHUNK("a") USAGE DONE);
+    finish();
+}
+
+static void other_line_ends_become_plain(void)
+{
+    uint64_t id;
+
+    begin(NULL);
+    id = chat(1);
+    fake_http_answer(request(), 200, "text/event-stream",
+                     "data:{\"choices\":\r\ndata:[{}]}\r\n\r\n:c\r\rdata: {\"x\":1}\r\rdata: [DONE]\r\r");
+    parts_are(id, "data: {\"choices\": [{}]}\n\ndata: {\"x\":1}\n\ndata: [DONE]\n\n");
+    CU_ASSERT_EQUAL(aiex_fake_answer(h, id)->kind, AIEX_FAKE_REPLY);
+    finish();
+}
+
+static void broken_streams_never_end_cleanly(void)
+{
+    static const struct {
+        const char *type, *sent, *parts;
+        uint32_t result;
+    } rows[] = {
+        {"text/event-stream", CHUNK("a") "data: {\"choices\":[}\n\n" DONE, CHUNK("a"), AIEX_HTTP_OK},
+        {"text/event-stream", "data: oops\n\n" DONE, "", AIEX_HTTP_OK},
+        {"text/event-stream", CHUNK("a") LAST, CHUNK("a") LAST, AIEX_HTTP_OK},
+        {"text/event-stream", CHUNK("a") "data: [DONE]", CHUNK("a"), AIEX_HTTP_OK},
+        {"text/event-stream", CHUNK("a"), CHUNK("a"), AIEX_HTTP_CUT},
+        {"text/event-stream", "", "", AIEX_HTTP_OK},
+        {"text/event-stream", CHUNK("a") "data: {\"error\":{\"message\":\"x\"}}\n\n" DONE, CHUNK("a"),
+         AIEX_HTTP_OK},
+        {"text/html", "<html>data: [DONE]\n\n", "", AIEX_HTTP_OK},
+        {"application/json", "{\"choices\":[{}]}", "", AIEX_HTTP_OK},
+        {"text/event-streams", DONE, "", AIEX_HTTP_OK},
+    };
+
+    begin(NULL);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint64_t id = chat(1);
+        char head[64];
+
+        snprintf(head, sizeof(head), "content-type: %s\n", rows[i].type);
+        fake_http_head(request(), 200, head);
+        fake_http_body(request(), rows[i].sent, strlen(rows[i].sent), 0);
+        fake_http_end(request(), rows[i].result, 1, "closed");
+        CU_ASSERT_EQUAL(truth(failed(id, "upstream", 502), "started"), 1);
+        parts_are(id, rows[i].parts);
+    }
+    CU_ASSERT(is(aiex_fake_nth(h, AIEX_FAKE_FAIL, 6), "body", "{\"error\":{\"message\":\"x\"}}"));
+    finish();
+}
+
+static void done_may_be_optional(void)
+{
+    uint64_t id;
+
+    begin((struct aiex_fake_pair[]){{"api_key", "k"}, {"require_done", "no"}, {0}});
+    id = chat(1);
+    fake_http_answer(request(), 200, "text/event-stream", CHUNK("a") LAST);
+    CU_ASSERT_EQUAL(aiex_fake_answer(h, id)->kind, AIEX_FAKE_REPLY);
+    parts_are(id, CHUNK("a") LAST DONE);
+    id = chat(1);
+    fake_http_answer(request(), 200, "text/event-stream", CHUNK("a"));
+    failed(id, "upstream", 502);
+    finish();
+}
+
+static void too_long_an_event(void)
+{
+    size_t n = 1100000;
+    char *body = malloc(n);
+    uint64_t id;
+
+    memset(body, 'x', n);
+    memcpy(body, CHUNK("a") "data: ", strlen(CHUNK("a")) + 6);
+    begin(NULL);
+    id = chat(1);
+    fake_http_head(request(), 200, STREAM);
+    fake_http_body(request(), body, n, 16384);
+    fake_http_end(request(), AIEX_HTTP_OK, 1, NULL);
+    failed(id, "upstream", 502);
+    parts_are(id, CHUNK("a"));
+    free(body);
+    finish();
+}
+
+static void back_pressure(void)
+{
+    uint64_t id;
+
+    begin(NULL);
+    aiex_fake_window(h, strlen(CHUNK("a")));
+    id = chat(1);
+    fake_http_head(request(), 200, STREAM);
+    fake_http_body(request(), CHUNK("a") CHUNK("b"), strlen(CHUNK("a")) * 2, 0);
+    CU_ASSERT(request()->paused);
+    CU_ASSERT_EQUAL(aiex_fake_resume(h, id), 1);
+    CU_ASSERT(!request()->paused);
+    fake_http_body(request(), CHUNK("c") DONE, strlen(CHUNK("c") DONE), 0);
+    CU_ASSERT(!request()->paused); /* answered: the rest is read to its end */
+    CU_ASSERT_EQUAL(aiex_fake_answer(h, id)->kind, AIEX_FAKE_REPLY);
+    fake_http_end(request(), AIEX_HTTP_OK, 1, NULL);
+    finish();
+}
+
+static void caller_leaves(void)
+{
+    uint64_t before, during;
+
+    begin(NULL);
+    before = chat(1);
+    CU_ASSERT_EQUAL(aiex_fake_cancel(h, before), 0);
+    during = chat(1);
+    fake_http_head(request(), 200, STREAM);
+    fake_http_body(request(), CHUNK("a"), strlen(CHUNK("a")), 0);
+    CU_ASSERT_EQUAL(aiex_fake_cancel(h, during), 0);
+    CU_ASSERT_EQUAL(fake_http.cancelled, 2);
+    CU_ASSERT_PTR_NULL(aiex_fake_answer(h, during));
+    chat(0); /* left open: destroy() drops it */
+    aiex_fake_stop(h, p, self);
+    CU_ASSERT_EQUAL(fake_http.cancelled, 4); /* with the probe */
+    CU_ASSERT_EQUAL(aiex_fake_host_free(h), 1); /* the unanswered request only */
+    fake_http_reset();
+}
+
+/* ---- Health and models ---- */
+
+static uint64_t ask(const char *method)
+{
+    return aiex_fake_request(h, p, self, method, (struct aiex_slice){NULL, 0}, 0);
+}
+
+static int healthy(void)
+{
+    return truth(aiex_fake_answer(h, ask("provider.health")), "healthy");
+}
+
+static const char *event(size_t n)
+{
+    const struct aiex_fake_record *r = aiex_fake_nth(h, AIEX_FAKE_PUBLISH, n);
+
+    return r ? r->type : "none";
+}
+
+static void health_follows_the_probe(void)
+{
+    begin(NULL);
+    CU_ASSERT_PTR_NOT_NULL(aiex_fake_find(h, AIEX_FAKE_JOIN, "provider", 0));
+    CU_ASSERT_EQUAL(healthy(), 1);
+    CU_ASSERT_EQUAL(number(aiex_fake_answer(h, ask("provider.health")), "checked_ms"), -1);
+    fake_http_answer(fake_http_find("/models"), 200, "application/json", "{\"data\":[]}");
+    CU_ASSERT_STRING_EQUAL(event(0), "up");
+    CU_ASSERT_STRING_EQUAL(aiex_fake_nth(h, AIEX_FAKE_PUBLISH, 0)->subject, "provider_openai");
+    CU_ASSERT_EQUAL(fake_http.n, 1);
+    CU_ASSERT_EQUAL(aiex_fake_advance(h, 26999), 0); /* 30 s less a tenth of jitter */
+    CU_ASSERT_EQUAL(aiex_fake_advance(h, 6001), 1);
+    CU_ASSERT_EQUAL(fake_http.n, 2);
+    fake_http_answer(fake_http_find("/models"), 401, "application/json", "{}");
+    CU_ASSERT_EQUAL(healthy(), 0);
+    CU_ASSERT_STRING_EQUAL(event(1), "down");
+    CU_ASSERT_EQUAL(aiex_fake_advance(h, 5501), 1); /* sooner while it is down */
+    fake_http_answer(fake_http_find("/models"), 503, "text/plain", "");
+    CU_ASSERT_STRING_EQUAL(event(2), "none"); /* still down: no news */
+    aiex_fake_advance(h, 5501);
+    fake_http_answer(fake_http_find("/models"), 404, "text/plain", "");
+    CU_ASSERT_EQUAL(healthy(), 1); /* has no list, but is there */
+    CU_ASSERT_STRING_EQUAL(event(2), "up");
+    finish();
+}
+
+static void chats_tell_about_health(void)
+{
+    begin(NULL);
+    fake_http_answer(fake_http_find("/models"), 200, "application/json", "{\"data\":[]}");
+    chat(1);
+    fake_http_end(request(), AIEX_HTTP_CONNECT, 0, "refused");
+    CU_ASSERT_EQUAL(healthy(), 1);
+    chat(1);
+    fake_http_end(request(), AIEX_HTTP_CONNECT, 0, "refused");
+    CU_ASSERT_EQUAL(healthy(), 0);
+    CU_ASSERT_STRING_EQUAL(event(1), "down");
+    chat(0);
+    fake_http_answer(request(), 200, "application/json", UNARY);
+    CU_ASSERT_EQUAL(healthy(), 1);
+    CU_ASSERT_STRING_EQUAL(event(2), "up");
+    finish();
+}
+
+static void no_key_is_unhealthy_and_quiet(void)
+{
+    struct aiex_error err;
+    uint64_t id;
+
+    begin((struct aiex_fake_pair[]){{0}});
+    CU_ASSERT_EQUAL(fake_http.n, 0);
+    CU_ASSERT_EQUAL(healthy(), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(failed(chat(1), "unavailable", 503)->text, "no api key"));
+    id = ask("provider.models");
+    CU_ASSERT_EQUAL(truth(aiex_fake_answer(h, id), "complete"), 0);
+    CU_ASSERT_EQUAL(aiex_fake_reload(h, p, self, (struct aiex_fake_pair[]){{"api_key", "k"}, {0}}, &err),
+                    0);
+    CU_ASSERT_EQUAL(fake_http.n, 1); /* the key is tried at once */
+    fake_http_answer(fake_http_find("/models"), 200, "application/json", "{\"data\":[]}");
+    CU_ASSERT_EQUAL(healthy(), 1);
+    CU_ASSERT_EQUAL(
+        aiex_fake_reload(h, p, self, (struct aiex_fake_pair[]){{"api_key", "a b"}, {0}}, &err), -EINVAL);
+    chat(0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(request()->headers, "Bearer k\n")); /* the old one stays */
+    fake_http_end(request(), AIEX_HTTP_CUT, 1, "x");
+    finish();
+}
+
+static void local_server_needs_no_key(void)
+{
+    setenv("OPENAI_BASE_URL", "http://127.0.0.1:1234/v1", 1);
+    fake_http_reset();
+    h = aiex_fake_host_new("provider_openai");
+    aiex_fake_extension(h, AIEX_HTTP_ID, &fake_http_table);
+    p = aiex_plugin_entry(AIEX_ABI_MAJOR, AIEX_ABI_MINOR);
+    CU_ASSERT_EQUAL_FATAL(aiex_fake_start(h, p, NULL, &self, NULL), 0);
+    CU_ASSERT_STRING_EQUAL(fake_http.requests[0].url, "http://127.0.0.1:1234/v1/models");
+    CU_ASSERT_PTR_NULL(strstr(fake_http.requests[0].headers, "authorization"));
+    unsetenv("OPENAI_BASE_URL");
+    finish();
+}
+
+static size_t n_models(const struct aiex_fake_record *r)
+{
+    struct aiex_value v;
+
+    return aiex_get(r->body, "models", &v) == 1 ? v.count : 999;
+}
+
+static void models_are_cached_and_remembered(void)
+{
+    static const char list[] = "{\"data\":[{\"id\":\"a\",\"created\":7,\"owned_by\":\"o\"},{\"no\":1},"
+                               "{\"id\":\"b\",\"max_model_len\":4096},3]}";
+    const struct aiex_fake_record *r;
+    uint64_t first, second;
+
+    begin((struct aiex_fake_pair[]){{"api_key", "k"}, {"probe_interval", "0s"}, {0}});
+    first = ask("provider.models");
+    second = ask("provider.models");
+    CU_ASSERT_EQUAL(fake_http.n, 1); /* both wait for the probe that runs */
+    CU_ASSERT_EQUAL(aiex_fake_cancel(h, second), 0);
+    CU_ASSERT_PTR_NULL(aiex_fake_answer(h, first));
+    fake_http_answer(fake_http_find("/models"), 200, "application/json", list);
+    r = aiex_fake_answer(h, first);
+    CU_ASSERT_EQUAL(n_models(r), 2);
+    CU_ASSERT_EQUAL(truth(r, "complete"), 1);
+    aiex_fake_advance(h, 59999);
+    CU_ASSERT_EQUAL(n_models(aiex_fake_answer(h, ask("provider.models"))), 2);
+    CU_ASSERT_EQUAL(fake_http.n, 1);
+    aiex_fake_advance(h, 2);
+    first = ask("provider.models");
+    CU_ASSERT_EQUAL(fake_http.n, 2);
+    fake_http_end(fake_http_find("/models"), AIEX_HTTP_CONNECT, 0, "refused");
+    r = aiex_fake_answer(h, first);
+    CU_ASSERT_EQUAL(n_models(r), 2);
+    CU_ASSERT_EQUAL(truth(r, "complete"), 0);
+    finish();
+}
+
+static void models_may_be_fixed(void)
+{
+    const struct aiex_fake_record *r;
+    struct aiex_value v;
+    struct aiex_slice at, id;
+
+    begin((struct aiex_fake_pair[]){
+        {"api_key", "k"}, {"models", "one, two ,,three"}, {"model_prefix", "x/"}, {0}});
+    r = aiex_fake_answer(h, ask("provider.models"));
+    CU_ASSERT_EQUAL_FATAL(aiex_get(r->body, "models", &v), 1);
+    CU_ASSERT_EQUAL(v.count, 3);
+    at = v.bytes;
+    CU_ASSERT_EQUAL(aiex_r_skip(&at), 0);
+    CU_ASSERT_EQUAL(aiex_get_str(at, "id", &id), 1);
+    CU_ASSERT(aiex_slice_is(id, "x/two"));
+    finish();
+}
+
+static void memory_is_short(void)
+{
+    uint64_t id;
+
+    begin(NULL);
+    aiex_fake_fail_alloc(h, 1);
+    id = chat(1);
+    CU_ASSERT_STRING_EQUAL(aiex_fake_answer(h, id)->code, "internal");
+    CU_ASSERT_PTR_NULL(request());
+    finish();
+}
+
+const struct test_case tests[] = {
+    {"request_looks_right", request_looks_right},
+    {"wrong_requests_are_refused", wrong_requests_are_refused},
+    {"options_are_checked", options_are_checked},
+    {"unary_answer", unary_answer},
+    {"unary_respects_the_window", unary_respects_the_window},
+    {"unary_that_is_no_answer", unary_that_is_no_answer},
+    {"error_statuses", error_statuses},
+    {"long_error_documents_are_dropped", long_error_documents_are_dropped},
+    {"broken_connections", broken_connections},
+    {"stream_split_at_every_byte", stream_split_at_every_byte},
+    {"one_read_is_one_part", one_read_is_one_part},
+    {"usage_goes_to_who_asked", usage_goes_to_who_asked},
+    {"other_line_ends_become_plain", other_line_ends_become_plain},
+    {"broken_streams_never_end_cleanly", broken_streams_never_end_cleanly},
+    {"done_may_be_optional", done_may_be_optional},
+    {"too_long_an_event", too_long_an_event},
+    {"back_pressure", back_pressure},
+    {"caller_leaves", caller_leaves},
+    {"health_follows_the_probe", health_follows_the_probe},
+    {"chats_tell_about_health", chats_tell_about_health},
+    {"no_key_is_unhealthy_and_quiet", no_key_is_unhealthy_and_quiet},
+    {"local_server_needs_no_key", local_server_needs_no_key},
+    {"models_are_cached_and_remembered", models_are_cached_and_remembered},
+    {"models_may_be_fixed", models_may_be_fixed},
+    {"memory_is_short", memory_is_short},
+    {0}};

@@ -1,0 +1,525 @@
+/*
+ * route.c - one coordinator.chat, from provider to provider until one begins to answer.
+ *
+ * Every attempt is a SPLICE call: from the first part on the answer goes straight to
+ * the client's call and only a copy of the end comes here; an error before that comes
+ * here alone and choose.c says what follows. The request to the provider is packed
+ * once; what differs between attempts (model, attempt) stands at its end.
+ */
+#include "coordinator.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TAIL_BYTES (MAX_MODEL + 64u)
+#define HEAD_BYTES 128u
+#define MAX_DIALECT 32u
+
+/* The error that the client gets if nobody answers. */
+struct kept_error {
+    int rank; /* 0 = none */
+    char code[24], text[400];
+    uint32_t retry_after_ms;
+    uint8_t *body;
+    size_t body_len;
+};
+
+struct route {
+    struct route *next, *next_waiting;
+    struct coordinator *c;
+    uint64_t id, trace, begun_ms, call;
+    uint32_t timeout_ms;
+    char model[MAX_MODEL + 1];
+    const struct member *only; /* named by the client */
+    const char *bare;          /* the model without "provider/" */
+    uint8_t *packed;
+    size_t packed_len; /* without the tail */
+    uint64_t tried;    /* bit per member */
+    unsigned attempts;
+    struct member *at; /* who serves it now */
+    int only_listed, fallback_allowed;
+    int waiting;
+    int calling, again, over; /* callbacks may come inside call() */
+    int forwarded;            /* parts came through here: the host could not splice */
+    struct kept_error error;
+};
+
+/* ---- Life ---- */
+
+static struct route **slot_of(struct coordinator *c, uint64_t id)
+{
+    struct route **at = &c->routes[(id ^ id >> 32) % BUCKETS];
+
+    while (*at && (*at)->id != id)
+        at = &(*at)->next;
+    return at;
+}
+
+static void unwait(struct route *r)
+{
+    struct route **at = &r->c->waiting;
+
+    while (*at && *at != r)
+        at = &(*at)->next_waiting;
+    if (*at) {
+        *at = r->next_waiting;
+        r->c->n_waiting--;
+    }
+}
+
+static void route_free(struct route *r)
+{
+    struct route **slot = slot_of(r->c, r->id);
+
+    if (*slot == r)
+        *slot = r->next;
+    if (r->waiting)
+        unwait(r);
+    free(r->packed);
+    free(r->error.body);
+    r->c->host->release(r->c->host, r);
+}
+
+/* Freed at once, or by attempt() when its call() is still on the stack. */
+static void finish(struct route *r)
+{
+    r->over = 1;
+    if (!r->calling)
+        route_free(r);
+}
+
+/* ---- Ends ---- */
+
+static void account(struct route *r, const char *code, struct aiex_slice body)
+{
+    struct coordinator *c = r->c;
+    struct aiex_event e = {.struct_size = sizeof(e), .topic = "coordinator.call", .type = "done"};
+    int64_t input = 0, output = 0;
+    struct aiex_writer w;
+    uint8_t mem[512];
+
+    aiex_get_int(body, "input_tokens", &input);
+    aiex_get_int(body, "output_tokens", &output);
+    if (!code) {
+        r->at->input_tokens += (uint64_t)(input > 0 ? input : 0);
+        r->at->output_tokens += (uint64_t)(output > 0 ? output : 0);
+    }
+    if (!c->config->accounting_events)
+        return;
+    aiex_writer_init(&w, mem, sizeof(mem));
+    aiex_w_map(&w, 7);
+    aiex_w_key_str(&w, "provider", r->at->name);
+    aiex_w_key_str(&w, "model", r->bare);
+    aiex_w_key_str(&w, "code", code ? code : "");
+    aiex_w_key_int(&w, "input_tokens", input);
+    aiex_w_key_int(&w, "output_tokens", output);
+    aiex_w_key_uint(&w, "attempts", r->attempts);
+    aiex_w_key_uint(&w, "total_ms", c->host->now_ms(c->host) - r->begun_ms);
+    e.data = aiex_written(&w);
+    e.trace = r->trace;
+    c->host->publish(c->host, &e);
+}
+
+/* Body of an error that no provider made. */
+static struct aiex_slice details(const struct route *r, int http_status, uint8_t *mem, size_t size)
+{
+    struct aiex_writer w;
+
+    aiex_writer_init(&w, mem, size);
+    aiex_w_map(&w, 4);
+    aiex_w_key_int(&w, "http_status", http_status);
+    aiex_w_key_bool(&w, "started", 0);
+    aiex_w_key_str(&w, "provider", r && r->at ? r->at->name : "");
+    aiex_w_key_int(&w, "attempts", r ? (int64_t)r->attempts : 0);
+    return aiex_written(&w);
+}
+
+static void fail_own(struct route *r, const char *code, int http_status, const char *text)
+{
+    uint8_t mem[256];
+
+    r->c->host->fail(r->c->host, r->id, code, text, 0, details(r, http_status, mem, sizeof(mem)));
+    finish(r);
+}
+
+/* Keeps the error of the running attempt if it tells the client more than what was kept. */
+static void keep_error(struct route *r, int rank, const char *code, const char *text,
+                       uint32_t retry_after_ms, struct aiex_slice body)
+{
+    struct kept_error *e = &r->error;
+    uint8_t own[256];
+
+    if (rank <= e->rank)
+        return;
+    if (body.len == 0)
+        body = details(r, strcmp(code, AIEX_E_TIMEOUT) == 0 ? 504 : 503, own, sizeof(own));
+    free(e->body);
+    e->body = malloc(body.len + 1);
+    e->body_len = e->body ? body.len : 0;
+    if (e->body_len)
+        memcpy(e->body, body.data, body.len);
+    e->rank = rank;
+    e->retry_after_ms = retry_after_ms;
+    snprintf(e->code, sizeof(e->code), "%s", code);
+    snprintf(e->text, sizeof(e->text), "%s", text ? text : "");
+}
+
+static void pass_on(struct route *r)
+{
+    struct kept_error *e = &r->error;
+
+    r->c->host->fail(r->c->host, r->id, e->code, e->text, e->retry_after_ms,
+                     (struct aiex_slice){e->body, e->body_len});
+    finish(r);
+}
+
+/* ---- Choice ---- */
+
+static int fallback_wanted(const struct route *r)
+{
+    return r->fallback_allowed && strcmp(r->c->config->fallback, "none") != 0;
+}
+
+/* An offline provider that is not the fallback serves only those who ask for its model. */
+static int is_spare(const struct coordinator *c, const struct member *m)
+{
+    const char *fallback = c->config->fallback;
+
+    return m->offline && strcmp(fallback, "auto") != 0 && strcmp(fallback, m->name) != 0;
+}
+
+/* Those whom the client's choice leaves; members[index[i]] is list[i]. */
+static size_t candidates(const struct route *r, struct candidate *list, size_t *index)
+{
+    const struct coordinator *c = r->c;
+    size_t n = 0;
+
+    for (size_t i = 0; i < c->n_members; i++) {
+        const struct member *m = c->members[i];
+
+        if (!m->present || (r->only && r->only != m && !m->offline))
+            continue;
+        list[n] = (struct candidate){
+            .offline = m->offline,
+            .healthy = m->healthy,
+            .tried = r->tried >> i & 1,
+            .lists = r->only == m ? LIST_WITH : lists_has(&m->models, r->bare),
+        };
+        if (!is_spare(c, m) || list[n].lists == LIST_WITH)
+            index[n++] = i;
+    }
+    return n;
+}
+
+/* Index of the next member, or CHOOSE_*. */
+static int choose(const struct route *r)
+{
+    struct wish wish = {r->only_listed, r->c->config->unlisted == UNLISTED_PASS, fallback_wanted(r)};
+    struct candidate list[MAX_MEMBERS];
+    size_t index[MAX_MEMBERS], n = candidates(r, list, index);
+    int at;
+
+    if (r->attempts < (unsigned)r->c->config->attempts)
+        at = choose_next(list, n, &wish);
+    else
+        at = wish.fallback ? choose_offline(list, n) : CHOOSE_NO_PROVIDER;
+    return at < 0 ? at : (int)index[at];
+}
+
+static void nobody(struct route *r, int why)
+{
+    char text[MAX_MODEL + 160];
+
+    if (r->error.rank) {
+        pass_on(r);
+    } else if (why == CHOOSE_NO_MODEL) {
+        snprintf(text, sizeof(text), "no provider has the model '%s'; GET /v1/models lists them",
+                 r->bare);
+        fail_own(r, AIEX_E_NOT_FOUND, 404, text);
+    } else {
+        snprintf(text, sizeof(text), "no provider for the model '%s' is reachable; see aiex status",
+                 r->bare);
+        fail_own(r, AIEX_E_UNAVAILABLE, 503, text);
+    }
+}
+
+/* ---- Attempts ---- */
+
+static void on_answer(void *arg, const struct aiex_answer *a);
+
+static struct aiex_slice pack_tail(struct route *r)
+{
+    struct aiex_writer w;
+
+    aiex_writer_init(&w, r->packed + r->packed_len, TAIL_BYTES);
+    aiex_w_key_str(&w, "model", r->bare);
+    aiex_w_key_uint(&w, "attempt", r->attempts);
+    return (struct aiex_slice){r->packed, r->packed_len + w.len};
+}
+
+/* What is left of the caller's time; 0 = the caller had no limit, -1 = none is left. */
+static int64_t time_left(const struct route *r)
+{
+    uint64_t used = r->c->host->now_ms(r->c->host) - r->begun_ms;
+
+    if (r->timeout_ms == 0)
+        return 0;
+    return used < r->timeout_ms ? (int64_t)(r->timeout_ms - used) : -1;
+}
+
+static int call_member(struct route *r, struct member *m)
+{
+    int64_t left = time_left(r);
+    struct aiex_request q = {.struct_size = sizeof(q),
+                             .flags = AIEX_CALL_SPLICE,
+                             .service = m->name,
+                             .method = "provider.chat",
+                             .parent = r->id,
+                             .trace = r->trace,
+                             .timeout_ms = (uint32_t)(left > 0 ? left : 0)};
+    uint64_t call = 0;
+    int result;
+
+    q.body = pack_tail(r);
+    m->requests++;
+    m->in_flight++;
+    r->at = m;
+    r->calling = 1;
+    result = r->c->host->call(r->c->host, &q, on_answer, r, &call);
+    r->calling = 0;
+    r->call = call;
+    return result;
+}
+
+static void failed(struct route *r, const char *code, const char *text, uint32_t retry_after_ms,
+                   struct aiex_slice body);
+
+/* Tries providers until one is at work or the call is over. May free r. */
+static void attempt(struct route *r)
+{
+    do {
+        int at, result;
+
+        if (time_left(r) < 0) {
+            fail_own(r, AIEX_E_TIMEOUT, 504, "the deadline passed before a provider answered");
+            return;
+        }
+        at = choose(r);
+        if (at < 0) {
+            nobody(r, at);
+            return;
+        }
+        r->tried |= (uint64_t)1 << at;
+        r->attempts++;
+        r->again = 0;
+        result = call_member(r, r->c->members[at]);
+        if (result < 0) {
+            r->at->in_flight--;
+            r->calling = 1; /* failed() must not begin the next round itself */
+            failed(r, result == -EBUSY ? AIEX_E_BUSY : AIEX_E_INTERNAL,
+                   "the call to the provider could not be made", 0, (struct aiex_slice){NULL, 0});
+            r->calling = 0;
+        }
+        if (r->over) {
+            route_free(r);
+            return;
+        }
+    } while (r->again);
+}
+
+static void failed(struct route *r, const char *code, const char *text, uint32_t retry_after_ms,
+                   struct aiex_slice body)
+{
+    struct aiex_slice who = {NULL, 0};
+    struct verdict v;
+
+    r->at->errors++;
+    if ((strcmp(code, AIEX_E_UNAVAILABLE) == 0 || strcmp(code, AIEX_E_CRASHED) == 0) &&
+        aiex_get_str(body, "provider", &who) != 1)
+        members_gone(r->at, text && *text ? text : code); /* the host's word, not the provider's */
+    v = choose_after(code, r->at->healthy);
+    keep_error(r, v.rank, code, text, retry_after_ms, body);
+    r->fallback_allowed &= v.fallback;
+    r->only_listed |= v.next == NEXT_LISTED;
+    if (v.next == NEXT_NONE || r->at->offline) {
+        pass_on(r);
+        return;
+    }
+    r->again = 1;
+    if (!r->calling)
+        attempt(r);
+}
+
+static void forward_part(struct route *r, struct aiex_slice part)
+{
+    int result = r->c->host->stream(r->c->host, r->id, part);
+
+    r->forwarded = 1;
+    if (result >= 0)
+        return;
+    r->at->in_flight--;
+    r->at->errors++;
+    if (!r->calling)
+        r->c->host->cancel(r->c->host, r->call);
+    fail_own(r, AIEX_E_INTERNAL, 500, "a part of the answer could not be handed on");
+}
+
+static void on_answer(void *arg, const struct aiex_answer *a)
+{
+    struct route *r = arg;
+
+    if (r->over)
+        return;
+    if (a->kind == AIEX_ANSWER_PART) {
+        forward_part(r, a->body);
+        return;
+    }
+    r->at->in_flight--;
+    if (a->code && !(a->flags & AIEX_AF_SPLICED) && !r->forwarded) {
+        failed(r, a->code, a->text, a->retry_after_ms, a->body);
+        return;
+    }
+    account(r, a->code, a->body);
+    if (a->code)
+        r->at->errors++;
+    if (!(a->flags & AIEX_AF_SPLICED)) {
+        if (a->code)
+            r->c->host->fail(r->c->host, r->id, a->code, a->text, a->retry_after_ms, a->body);
+        else
+            r->c->host->reply(r->c->host, r->id, a->body);
+    }
+    finish(r);
+}
+
+/* ---- Requests ---- */
+
+static int refuse(struct coordinator *c, uint64_t id, const char *code, int http_status,
+                  const char *text)
+{
+    uint8_t mem[128];
+
+    c->host->fail(c->host, id, code, text, 0, details(NULL, http_status, mem, sizeof(mem)));
+    return 0;
+}
+
+struct wanted {
+    struct aiex_slice dialect, body;
+    char model[MAX_MODEL + 1];
+    int stream;
+};
+
+static const char *read_request(const struct aiex_message *m, struct wanted *q)
+{
+    if (aiex_get_str(m->body, "dialect", &q->dialect) != 1 || q->dialect.len > MAX_DIALECT)
+        return "field 'dialect' (str, at most 32 bytes) is missing or wrong";
+    if (aiex_get_text(m->body, "model", q->model, sizeof(q->model)) != 1 || !q->model[0])
+        return "field 'model' (str, 1 to 256 bytes) is missing or wrong";
+    if (aiex_get_bytes(m->body, "body", &q->body) != 1)
+        return "field 'body' (bin) is missing";
+    if (aiex_get_bool(m->body, "stream", &q->stream) < 0)
+        return "field 'stream' is not a bool";
+    return NULL;
+}
+
+static int pack(struct route *r, const struct wanted *q)
+{
+    size_t cap = q->body.len + HEAD_BYTES + TAIL_BYTES;
+    struct aiex_writer w;
+
+    r->packed = malloc(cap);
+    if (!r->packed)
+        return -ENOMEM;
+    aiex_writer_init(&w, r->packed, cap);
+    aiex_w_map(&w, 5);
+    aiex_w_key_strn(&w, "dialect", (const char *)q->dialect.data, q->dialect.len);
+    aiex_w_key_bool(&w, "stream", q->stream);
+    aiex_w_key_bin(&w, "body", q->body.data, q->body.len);
+    r->packed_len = w.len;
+    return 0;
+}
+
+static void resolve(struct route *r)
+{
+    r->bare = r->model;
+    r->only = members_named(r->c, r->model, &r->bare);
+}
+
+static void wait_for_round(struct route *r)
+{
+    struct route **at = &r->c->waiting;
+
+    while (*at)
+        at = &(*at)->next_waiting;
+    *at = r;
+    r->waiting = 1;
+    r->c->n_waiting++;
+}
+
+int route_begin(struct coordinator *c, const struct aiex_message *m)
+{
+    struct wanted q = {.stream = 0};
+    const char *wrong = read_request(m, &q);
+    struct route *r;
+
+    if (wrong)
+        return refuse(c, m->id, AIEX_E_INVALID, 400, wrong);
+    if (!c->ready && c->n_waiting == MAX_WAITING)
+        return refuse(c, m->id, AIEX_E_BUSY, 503, "too many requests wait for the first providers");
+    r = c->host->alloc(c->host, sizeof(*r));
+    if (!r)
+        return -ENOMEM;
+    r->c = c;
+    r->id = m->id;
+    r->trace = m->trace;
+    r->timeout_ms = m->timeout_ms;
+    r->begun_ms = c->host->now_ms(c->host);
+    r->fallback_allowed = 1;
+    memcpy(r->model, q.model, sizeof(r->model));
+    r->next = NULL;
+    *slot_of(c, m->id) = r;
+    if (pack(r, &q) != 0) {
+        route_free(r);
+        return -ENOMEM;
+    }
+    if (!c->ready) {
+        wait_for_round(r);
+        return 0;
+    }
+    resolve(r);
+    attempt(r);
+    return 0;
+}
+
+void route_release(struct coordinator *c)
+{
+    while (c->waiting) {
+        struct route *r = c->waiting;
+
+        unwait(r);
+        r->waiting = 0;
+        resolve(r);
+        attempt(r);
+    }
+}
+
+void route_cancel(struct coordinator *c, uint64_t id)
+{
+    struct route *r = *slot_of(c, id);
+
+    if (!r)
+        return;
+    if (r->at && !r->waiting) {
+        r->at->in_flight--;
+        c->host->cancel(c->host, r->call);
+    }
+    route_free(r);
+}
+
+void route_free_all(struct coordinator *c)
+{
+    for (size_t i = 0; i < BUCKETS; i++)
+        while (c->routes[i])
+            route_cancel(c, c->routes[i]->id);
+}

@@ -1,0 +1,128 @@
+/* check_kind.c - asks for what the kind's document promises and reads the answers strictly. */
+#include "check.h"
+
+#include "drive.h"
+#include "kinds.h"
+
+#include <string.h>
+
+static int is_listed(const char *codes, const char *code)
+{
+    char wanted[64];
+
+    if (!codes || strlen(code) > sizeof(wanted) - 3)
+        return 0;
+    snprintf(wanted, sizeof(wanted), " %s ", code);
+    return strstr(codes, wanted) != NULL;
+}
+
+static void check_sse(struct check *c, struct drive *d, const struct kind_method *m, uint64_t id)
+{
+    struct aiex_slice all = aiex_fake_parts(d->host, id);
+    static const char done[] = "data: [DONE]\n\n";
+    const size_t n = sizeof(done) - 1;
+    const struct aiex_fake_record *r;
+
+    for (size_t i = 0; (r = aiex_fake_nth(d->host, AIEX_FAKE_STREAM, i)) != NULL; i++) {
+        if (r->id == id && (r->body.len < 2 || memcmp(r->body.data + r->body.len - 2, "\n\n", 2))) {
+            finding(c, "send whole events in a part", "%s: a part does not end with an event",
+                    m->method);
+            return;
+        }
+    }
+    if (all.len < n || memcmp(all.data + all.len - n, done, n) != 0)
+        finding(c, "close the stream with data: [DONE]", "%s: the last event is not [DONE]",
+                m->method);
+}
+
+static void check_json(struct check *c, struct drive *d, const struct kind_method *m, uint64_t id)
+{
+    static uint8_t mem[1u << 20];
+    struct aiex_error err = {""};
+    struct aiex_writer w;
+
+    aiex_writer_init(&w, mem, sizeof(mem));
+    if (aiex_message_from_json(NULL, aiex_fake_parts(d->host, id), &w, &err) < 0)
+        finding(c, "send one JSON document", "%s: the parts are no JSON: %s", m->method, err.text);
+}
+
+static void check_arrays(struct check *c, struct drive *d, const struct kind_method *m, uint64_t id)
+{
+    const struct aiex_fake_record *r;
+
+    for (size_t i = 0; (r = aiex_fake_nth(d->host, AIEX_FAKE_STREAM, i)) != NULL; i++) {
+        struct aiex_slice at_value = r->body, head = r->body;
+        struct aiex_value v;
+
+        if (r->id != id)
+            continue;
+        if (aiex_r_value(&head, &v) != 0 || v.type != AIEX_T_ARRAY || aiex_r_skip(&at_value) != 0 ||
+            at_value.len) {
+            finding(c, "send one msgpack array in a part", "%s: a part is not one array",
+                    m->method);
+            return;
+        }
+    }
+}
+
+static void check_success(struct check *c, struct drive *d, const struct kind_method *m,
+                          const struct aiex_fake_record *r)
+{
+    struct aiex_error err = {""};
+
+    if (m->end_table && aiex_message_check(m->end_table, r->body, &err) < 0)
+        finding(c, "see sdk/kinds", "%s: the end is wrong: %s", m->method, err.text);
+    if (m->parts & KIND_PARTS_SSE)
+        check_sse(c, d, m, r->id);
+    if (m->parts & KIND_PARTS_JSON)
+        check_json(c, d, m, r->id);
+    if (m->parts & KIND_PARTS_ARRAYS)
+        check_arrays(c, d, m, r->id);
+}
+
+static void check_method(struct check *c, struct drive *d, const struct kind_method *m)
+{
+    const struct aiex_fake_record *r;
+    uint64_t id;
+
+    at(c, "%s", m->method);
+    id = aiex_fake_request(d->host, c->plugin, d->self, m->method, kind_request(m), 0);
+    r = drive_settle(d, id);
+    if (!r)
+        finding(c, "answer every request once", "%s is not answered", m->method);
+    else if (r->kind == AIEX_FAKE_REPLY)
+        check_success(c, d, m, r);
+    else if (!is_listed(m->codes, r->code))
+        finding(c, "see sdk/kinds", "%s fails with %s: %.200s", m->method, r->code, r->text);
+    else if (!r->text[0])
+        finding(c, "say why", "%s fails with %s and no text", m->method, r->code);
+}
+
+static void check_group(struct check *c, struct drive *d, const struct kind *k)
+{
+    const struct aiex_fake_record *r;
+
+    if (!k->group)
+        return;
+    r = strcmp(k->group, "*") == 0 ? aiex_fake_nth(d->host, AIEX_FAKE_JOIN, 0)
+                                   : aiex_fake_find(d->host, AIEX_FAKE_JOIN, k->group, 0);
+    if (!r && strcmp(k->group, "*") == 0)
+        finding(c, "join() the service's name in start()", "joins no name of its own");
+    else if (!r || r->result < 0)
+        finding(c, "join() it in start()", "does not join the name '%s'", k->group);
+}
+
+void check_kind(struct check *c)
+{
+    const struct kind *k = kind_find(c->plugin->kind);
+    struct drive d;
+
+    if (!k || drive_default(&d, c) < 0)
+        return;
+    drive_quiet(&d);
+    check_group(c, &d, k);
+    for (const struct kind_method *m = k->methods; m && m->method; m++)
+        check_method(c, &d, m);
+    drive_quiet(&d);
+    drive_end(&d, "the methods of its kind");
+}
