@@ -8,7 +8,7 @@ find_package(PkgConfig REQUIRED)
 add_library(aiex_flags INTERFACE)
 target_compile_definitions(aiex_flags INTERFACE _GNU_SOURCE AIEX_VERSION="${PROJECT_VERSION}")
 target_compile_options(aiex_flags INTERFACE -Wall -Wextra -Wshadow -Wvla -Wundef
-    -Wno-unused-parameter -Wno-format-truncation
+    -Wno-unused-parameter $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>
     -fno-strict-aliasing
     $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes -Wmissing-prototypes>
     $<$<BOOL:${AIEX_WERROR}>:-Werror>)

@@ -346,7 +346,7 @@ static int by_bytes(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static int read_folder(const char *dir, struct ini *ini, struct report *report)
+int config_read_folder(const char *dir, struct ini *ini, struct report *report)
 {
     struct dirent **names = NULL;
     int n = scandir(dir, &names, is_ini, by_bytes), r = 0;
@@ -382,7 +382,7 @@ int config_load(const char *dir, const struct config_load_options *options, stru
     for (size_t n = strlen(trimmed); n > 1 && trimmed[n - 1] == '/'; n--)
         trimmed[n - 1] = 0;
     ini_init(&ini);
-    r = read_folder(trimmed, &ini, report);
+    r = config_read_folder(trimmed, &ini, report);
     if (r == 0)
         r = config_load_ini(&ini, trimmed, options, ret, report);
     ini_done(&ini);

@@ -160,6 +160,8 @@ struct config_load_options {
  * errors; -ENOMEM. A folder that can not be read is an error in the report. */
 int config_load(const char *dir, const struct config_load_options *options, struct config **ret,
                 struct report *report);
+/* Only reads: appends the entries of every *.ini of the folder. 0, -ENOMEM. */
+int config_read_folder(const char *dir, struct ini *ini, struct report *report);
 /* The same from entries that were read already; `dir` is for relative `file:` paths. */
 int config_load_ini(const struct ini *ini, const char *dir,
                     const struct config_load_options *options, struct config **ret,

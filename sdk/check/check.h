@@ -22,6 +22,7 @@ struct check_plan {
     const char *kind;              /* the kind it has to be, or NULL = whatever it says */
     const char *sets[MAX_SETS][2]; /* option and text given with --set */
     size_t n_sets;
+    int limit_s;          /* of one check */
     const char *data_dir; /* an empty folder for this check */
 };
 

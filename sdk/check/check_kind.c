@@ -92,6 +92,9 @@ static void check_method(struct check *c, struct drive *d, const struct kind_met
         finding(c, "answer every request once", "%s is not answered", m->method);
     else if (r->kind == AIEX_FAKE_REPLY)
         check_success(c, d, m, r);
+    else if (r->by_host) /* also where the code would be an answer, as not_found of a model */
+        finding(c, "write the method, see sdk/kinds", "%s is not served: handle() returned %s",
+                m->method, r->text);
     else if (!is_listed(m->codes, r->code))
         finding(c, "see sdk/kinds", "%s fails with %s: %.200s", m->method, r->code, r->text);
     else if (!r->text[0])

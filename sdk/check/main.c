@@ -80,12 +80,17 @@ static int is_check(const char *name)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"kind", required_argument, NULL, 'k'}, {"set", required_argument, NULL, 's'},
-        {"only", required_argument, NULL, 'o'}, {"json", no_argument, NULL, 'j'},
-        {"list", no_argument, NULL, 'l'},       {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},    {0},
+        {"kind", required_argument, NULL, 'k'},
+        {"set", required_argument, NULL, 's'},
+        {"only", required_argument, NULL, 'o'},
+        {"json", no_argument, NULL, 'j'},
+        {"limit", required_argument, NULL, 't'},
+        {"list", no_argument, NULL, 'l'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {0},
     };
-    struct check_plan plan = {0};
+    struct check_plan plan = {.limit_s = 120}; /* the slowest check takes seconds */
     const char *only = NULL;
     int json = 0, c, n;
 
@@ -100,6 +105,11 @@ int main(int argc, char **argv)
             break;
         case 'o':
             only = optarg;
+            break;
+        case 't':
+            plan.limit_s = atoi(optarg);
+            if (plan.limit_s < 1 || plan.limit_s > 86400)
+                return usage(stderr);
             break;
         case 'j':
             json = 1;

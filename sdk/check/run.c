@@ -12,7 +12,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LIMIT_MS   120000 /* of one check; the slowest take a second, sanitizers ten */
 #define LINE_BYTES 2048
 
 /* ---- In the child ---- */
@@ -146,9 +145,9 @@ static int64_t now_ms(void)
 }
 
 /* Reads lines until the child closed its end. 0, or -ETIMEDOUT. */
-static int read_lines(struct report *r, int fd)
+static int read_lines(struct report *r, int fd, int limit_s)
 {
-    int64_t end_ms = now_ms() + LIMIT_MS;
+    int64_t end_ms = now_ms() + limit_s * 1000ll;
     char line[LINE_BYTES];
     size_t used = 0;
 
@@ -178,13 +177,13 @@ static int read_lines(struct report *r, int fd)
     }
 }
 
-static void judge_end(struct report *r, int status, int timed_out)
+static void judge_end(struct report *r, int status, int timed_out, int limit_s)
 {
     char what[LINE_BYTES + 128];
     const char *place = r->place[0] ? r->place : "nothing yet";
 
     if (timed_out) {
-        snprintf(what, sizeof(what), "no end after %d s while: %.1800s", LIMIT_MS / 1000, place);
+        snprintf(what, sizeof(what), "no end after %d s while: %.1800s", limit_s, place);
         print_finding(r, what, "callbacks must not block: use timers, watches or a thread");
     } else if (WIFSIGNALED(status)) {
         snprintf(what, sizeof(what), "crashed (%s) while: %.1800s", strsignal(WTERMSIG(status)),
@@ -221,13 +220,13 @@ static int run_one(struct check_plan *plan, const struct check_entry *entry, str
         child(plan, entry, fds[1]);
     }
     close(fds[1]);
-    timed_out = read_lines(r, fds[0]) < 0;
+    timed_out = read_lines(r, fds[0], plan->limit_s) < 0;
     if (timed_out)
         kill(pid, SIGKILL);
     close(fds[0]);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    judge_end(r, status, timed_out);
+    judge_end(r, status, timed_out, plan->limit_s);
     nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
     return 0;
 }

@@ -94,7 +94,8 @@ static int on_body(void *arg, struct aiex_slice bytes)
     CU_ASSERT_EQUAL(s->n_heads, 1);
     CU_ASSERT_TRUE(bytes.len > 0);
     s->n_bodies++;
-    s->body = realloc(s->body, s->n_body + bytes.len + 1);
+    if (s->n_body + bytes.len >= s->cap_body)
+        s->body = realloc(s->body, s->cap_body = 2 * (s->n_body + bytes.len) + 1);
     memcpy(s->body + s->n_body, bytes.data, bytes.len);
     s->n_body += bytes.len;
     s->body[s->n_body] = 0;

@@ -30,7 +30,7 @@ struct seen {
     int n_heads, status, n_bodies, n_ends, sent;
     uint32_t result;
     char text[256], headers[2048], *body;
-    size_t n_body;
+    size_t n_body, cap_body;
     /* What the handlers do besides. */
     int give_up_at_head, give_up_at_body, pause_at_body, cancel_at_body;
     void (*at_end)(struct seen *s);

@@ -323,7 +323,9 @@ static int take_part(struct call *call, struct aiex_slice part, struct aiex_erro
     wish = call->part ? call->part(call->arg, part) : 0;
     if (wish)
         return begin_cancel(call, wish > 0 ? 0 : wish);
-    return send_all(call, frame, frame_make_credit(call->id, part.len, frame), err);
+    wish = send_all(call, frame, frame_make_credit(call->id, part.len, frame), err);
+    /* a host that has closed may have sent the end before: reading finds out */
+    return wish == -ECONNRESET ? 0 : wish;
 }
 
 /* Uses up the frames that are there. 1 = the end came, 0 = read on. */

@@ -119,7 +119,8 @@ static void put_key(struct out *o, struct aiex_slice *at)
     struct aiex_slice start = *at;
     struct aiex_value v;
 
-    aiex_r_value(at, &v);
+    if (aiex_r_value(at, &v) != 0)
+        return; /* json_out() has looked */
     if (v.type == AIEX_T_STR || v.type == AIEX_T_BIN) {
         put_scalar(o->to, &v);
     } else if (v.type == AIEX_T_ARRAY || v.type == AIEX_T_MAP) {
@@ -139,7 +140,8 @@ static void put_value(struct out *o, struct aiex_slice *at)
     struct aiex_value v;
     int map;
 
-    aiex_r_value(at, &v);
+    if (aiex_r_value(at, &v) != 0)
+        return; /* json_out() has looked */
     map = v.type == AIEX_T_MAP;
     if (!map && v.type != AIEX_T_ARRAY) {
         put_scalar(o->to, &v);

@@ -131,37 +131,30 @@ static size_t most_dispensable(const struct table *t, const struct layout *l)
     return found;
 }
 
-/* Cuts the columns that give; the title's width is the least. 1 = fits now. */
-static int squeeze(const struct table *t, struct layout *l, size_t width)
+/* Cuts one column by what is too much, but not below `least`. 1 = the table fits now. */
+static int cut(const struct table *t, struct layout *l, size_t column, size_t least, size_t width)
 {
-    for (size_t c = 0; c < t->n_columns && total(t, l) > width; c++) {
-        size_t over = total(t, l) - width, least = width_of(t->columns[c].title);
+    size_t over = total(t, l) - width, spare = l->widths[column];
 
-        if (!l->widths[c] || !t->columns[c].gives || l->widths[c] <= least)
-            continue;
-        l->widths[c] -= over < l->widths[c] - least ? over : l->widths[c] - least;
-    }
-    return total(t, l) <= width;
+    spare = spare > least ? spare - least : 0;
+    l->widths[column] -= over < spare ? over : spare;
+    return over <= spare;
 }
 
 static void fit(const struct table *t, struct layout *l, size_t width)
 {
-    struct layout tried = *l;
-
     while (width && total(t, l) > width) {
-        size_t victim;
+        size_t victim = most_dispensable(t, l);
 
-        tried = *l;
-        if (squeeze(t, &tried, width))
-            break;
-        victim = most_dispensable(t, l);
         if (victim == t->n_columns)
             break;
+        if (t->columns[victim].gives && cut(t, l, victim, TABLE_LEAST_CUT, width))
+            return;
         l->widths[victim] = 0;
-        tried = *l;
     }
-    if (width && total(t, l) > width)
-        *l = tried;
+    for (size_t c = 0; width && c < t->n_columns && total(t, l) > width; c++)
+        if (l->widths[c] && t->columns[c].gives)
+            cut(t, l, c, width_of(t->columns[c].title), width);
 }
 
 /* Text, cut to `width` with an ellipsis. */

@@ -2,16 +2,18 @@
  * table.h - aligned columns, fitted to a width.
  *
  * Columns are declared in the order they are shown. When the table is wider than the screen, the
- * columns with the highest `rank` go first until it fits; the column marked `gives` is then cut to
- * what is left. Without a width (a pipe) everything is shown in full.
+ * column with the highest `rank` is left out, then the next, until it fits; one that `gives` is
+ * only cut when TABLE_LEAST_CUT characters of it remain. Columns of rank 0 are never left out, but
+ * those that give are cut at last. Without a width (a pipe) everything is shown in full.
  */
 #ifndef AIEX_CLI_TABLE_H
 #define AIEX_CLI_TABLE_H
 
 #include "screen.h"
 
-#define TABLE_COLUMNS 16
-#define TABLE_CELL    256 /* bytes of one cell with its 0; longer text is cut */
+#define TABLE_LEAST_CUT 20
+#define TABLE_COLUMNS   16
+#define TABLE_CELL      256 /* bytes of one cell with its 0; longer text is cut */
 
 struct table_column {
     const char *title;

@@ -49,7 +49,7 @@ static void refuses_wrong_documents(void)
     } t[] = {
         {"", "text ends too early at line 1 column 1 (byte 0)"},
         {"{", "text ends too early"},
-        {"{\"model\":\n  nope}", "expected a value at line 2 column 4 (byte 12)"},
+        {"{\"model\":\n  nope}", "expected a value at line 2 column 4 (byte 13)"},
         {"[]", "must be a JSON object"},
         {"\"model\"", "must be a JSON object"},
         {"{\"model\":\"m\",\"messages\":[]} x", "something follows the document"},

@@ -161,7 +161,8 @@ static void a_default_from_the_environment_can_be_wrong(void)
 {
     static const struct aiex_option table[] = {
         {"n", "${COUNT}", "", AIEX_OPT_INT, 0, 0, 9, NULL, 0}, {0}};
-    static const char *const wrong[] = {"COUNT=x", NULL}, *const right[] = {"COUNT=3", NULL};
+    static const char *const wrong[] = {"COUNT=x", NULL}, *const right[] = {"COUNT=3", NULL},
+                             *const empty[] = {"COUNT=", NULL};
     struct aiex_plugin p = sample_plugin;
     struct loaded l;
 
@@ -174,6 +175,10 @@ static void a_default_from_the_environment_can_be_wrong(void)
     CU_ASSERT_STRING_EQUAL(config_effective(&l.config->instances[0], "n"), "3");
     unload(&l);
     load_text(&l, "[provider_sample]\n", &p, NULL);
+    CU_ASSERT(has_errors(&l.report, 0));
+    CU_ASSERT_PTR_NULL(config_effective(&l.config->instances[0], "n"));
+    unload(&l);
+    load_text(&l, "[provider_sample]\n", &p, empty);
     CU_ASSERT(has_errors(&l.report, 0));
     CU_ASSERT_PTR_NULL(config_effective(&l.config->instances[0], "n"));
     unload(&l);

@@ -1,0 +1,37 @@
+/* admin_private.h - shared by the files of this room only. */
+#ifndef AIEX_ADMIN_PRIVATE_H
+#define AIEX_ADMIN_PRIVATE_H
+
+#include "admin/admin.h"
+#include "base/list.h"
+#include "wire/pack.h"
+
+struct admin {
+    struct node *node;
+    struct admin_actions actions;
+    void *arg;
+    int host_index, control_index; /* parts of node_inside() */
+    struct list watchers;          /* host.events, host.trace streams */
+    struct control *control;
+};
+
+/* listing.c */
+void listing_status(struct admin *admin, struct pack *out);
+void listing_plugins(struct admin *admin, struct pack *out);
+void listing_stats(struct admin *admin, const char *name, struct pack *out);
+
+/* metrics.c: Prometheus text of the host's own counters */
+void metrics_text(struct admin *admin, struct buf *out);
+
+/* watchers.c: streams that go on until their caller cancels */
+int watchers_events(struct admin *admin, uint64_t id, const char *topic);
+int watchers_trace(struct admin *admin, uint64_t id, const char *instance);
+void watchers_cancel(struct admin *admin, uint64_t id);
+void watchers_event(struct admin *admin, const struct aiex_message *event);
+void watchers_free(struct admin *admin);
+
+/* control.c */
+struct control *control_new(struct admin *admin, const char *path, struct aiex_error *err);
+void control_free(struct control *control);
+
+#endif

@@ -1,0 +1,116 @@
+/* listing.c - what status, plugin list and plugin stats answer with. */
+#include "admin/admin_private.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static unsigned count(struct node *node)
+{
+    struct node_instance_info info;
+    unsigned n = 0;
+
+    while (node_instance(node, n, &info) == 0)
+        n++;
+    return n;
+}
+
+static void pack_sandbox(struct node *node, struct pack *out)
+{
+    struct node_instance_info info;
+    unsigned n = count(node);
+
+    pack_str(out, "sandbox");
+    pack_map(out, n);
+    for (unsigned i = 0; i < n; i++) {
+        node_instance(node, i, &info);
+        pack_key_str(out, info.name, info.sandbox);
+    }
+}
+
+void listing_status(struct admin *admin, struct pack *out)
+{
+    struct node *node = admin->node;
+    struct bus_stats bus;
+    char why[600];
+    int ready = node_ready(node, why, sizeof(why));
+
+    bus_stats(node_bus(node), &bus);
+    pack_map(out, 14);
+    pack_key_str(out, "node", node_name(node));
+    pack_key_str(out, "version", AIEX_VERSION);
+    pack_key_int(out, "uptime_ms", (int64_t)node_uptime_ms(node));
+    pack_key_bool(out, "ready", ready);
+    pack_key_str(out, "reason", why);
+    pack_key_int(out, "pid", getpid());
+    pack_key_str(out, "data", node_data_dir(node));
+    pack_key_str(out, "config", node_config_dir(node));
+    pack_key_int(out, "plugins", count(node));
+    pack_key_int(out, "open_calls", bus.open_calls);
+    pack_key_int(out, "calls", (int64_t)bus.calls);
+    pack_key_int(out, "events", (int64_t)bus.events);
+    pack_key_int(out, "names", bus.names);
+    pack_sandbox(node, out);
+}
+
+void listing_plugins(struct admin *admin, struct pack *out)
+{
+    struct node_instance_info info;
+    unsigned n = count(admin->node);
+
+    pack_map(out, 1);
+    pack_str(out, "plugins");
+    pack_array(out, n);
+    for (unsigned i = 0; i < n; i++) {
+        node_instance(admin->node, i, &info);
+        pack_map(out, 17);
+        pack_key_str(out, "name", info.name);
+        pack_key_str(out, "plugin", info.plugin);
+        pack_key_str(out, "kind", info.kind);
+        pack_key_str(out, "version", info.version);
+        pack_key_str(out, "cell", info.cell);
+        pack_key_int(out, "pid", info.pid);
+        pack_key_str(out, "state", info.state);
+        pack_key_str(out, "reason", info.state_why);
+        pack_key_int(out, "restarts", (int64_t)info.restarts);
+        pack_key_str(out, "last_exit", info.last_exit);
+        pack_key_int(out, "rss_bytes", (int64_t)info.rss_bytes);
+        pack_key_int(out, "uptime_ms", (int64_t)info.uptime_ms);
+        pack_key_int(out, "next_try_ms", (int64_t)info.next_try_ms);
+        pack_key_int(out, "calls", (int64_t)info.stats->calls);
+        pack_key_int(out, "in_flight", info.stats->in_flight);
+        pack_key_int(out, "errors", (int64_t)info.stats->errors);
+        pack_key_str(out, "summary", info.summary);
+    }
+}
+
+void listing_stats(struct admin *admin, const char *name, struct pack *out)
+{
+    struct node_instance_info info;
+    unsigned n = count(admin->node), matching = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        node_instance(admin->node, i, &info);
+        matching += !name[0] || !strcmp(name, info.name);
+    }
+    pack_map(out, 1);
+    pack_str(out, "instances");
+    pack_array(out, matching);
+    for (unsigned i = 0; i < n; i++) {
+        node_instance(admin->node, i, &info);
+        if (name[0] && strcmp(name, info.name))
+            continue;
+        pack_map(out, 11);
+        pack_key_str(out, "name", info.name);
+        pack_key_int(out, "calls", (int64_t)info.stats->calls);
+        pack_key_int(out, "errors", (int64_t)info.stats->errors);
+        pack_key_int(out, "crashed", (int64_t)info.stats->crashed);
+        pack_key_int(out, "refused", (int64_t)info.stats->refused);
+        pack_key_int(out, "casts", (int64_t)info.stats->casts);
+        pack_key_int(out, "bytes_in", (int64_t)info.stats->bytes_in);
+        pack_key_int(out, "bytes_out", (int64_t)info.stats->bytes_out);
+        pack_key_int(out, "in_flight", info.stats->in_flight);
+        pack_key_int(out, "waiting", info.stats->waiting);
+        pack_key_int(out, "mean_us",
+                     info.stats->calls ? (int64_t)(info.stats->latency_us_sum / info.stats->calls) : 0);
+    }
+}

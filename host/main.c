@@ -1,0 +1,221 @@
+/*
+ * main.c - aiex-host: arguments, signals, exit codes; puts the rooms together.
+ */
+#include "admin/admin.h"
+#include "base/log.h"
+#include "node/node.h"
+
+#include <getopt.h>
+#include <libgen.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define STOP_LIMIT_MS 15000
+
+/* Exit codes: 0 stopped as asked, 1 fault, 2 wrong arguments or configuration. */
+enum { EXIT_FINE, EXIT_FAULT, EXIT_WRONG };
+
+static struct node *node;
+
+static const char usage[] =
+    "usage: aiex-host --config DIR --data DIR [--check] [--log text|json] [--log-level LEVEL]\n"
+    "  --config DIR       folder of the *.ini files that say what runs\n"
+    "  --data DIR         folder for sockets and plugins' data; made when missing\n"
+    "  --plugins DIR      folder of plugins (default: ../plugins beside the program)\n"
+    "  --check            only check the configuration: every error, exit code 2 if there is one\n"
+    "  --log FORM         text or json (default: text on a terminal)\n"
+    "  --log-level LEVEL  debug, info, notice, warn or error (default: from the configuration)\n"
+    "  --version, --help\n"
+    "signals: TERM, INT stop gracefully; HUP reloads the configuration\n";
+
+static void notify(const char *state)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int fd;
+
+    if (!path || strlen(path) >= sizeof(at.sun_path))
+        return;
+    memcpy(at.sun_path, path, strlen(path) + 1);
+    if (at.sun_path[0] == '@')
+        at.sun_path[0] = 0;
+    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&at,
+               (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path))) < 0)
+        log_warn("NOTIFY_SOCKET '%s' does not take messages", path);
+    close(fd);
+}
+
+static void stop(void *arg)
+{
+    log_notice("stopping: cells drain in reverse order, at most %d s", STOP_LIMIT_MS / 1000);
+    notify("STOPPING=1");
+    node_stop(node, STOP_LIMIT_MS);
+}
+
+static int print_report(const struct report *report)
+{
+    for (size_t i = 0; i < report->n; i++)
+        fprintf(stderr, "%s%s\n", report->lines[i].is_warning ? "warning: " : "", report->lines[i].text);
+    return report->n_errors ? EXIT_WRONG : EXIT_FINE;
+}
+
+static void reload(void *arg)
+{
+    struct report report;
+
+    report_init(&report);
+    notify("RELOADING=1");
+    if (node_configure(node, &report) < 0)
+        log_error("the new configuration is refused, the old one holds");
+    for (size_t i = 0; i < report.n; i++)
+        log_host(report.lines[i].is_warning ? 3 : 4, "%s", report.lines[i].text);
+    report_done(&report);
+    notify("READY=1");
+}
+
+static int check(const struct node_options *options)
+{
+    struct report report;
+    int code;
+
+    report_init(&report);
+    node_check(options, &report);
+    code = print_report(&report);
+    if (code == EXIT_FINE)
+        printf("configuration in %s is sound\n", options->config_dir);
+    report_done(&report);
+    return code;
+}
+
+static int run(const struct node_options *options)
+{
+    static const struct admin_actions actions = {.stop = stop};
+    struct aiex_error err = {"no memory"};
+    struct report report;
+    struct admin *admin = NULL;
+    char path[600];
+    int code = EXIT_FAULT;
+
+    node = node_new(options, &err);
+    if (!node) {
+        fprintf(stderr, "aiex-host: %s\n", err.text);
+        return EXIT_FAULT;
+    }
+    report_init(&report);
+    if (node_configure(node, &report) < 0) {
+        print_report(&report);
+        code = EXIT_WRONG;
+        goto out;
+    }
+    print_report(&report);
+    snprintf(path, sizeof(path), "%s/run/aiex.sock", options->data_dir);
+    admin = admin_new(node, path, &actions, NULL, &err);
+    if (!admin) {
+        fprintf(stderr, "aiex-host: %s\n", err.text);
+        goto out;
+    }
+    loop_signal(node_loop(node), SIGTERM, stop, NULL);
+    loop_signal(node_loop(node), SIGINT, stop, NULL);
+    loop_signal(node_loop(node), SIGHUP, reload, NULL);
+    log_notice("node '%s' is up, control socket %s", node_name(node), path);
+    notify("READY=1");
+    loop_run(node_loop(node));
+    log_notice("stopped");
+    code = EXIT_FINE;
+out:
+    report_done(&report);
+    admin_free(admin);
+    node_free(node);
+    return code;
+}
+
+/* Many cells need many descriptors: take what the hard limit allows. */
+static void raise_limits(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option long_options[] = {
+        {"config", required_argument, NULL, 'c'},   {"data", required_argument, NULL, 'd'},
+        {"plugins", required_argument, NULL, 'p'},  {"check", no_argument, NULL, 'k'},
+        {"log", required_argument, NULL, 'l'},
+        {"log-level", required_argument, NULL, 'v'}, {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+    };
+    static char self[512], bin[512], lib[600], plugins[600];
+    struct node_options options = {0};
+    int only_check = 0, o, level = 1;
+    enum log_form form = LOG_AUTO;
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+    self[n > 0 ? n : 0] = 0;
+    snprintf(bin, sizeof(bin), "%s", dirname(self));
+    snprintf(lib, sizeof(lib), "%s/../lib/aiex", bin);
+    snprintf(plugins, sizeof(plugins), "%s/../plugins", bin);
+    if (access(plugins, X_OK) < 0)
+        snprintf(plugins, sizeof(plugins), "%s/plugins", lib);
+    options.bin_dir = bin;
+    options.lib_dir = lib;
+    options.plugin_dir = plugins;
+    while ((o = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+        switch (o) {
+        case 'c':
+            options.config_dir = optarg;
+            break;
+        case 'd':
+            options.data_dir = optarg;
+            break;
+        case 'p':
+            options.plugin_dir = optarg;
+            break;
+        case 'k':
+            only_check = 1;
+            break;
+        case 'l':
+            form = !strcmp(optarg, "json") ? LOG_JSON : LOG_TEXT;
+            break;
+        case 'v':
+            level = log_level_of(optarg);
+            if (level < 0) {
+                fprintf(stderr, "aiex-host: --log-level '%s' is not debug, info, notice, warn or error\n", optarg);
+                return EXIT_WRONG;
+            }
+            break;
+        case 'V':
+            printf("aiex-host %s (plugin ABI %u.%u)\n", AIEX_VERSION, AIEX_ABI_MAJOR, AIEX_ABI_MINOR);
+            return EXIT_FINE;
+        case 'h':
+            fputs(usage, stdout);
+            return EXIT_FINE;
+        default:
+            fputs(usage, stderr);
+            return EXIT_WRONG;
+        }
+    }
+    if (!options.config_dir || (!options.data_dir && !only_check) || optind < argc) {
+        fputs(usage, stderr);
+        return EXIT_WRONG;
+    }
+    log_init(2, form, (uint32_t)level);
+    signal(SIGPIPE, SIG_IGN);
+    raise_limits();
+    return only_check ? check(&options) : run(&options);
+}

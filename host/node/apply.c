@@ -1,0 +1,289 @@
+/*
+ * apply.c - from a checked configuration to units: what is new starts, what changed is
+ * replaced or told its new options, what is gone is removed, and the rest is not touched.
+ */
+#include "node/node_private.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static int is_removed(const struct node *node, const char *name)
+{
+    for (unsigned i = 0; i < node->n_removed; i++)
+        if (!strcmp(node->removed[i], name))
+            return 1;
+    return 0;
+}
+
+int apply_load(struct node *node, struct config **ret, struct report *report)
+{
+    struct config_load_options options = {.plugin_dir = node->plugin_dir};
+    const char **names;
+    struct ini ini;
+    size_t n = 0;
+    int r;
+
+    if (node->n_extra) {
+        ini_init(&ini);
+        r = config_read_folder(node->config_dir, &ini, report);
+        for (unsigned i = 0; r == 0 && i < node->n_extra; i++)
+            r = ini_read_file(&ini, node->extra[i], report);
+        if (r == 0)
+            r = config_load_ini(&ini, node->config_dir, &options, ret, report);
+        ini_done(&ini);
+    } else {
+        r = config_load(node->config_dir, &options, ret, report);
+    }
+    if (r < 0)
+        return r;
+    if ((*ret)->host.plugin_dir[0])
+        snprintf(node->plugin_dir, sizeof(node->plugin_dir), "%s", (*ret)->host.plugin_dir);
+    names = calloc((*ret)->n_instances + 1, sizeof(char *));
+    for (size_t i = 0; names && i < (*ret)->n_instances; i++) {
+        size_t k = 0;
+
+        while (k < n && strcmp(names[k], (*ret)->instances[i].keys.plugin))
+            k++;
+        if (k == n)
+            names[n++] = (*ret)->instances[i].keys.plugin;
+    }
+    if (names)
+        plugins_probe_all(node, names, n);
+    free(names);
+    return config_validate(*ret, plugins_lookup, node, report);
+}
+
+static struct node_instance *instance_find(struct unit *unit, const char *name)
+{
+    list_each(it, &unit->instances) {
+        struct node_instance *in = list_of(it, struct node_instance, link);
+
+        if (!strcmp(in->name, name))
+            return in;
+    }
+    return NULL;
+}
+
+static int instance_set(struct node *node, struct unit *unit, const struct config_instance *c)
+{
+    struct node_instance *in = instance_find(unit, c->name);
+    struct bus_instance_options options = {.timeout_ms = (uint32_t)c->keys.timeout_ms,
+                                           .queue_max = (uint32_t)c->keys.queue};
+    int fresh = !in;
+
+    if (!in) {
+        in = calloc(1, sizeof(*in));
+        if (!in)
+            return -ENOMEM;
+        in->unit = unit;
+        snprintf(in->name, sizeof(in->name), "%s", c->name);
+        in->bus = bus_instance_new(node->bus, c->name, &options);
+        if (!in->bus) {
+            log_error("instance '%s': the name is taken on the bus", c->name);
+            free(in);
+            return -EEXIST;
+        }
+        list_append(&unit->instances, &in->link);
+    }
+    bus_instance_options(in->bus, &options);
+    plugin_info_unref(in->info);
+    in->info = plugin_info_ref(c->info);
+    plugins_path(node, c->keys.plugin, in->plugin_path, sizeof(in->plugin_path));
+    in->data_dir[0] = 0;
+    if (c->info->needs & AIEX_NEED_DATA) {
+        snprintf(in->data_dir, sizeof(in->data_dir), "%.400s/plugins/%s", node->data_dir, c->name);
+        mkdir(in->data_dir, 0700);
+    }
+    return fresh;
+}
+
+/* Takes out instances that the configuration does not have in this cell any more. */
+static int drop_instances(struct node *node, struct unit *unit, const struct config *config)
+{
+    int dropped = 0;
+
+    list_each_safe(it, next, &unit->instances) {
+        struct node_instance *in = list_of(it, struct node_instance, link);
+        const struct config_instance *c = config_find(config, in->name);
+
+        if (c && c->keys.enabled && !strcmp(c->keys.cell, unit->name) && !is_removed(node, in->name))
+            continue;
+        list_each(jt, &unit->processes) {
+            struct process *p = list_of(jt, struct process, link);
+
+            for (unsigned i = 0; i < p->n_instances; i++)
+                if (p->instances[i] == in->bus)
+                    p->instances[i] = NULL;
+        }
+        list_remove(&in->link);
+        bus_instance_free(in->bus);
+        plugin_info_unref(in->info);
+        free(in);
+        dropped = 1;
+    }
+    return dropped;
+}
+
+static struct supervise_spec spec_of(const struct unit *unit, const struct config_instance *c, int group)
+{
+    struct supervise_spec spec = {
+        .group = group,
+        .restart = (uint32_t)c->keys.restart,
+        .max_restarts = (uint32_t)c->keys.max_restarts,
+        .period_ms = (uint32_t)c->keys.period_ms,
+        .start_deadline_ms = (uint32_t)c->keys.start_deadline_ms,
+        .drain_deadline_ms = (uint32_t)c->keys.drain_deadline_ms,
+        .hang_ms = (uint32_t)c->keys.hang_ms,
+        .spare = (uint32_t)c->keys.spare,
+    };
+
+    snprintf(spec.name, sizeof(spec.name), "%s", unit->name);
+    return spec;
+}
+
+static enum config_change change_of(const struct config_diff *diff, const char *name)
+{
+    for (size_t i = 0; i < diff->n; i++)
+        if (!strcmp(diff->changes[i].name, name))
+            return diff->changes[i].change;
+    return CONFIG_ADDED;
+}
+
+static int group_number(struct node *node, const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->n_groups; i++) {
+        const struct config_group *g = &config->groups[i];
+
+        if (!strcmp(g->name, name))
+            return supervise_group(node->supervisor, name, (enum supervise_strategy)g->strategy,
+                                   (uint32_t)g->max_restarts, (uint32_t)g->period_ms);
+    }
+    return -1;
+}
+
+static int limits_set(struct unit *unit, const struct config_cell *cell)
+{
+    int same = unit->sandbox == (int)cell->sandbox && unit->limit_memory_bytes == cell->limit_memory_bytes &&
+               unit->limit_files == cell->limit_files && unit->limit_threads == cell->limit_threads &&
+               unit->priority == (int)cell->priority;
+
+    unit->sandbox = (int)cell->sandbox;
+    unit->limit_memory_bytes = cell->limit_memory_bytes;
+    unit->limit_files = cell->limit_files;
+    unit->limit_threads = cell->limit_threads;
+    unit->priority = (int)cell->priority;
+    unit->hang_ms = (uint32_t)cell->hang_ms;
+    return !same;
+}
+
+/* Tells a running cell whose instances only changed in RELOADABLE options. */
+static void reload_options(struct unit *unit, const struct config *config, const struct config_diff *diff)
+{
+    unsigned index = 0;
+
+    list_each(it, &unit->instances) {
+        struct node_instance *in = list_of(it, struct node_instance, link);
+
+        if (unit->serving && change_of(diff, in->name) == CONFIG_OPTIONS)
+            process_reload(unit->serving, index, config_find(config, in->name));
+        index++;
+    }
+}
+
+static void apply_cell(struct node *node, const struct config *config, const struct config_cell *cell,
+                       const struct config_diff *diff)
+{
+    struct unit *unit = unit_find(node, cell->name);
+    const struct config_instance *first = NULL;
+    int fresh = !unit, changed;
+    struct supervise_spec spec;
+
+    if (fresh)
+        unit = unit_new(node, cell->name);
+    if (!unit)
+        return;
+    changed = limits_set(unit, cell) | drop_instances(node, unit, config);
+    for (size_t i = 0; i < config->n_instances; i++) {
+        const struct config_instance *c = &config->instances[i];
+
+        if (!c->keys.enabled || strcmp(c->keys.cell, cell->name) || is_removed(node, c->name))
+            continue;
+        if (instance_set(node, unit, c) != 0 || change_of(diff, c->name) == CONFIG_REPLACE)
+            changed = 1;
+        first = first ? first : c;
+    }
+    if (!first) {
+        if (fresh)
+            unit_free(unit);
+        return; /* not kept: removed below */
+    }
+    unit->keep = 1;
+    spec = spec_of(unit, first, first->keys.group[0] ? group_number(node, config, first->keys.group) : -1);
+    if (fresh) {
+        unit->number = supervise_add(node->supervisor, &spec, UINT32_MAX);
+        if (unit->number < 0) {
+            log_error("cell '%s' can not be supervised: %s", unit->name, strerror(-unit->number));
+            unit_free(unit);
+            return;
+        }
+        unit_event(node, (struct supervise_event){.kind = SUPERVISE_START, .unit = (uint32_t)unit->number});
+        return;
+    }
+    supervise_change(node->supervisor, (uint32_t)unit->number, &spec);
+    if (changed)
+        unit_event(node, (struct supervise_event){.kind = SUPERVISE_REPLACE, .unit = (uint32_t)unit->number});
+    else
+        reload_options(unit, config, diff);
+}
+
+static void apply_settings(struct node *node, const struct config *config)
+{
+    uint32_t n = node->settings->n;
+
+    for (uint32_t i = 0; i < n; i++) {
+        int still = 0;
+
+        for (size_t k = 0; k < config->n_settings; k++)
+            still |= !strcmp(config->settings[k].name, node->settings->slots[i].name);
+        if (!still)
+            settings_page_unset(node->settings, node->settings->slots[i].name);
+    }
+    for (size_t k = 0; k < config->n_settings; k++)
+        if (settings_page_set(node->settings, config->settings[k].name, config->settings[k].whole,
+                              config->settings[k].text) < 0)
+            log_error("setting '%s' is too long or there are too many", config->settings[k].name);
+}
+
+void apply_config(struct node *node, struct config *config)
+{
+    struct config *old = node->config;
+    struct config_diff diff = {0};
+
+    if (old && config_diff(old, config, &diff) < 0)
+        log_error("no memory to compare configurations: everything is replaced");
+    node->config = config;
+    apply_settings(node, config);
+    list_each(it, &node->units)
+        list_of(it, struct unit, link)->keep = 0;
+    for (size_t i = 0; i < config->n_cells; i++)
+        apply_cell(node, config, &config->cells[i], &diff);
+    list_each_safe(it, next, &node->units) {
+        struct unit *unit = list_of(it, struct unit, link);
+
+        if (unit->keep || unit->removed)
+            continue;
+        unit->removed = 1;
+        unit_unbind(unit, BUS_DOWN, "it was removed");
+        unit_event(node, (struct supervise_event){.kind = SUPERVISE_REMOVE, .unit = (uint32_t)unit->number});
+    }
+    for (size_t i = 0; i < diff.n; i++)
+        if (diff.changes[i].change != CONFIG_SAME)
+            log_notice("%s: %s%s%s", diff.changes[i].name, config_change_name(diff.changes[i].change),
+                       diff.changes[i].why[0] ? ": " : "", diff.changes[i].why);
+    config_diff_done(&diff);
+    config_free(old);
+}

@@ -1,0 +1,84 @@
+/*
+ * node.h - the running host: configuration turned into supervised cells on the bus.
+ *
+ * Life: node_new() (folders, lock, sockets' places) -> node_configure() (all of it checked
+ * before anything changes) -> loop runs -> node_stop() (drain, reverse order, bounded) ->
+ * node_free(). node_configure() again is a reload: a diff, refused whole when anything is
+ * wrong.
+ *
+ * First file to read: node.c (life), then unit.c (what the supervisor's decisions do),
+ * process.c (one incarnation), apply.c (configuration to units).
+ *
+ * Thread rule: loop thread.
+ */
+#ifndef AIEX_NODE_H
+#define AIEX_NODE_H
+
+#include "bus/bus.h"
+#include "config/config.h"
+#include "loop/loop.h"
+#include "node/inside.h"
+
+struct node;
+
+struct node_options {
+    const char *config_dir;
+    const char *data_dir;
+    const char *bin_dir; /* where aiex-runner is */
+    const char *lib_dir; /* where aiex_http.so is */
+    const char *plugin_dir;
+};
+
+/* NULL and err: data folder not writable, another host runs on it, no memory. */
+struct node *node_new(const struct node_options *options, struct aiex_error *err);
+void node_free(struct node *node);
+/* Loads, checks and applies the configuration. 0; -EINVAL with everything that is wrong in the
+ * report (nothing was changed); other negative errno. */
+int node_configure(struct node *node, struct report *report);
+/* Only checks what node_configure() would apply. */
+int node_try(struct node *node, struct report *report);
+/* The same without a running node; for --check. */
+int node_check(const struct node_options *options, struct report *report);
+/* Drains and ends every cell, at most limit_ms, then stops the loop. */
+void node_stop(struct node *node, uint32_t limit_ms);
+
+struct loop *node_loop(struct node *node);
+struct bus *node_bus(struct node *node);
+struct inside *node_inside(struct node *node);
+const struct config *node_config(const struct node *node);
+const char *node_name(const struct node *node);
+const char *node_data_dir(const struct node *node);
+const char *node_config_dir(const struct node *node);
+uint64_t node_uptime_ms(const struct node *node);
+/* 1 when every enabled permanent instance is up; else the first that is not, with why. */
+int node_ready(struct node *node, char *why, size_t size);
+
+/* What `aiex plugin list` shows of one instance. Texts live until the next loop turn. */
+struct node_instance_info {
+    const char *name, *plugin, *kind, *version, *summary, *cell, *state, *state_why, *last_exit;
+    const char *sandbox; /* lines "+layer" active, "-layer" missing */
+    int pid;
+    uint64_t restarts, rss_bytes, uptime_ms, next_try_ms;
+    const struct bus_instance_stats *stats;
+};
+/* 0 and *ret, or -ENOENT past the last. */
+int node_instance(struct node *node, unsigned i, struct node_instance_info *ret);
+struct bus_instance *node_bus_instance(struct node *node, const char *name);
+
+/* New incarnations with the code that is on disk now; name NULL = all. 0, -ENOENT, or -EINVAL
+ * when the new file is refused (the old one goes on). */
+int node_replace(struct node *node, const char *name, struct aiex_error *err);
+/* Takes an instance out until the next load or reload. */
+int node_remove(struct node *node, const char *name);
+/* Adds the sections of one .ini file to the configuration; they stay until the host ends or the
+ * file is gone at a reload. */
+int node_load_file(struct node *node, const char *path, struct report *report);
+
+/* Lines of plugins' states, told when they change. */
+void node_on_state(struct node *node,
+                   void (*fn)(void *arg, const char *instance, const char *state, const char *why),
+                   void *arg);
+/* Runs in every loop turn after the records. 1 = did something. */
+void node_on_turn(struct node *node, int (*fn)(void *arg), void *arg);
+
+#endif

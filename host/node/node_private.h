@@ -1,0 +1,138 @@
+/* node_private.h - the node's tables, shared by the files of this room only. */
+#ifndef AIEX_NODE_PRIVATE_H
+#define AIEX_NODE_PRIVATE_H
+
+#include "base/list.h"
+#include "cell/cell.h"
+#include "cell/listener.h"
+#include "cell/probe.h"
+#include "node/node.h"
+#include "supervise/supervise.h"
+#include "wire/settings_page.h"
+
+#define UNITS_MAX      SUPERVISE_MAX_UNITS
+#define QUEUE_MAX      1024u
+#define EXTRA_FILES_MAX 64u
+
+/* One configured instance as the node runs it. */
+struct node_instance {
+    struct list link; /* in unit->instances, in order: the index in the cell */
+    struct unit *unit;
+    char name[64];
+    struct bus_instance *bus;
+    struct plugin_info *info;
+    char plugin_path[512];
+    char data_dir[512];
+};
+
+/* One process of a unit. */
+struct process {
+    struct list link;
+    struct unit *unit;
+    uint32_t inc;
+    struct cell *cell;
+    struct bus_port *port;
+    struct bus_instance *instances[START_INSTANCES_MAX]; /* by index, as it was started */
+    unsigned n_instances;
+    int draining, told_drained;
+    enum supervise_why killed_for;
+    uint32_t limit_ms;
+    char detail[160]; /* of a violation */
+    char fault[512];  /* why it refused to start */
+    char *sandbox;
+    uint64_t ready_ms;
+};
+
+/* What the supervisor calls a unit: the instances of one cell. */
+struct unit {
+    struct list link;
+    struct node *node;
+    char name[64];
+    int number; /* in the supervisor */
+    struct list instances;
+    struct list processes;
+    struct process *serving;
+    uint32_t hang_ms;
+    int sandbox, priority;
+    int64_t limit_memory_bytes, limit_files, limit_threads;
+    char last_exit[512];
+    int removed; /* GONE frees it */
+    int keep;    /* mark of apply */
+};
+
+struct known_plugin {
+    struct list link;
+    char path[512];
+    uint64_t mtime_ns, inode, size;
+    struct plugin_info *info;
+    char refused[512];
+};
+
+struct node {
+    struct node_options options;
+    char config_dir[512], data_dir[512], plugin_dir[512], runner[512], http_module[512];
+    struct loop *loop;
+    struct hub *hub;
+    struct bus *bus;
+    struct inside *inside;
+    struct spawner *spawner;
+    struct supervisor *supervisor;
+    struct listeners *listeners;
+    struct settings_page *settings;
+    int settings_fd, lock_fd;
+    struct config *config;
+    struct list units;
+    struct list known;
+    struct supervise_event queue[QUEUE_MAX];
+    unsigned queue_head, queue_n;
+    int stepping;
+    struct supervise_actions *actions;
+    struct loop_timer *tick, *watch, *supervise;
+    uint64_t started_ms, last_tick_ms, watch_ms;
+    int stopping;
+    uint32_t stop_limit_ms;
+    char extra[EXTRA_FILES_MAX][512];
+    unsigned n_extra;
+    char removed[UNITS_MAX][64];
+    unsigned n_removed;
+    void (*on_state)(void *arg, const char *instance, const char *state, const char *why);
+    void *on_state_arg;
+    int (*on_turn)(void *arg);
+    void *on_turn_arg;
+};
+
+/* unit.c */
+void unit_event(struct node *node, struct supervise_event event);
+void unit_perform(struct node *node);
+struct unit *unit_find(struct node *node, const char *name);
+struct unit *unit_of_number(struct node *node, uint32_t number);
+struct unit *unit_new(struct node *node, const char *name);
+void unit_free(struct unit *unit);
+void unit_clear_instances(struct unit *unit);
+void unit_arm(struct node *node);
+void unit_unbind(struct unit *unit, enum bus_serving serving, const char *why);
+
+/* process.c */
+int process_start(struct unit *unit, uint32_t inc);
+struct process *process_find(struct node *node, uint32_t inc);
+void process_switch(struct process *p);
+void process_drain(struct process *p);
+void process_end(struct process *p);
+void process_kill(struct process *p, enum supervise_why why);
+void process_free(struct process *p);
+void process_check_drained(struct process *p);
+/* Sends new options to a running instance; the answer is logged. */
+void process_reload(struct process *p, unsigned index, const struct config_instance *config);
+
+/* plugins.c */
+int plugins_lookup(void *arg, const char *plugin, struct plugin_info **ret, struct aiex_error *err);
+/* Starts the probes of many plugins side by side; the results are remembered for plugins_lookup(). */
+void plugins_probe_all(struct node *node, const char *const *names, size_t n);
+void plugins_forget(struct node *node);
+void plugins_path(struct node *node, const char *plugin, char *out, size_t size);
+
+/* apply.c */
+int apply_load(struct node *node, struct config **ret, struct report *report);
+void apply_config(struct node *node, struct config *config);
+
+#endif

@@ -1,0 +1,220 @@
+/*
+ * http_client_tls_test.c - TLS: a certificate made by `openssl req` at test time, trusted or
+ * not, and a peer that answers from a child process with blocking calls.
+ */
+#include "rig.h"
+#include "test.h"
+
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+static struct rig rig;
+static struct seen s;
+static char dir[] = "/tmp/aiex-tls-XXXXXX";
+static char key[64], cert[64];
+
+static void make_certificate(void)
+{
+    char command[512];
+
+    if (*key)
+        return;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
+    snprintf(key, sizeof(key), "%s/key.pem", dir);
+    snprintf(cert, sizeof(cert), "%s/cert.pem", dir);
+    snprintf(command, sizeof(command),
+             "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
+             "-subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout %s -out %s "
+             "2>/dev/null",
+             key, cert);
+    CU_ASSERT_EQUAL_FATAL(system(command), 0);
+}
+
+/* Answers `n` requests on one connection, then closes it; exits. */
+static void serve(int listener, int n, const char *answer)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    struct pollfd p = {listener, POLLIN, 0};
+    char in[65536];
+    SSL *ssl;
+
+    SSL_CTX_use_certificate_file(ctx, cert, SSL_FILETYPE_PEM);
+    SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM);
+    poll(&p, 1, -1); /* the listener itself does not block, and is the parent's too */
+    ssl = SSL_new(ctx);
+    SSL_set_fd(ssl, accept(listener, NULL, NULL));
+    if (SSL_accept(ssl) == 1) {
+        for (int got = 0; n > 0; n--) {
+            for (got = 0; got < (int)sizeof(in) - 1 && !memmem(in, (size_t)got, "\r\n\r\nx", 5);) {
+                int k = SSL_read(ssl, in + got, (int)sizeof(in) - 1 - got);
+
+                if (k <= 0)
+                    _exit(1);
+                got += k;
+            }
+            SSL_write(ssl, answer, (int)strlen(answer));
+        }
+        SSL_shutdown(ssl);
+    }
+    _exit(0);
+}
+
+static pid_t begin(const char *host, uint32_t flags, int n, const char *answer)
+{
+    struct aiex_http_request q;
+    char url[64], https[64];
+    pid_t pid;
+
+    seen_init(&s, &rig);
+    pid = fork();
+    if (pid == 0)
+        serve(rig.listener, n, answer);
+    q = rig_request(&rig, "x", url);
+    snprintf(https, sizeof(https), "https://%s:%u/", host, rig.port);
+    q.url = https;
+    q.flags = flags;
+    rig_send(&s, &q);
+    return pid;
+}
+
+static void finish(pid_t pid)
+{
+    int status;
+
+    seen_done(&s);
+    kill(pid, SIGKILL);
+    waitpid(pid, &status, 0);
+}
+
+static void trusted(void)
+{
+    pid_t pid;
+
+    make_certificate();
+    rig_open(&rig, cert);
+    pid = begin("localhost", 0, 5, OK_HEAD(2) "ok");
+    CU_ASSERT_TRUE(wait_end(&s));
+    CU_ASSERT_EQUAL(s.result, AIEX_HTTP_OK);
+    CU_ASSERT_STRING_EQUAL(s.body, "ok");
+    for (int i = 1; i < 5; i++) {
+        struct aiex_http_request q;
+        char url[64], https[64];
+
+        seen_done(&s);
+        seen_init(&s, &rig);
+        q = rig_request(&rig, "x", url);
+        snprintf(https, sizeof(https), "https://localhost:%u/", rig.port);
+        q.url = https;
+        rig_send(&s, &q);
+        CU_ASSERT_TRUE(wait_end(&s));
+        CU_ASSERT_EQUAL(s.result, AIEX_HTTP_OK);
+    }
+    CU_ASSERT_TRUE(peer_is_lonely(&rig));
+    finish(pid);
+    rig_close(&rig);
+}
+
+/* The certificate is for localhost, not for the address. */
+static void wrong_name(void)
+{
+    pid_t pid;
+
+    make_certificate();
+    rig_open(&rig, cert);
+    pid = begin("127.0.0.1", 0, 1, OK_HEAD(2) "ok");
+    CU_ASSERT_TRUE(wait_end(&s));
+    CU_ASSERT_EQUAL(s.result, AIEX_HTTP_TLS);
+    CU_ASSERT_EQUAL(s.sent, 0);
+    finish(pid);
+    pid = begin("127.0.0.1", AIEX_HTTP_NO_VERIFY, 1, OK_HEAD(2) "ok");
+    CU_ASSERT_TRUE(wait_end(&s));
+    CU_ASSERT_EQUAL(s.result, AIEX_HTTP_OK);
+    finish(pid);
+    rig_close(&rig);
+}
+
+static void not_tls(void)
+{
+    struct aiex_http_request q;
+    char url[64], https[64];
+    int fd;
+
+    make_certificate();
+    rig_open(&rig, cert);
+    seen_init(&s, &rig);
+    q = rig_request(&rig, "x", url);
+    snprintf(https, sizeof(https), "https://localhost:%u/", rig.port);
+    q.url = https;
+    rig_send(&s, &q);
+    fd = peer_accept(&rig);
+    peer_say(fd, "HTTP/1.1 400 Bad Request\r\n\r\n");
+    CU_ASSERT_TRUE(wait_end(&s));
+    CU_ASSERT_EQUAL(s.result, AIEX_HTTP_TLS);
+    CU_ASSERT_EQUAL(s.sent, 0);
+    close(fd);
+    seen_done(&s);
+    rig_close(&rig);
+}
+
+/* Bytes that TLS has decrypted already are not seen by poll: a resume must not wait for the socket.
+ */
+static void pause_in_the_middle(void)
+{
+    static char answer[300000];
+    size_t n = (size_t)sprintf(answer, OK_HEAD(200000)), got = 0;
+    pid_t pid;
+
+    make_certificate();
+    memset(answer + n, 'y', 200000);
+    rig_open(&rig, cert);
+    pid = begin("localhost", 0, 1, answer);
+    s.pause_at_body = 1;
+    while (s.n_body < 200000 && wait_body(&s, got + 1)) {
+        got = s.n_body;
+        for (int i = 0; i < 3; i++)
+            rig_turn(&rig, 0);
+        CU_ASSERT_EQUAL(s.n_body, got);
+        CU_ASSERT_EQUAL(rig.http->pause(rig.host, s.id, 0), 0);
+    }
+    CU_ASSERT_EQUAL(s.n_body, 200000);
+    CU_ASSERT_EQUAL(s.n_ends, 0);
+    CU_ASSERT_EQUAL(rig.http->pause(rig.host, s.id, 0), 0);
+    CU_ASSERT_TRUE(wait_end(&s));
+    CU_ASSERT_EQUAL(s.result, AIEX_HTTP_OK);
+    finish(pid);
+    rig_close(&rig);
+}
+
+static void cut_inside_tls(void)
+{
+    pid_t pid;
+
+    make_certificate();
+    rig_open(&rig, cert);
+    pid = begin("localhost", 0, 1, OK_HEAD(9) "part");
+    CU_ASSERT_TRUE(wait_end(&s));
+    CU_ASSERT_EQUAL(s.result, AIEX_HTTP_CUT);
+    CU_ASSERT_STRING_EQUAL(s.body, "part");
+    finish(pid);
+    rig_close(&rig);
+}
+
+static void remove_files(void)
+{
+    unlink(key);
+    unlink(cert);
+    CU_ASSERT_EQUAL(rmdir(dir), 0);
+}
+
+const struct test_case tests[] = {
+    {"trusted", trusted},
+    {"wrong_name", wrong_name},
+    {"not_tls", not_tls},
+    {"pause_in_the_middle", pause_in_the_middle},
+    {"cut_inside_tls", cut_inside_tls},
+    {"remove_files", remove_files},
+    {0},
+};
