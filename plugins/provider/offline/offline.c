@@ -20,6 +20,7 @@
 #define MAX_ANSWER (256u * 1024u)
 #define MAX_WIRE   (8u * 1024u * 1024u)
 #define PART_BYTES 16384u
+#define MAX_CODE   (1024u * 1024u) /* bytes of the conversation's code that are looked at */
 
 struct config {
     const char *root;
@@ -29,7 +30,7 @@ struct chat {
     struct chat *next;
     struct offline *o;
     uint64_t id, begun_ms, timer;
-    int stream, searching, paused;
+    int stream, paused;
     int64_t attempt;
     struct question question;
     struct search search;
@@ -109,13 +110,16 @@ static void explain(struct text *t, const struct source *s, const struct definit
  * message itself shows. 1 = explained. */
 static int explain_conversation(struct text *t, const struct question *q)
 {
-    for (int named = 1; named >= 0; named--)
-        for (size_t i = 0; i < q->n_blocks; i++) {
+    for (int named = 1; named >= 0; named--) {
+        size_t bytes = 0;
+
+        for (size_t i = 0; i < q->n_blocks && bytes < MAX_CODE; i++) {
             const struct block *b = &q->blocks[i];
             const struct definition *d = NULL;
             struct source s;
             int done = 0;
 
+            bytes += b->len;
             if (source_init(&s, b->text, b->len, b->language, "the code in the conversation") == 0) {
                 d = question_names(q, &s, 1);
                 done = named ? d != NULL : b->in_last;
@@ -126,6 +130,7 @@ static int explain_conversation(struct text *t, const struct question *q)
             if (done)
                 return 1;
         }
+    }
     return 0;
 }
 
@@ -277,7 +282,6 @@ static void on_slice(void *arg)
         explain(&t, &c->search.source, c->search.found);
     else
         add_help(&t, c->o, &c->question, c->search.limited);
-    c->searching = 0;
     chat_answer(c, &t);
 }
 
@@ -328,7 +332,6 @@ static int chat_begin(struct offline *o, const struct aiex_message *m)
     }
     text_done(&t);
     search_begin(&c->search, o->host, &c->question, o->config->root);
-    c->searching = 1;
     on_slice(c);
     return 0;
 }

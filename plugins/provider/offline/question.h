@@ -11,7 +11,7 @@
 #include <aiex/aiex_plugin.h>
 
 #define QUESTION_MAX_NAMES  12u
-#define QUESTION_MAX_BLOCKS 32u
+#define QUESTION_MAX_BLOCKS 16u
 
 struct block {
     char *text;

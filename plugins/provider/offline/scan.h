@@ -8,7 +8,7 @@
 
 #include "language.h"
 
-#define SCAN_MAX_BYTES (1024u * 1024u) /* the rest of a longer text is not looked at */
+#define SCAN_MAX_BYTES (256u * 1024u) /* the rest of a longer text is not looked at */
 #define SCAN_MAX_DEFS  512u
 
 struct definition {

@@ -182,6 +182,7 @@ static int visit(struct search *s, const char *name)
 int search_step(struct search *s)
 {
     uint64_t begun = s->host->now_ms(s->host);
+    unsigned files = s->n_files;
 
     if (s->question->n_names == 0)
         return 0;
@@ -194,7 +195,7 @@ int search_step(struct search *s)
             s->limited = 1;
             return 0;
         }
-        if (now - begun >= SEARCH_SLICE_MS)
+        if (now - begun >= SEARCH_SLICE_MS || s->n_files - files >= SEARCH_SLICE_FILES)
             return 1;
         if (s->depth == 0 && !next_root(s))
             return 0;

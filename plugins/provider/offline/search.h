@@ -13,7 +13,8 @@
 #include <dirent.h>
 #include <stdint.h>
 
-#define SEARCH_SLICE_MS  5u
+#define SEARCH_SLICE_MS    5u
+#define SEARCH_SLICE_FILES 64u
 #define SEARCH_MAX_MS    1500u
 #define SEARCH_MAX_FILES 4000u
 #define SEARCH_MAX_BYTES (32u * 1024u * 1024u)
