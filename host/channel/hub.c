@@ -94,6 +94,7 @@ static int hub_may_sleep(void *arg)
 {
     struct hub *hub = arg;
 
+    flush_all(hub); /* what was sent outside of a turn, e.g. before the loop ran */
     if (hub->spin_us && spin(hub))
         return 0;
     for (int i = 0; i < hub->n; i++)

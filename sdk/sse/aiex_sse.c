@@ -134,8 +134,7 @@ static int join(struct aiex_sse *s, struct aiex_slice *data, struct aiex_slice m
 static int is_plain(const struct aiex_sse_event *e)
 {
     return e->raw.len == e->data.len + 8 && memcmp(e->raw.data, "data: ", 6) == 0 &&
-           e->data.data == e->raw.data + 6 &&
-           memcmp(e->raw.data + 6 + e->data.len, "\n\n", 2) == 0;
+           e->data.data == e->raw.data + 6 && memcmp(e->raw.data + 6 + e->data.len, "\n\n", 2) == 0;
 }
 
 /* One whole event: its lines up to and with the blank one. */

@@ -108,8 +108,8 @@ uint64_t aiex_fake_deliver(struct aiex_fake_host *h, const struct aiex_plugin *p
 /* A request without an answer. Returns what handle() returned. */
 int aiex_fake_cast(struct aiex_fake_host *h, const struct aiex_plugin *p, void *self,
                    const char *method, struct aiex_slice body);
-/* The caller gave up: CANCEL to the plugin, then its open child calls (`parent`) end with
- * "cancelled" unless the plugin cancelled them. -ENOENT when the request is over. */
+/* The caller gave up: CANCEL to the plugin, then its open child calls (`parent`) are cancelled as
+ * well, without a callback (recorded as AIEX_FAKE_CANCEL, by_host). -ENOENT when it is over. */
 int aiex_fake_cancel(struct aiex_fake_host *h, uint64_t id);
 /* The consumer took all parts: the window is empty again, RESUME if stream() had said AIEX_PAUSE.
  * 1 = RESUME was delivered, 0 = it was not paused, -ENOENT. */

@@ -10,13 +10,13 @@ static struct fake_call *find_open(struct aiex_fake_host *h, uint64_t id)
     return c && c->open ? c : NULL;
 }
 
-static int refusal(const struct aiex_request *rq)
+static int refusal(struct aiex_fake_host *h, const struct aiex_request *rq)
 {
     if (!rq->service || !*rq->service || !rq->method || !*rq->method)
         return -EINVAL;
     if (strlen(rq->service) > AIEX_MAX_NAME || strlen(rq->method) > AIEX_MAX_NAME)
         return -EINVAL;
-    if ((rq->flags & AIEX_CALL_SPLICE) && !rq->parent)
+    if ((rq->flags & AIEX_CALL_SPLICE) && !fake_request_open(h, rq->parent))
         return -EINVAL;
     return rq->body.len > AIEX_MAX_BODY ? -EMSGSIZE : 0;
 }
@@ -65,7 +65,7 @@ int fake_call(const struct aiex_host *t, const struct aiex_request *rq, aiex_ans
     fake_loop_only(h, "call");
     r.id = fake_id(h);
     r.trace = trace_of(h, rq, r.id);
-    r.result = fake_short(h) ? -ENOMEM : refusal(rq);
+    r.result = fake_short(h) ? -ENOMEM : refusal(h, rq);
     if (r.result == -EMSGSIZE)
         r.body.len = 0;
     if (r.result < 0 || !fn) {
@@ -191,16 +191,17 @@ int aiex_fake_answer_error(struct aiex_fake_host *h, uint64_t call, const char *
     return answer_end(h, &a);
 }
 
-/* The request `parent` was cancelled: whoever still works for it hears so once. */
+/* The request `parent` was cancelled: what it had asked for is not wanted either. As with the
+ * plugin's own cancel(), nobody is called back. */
 void fake_calls_cancel_below(struct aiex_fake_host *h, uint64_t parent)
 {
-    const struct aiex_slice nothing = {0};
-
     for (struct fake_call *c = h->calls; c; c = c->next) {
-        if (c->open && c->parent == parent) {
-            c->started = 0; /* the parent is over: nothing to splice */
-            aiex_fake_answer_error(h, c->id, AIEX_E_CANCELLED, "the caller gave up", 0, nothing);
-        }
+        struct aiex_fake_record r = {.kind = AIEX_FAKE_CANCEL, .by_host = 1, .id = c->id};
+
+        if (!c->open || c->parent != parent)
+            continue;
+        c->open = 0;
+        fake_record(h, &r);
     }
 }
 

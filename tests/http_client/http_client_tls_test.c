@@ -15,22 +15,30 @@ static struct rig rig;
 static struct seen s;
 static char dir[] = "/tmp/aiex-tls-XXXXXX";
 static char key[64], cert[64];
+static const char *served = cert; /* what the peer shows */
+static char other[64];            /* a certificate with the same key that nobody trusts */
 
-static void make_certificate(void)
+static void make(const char *key_option, const char *out)
 {
     char command[512];
 
+    snprintf(command, sizeof(command),
+             "openssl req -x509 %s %s -nodes -days 2 -subj /CN=localhost "
+             "-addext subjectAltName=DNS:localhost -out %s 2>/dev/null",
+             key_option, key, out);
+    CU_ASSERT_EQUAL_FATAL(system(command), 0);
+}
+
+static void make_certificates(void)
+{
     if (*key)
         return;
     CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
     snprintf(key, sizeof(key), "%s/key.pem", dir);
     snprintf(cert, sizeof(cert), "%s/cert.pem", dir);
-    snprintf(command, sizeof(command),
-             "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
-             "-subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout %s -out %s "
-             "2>/dev/null",
-             key, cert);
-    CU_ASSERT_EQUAL_FATAL(system(command), 0);
+    snprintf(other, sizeof(other), "%s/other.pem", dir);
+    make("-newkey ec -pkeyopt ec_paramgen_curve:P-256 -keyout", cert);
+    make("-key", other);
 }
 
 /* Answers `n` requests on one connection, then closes it; exits. */
@@ -41,7 +49,7 @@ static void serve(int listener, int n, const char *answer)
     char in[65536];
     SSL *ssl;
 
-    SSL_CTX_use_certificate_file(ctx, cert, SSL_FILETYPE_PEM);
+    SSL_CTX_use_certificate_file(ctx, served, SSL_FILETYPE_PEM);
     SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM);
     poll(&p, 1, -1); /* the listener itself does not block, and is the parent's too */
     ssl = SSL_new(ctx);
@@ -93,7 +101,7 @@ static void trusted(void)
 {
     pid_t pid;
 
-    make_certificate();
+    make_certificates();
     rig_open(&rig, cert);
     pid = begin("localhost", 0, 5, OK_HEAD(2) "ok");
     CU_ASSERT_TRUE(wait_end(&s));
@@ -122,7 +130,7 @@ static void wrong_name(void)
 {
     pid_t pid;
 
-    make_certificate();
+    make_certificates();
     rig_open(&rig, cert);
     pid = begin("127.0.0.1", 0, 1, OK_HEAD(2) "ok");
     CU_ASSERT_TRUE(wait_end(&s));
@@ -136,13 +144,34 @@ static void wrong_name(void)
     rig_close(&rig);
 }
 
+static void untrusted(void)
+{
+    pid_t pid;
+
+    make_certificates();
+    rig_open(&rig, cert);
+    served = other;
+    pid = begin("localhost", 0, 1, OK_HEAD(2) "ok");
+    CU_ASSERT_TRUE(wait_end(&s));
+    CU_ASSERT_EQUAL(s.result, AIEX_HTTP_TLS);
+    CU_ASSERT_EQUAL(s.sent, 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(s.text, "certificate"));
+    finish(pid);
+    pid = begin("localhost", AIEX_HTTP_NO_VERIFY, 1, OK_HEAD(2) "ok");
+    CU_ASSERT_TRUE(wait_end(&s));
+    CU_ASSERT_EQUAL(s.result, AIEX_HTTP_OK);
+    finish(pid);
+    served = cert;
+    rig_close(&rig);
+}
+
 static void not_tls(void)
 {
     struct aiex_http_request q;
     char url[64], https[64];
     int fd;
 
-    make_certificate();
+    make_certificates();
     rig_open(&rig, cert);
     seen_init(&s, &rig);
     q = rig_request(&rig, "x", url);
@@ -167,7 +196,7 @@ static void pause_in_the_middle(void)
     size_t n = (size_t)sprintf(answer, OK_HEAD(200000)), got = 0;
     pid_t pid;
 
-    make_certificate();
+    make_certificates();
     memset(answer + n, 'y', 200000);
     rig_open(&rig, cert);
     pid = begin("localhost", 0, 1, answer);
@@ -192,7 +221,7 @@ static void cut_inside_tls(void)
 {
     pid_t pid;
 
-    make_certificate();
+    make_certificates();
     rig_open(&rig, cert);
     pid = begin("localhost", 0, 1, OK_HEAD(9) "part");
     CU_ASSERT_TRUE(wait_end(&s));
@@ -204,14 +233,18 @@ static void cut_inside_tls(void)
 
 static void remove_files(void)
 {
+    if (!*key)
+        return;
     unlink(key);
     unlink(cert);
+    unlink(other);
     CU_ASSERT_EQUAL(rmdir(dir), 0);
 }
 
 const struct test_case tests[] = {
     {"trusted", trusted},
     {"wrong_name", wrong_name},
+    {"untrusted", untrusted},
     {"not_tls", not_tls},
     {"pause_in_the_middle", pause_in_the_middle},
     {"cut_inside_tls", cut_inside_tls},

@@ -9,6 +9,9 @@
 
 #define LANDLOCK_ABI_KNOWN 7 /* a newer kernel is used as this one */
 
+/* From here on O_TRUNC is a right of its own; before, who may read a file may empty it. */
+#define LANDLOCK_ABI_TRUNCATE 3
+
 /* What the kernel offers, at most `at_most`; 0 = Landlock is not there or switched off. */
 int landlock_abi(int at_most);
 

@@ -7,15 +7,15 @@
 #include "runner/sandbox/sandbox.h"
 
 /* Allowances: each is a set of rows in rules.c and of paths in landlock.c. */
-#define SET_BASE    1u  /* every cell, always */
-#define SET_LOAD    2u  /* stage 1 only: what dlopen() and sandbox_tighten() need */
-#define SET_HTTP    4u  /* TCP connect, certificates */
-#define SET_LISTEN  8u  /* accept on a socket that the host passed */
-#define SET_DATA    16u /* read and write files; Landlock keeps it to data_dir */
-#define SET_READ    32u /* read files and list folders; Landlock keeps it to read_dirs */
-#define SET_THREADS 64u /* start threads */
-#define SET_BENEATH                                                                                \
-    128u /* openat2(): its flags are out of seccomp's sight, so only with Landlock */
+#define SET_BASE    1u     /* every cell, always */
+#define SET_LOAD    2u     /* stage 1 only: what dlopen() and sandbox_tighten() need */
+#define SET_HTTP    4u     /* TCP connect, certificates */
+#define SET_LISTEN  8u     /* accept on a socket that the host passed */
+#define SET_DATA    16u    /* read and write files; Landlock keeps it to data_dir */
+#define SET_READ    32u    /* read files and list folders; Landlock keeps it to read_dirs */
+#define SET_THREADS 64u    /* start threads */
+#define SET_BENEATH 128u   /* openat2(): its flags are out of seccomp's sight, so Landlock must be \
+                            */
 #define SET_SANITIZER 256u /* what the runtime of a sanitizer does besides; only in such builds */
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

@@ -258,7 +258,10 @@ const struct rule sandbox_rules[] = {
     NOSYS("statx", SET_FILES),
 
     /* An own folder: databases and logs. No chmod, chown, utime, links, pipes, devices. */
-    WHEN("openat", SET_DATA, NONE_OF(2, O_PATH)),
+    WHEN("openat", SET_DATA, BITS(2, O_ACCMODE | O_PATH, O_WRONLY)),
+    WHEN("openat", SET_DATA, BITS(2, O_ACCMODE | O_PATH, O_RDWR)),
+    /* Reading and O_TRUNC empties a readable file where Landlock is older than ABI 3. */
+    WHEN("openat", SET_DATA, NONE_OF(2, O_ACCMODE | O_PATH | O_TRUNC)),
     FREE("pwrite64", SET_DATA),
     FREE("pwritev", SET_DATA),
     FREE("fsync", SET_DATA),

@@ -40,7 +40,7 @@ static int enter_landlock(const struct sandbox_spec *spec, uint32_t *sets,
     rc = landlock_seal(spec, *sets, abi, err);
     if (rc)
         return rc;
-    if (*sets & (SET_READ | SET_DATA))
+    if ((*sets & (SET_READ | SET_DATA)) && abi >= LANDLOCK_ABI_TRUNCATE)
         *sets |= SET_BENEATH;
     report_layer(report, 1, "landlock: ABI %d", abi);
     if ((*sets & SET_HTTP) && abi < 4)

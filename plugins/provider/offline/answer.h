@@ -19,7 +19,8 @@ struct answer {
 
 /* One JSON document. */
 void answer_unary(struct text *out, const struct answer *a);
-/* Server-sent events: role, pieces of the content cut between words, finish, usage if asked, [DONE]. */
+/* Server-sent events: role, pieces of the content cut between words, finish, usage if asked,
+ * [DONE]. */
 void answer_stream(struct text *out, const struct answer *a);
 /* About four bytes make a token; at least 1. */
 int64_t answer_tokens(size_t bytes);

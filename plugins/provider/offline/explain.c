@@ -196,8 +196,9 @@ static void note(struct name *names, size_t *n, size_t *more, const char *at, si
 
 static void read_body(const struct source *s, const struct definition *d, struct facts *f)
 {
-    static const char skip[] = " sizeof return func fn function def lambda and or not in new typeof "
-                               "int char void defined elif ";
+    static const char skip[] =
+        " sizeof return func fn function def lambda and or not in new typeof "
+        "int char void defined elif ";
 
     for (size_t at = d->body; at < d->end;) {
         size_t from = at, end;
@@ -259,7 +260,8 @@ static void add_returns(struct text *t, const struct source *s, const struct def
         if (memcmp(s->masked + at, "return", 6) != 0 || (at && is_word(s->masked[at - 1])) ||
             (at + 6 < d->end && is_word(s->masked[at + 6])))
             continue;
-        while (end < d->end && s->masked[end] != ';' && s->masked[end] != '\n' && s->masked[end] != '}')
+        while (end < d->end && s->masked[end] != ';' && s->masked[end] != '\n' &&
+               s->masked[end] != '}')
             end++;
         if (++n <= MAX_RETURNS) {
             text_add(t, n == 1 ? "- Returns: " : ", ");
@@ -282,8 +284,9 @@ static void add_memory(struct text *t, const struct source *s, const struct fact
         return;
     for (size_t i = 0; i < f->n_calls; i++)
         if (language_list_has(allocators, f->calls[i].at, f->calls[i].len)) {
-            text_addf(t, "- Memory: it calls `%.*s` and has no `free`; whoever receives the pointer "
-                         "has to free it\n",
+            text_addf(t,
+                      "- Memory: it calls `%.*s` and has no `free`; whoever receives the pointer "
+                      "has to free it\n",
                       (int)f->calls[i].len, f->calls[i].at);
             return;
         }
@@ -303,20 +306,22 @@ static void add_quote(struct text *t, const struct source *s, const struct defin
         text_add(t, "\n");
     text_add(t, "```\n");
     if (stop < end)
-        text_addf(t, "(The first %u lines; it ends in line %zu.)\n", MAX_QUOTED_LINES, d->last_line);
+        text_addf(t, "(The first %u lines; it ends in line %zu.)\n", MAX_QUOTED_LINES,
+                  d->last_line);
 }
 
 static int has_body(const struct definition *d)
 {
-    return strstr(d->kind, "function") || strstr(d->kind, "method") || strcmp(d->kind, "macro") == 0;
+    return strstr(d->kind, "function") || strstr(d->kind, "method") ||
+           strcmp(d->kind, "macro") == 0;
 }
 
 void explain_definition(struct text *t, const struct source *s, const struct definition *d)
 {
     struct facts f = {.n_calls = 0};
 
-    text_addf(t, "`%.*s` is a %s %s, lines %zu to %zu of %s.\n\n", (int)d->name_len, s->text + d->name,
-              s->language->name, d->kind, d->first_line, d->last_line, s->label);
+    text_addf(t, "`%.*s` is a %s %s, lines %zu to %zu of %s.\n\n", (int)d->name_len,
+              s->text + d->name, s->language->name, d->kind, d->first_line, d->last_line, s->label);
     add_doc(t, s, d);
     text_add(t, "- Signature: ");
     add_code(t, s->text + d->start, s->text + (d->body > d->start ? d->body : d->end), 400);

@@ -29,9 +29,9 @@ struct language {
     int triple;                /* """ and ''' (Python) or """ (Elixir) too */
     enum extent extent;
     unsigned shapes;
-    const char *modifiers;   /* words skipped before a keyword */
+    const char *modifiers; /* words skipped before a keyword */
     struct keyword words[12];
-    const char *control;     /* words counted as control flow */
+    const char *control; /* words counted as control flow */
 };
 
 /* By the word behind a fence ("py", "python") or an extension without dot. NULL = unknown. */

@@ -44,7 +44,8 @@ static int line_comment(const struct mask *m)
     if (strstr(list, " // ") && looking_at(m, "//"))
         return 1;
     /* in a shell "$#" and "a#b" are no comments */
-    return strstr(list, " # ") && looking_at(m, "#") && (m->at == 0 || !is_word(m->text[m->at - 1])) &&
+    return strstr(list, " # ") && looking_at(m, "#") &&
+           (m->at == 0 || !is_word(m->text[m->at - 1])) &&
            (m->at == 0 || m->text[m->at - 1] != '$');
 }
 

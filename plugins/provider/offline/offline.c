@@ -55,7 +55,8 @@ static const struct aiex_option options[] = {
 
 static void add_notice(struct text *t)
 {
-    text_add(t, "**Offline answer.** No language model is reachable, so this was made without one.\n\n");
+    text_add(
+        t, "**Offline answer.** No language model is reachable, so this was made without one.\n\n");
 }
 
 static void add_help(struct text *t, const struct offline *o, const struct question *q, int limited)
@@ -64,21 +65,25 @@ static void add_help(struct text *t, const struct offline *o, const struct quest
     if (q->wants_tools)
         text_add(t, "Tools were offered with this request; without a model none is called.\n\n");
     if (limited)
-        text_add(t, "The search below the configured folders stopped at its limits before it found what "
-                    "was asked for; name the file or ask for a smaller folder.\n\n");
-    text_add(t, "To get answers from a model, do one of these and repeat the request:\n\n"
-                "- set `OPENAI_API_KEY` (or `api_key` in the section of the provider);\n"
-                "- point `OPENAI_BASE_URL` (or `base_url`) to any server that speaks the OpenAI API, for "
-                "example `http://127.0.0.1:11434/v1` for Ollama or `http://127.0.0.1:1234/v1` for LM "
-                "Studio;\n"
-                "- if both are set, look why the provider is down: `aiex status`.\n\n"
-                "What works without a model: paste code in a fenced block and ask about it, or name a "
-                "function of it, and it is explained from the code itself: signature, parameters, calls, "
-                "control flow, returns.");
-    text_add(t, o->config->root[0]
-                    ? " Names of functions and files below the configured folders work as well.\n"
-                    : " With the option `root` of `provider_offline`, files in those folders can be "
-                      "asked about by name.\n");
+        text_add(
+            t, "The search below the configured folders stopped at its limits before it found what "
+               "was asked for; name the file or ask for a smaller folder.\n\n");
+    text_add(
+        t,
+        "To get answers from a model, do one of these and repeat the request:\n\n"
+        "- set `OPENAI_API_KEY` (or `api_key` in the section of the provider);\n"
+        "- point `OPENAI_BASE_URL` (or `base_url`) to any server that speaks the OpenAI API, for "
+        "example `http://127.0.0.1:11434/v1` for Ollama or `http://127.0.0.1:1234/v1` for LM "
+        "Studio;\n"
+        "- if both are set, look why the provider is down: `aiex status`.\n\n"
+        "What works without a model: paste code in a fenced block and ask about it, or name a "
+        "function of it, and it is explained from the code itself: signature, parameters, calls, "
+        "control flow, returns.");
+    text_add(t,
+             o->config->root[0]
+                 ? " Names of functions and files below the configured folders work as well.\n"
+                 : " With the option `root` of `provider_offline`, files in those folders can be "
+                   "asked about by name.\n");
 }
 
 /* The definition that was asked for, or the longest when all of the code was. */
@@ -120,7 +125,8 @@ static int explain_conversation(struct text *t, const struct question *q)
             int done = 0;
 
             bytes += b->len;
-            if (source_init(&s, b->text, b->len, b->language, "the code in the conversation") == 0) {
+            if (source_init(&s, b->text, b->len, b->language, "the code in the conversation") ==
+                0) {
                 d = question_names(q, &s, 1);
                 done = named ? d != NULL : b->in_last;
             }
@@ -246,7 +252,8 @@ static void wrap_in_json(struct text *t)
 /* Takes what `t` says and begins to hand it out. Frees t. */
 static void chat_answer(struct chat *c, struct text *t)
 {
-    struct answer a = {.id = c->id, .created = time(NULL), .include_usage = c->question.include_usage};
+    struct answer a = {
+        .id = c->id, .created = time(NULL), .include_usage = c->question.include_usage};
 
     if (c->question.wants_json && t->data)
         wrap_in_json(t);
@@ -289,9 +296,12 @@ static int read_request(const struct aiex_message *m, struct chat *c, struct aie
 {
     struct aiex_slice dialect = {NULL, 0}, body = {NULL, 0};
     const char *wrong = NULL;
+    char model[257] = "";
 
     if (aiex_get_str(m->body, "dialect", &dialect) != 1 || !aiex_slice_is(dialect, "openai.chat"))
         wrong = "field 'dialect' is missing or not openai.chat";
+    else if (aiex_get_text(m->body, "model", model, sizeof(model)) != 1 || !model[0])
+        wrong = "field 'model' (str, 1 to 256 bytes) is missing or wrong";
     else if (aiex_get_bytes(m->body, "body", &body) != 1)
         wrong = "field 'body' (bin) is missing";
     else if (aiex_get_bool(m->body, "stream", &c->stream) < 0)
@@ -406,7 +416,8 @@ static int start(void *self, struct aiex_error *err)
 static int handle(void *self, const struct aiex_message *m)
 {
     struct offline *o = self;
-    struct chat *c = m->kind == AIEX_MSG_CANCEL || m->kind == AIEX_MSG_RESUME ? find(o, m->id) : NULL;
+    struct chat *c = m->kind == AIEX_MSG_CANCEL || m->kind == AIEX_MSG_RESUME ? find(o, m->id)
+                                                                              : NULL;
 
     if (m->kind == AIEX_MSG_CANCEL && c) {
         chat_free(c);

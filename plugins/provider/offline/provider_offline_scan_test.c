@@ -1,4 +1,5 @@
-/* The pure parts of provider_offline: languages, masks, definitions, explanations, names, shapes. */
+/* The pure parts of provider_offline: languages, masks, definitions, explanations, names, shapes.
+ */
 #include "answer.h"
 #include "explain.h"
 #include "question.h"
@@ -22,9 +23,9 @@ static void definitions(const char *language, const char *text, const char *expe
     CU_ASSERT_PTR_NOT_NULL_FATAL(l);
     CU_ASSERT_EQUAL(source_init(&s, text, strlen(text), l, "x"), 0);
     for (size_t i = 0; i < s.n_defs; i++)
-        snprintf(seen + strlen(seen), sizeof(seen) - strlen(seen), "%s %.*s %zu-%zu; ", s.defs[i].kind,
-                 (int)s.defs[i].name_len, text + s.defs[i].name, s.defs[i].first_line,
-                 s.defs[i].last_line);
+        snprintf(seen + strlen(seen), sizeof(seen) - strlen(seen), "%s %.*s %zu-%zu; ",
+                 s.defs[i].kind, (int)s.defs[i].name_len, text + s.defs[i].name,
+                 s.defs[i].first_line, s.defs[i].last_line);
     if (strcmp(seen, expected) != 0)
         fprintf(stderr, "\n%s: got  %s\n", language, seen);
     CU_ASSERT_STRING_EQUAL(seen, expected);
@@ -33,32 +34,37 @@ static void definitions(const char *language, const char *text, const char *expe
 
 static void c_family(void)
 {
-    definitions("c",
-                "#define MAX(a, b) \\\n    ((a) > (b))\nstruct point {\n    int x;\n};\nstruct later;\n"
-                "static int add(int a,\n               int b)\n{\n    if (a) {\n        puts(\"}\"); /* } */\n"
-                "    }\n    return a + b;\n}\nint declared(void);\nint x = call(3);\n"
-                "char *name(struct point *p)\n{\n    return p->n;\n}\n",
-                "macro MAX 1-2; struct point 3-5; function add 7-14; function name 17-20; ");
+    definitions(
+        "c",
+        "#define MAX(a, b) \\\n    ((a) > (b))\nstruct point {\n    int x;\n};\nstruct later;\n"
+        "static int add(int a,\n               int b)\n{\n    if (a) {\n        puts(\"}\"); /* } "
+        "*/\n"
+        "    }\n    return a + b;\n}\nint declared(void);\nint x = call(3);\n"
+        "char *name(struct point *p)\n{\n    return p->n;\n}\n",
+        "macro MAX 1-2; struct point 3-5; function add 7-14; function name 17-20; ");
     definitions("cpp",
                 "namespace a {\nclass B : public C {\npublic:\n    B(int x) : x_(x) {\n    }\n"
                 "    int get() const override { return x_; }\n};\n}\nint main() { return 0; }\n"
                 "template <class T>\nT *make(T v)\n{\n    return new T(v);\n}\n",
                 "namespace a 1-8; class B 2-7; method B 4-5; method get 6-6; function main 9-9; "
                 "function make 11-14; ");
-    definitions("java",
-                "public class A {\n    @Override\n    public int f(int x) throws E {\n        for (;;) {\n"
-                "        }\n    }\n    A() {\n    }\n    int y = g(1);\n}\ninterface I {\n}\n",
-                "class A 1-10; method f 3-6; method A 7-8; interface I 11-12; ");
+    definitions(
+        "java",
+        "public class A {\n    @Override\n    public int f(int x) throws E {\n        for (;;) {\n"
+        "        }\n    }\n    A() {\n    }\n    int y = g(1);\n}\ninterface I {\n}\n",
+        "class A 1-10; method f 3-6; method A 7-8; interface I 11-12; ");
 }
 
 static void scripts(void)
 {
     definitions("py",
-                "class A:\n    def f(self,\n          x):\n        \"\"\"def not_me():\"\"\"\n        return x\n"
+                "class A:\n    def f(self,\n          x):\n        \"\"\"def not_me():\"\"\"\n     "
+                "   return x\n"
                 "\n    async def g(self):\n        pass\n\ndef h(): return 1\nx = 3\n",
                 "class A 1-8; function f 2-5; function g 7-8; function h 10-10; ");
     definitions("js",
-                "export async function f(a) {\n  if (a) { return `}` }\n}\nconst g = (x) => {\n  return x\n}\n"
+                "export async function f(a) {\n  if (a) { return `}` }\n}\nconst g = (x) => {\n  "
+                "return x\n}\n"
                 "class K {\n  run(a) {\n  }\n}\nconst n = 3\nfoo(1)\n",
                 "function f 1-3; function g 4-6; class K 7-10; method run 8-9; ");
     definitions("ts",
@@ -67,7 +73,9 @@ static void scripts(void)
                 "interface I 1-3; type T 4-4; class C 5-8; method go 6-7; ");
     definitions("rb", "class A\n  def f(x)\n    if x\n    end\n  end\n  def ok?\n  end\nend\n",
                 "class A 1-8; method f 2-5; method ok? 6-7; ");
-    definitions("ex", "defmodule A.B do\n  @doc \"\"\"\n  x\n  \"\"\"\n  def f(x), do: x\n  defp g do\n    1\n  end\nend\n",
+    definitions("ex",
+                "defmodule A.B do\n  @doc \"\"\"\n  x\n  \"\"\"\n  def f(x), do: x\n  defp g do\n  "
+                "  1\n  end\nend\n",
                 "module A.B 1-9; function f 5-5; private function g 6-8; ");
     definitions("sh", "# c\nsay() {\n  echo \"}\" # }\n}\nfunction two {\n  :\n}\n",
                 "function say 2-4; function two 5-7; ");
@@ -75,20 +83,39 @@ static void scripts(void)
 
 static void compiled(void)
 {
-    definitions("go", "type T struct {\n\tx int\n}\nfunc (t *T) Run(a int) error {\n\treturn nil\n}\nfunc main() {\n}\n",
+    definitions("go",
+                "type T struct {\n\tx int\n}\nfunc (t *T) Run(a int) error {\n\treturn "
+                "nil\n}\nfunc main() {\n}\n",
                 "type T 1-3; function Run 4-6; function main 7-8; ");
     definitions("rs",
-                "pub struct P<'a> {\n    x: &'a str,\n}\nimpl<'a> P<'a> {\n    pub(crate) fn f(&self) -> char {\n"
+                "pub struct P<'a> {\n    x: &'a str,\n}\nimpl<'a> P<'a> {\n    pub(crate) fn "
+                "f(&self) -> char {\n"
                 "        '{'\n    }\n}\ntrait T {\n    fn g();\n}\nmacro_rules! m {\n}\n",
-                "struct P 1-3; impl P 4-8; function f 5-7; trait T 9-11; function g 10-10; macro m 12-13; ");
+                "struct P 1-3; impl P 4-8; function f 5-7; trait T 9-11; function g 10-10; macro m "
+                "12-13; ");
 }
 
 static void broken_code_is_survived(void)
 {
-    static const char *const texts[] = {"int f(", "int f(int a) {", "def f(", "struct", "#define",
-                                        "\"", "/*", "'''", "`", "int f(int a) { \" }", "class A {",
-                                        "func (", "fn", "def", "}}}}}}", "((((((((", "\xff\xfe int f() {"};
-    static const char *const languages[] = {"c", "cpp", "py", "js", "go", "rs", "java", "rb", "ex", "sh", "ts"};
+    static const char *const texts[] = {"int f(",
+                                        "int f(int a) {",
+                                        "def f(",
+                                        "struct",
+                                        "#define",
+                                        "\"",
+                                        "/*",
+                                        "'''",
+                                        "`",
+                                        "int f(int a) { \" }",
+                                        "class A {",
+                                        "func (",
+                                        "fn",
+                                        "def",
+                                        "}}}}}}",
+                                        "((((((((",
+                                        "\xff\xfe int f() {"};
+    static const char *const languages[] = {"c",    "cpp", "py", "js", "go", "rs",
+                                            "java", "rb",  "ex", "sh", "ts"};
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         for (size_t k = 0; k < sizeof(languages) / sizeof(languages[0]); k++) {
@@ -139,7 +166,8 @@ static void languages_are_guessed(void)
                 {"public class A { public static void main() {} }", "Java"}};
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        CU_ASSERT_STRING_EQUAL(language_of_text(rows[i].text, strlen(rows[i].text))->name, rows[i].name);
+        CU_ASSERT_STRING_EQUAL(language_of_text(rows[i].text, strlen(rows[i].text))->name,
+                               rows[i].name);
     CU_ASSERT_PTR_NULL(language_of_text("hello there", 11));
     CU_ASSERT_PTR_NULL(language_of_path("README"));
     CU_ASSERT_PTR_NULL(language_of_path("a.c/README"));
@@ -148,10 +176,11 @@ static void languages_are_guessed(void)
 
 static void explanation_says_what_is_there(void)
 {
-    static const char code[] = "/* Copies a name.\n * Free it. */\nstatic char *copy_name(const char *from, size_t n)\n{\n"
-                               "    char *to = malloc(n + 1);\n    if (!to)\n        return NULL;\n"
-                               "    for (size_t i = 0; i < n; i++)\n        to[i] = from[i];\n"
-                               "    return to;\n}\n";
+    static const char code[] =
+        "/* Copies a name.\n * Free it. */\nstatic char *copy_name(const char *from, size_t n)\n{\n"
+        "    char *to = malloc(n + 1);\n    if (!to)\n        return NULL;\n"
+        "    for (size_t i = 0; i < n; i++)\n        to[i] = from[i];\n"
+        "    return to;\n}\n";
     struct source s;
     struct text t;
 
@@ -174,7 +203,8 @@ static void explanation_says_what_is_there(void)
 
 static void doc_string_and_recursion(void)
 {
-    static const char code[] = "def fact(n: int = 3, *, d: dict[str, int] = {}) -> int:\n    \"\"\"Product of 1..n.\"\"\"\n"
+    static const char code[] = "def fact(n: int = 3, *, d: dict[str, int] = {}) -> int:\n    "
+                               "\"\"\"Product of 1..n.\"\"\"\n"
                                "    return n * fact(n - 1)\n";
     struct source s;
     struct text t;
@@ -215,7 +245,8 @@ static void names_of_a_question(void)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct question q;
 
-        snprintf(json, sizeof(json), "{\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}]}", rows[i].text);
+        snprintf(json, sizeof(json), "{\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}]}",
+                 rows[i].text);
         CU_ASSERT_EQUAL(ask(&q, json), 0);
         CU_ASSERT(q.n_names > 0);
         CU_ASSERT_STRING_EQUAL(q.names[0], rows[i].first);
@@ -227,10 +258,14 @@ static void conversation_is_read(void)
 {
     struct question q;
 
-    CU_ASSERT_EQUAL(ask(&q, "{\"stream_options\":{\"include_usage\":true},\"tools\":[{}],\"response_format\":{\"type\":"
-                            "\"json_object\"},\"messages\":[{\"role\":\"system\",\"content\":\"```c\\nnot me\\n```\"},"
-                            "{\"role\":\"user\",\"content\":\"old ```py\\na = 1\\n``` x\"},{\"role\":\"assistant\",\"content\":null},"
-                            "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"see ```c\\nint x;\\n\"},{\"type\":\"image_url\"}]}]}"),
+    CU_ASSERT_EQUAL(ask(&q, "{\"stream_options\":{\"include_usage\":true},\"tools\":[{}],"
+                            "\"response_format\":{\"type\":"
+                            "\"json_object\"},\"messages\":[{\"role\":\"system\",\"content\":\"```"
+                            "c\\nnot me\\n```\"},"
+                            "{\"role\":\"user\",\"content\":\"old ```py\\na = 1\\n``` "
+                            "x\"},{\"role\":\"assistant\",\"content\":null},"
+                            "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"see "
+                            "```c\\nint x;\\n\"},{\"type\":\"image_url\"}]}]}"),
                     0);
     CU_ASSERT_EQUAL(q.n_blocks, 2);
     CU_ASSERT_STRING_EQUAL(q.blocks[0].text, "int x;\n\n");
@@ -268,11 +303,12 @@ static int join(const char *wire, char *out, size_t size)
         CU_ASSERT_PTR_NOT_NULL_FATAL(end);
         if (strncmp(p, "data: [DONE]", 12) == 0)
             continue;
-        CU_ASSERT_EQUAL(aiex_json_scan((struct aiex_slice){(const uint8_t *)p + 6, (size_t)(end - p - 6)}, 0,
-                                       &choices, 1, NULL),
-                        AIEX_JSON_OBJECT);
-        if (aiex_json_next(&choices.value, &at, NULL, &choice) && aiex_json_find(&choice, "delta", &delta) &&
-            aiex_json_find(&delta, "content", &content))
+        CU_ASSERT_EQUAL(
+            aiex_json_scan((struct aiex_slice){(const uint8_t *)p + 6, (size_t)(end - p - 6)}, 0,
+                           &choices, 1, NULL),
+            AIEX_JSON_OBJECT);
+        if (aiex_json_next(&choices.value, &at, NULL, &choice) &&
+            aiex_json_find(&choice, "delta", &delta) && aiex_json_find(&delta, "content", &content))
             CU_ASSERT(aiex_json_text(&content, out + len, size - len) >= 0);
     }
     return n;
@@ -282,15 +318,22 @@ static void stream_gives_the_text_back(void)
 {
     static const char *const texts[] = {
         "", "one two three four five six seven eight nine ten eleven twelve",
-        "\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe"
-        "\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe",
-        "\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e"
-        "a\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e",
+        "\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe"
+        "\xc5\xbe\xc5\xbe\xc5\xbe"
+        "\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe\xc5\xbe"
+        "\xc5\xbe\xc5\xbe\xc5\xbe",
+        "\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e\xf0\x9f"
+        "\x90\x8e\xf0\x9f\x90\x8e"
+        "a\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e\xf0\x9f"
+        "\x90\x8e\xf0\x9f\x90\x8e",
         "\"quotes\" \\ and\nlines\tand \x01"};
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         for (int usage = 0; usage < 2; usage++) {
-            struct answer a = {.id = 7, .content = texts[i], .content_len = strlen(texts[i]), .include_usage = usage};
+            struct answer a = {.id = 7,
+                               .content = texts[i],
+                               .content_len = strlen(texts[i]),
+                               .include_usage = usage};
             char out[512];
             struct text t;
             int n;

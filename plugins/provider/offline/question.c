@@ -89,7 +89,7 @@ static void split(struct question *q, const char *p, struct text *prose, int in_
 
 static void add_name(struct question *q, const char *at, size_t len)
 {
-    if (len < 2 || len >= sizeof(q->names[0]) || q->n_names == QUESTION_MAX_NAMES)
+    if (len == 0 || len >= sizeof(q->names[0]) || q->n_names == QUESTION_MAX_NAMES)
         return;
     for (size_t i = 0; i < q->n_names; i++)
         if (strlen(q->names[i]) == len && memcmp(q->names[i], at, len) == 0)
@@ -111,7 +111,8 @@ static int looks_like_code(const char *at, size_t len, char next)
     if (next == '(')
         return 1;
     for (size_t i = 1; i < len; i++)
-        if (at[i] == '_' || (at[i] >= 'A' && at[i] <= 'Z' && at[i - 1] >= 'a' && at[i - 1] <= 'z') ||
+        if (at[i] == '_' ||
+            (at[i] >= 'A' && at[i] <= 'Z' && at[i - 1] >= 'a' && at[i - 1] <= 'z') ||
             (at[i] == ':' && at[i - 1] == ':'))
             return 1;
     snprintf(path, sizeof(path), "%.*s", (int)len, at);
@@ -121,9 +122,10 @@ static int looks_like_code(const char *at, size_t len, char next)
 /* "the function NAME", "NAME function". */
 static int is_kind_word(const char *at, size_t len)
 {
-    return language_list_has(" function method struct class macro enum type module trait interface file "
-                             "union procedure ",
-                             at, len);
+    return language_list_has(
+        " function method struct class macro enum type module trait interface file "
+        "union procedure ",
+        at, len);
 }
 
 static size_t token(const char *p, size_t *start)
@@ -138,6 +140,12 @@ static size_t token(const char *p, size_t *start)
     while (n && !is_word(p[from + n - 1]))
         n--; /* the full stop of the sentence */
     return n;
+}
+
+static int is_filler(const char *at, size_t len)
+{
+    return language_list_has(
+        " the a an this that my our its what which is does do of in for and or work ", at, len);
 }
 
 /* pass 0: in backquotes; 1: looks like code; 2: beside a word like "function". */
@@ -156,8 +164,8 @@ static void find_names(struct question *q, const char *text, int pass)
         else if (pass == 1)
             wanted = looks_like_code(at, n, at[n]);
         else
-            wanted = !is_kind_word(at, n) && (is_kind_word(before, before_len) ||
-                                              is_kind_word(after + skip, after_len));
+            wanted = !is_kind_word(at, n) && !is_filler(at, n) &&
+                     (is_kind_word(before, before_len) || is_kind_word(after + skip, after_len));
         if (wanted)
             add_name(q, at, n);
         before = at;
@@ -228,8 +236,8 @@ int question_read(struct question *q, struct aiex_slice json, struct aiex_error 
         format = cJSON_GetObjectItemCaseSensitive(format, "type");
         q->wants_json = cJSON_IsString(format) && strncmp(format->valuestring, "json", 4) == 0;
         q->wants_tools = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(root, "tools")) > 0;
-        q->include_usage =
-            is_true(cJSON_GetObjectItemCaseSensitive(root, "stream_options"), "include_usage");
+        q->include_usage = is_true(cJSON_GetObjectItemCaseSensitive(root, "stream_options"),
+                                   "include_usage");
         r = read_messages(q, messages);
         for (int pass = 0; r == 0 && pass < 3; pass++)
             find_names(q, q->last, pass);
@@ -276,10 +284,12 @@ const struct definition *question_names(const struct question *q, const struct s
 {
     for (size_t i = 0; i < q->n_names; i++)
         for (size_t k = 0; k < s->n_defs; k++)
-            if (is_called(s, &s->defs[k], q->names[i]) || is_called(s, &s->defs[k], bare(q->names[i])))
+            if (is_called(s, &s->defs[k], q->names[i]) ||
+                is_called(s, &s->defs[k], bare(q->names[i])))
                 return &s->defs[k];
     for (size_t k = 0; loosely && k < s->n_defs; k++)
-        if (s->defs[k].name_len > 2 && is_mentioned(q->last, s->text + s->defs[k].name, s->defs[k].name_len))
+        if (s->defs[k].name_len > 2 &&
+            is_mentioned(q->last, s->text + s->defs[k].name, s->defs[k].name_len))
             return &s->defs[k];
     return NULL;
 }

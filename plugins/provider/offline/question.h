@@ -17,14 +17,15 @@ struct block {
     char *text;
     size_t len;
     const struct language *language; /* of the fence, may be NULL */
-    int in_last; /* stands in the last user message */
+    int in_last;                     /* stands in the last user message */
 };
 
 struct question {
-    char *last; /* the last user message without its code blocks */
+    char *last;                               /* the last user message without its code blocks */
     struct block blocks[QUESTION_MAX_BLOCKS]; /* the newest first */
     size_t n_blocks;
-    char names[QUESTION_MAX_NAMES][128]; /* identifiers and file names it mentions, likely ones first */
+    char names[QUESTION_MAX_NAMES]
+              [128]; /* identifiers and file names it mentions, likely ones first */
     size_t n_names;
     size_t n_input_bytes; /* of all messages, for the estimate of tokens */
     int include_usage, wants_json, wants_tools;

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_SIGNATURE 4096u               /* bytes between the name and the brace */
+#define MAX_SIGNATURE 4096u                /* bytes between the name and the brace */
 #define MAX_WORK      (8u * 1024u * 1024u) /* bytes looked at for the ends of definitions */
 
 static size_t line_end(struct source *s, size_t at)
@@ -161,7 +161,8 @@ static size_t token_end(struct source *s, size_t at, size_t end)
     at = word_end(s, at, end);
     if (at < end && at > from && (s->masked[at] == '!' || s->masked[at] == '*'))
         return keyword_at(s->language, s->masked + from, at + 1 - from) ? at + 1 : at;
-    if (at + 1 < end && s->masked[at] == '(' && at - from == 3 && memcmp(s->masked + from, "pub", 3) == 0) {
+    if (at + 1 < end && s->masked[at] == '(' && at - from == 3 &&
+        memcmp(s->masked + from, "pub", 3) == 0) {
         const char *close = memchr(s->masked + at, ')', end - at);
 
         return close ? (size_t)(close - s->masked) + 1 : at;
@@ -172,7 +173,21 @@ static size_t token_end(struct source *s, size_t at, size_t end)
 /* "const f = (a) => {" and "let f = function" are functions, other variables are not. */
 static int is_function_value(struct source *s, size_t at, size_t end)
 {
-    return memmem(s->masked + at, end - at, "=>", 2) || memmem(s->masked + at, end - at, "function", 8);
+    return memmem(s->masked + at, end - at, "=>", 2) ||
+           memmem(s->masked + at, end - at, "function", 8);
+}
+
+/* "type T = string", "const f = x => x + 1": no brace, and nothing stays open. */
+static int ends_on_its_line(struct source *s, size_t at, size_t stop)
+{
+    int open = 0;
+
+    for (; at < stop; at++) {
+        if (s->masked[at] == '{')
+            return 0;
+        open += (s->masked[at] == '(') - (s->masked[at] == ')');
+    }
+    return open <= 0;
 }
 
 static int finish_keyword(struct source *s, struct definition *d, size_t line, size_t stop,
@@ -185,6 +200,11 @@ static int finish_keyword(struct source *s, struct definition *d, size_t line, s
     if (language_list_has(" const let var ", k->word, strlen(k->word)) &&
         !is_function_value(s, d->name, stop))
         return 0;
+    if (language_list_has(" const let var type ", k->word, strlen(k->word)) &&
+        ends_on_its_line(s, d->name, stop)) {
+        d->body = d->end = stop;
+        return 1;
+    }
     if (s->language->extent == BY_INDENT)
         end_by_indent(s, d, line);
     else if (s->language->extent == BY_END)
@@ -247,7 +267,8 @@ static int is_type(struct source *s, size_t from, size_t to)
         if (is_word(s->masked[at])) {
             size_t end = word_end(s, at, to);
 
-            if (language_list_has(" return else new throw case goto typedef ", s->masked + at, end - at))
+            if (language_list_has(" return else new throw case goto typedef ", s->masked + at,
+                                  end - at))
                 return -1;
             words++;
             at = end;
@@ -274,8 +295,7 @@ static int reaches_brace(struct source *s, size_t at)
     return 0;
 }
 
-static int by_shape(struct source *s, size_t line, size_t stop, size_t depth,
-                    struct definition *d)
+static int by_shape(struct source *s, size_t line, size_t stop, size_t depth, struct definition *d)
 {
     size_t at = skip_blanks(s, line, stop), paren, end, name;
     unsigned shapes = s->language->shapes;
@@ -292,7 +312,8 @@ static int by_shape(struct source *s, size_t line, size_t stop, size_t depth,
     if (paren == stop || name == end || language_list_has(not_names, s->masked + name, end - name))
         return 0;
     typed = is_type(s, at, name);
-    if (typed < 0 || (!typed && !(shapes & SHAPE_NO_TYPE) && depth == 0 && !strstr(s->language->name, "+")))
+    if (typed < 0 ||
+        (!typed && !(shapes & SHAPE_NO_TYPE) && depth == 0 && !strstr(s->language->name, "+")))
         return 0;
     end = closing(s, paren, '(', ')', MAX_SIGNATURE);
     if (!end || !reaches_brace(s, end))
@@ -315,7 +336,8 @@ static size_t line_before(struct source *s, size_t line)
     return at;
 }
 
-/* A line that is part of a comment or an attribute. Its masked form is blank, or begins with @ #[. */
+/* A line that is part of a comment or an attribute. Its masked form is blank, or begins with @ #[.
+ */
 static int belongs_above(struct source *s, size_t line, size_t end)
 {
     size_t at = skip_blanks(s, line, end), raw = line;

@@ -12,10 +12,10 @@
 #define SCAN_MAX_DEFS  512u
 
 struct definition {
-    const char *kind; /* "function", ... */
-    size_t name, name_len; /* offset in the text */
-    size_t start, body, end; /* first byte; behind the signature; behind the last byte */
-    size_t doc;              /* where the comment above begins; == start when there is none */
+    const char *kind;             /* "function", ... */
+    size_t name, name_len;        /* offset in the text */
+    size_t start, body, end;      /* first byte; behind the signature; behind the last byte */
+    size_t doc;                   /* where the comment above begins; == start when there is none */
     size_t first_line, last_line; /* from 1 */
 };
 
@@ -24,7 +24,7 @@ struct source {
     char *masked;     /* same length; comments and strings are blanks */
     size_t len;
     const struct language *language;
-    char label[256];  /* "the code in the message", or a path */
+    char label[256]; /* "the code in the message", or a path */
     struct definition *defs;
     size_t n_defs;
     size_t work; /* bytes looked at so far */
@@ -35,8 +35,8 @@ int source_init(struct source *s, const char *text, size_t len, const struct lan
                 const char *label);
 void source_done(struct source *s);
 
-/* mask.c: a copy of the text in which comments and strings are blanks (line feeds stay). malloc()ed;
- * NULL = no memory. */
+/* mask.c: a copy of the text in which comments and strings are blanks (line feeds stay).
+ * malloc()ed; NULL = no memory. */
 char *mask_text(const struct language *l, const char *text, size_t len);
 
 static inline int is_word(char c)

@@ -15,11 +15,11 @@
 
 #define SEARCH_SLICE_MS    5u
 #define SEARCH_SLICE_FILES 64u
-#define SEARCH_MAX_MS    1500u
-#define SEARCH_MAX_FILES 4000u
-#define SEARCH_MAX_BYTES (32u * 1024u * 1024u)
-#define SEARCH_MAX_FILE  (256u * 1024u)
-#define SEARCH_MAX_DEPTH 12u
+#define SEARCH_MAX_MS      1500u
+#define SEARCH_MAX_FILES   4000u
+#define SEARCH_MAX_BYTES   (32u * 1024u * 1024u)
+#define SEARCH_MAX_FILE    (256u * 1024u)
+#define SEARCH_MAX_DEPTH   12u
 
 struct search {
     const struct aiex_host *host;

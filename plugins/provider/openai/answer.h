@@ -15,7 +15,8 @@ struct answer {
 #define ANSWER_USAGE_ONLY 2u /* the chunk that include_usage adds: no choices, but usage */
 
 void answer_init(struct answer *a);
-/* ANSWER_* flags (0 = an ordinary document), or -EINVAL with *why (static text): not a JSON object. */
+/* ANSWER_* flags (0 = an ordinary document), or -EINVAL with *why (static text): not a JSON object.
+ */
 int answer_scan(struct answer *a, struct aiex_slice json, const char **why);
 
 #endif

@@ -15,8 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PART_BYTES   (64u * 1024u)
-#define MAX_TRAILING (64u * 1024u) /* bytes behind [DONE] that are read for the sake of keep-alive */
+#define PART_BYTES (64u * 1024u)
+#define MAX_TRAILING                                                                               \
+    (64u * 1024u) /* bytes behind [DONE] that are read for the sake of keep-alive */
 
 static struct chat **slot_of(struct openai *o, uint64_t id)
 {
@@ -196,8 +197,9 @@ static int on_body(void *arg, struct aiex_slice bytes)
     r = collect_add(&c->body, bytes.data, bytes.len);
     if (r == 0 || !good)
         return r; /* a longer error document than is passed on: enough was read */
-    chat_fail(c, &(struct chat_error){r == -EMSGSIZE ? AIEX_E_UPSTREAM : AIEX_E_INTERNAL, 502, 1, 0,
-                                      {NULL, 0}},
+    chat_fail(c,
+              &(struct chat_error){
+                  r == -EMSGSIZE ? AIEX_E_UPSTREAM : AIEX_E_INTERNAL, 502, 1, 0, {NULL, 0}},
               r == -EMSGSIZE ? "the answer is longer than 32 MiB" : "no memory for the answer");
     return r;
 }
@@ -247,9 +249,12 @@ static void cut(struct chat *c, uint32_t result, int sent, const char *text)
         const char *code;
         int http_status;
     } ends[] = {
-        [AIEX_HTTP_OK] = {AIEX_E_UPSTREAM, 502},      [AIEX_HTTP_CONNECT] = {AIEX_E_UNAVAILABLE, 503},
-        [AIEX_HTTP_TLS] = {AIEX_E_UNAVAILABLE, 503},  [AIEX_HTTP_TIMEOUT] = {AIEX_E_TIMEOUT, 504},
-        [AIEX_HTTP_CUT] = {AIEX_E_UPSTREAM, 502},     [AIEX_HTTP_MALFORMED] = {AIEX_E_UPSTREAM, 502},
+        [AIEX_HTTP_OK] = {AIEX_E_UPSTREAM, 502},
+        [AIEX_HTTP_CONNECT] = {AIEX_E_UNAVAILABLE, 503},
+        [AIEX_HTTP_TLS] = {AIEX_E_UNAVAILABLE, 503},
+        [AIEX_HTTP_TIMEOUT] = {AIEX_E_TIMEOUT, 504},
+        [AIEX_HTTP_CUT] = {AIEX_E_UPSTREAM, 502},
+        [AIEX_HTTP_MALFORMED] = {AIEX_E_UPSTREAM, 502},
         [AIEX_HTTP_CANCELLED] = {AIEX_E_INTERNAL, 500},
     };
     int no_connection = result == AIEX_HTTP_CONNECT || result == AIEX_HTTP_TLS ||
@@ -261,9 +266,11 @@ static void cut(struct chat *c, uint32_t result, int sent, const char *text)
         health_saw_no_connection(c->o, text);
         result = AIEX_HTTP_CONNECT;
     }
-    chat_fail(c, &(struct chat_error){ends[result].code, ends[result].http_status,
-                                      sent && !no_connection, 0, {NULL, 0}},
-              "%s: %s", c->o->config->base_url, text ? text : "no answer");
+    chat_fail(
+        c,
+        &(struct chat_error){
+            ends[result].code, ends[result].http_status, sent && !no_connection, 0, {NULL, 0}},
+        "%s: %s", c->o->config->base_url, text ? text : "no answer");
 }
 
 static void on_end(void *arg, uint32_t result, int sent, const char *text)
@@ -275,10 +282,11 @@ static void on_end(void *arg, uint32_t result, int sent, const char *text)
         if (c->status && (c->status < 200 || c->status > 299))
             refused(c);
         else if (c->status && c->wrong_type)
-            chat_fail(c, &(struct chat_error){AIEX_E_UPSTREAM, 502, 1, 0, collect_slice(&c->body)},
-                      "%s answered with content type '%s' where '%s' was asked for; is base_url right?",
-                      c->o->config->base_url, c->content_type,
-                      c->stream ? "text/event-stream" : "application/json");
+            chat_fail(
+                c, &(struct chat_error){AIEX_E_UPSTREAM, 502, 1, 0, collect_slice(&c->body)},
+                "%s answered with content type '%s' where '%s' was asked for; is base_url right?",
+                c->o->config->base_url, c->content_type,
+                c->stream ? "text/event-stream" : "application/json");
         else if (result != AIEX_HTTP_OK)
             cut(c, result, sent, text);
         else if (c->stream)
@@ -341,8 +349,7 @@ static const char *without_prefix(const struct openai *o, const char *model)
     return n && strncmp(model, o->config->model_prefix, n) == 0 && model[n] ? model + n : model;
 }
 
-static struct chat *chat_new(struct openai *o, const struct aiex_message *m,
-                             const struct wanted *q)
+static struct chat *chat_new(struct openai *o, const struct aiex_message *m, const struct wanted *q)
 {
     struct chat *c = o->host->alloc(o->host, sizeof(*c));
     struct chat **slot;

@@ -79,7 +79,6 @@ void openai_request(const struct openai *o, const char *path, const char *accept
 
     snprintf(t->url, sizeof(t->url), "%.*s%s", (int)base_len(cfg->base_url), cfg->base_url, path);
     t->headers[n++] = (struct aiex_http_header){"accept", accept};
-    t->headers[n++] = (struct aiex_http_header){"user-agent", "aiex"};
     if (cfg->api_key[0]) {
         snprintf(t->bearer, sizeof(t->bearer), "Bearer %s", cfg->api_key);
         t->headers[n++] = (struct aiex_http_header){"authorization", t->bearer};

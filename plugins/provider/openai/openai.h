@@ -35,8 +35,8 @@ enum openai_state { OPENAI_UNKNOWN, OPENAI_UP, OPENAI_DOWN };
 struct health {
     enum openai_state state;
     char reason[200];
-    uint64_t checked_ms; /* when the last word came, valid unless UNKNOWN */
-    int connect_failures; /* in a row */
+    uint64_t checked_ms;   /* when the last word came, valid unless UNKNOWN */
+    int connect_failures;  /* in a row */
     uint64_t timer, probe; /* 0 = none */
     int probe_status;
     struct collect probe_body;
@@ -49,7 +49,7 @@ struct models {
     size_t packed_len;
     uint32_t n;
     uint64_t read_ms;
-    int fixed; /* from the option: never asked for */
+    int fixed;            /* from the option: never asked for */
     uint64_t waiting[64]; /* calls of provider.models that wait for the probe */
     size_t n_waiting;
 };
@@ -88,19 +88,19 @@ struct chat {
     int64_t attempt;
     uint64_t begun_ms, first_ms; /* first_ms 0 = no byte of the answer yet */
     int stream, usage_asked;
-    int status;      /* 0 = no head yet */
-    int wrong_type;  /* 2xx, but not the content that was asked for */
+    int status;       /* 0 = no head yet */
+    int wrong_type;   /* 2xx, but not the content that was asked for */
     int64_t retry_ms; /* of an error answer, -1 = not said */
     char content_type[80];
-    int over;        /* answered or given up: nothing more goes to the caller */
+    int over; /* answered or given up: nothing more goes to the caller */
     int paused, sent_parts;
     struct answer answer;
     struct collect body; /* unary answer, or an error document */
     size_t body_sent;    /* unary: bytes already handed on */
     struct aiex_sse sse;
     int done_seen;
-    size_t trailing; /* bytes that came behind [DONE] */
-    struct collect out;     /* events that could not be passed on in place */
+    size_t trailing;         /* bytes that came behind [DONE] */
+    struct collect out;      /* events that could not be passed on in place */
     struct aiex_slice batch; /* events of this read that lie side by side in it */
 };
 

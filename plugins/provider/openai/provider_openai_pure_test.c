@@ -33,14 +33,15 @@ static void splice_changes_only_what_it_must(void)
         {"{\"model\":\"m\",\"stream\":true}", 1, 0, NULL, 0},
         {"{\"model\":\"m\"}", 1, 0, "{\"stream\":true,\"model\":\"m\"}", 0},
         {"{\"model\":\"m\",\"stream\":true}", 0, 1, "{\"model\":\"m\",\"stream\":false}", 0},
-        {"{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"include_usage\":true}}", 1, 1, NULL,
-         1},
+        {"{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"include_usage\":true}}", 1, 1,
+         NULL, 1},
         {"{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"include_usage\": false}}", 1, 1,
          "{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"include_usage\": true}}", 0},
         {"{\"model\":\"m\",\"stream\":true,\"stream_options\":{}}", 1, 1,
          "{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"include_usage\":true}}", 0},
         {"{\"model\":\"m\",\"stream\":true,\"stream_options\":{ \"o\":1}}", 1, 1,
-         "{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"include_usage\":true, \"o\":1}}", 0},
+         "{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"include_usage\":true, \"o\":1}}",
+         0},
         {"{\"model\":\"m\",\"stream\":true,\"stream_options\":null}", 1, 1,
          "{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"include_usage\":true}}", 0},
         {"{\"stream_options\":null,\"model\":\"o\"}", 1, 1,
@@ -163,19 +164,21 @@ static void documents(void)
     const char *why = NULL;
 
     answer_init(&a);
-    CU_ASSERT_EQUAL(answer_scan(&a, slice("{\"model\":\"m-1\",\"choices\":[{\"finish_reason\":null,"
-                                          "\"delta\":{\"content\":\"x\"}}],\"usage\":null}"),
+    CU_ASSERT_EQUAL(answer_scan(&a,
+                                slice("{\"model\":\"m-1\",\"choices\":[{\"finish_reason\":null,"
+                                      "\"delta\":{\"content\":\"x\"}}],\"usage\":null}"),
                                 &why),
                     0);
     CU_ASSERT_STRING_EQUAL(a.finish, "");
     CU_ASSERT_STRING_EQUAL(a.model, "m-1");
     CU_ASSERT_EQUAL(a.input_tokens, -1);
-    CU_ASSERT_EQUAL(answer_scan(&a, slice("{\"choices\":[{\"finish_reason\":\"tool_calls\"}]}"), &why),
-                    0);
+    CU_ASSERT_EQUAL(
+        answer_scan(&a, slice("{\"choices\":[{\"finish_reason\":\"tool_calls\"}]}"), &why), 0);
     CU_ASSERT_STRING_EQUAL(a.finish, "tool_calls");
     CU_ASSERT_EQUAL(
-        answer_scan(&a, slice("{\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":5,"
-                              "\"prompt_tokens_details\":{\"cached_tokens\":3}}}"),
+        answer_scan(&a,
+                    slice("{\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":5,"
+                          "\"prompt_tokens_details\":{\"cached_tokens\":3}}}"),
                     &why),
         ANSWER_USAGE_ONLY);
     CU_ASSERT_EQUAL(a.input_tokens, 7);
@@ -183,7 +186,8 @@ static void documents(void)
     CU_ASSERT_EQUAL(a.cached_tokens, 3);
     CU_ASSERT_EQUAL(answer_scan(&a, slice("{\"error\":{\"message\":\"m\"}}"), &why), ANSWER_ERROR);
     CU_ASSERT_EQUAL(answer_scan(&a, slice("{\"error\":null,\"choices\":[{}]}"), &why), 0);
-    CU_ASSERT_EQUAL(answer_scan(&a, slice("{\"choices\":[],\"prompt_filter_results\":[]}"), &why), 0);
+    CU_ASSERT_EQUAL(answer_scan(&a, slice("{\"choices\":[],\"prompt_filter_results\":[]}"), &why),
+                    0);
     CU_ASSERT_EQUAL(answer_scan(&a, slice("{\"choices\":"), &why), -EINVAL);
     CU_ASSERT_EQUAL(answer_scan(&a, slice("17"), &why), -EINVAL);
     CU_ASSERT_PTR_NOT_NULL(why);

@@ -67,8 +67,8 @@ static uint64_t chat_with(const char *model, const char *json, int stream, int a
 
 static uint64_t chat(int stream)
 {
-    return chat_with("m", stream ? "{\"model\":\"m\",\"stream\":true}" : "{\"model\":\"m\"}", stream,
-                     0);
+    return chat_with("m", stream ? "{\"model\":\"m\",\"stream\":true}" : "{\"model\":\"m\"}",
+                     stream, 0);
 }
 
 static struct fake_http_request *request(void)
@@ -153,8 +153,8 @@ static void wrong_requests_are_refused(void)
     begin(NULL);
     failed(chat_with("m", "{\"model\":", 0, 0), "invalid", 400);
     failed(chat_with("", "{}", 0, 0), "invalid", 400);
-    failed(aiex_fake_request(h, p, self, "provider.chat", (struct aiex_slice){NULL, 0}, 0), "invalid",
-           400);
+    failed(aiex_fake_request(h, p, self, "provider.chat", (struct aiex_slice){NULL, 0}, 0),
+           "invalid", 400);
     aiex_writer_init(&w, mem, sizeof(mem));
     aiex_w_map(&w, 1);
     aiex_w_key_str(&w, "dialect", "smoke.signals");
@@ -190,7 +190,7 @@ static void options_are_checked(void)
 /* ---- Unary ---- */
 
 #define UNARY                                                                                      \
-    "{\"model\":\"m-2024\",\"choices\":[{\"message\":{\"content\":\"hi\"},\"finish_reason\":"       \
+    "{\"model\":\"m-2024\",\"choices\":[{\"message\":{\"content\":\"hi\"},\"finish_reason\":"      \
     "\"length\"}],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2}}"
 
 static void unary_answer(void)
@@ -329,9 +329,12 @@ static void broken_connections(void)
         int sent;
         const char *code;
         int http_status, started;
-    } rows[] = {{AIEX_HTTP_CONNECT, 0, "unavailable", 503, 0}, {AIEX_HTTP_TLS, 0, "unavailable", 503, 0},
-                {AIEX_HTTP_TIMEOUT, 0, "unavailable", 503, 0}, {AIEX_HTTP_TIMEOUT, 1, "timeout", 504, 1},
-                {AIEX_HTTP_CUT, 1, "upstream", 502, 1},        {AIEX_HTTP_MALFORMED, 1, "upstream", 502, 1},
+    } rows[] = {{AIEX_HTTP_CONNECT, 0, "unavailable", 503, 0},
+                {AIEX_HTTP_TLS, 0, "unavailable", 503, 0},
+                {AIEX_HTTP_TIMEOUT, 0, "unavailable", 503, 0},
+                {AIEX_HTTP_TIMEOUT, 1, "timeout", 504, 1},
+                {AIEX_HTTP_CUT, 1, "upstream", 502, 1},
+                {AIEX_HTTP_MALFORMED, 1, "upstream", 502, 1},
                 {99, 1, "upstream", 502, 1}};
 
     begin(NULL);
@@ -403,8 +406,8 @@ static void usage_goes_to_who_asked(void)
     uint64_t id;
 
     begin(NULL);
-    id = chat_with("m", "{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"include_usage\":true}}",
-                   1, 0);
+    id = chat_with(
+        "m", "{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"include_usage\":true}}", 1, 0);
     fake_http_answer(request(), 200, "text/event-stream", CHUNK("a") LAST USAGE DONE);
     parts_are(id, CHUNK("a") LAST USAGE DONE);
     finish();
@@ -422,8 +425,9 @@ static void other_line_ends_become_plain(void)
 
     begin(NULL);
     id = chat(1);
-    fake_http_answer(request(), 200, "text/event-stream",
-                     "data:{\"choices\":\r\ndata:[{}]}\r\n\r\n:c\r\rdata: {\"x\":1}\r\rdata: [DONE]\r\r");
+    fake_http_answer(
+        request(), 200, "text/event-stream",
+        "data:{\"choices\":\r\ndata:[{}]}\r\n\r\n:c\r\rdata: {\"x\":1}\r\rdata: [DONE]\r\r");
     parts_are(id, "data: {\"choices\": [{}]}\n\ndata: {\"x\":1}\n\ndata: [DONE]\n\n");
     CU_ASSERT_EQUAL(aiex_fake_answer(h, id)->kind, AIEX_FAKE_REPLY);
     finish();
@@ -435,14 +439,15 @@ static void broken_streams_never_end_cleanly(void)
         const char *type, *sent, *parts;
         uint32_t result;
     } rows[] = {
-        {"text/event-stream", CHUNK("a") "data: {\"choices\":[}\n\n" DONE, CHUNK("a"), AIEX_HTTP_OK},
+        {"text/event-stream", CHUNK("a") "data: {\"choices\":[}\n\n" DONE, CHUNK("a"),
+         AIEX_HTTP_OK},
         {"text/event-stream", "data: oops\n\n" DONE, "", AIEX_HTTP_OK},
         {"text/event-stream", CHUNK("a") LAST, CHUNK("a") LAST, AIEX_HTTP_OK},
         {"text/event-stream", CHUNK("a") "data: [DONE]", CHUNK("a"), AIEX_HTTP_OK},
         {"text/event-stream", CHUNK("a"), CHUNK("a"), AIEX_HTTP_CUT},
         {"text/event-stream", "", "", AIEX_HTTP_OK},
-        {"text/event-stream", CHUNK("a") "data: {\"error\":{\"message\":\"x\"}}\n\n" DONE, CHUNK("a"),
-         AIEX_HTTP_OK},
+        {"text/event-stream", CHUNK("a") "data: {\"error\":{\"message\":\"x\"}}\n\n" DONE,
+         CHUNK("a"), AIEX_HTTP_OK},
         {"text/html", "<html>data: [DONE]\n\n", "", AIEX_HTTP_OK},
         {"application/json", "{\"choices\":[{}]}", "", AIEX_HTTP_OK},
         {"text/event-streams", DONE, "", AIEX_HTTP_OK},
@@ -532,7 +537,7 @@ static void caller_leaves(void)
     CU_ASSERT_PTR_NULL(aiex_fake_answer(h, during));
     chat(0); /* left open: destroy() drops it */
     aiex_fake_stop(h, p, self);
-    CU_ASSERT_EQUAL(fake_http.cancelled, 4); /* with the probe */
+    CU_ASSERT_EQUAL(fake_http.cancelled, 4);    /* with the probe */
     CU_ASSERT_EQUAL(aiex_fake_host_free(h), 1); /* the unanswered request only */
     fake_http_reset();
 }
@@ -611,13 +616,14 @@ static void no_key_is_unhealthy_and_quiet(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(failed(chat(1), "unavailable", 503)->text, "no api key"));
     id = ask("provider.models");
     CU_ASSERT_EQUAL(truth(aiex_fake_answer(h, id), "complete"), 0);
-    CU_ASSERT_EQUAL(aiex_fake_reload(h, p, self, (struct aiex_fake_pair[]){{"api_key", "k"}, {0}}, &err),
-                    0);
+    CU_ASSERT_EQUAL(
+        aiex_fake_reload(h, p, self, (struct aiex_fake_pair[]){{"api_key", "k"}, {0}}, &err), 0);
     CU_ASSERT_EQUAL(fake_http.n, 1); /* the key is tried at once */
     fake_http_answer(fake_http_find("/models"), 200, "application/json", "{\"data\":[]}");
     CU_ASSERT_EQUAL(healthy(), 1);
     CU_ASSERT_EQUAL(
-        aiex_fake_reload(h, p, self, (struct aiex_fake_pair[]){{"api_key", "a b"}, {0}}, &err), -EINVAL);
+        aiex_fake_reload(h, p, self, (struct aiex_fake_pair[]){{"api_key", "a b"}, {0}}, &err),
+        -EINVAL);
     chat(0);
     CU_ASSERT_PTR_NOT_NULL(strstr(request()->headers, "Bearer k\n")); /* the old one stays */
     fake_http_end(request(), AIEX_HTTP_CUT, 1, "x");
@@ -647,8 +653,9 @@ static size_t n_models(const struct aiex_fake_record *r)
 
 static void models_are_cached_and_remembered(void)
 {
-    static const char list[] = "{\"data\":[{\"id\":\"a\",\"created\":7,\"owned_by\":\"o\"},{\"no\":1},"
-                               "{\"id\":\"b\",\"max_model_len\":4096},3]}";
+    static const char list[] =
+        "{\"data\":[{\"id\":\"a\",\"created\":7,\"owned_by\":\"o\"},{\"no\":1},"
+        "{\"id\":\"b\",\"max_model_len\":4096},3]}";
     const struct aiex_fake_record *r;
     uint64_t first, second;
 

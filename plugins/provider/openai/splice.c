@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_EDITS 4
+#define MAX_EDITS      4
 #define MAX_MODEL_JSON (256 * 6 + 3)
 
 /* At `at`, `cut` bytes make room for `text`. */
@@ -75,8 +75,8 @@ static void plan_usage(struct plan *p, const struct aiex_json_field *options, in
         size_t at = (size_t)((const uint8_t *)options->value.data - p->body.data);
 
         at = inside(p->body, at, &empty);
-        p->edits[p->n++] =
-            (struct edit){at, 0, empty ? "\"include_usage\":true" : "\"include_usage\":true,"};
+        p->edits[p->n++] = (struct edit){
+            at, 0, empty ? "\"include_usage\":true" : "\"include_usage\":true,"};
     }
 }
 

@@ -15,9 +15,9 @@ struct splice {
 };
 
 struct spliced {
-    uint8_t *mem;            /* free() it; NULL when nothing had to be changed */
-    struct aiex_slice body;  /* mem, or the body that was given */
-    int usage_asked;         /* the client itself asked for the usage of its stream */
+    uint8_t *mem;           /* free() it; NULL when nothing had to be changed */
+    struct aiex_slice body; /* mem, or the body that was given */
+    int usage_asked;        /* the client itself asked for the usage of its stream */
 };
 
 /* 0; -EINVAL and a reason (the body is no JSON object, or says a key twice); -ENOMEM. */

@@ -15,7 +15,8 @@ struct status_meaning {
 struct status_meaning status_meaning(int status, int waits);
 
 /* Milliseconds that retry-after-ms or Retry-After (seconds or a date, RFC 9110 10.2.3) ask for; a
- * date counts from the answer's own Date header, else from wall_now. At most a day. -1 = neither. */
+ * date counts from the answer's own Date header, else from wall_now. At most a day. -1 = neither.
+ */
 int64_t status_retry_ms(const struct aiex_http_header *headers, size_t n_headers, time_t wall_now);
 
 /* Value of a header or NULL. Names are lower case. */

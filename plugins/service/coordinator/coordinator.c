@@ -11,13 +11,15 @@ static const char *const strategies[] = {"first_healthy", NULL};
 static const char *const unlisted[] = {"refuse", "pass", NULL};
 
 static const struct aiex_option options[] = {
-    {"strategy", "first_healthy", "how a provider is picked: the first healthy one that has the model",
-     AIEX_OPT_CHOICE, 0, 0, 0, strategies, OPT(strategy)},
+    {"strategy", "first_healthy",
+     "how a provider is picked: the first healthy one that has the model", AIEX_OPT_CHOICE, 0, 0, 0,
+     strategies, OPT(strategy)},
     {"providers", "auto",
      "instances in order of preference, separated by commas; auto takes all of kind provider",
      AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(providers)},
     {"fallback", "auto",
-     "instance that answers when no provider is reachable; auto = provider_offline, none = an error",
+     "instance that answers when no provider is reachable; auto = provider_offline, none = an "
+     "error",
      AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(fallback)},
     {"unlisted", "refuse",
      "a model that no provider lists: refuse with not_found, or pass to the first healthy provider",
@@ -26,8 +28,9 @@ static const struct aiex_option options[] = {
      AIEX_OPT_RELOADABLE, 1, 16, NULL, OPT(attempts)},
     {"health_interval", "10s", "time between two rounds of questions to all providers",
      AIEX_OPT_DURATION, 0, 100, 3600000, NULL, OPT(health_interval)},
-    {"accounting_events", "no", "publish coordinator.call with provider, model and tokens of each call",
-     AIEX_OPT_BOOL, AIEX_OPT_RELOADABLE, 0, 0, NULL, OPT(accounting_events)},
+    {"accounting_events", "no",
+     "publish coordinator.call with provider, model and tokens of each call", AIEX_OPT_BOOL,
+     AIEX_OPT_RELOADABLE, 0, 0, NULL, OPT(accounting_events)},
     {0},
 };
 

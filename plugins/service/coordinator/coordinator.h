@@ -2,7 +2,8 @@
  * coordinator.h - the parts of one coordinator.
  *
  * members.c knows the providers, lists.c their models, choose.c decides (pure),
- * route.c carries one request from provider to provider, report.c answers questions.
+ * route.c carries one request from provider to provider, ends.c ends it, report.c answers
+ * questions.
  * All of it runs on the loop thread.
  */
 #ifndef COORDINATOR_H
@@ -27,9 +28,9 @@ struct config {
 
 /* The models of one provider as it last told them; lists.c. */
 struct model_list {
-    uint8_t *mem;              /* the answer that the slices point into; NULL = unknown */
-    struct aiex_slice *ids;    /* sorted */
-    struct aiex_slice *whole;  /* entries in the provider's order */
+    uint8_t *mem;             /* the answer that the slices point into; NULL = unknown */
+    struct aiex_slice *ids;   /* sorted */
+    struct aiex_slice *whole; /* entries in the provider's order */
     size_t n;
     uint64_t read_ms;
 };
@@ -50,8 +51,8 @@ struct coordinator {
     const struct config *config;
     struct member *members[MAX_MEMBERS]; /* in order of preference; none leaves before the end */
     size_t n_members;
-    int ready;        /* the first round of questions is over */
-    int in_round;     /* questions are being asked: answers may come inside */
+    int ready;    /* the first round of questions is over */
+    int in_round; /* questions are being asked: answers may come inside */
     uint64_t plugins_call, round_timer, ready_timer;
     struct route *routes[BUCKETS]; /* by call id */
     struct route *waiting;         /* until ready, oldest first */

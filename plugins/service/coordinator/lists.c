@@ -53,7 +53,7 @@ int lists_take(struct model_list *l, struct aiex_slice answer)
     room = (v.count < MAX_MODELS ? v.count : MAX_MODELS) + 1u;
     new.ids = calloc(room, sizeof(*new.ids));
     new.whole = calloc(room, sizeof(*new.whole));
-    if (new.ids && new.whole)
+    if (new.ids &&new.whole)
         r = index_list(&new, v.bytes, v.count);
     if (r != 0) {
         lists_done(&new);
@@ -82,7 +82,7 @@ enum lists lists_has(const struct model_list *l, const char *model)
     if (!l->mem)
         return LIST_UNKNOWN;
     return has(l, (struct aiex_slice){(const uint8_t *)model, strlen(model)}) ? LIST_WITH
-                                                                             : LIST_WITHOUT;
+                                                                              : LIST_WITHOUT;
 }
 
 static int listed_before(const struct coordinator *c, size_t member, struct aiex_slice id)

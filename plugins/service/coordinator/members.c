@@ -61,7 +61,8 @@ static int round_is_over(const struct coordinator *c)
     if (c->plugins_call || c->in_round)
         return 0;
     for (size_t i = 0; i < c->n_members; i++)
-        if (c->members[i]->health_call || (c->members[i]->models_call && !c->members[i]->models.mem))
+        if (c->members[i]->health_call ||
+            (c->members[i]->models_call && !c->members[i]->models.mem))
             return 0;
     return 1;
 }

@@ -10,8 +10,8 @@ int report_models(struct coordinator *c, uint64_t id)
     if (c->ready)
         return lists_reply(c, id);
     if (c->n_asking == sizeof(c->asking) / sizeof(c->asking[0])) {
-        c->host->fail(c->host, id, AIEX_E_BUSY, "too many questions wait for the first providers", 0,
-                      (struct aiex_slice){NULL, 0});
+        c->host->fail(c->host, id, AIEX_E_BUSY, "too many questions wait for the first providers",
+                      0, (struct aiex_slice){NULL, 0});
         return 0;
     }
     c->asking[c->n_asking++] = id;

@@ -6,45 +6,16 @@
  * here alone and choose.c says what follows. The request to the provider is packed
  * once; what differs between attempts (model, attempt) stands at its end.
  */
-#include "coordinator.h"
+#include "route.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TAIL_BYTES (MAX_MODEL + 64u)
-#define HEAD_BYTES 128u
+#define TAIL_BYTES  (MAX_MODEL + 64u)
+#define HEAD_BYTES  128u
 #define MAX_DIALECT 32u
-
-/* The error that the client gets if nobody answers. */
-struct kept_error {
-    int rank; /* 0 = none */
-    char code[24], text[400];
-    uint32_t retry_after_ms;
-    uint8_t *body;
-    size_t body_len;
-};
-
-struct route {
-    struct route *next, *next_waiting;
-    struct coordinator *c;
-    uint64_t id, trace, begun_ms, call;
-    uint32_t timeout_ms;
-    char model[MAX_MODEL + 1];
-    const struct member *only; /* named by the client */
-    const char *bare;          /* the model without "provider/" */
-    uint8_t *packed;
-    size_t packed_len; /* without the tail */
-    uint64_t tried;    /* bit per member */
-    unsigned attempts;
-    struct member *at; /* who serves it now */
-    int only_listed, fallback_allowed;
-    int waiting;
-    int calling, again, over; /* callbacks may come inside call() */
-    int forwarded;            /* parts came through here: the host could not splice */
-    struct kept_error error;
-};
 
 /* ---- Life ---- */
 
@@ -83,96 +54,11 @@ static void route_free(struct route *r)
 }
 
 /* Freed at once, or by attempt() when its call() is still on the stack. */
-static void finish(struct route *r)
+void route_finish(struct route *r)
 {
     r->over = 1;
     if (!r->calling)
         route_free(r);
-}
-
-/* ---- Ends ---- */
-
-static void account(struct route *r, const char *code, struct aiex_slice body)
-{
-    struct coordinator *c = r->c;
-    struct aiex_event e = {.struct_size = sizeof(e), .topic = "coordinator.call", .type = "done"};
-    int64_t input = 0, output = 0;
-    struct aiex_writer w;
-    uint8_t mem[512];
-
-    aiex_get_int(body, "input_tokens", &input);
-    aiex_get_int(body, "output_tokens", &output);
-    if (!code) {
-        r->at->input_tokens += (uint64_t)(input > 0 ? input : 0);
-        r->at->output_tokens += (uint64_t)(output > 0 ? output : 0);
-    }
-    if (!c->config->accounting_events)
-        return;
-    aiex_writer_init(&w, mem, sizeof(mem));
-    aiex_w_map(&w, 7);
-    aiex_w_key_str(&w, "provider", r->at->name);
-    aiex_w_key_str(&w, "model", r->bare);
-    aiex_w_key_str(&w, "code", code ? code : "");
-    aiex_w_key_int(&w, "input_tokens", input);
-    aiex_w_key_int(&w, "output_tokens", output);
-    aiex_w_key_uint(&w, "attempts", r->attempts);
-    aiex_w_key_uint(&w, "total_ms", c->host->now_ms(c->host) - r->begun_ms);
-    e.data = aiex_written(&w);
-    e.trace = r->trace;
-    c->host->publish(c->host, &e);
-}
-
-/* Body of an error that no provider made. */
-static struct aiex_slice details(const struct route *r, int http_status, uint8_t *mem, size_t size)
-{
-    struct aiex_writer w;
-
-    aiex_writer_init(&w, mem, size);
-    aiex_w_map(&w, 4);
-    aiex_w_key_int(&w, "http_status", http_status);
-    aiex_w_key_bool(&w, "started", 0);
-    aiex_w_key_str(&w, "provider", r && r->at ? r->at->name : "");
-    aiex_w_key_int(&w, "attempts", r ? (int64_t)r->attempts : 0);
-    return aiex_written(&w);
-}
-
-static void fail_own(struct route *r, const char *code, int http_status, const char *text)
-{
-    uint8_t mem[256];
-
-    r->c->host->fail(r->c->host, r->id, code, text, 0, details(r, http_status, mem, sizeof(mem)));
-    finish(r);
-}
-
-/* Keeps the error of the running attempt if it tells the client more than what was kept. */
-static void keep_error(struct route *r, int rank, const char *code, const char *text,
-                       uint32_t retry_after_ms, struct aiex_slice body)
-{
-    struct kept_error *e = &r->error;
-    uint8_t own[256];
-
-    if (rank <= e->rank)
-        return;
-    if (body.len == 0)
-        body = details(r, strcmp(code, AIEX_E_TIMEOUT) == 0 ? 504 : 503, own, sizeof(own));
-    free(e->body);
-    e->body = malloc(body.len + 1);
-    e->body_len = e->body ? body.len : 0;
-    if (e->body_len)
-        memcpy(e->body, body.data, body.len);
-    e->rank = rank;
-    e->retry_after_ms = retry_after_ms;
-    snprintf(e->code, sizeof(e->code), "%s", code);
-    snprintf(e->text, sizeof(e->text), "%s", text ? text : "");
-}
-
-static void pass_on(struct route *r)
-{
-    struct kept_error *e = &r->error;
-
-    r->c->host->fail(r->c->host, r->id, e->code, e->text, e->retry_after_ms,
-                     (struct aiex_slice){e->body, e->body_len});
-    finish(r);
 }
 
 /* ---- Choice ---- */
@@ -216,7 +102,8 @@ static size_t candidates(const struct route *r, struct candidate *list, size_t *
 /* Index of the next member, or CHOOSE_*. */
 static int choose(const struct route *r)
 {
-    struct wish wish = {r->only_listed, r->c->config->unlisted == UNLISTED_PASS, fallback_wanted(r)};
+    struct wish wish = {r->only_listed, r->c->config->unlisted == UNLISTED_PASS,
+                        fallback_wanted(r)};
     struct candidate list[MAX_MEMBERS];
     size_t index[MAX_MEMBERS], n = candidates(r, list, index);
     int at;
@@ -233,15 +120,15 @@ static void nobody(struct route *r, int why)
     char text[MAX_MODEL + 160];
 
     if (r->error.rank) {
-        pass_on(r);
+        route_pass_on(r);
     } else if (why == CHOOSE_NO_MODEL) {
         snprintf(text, sizeof(text), "no provider has the model '%s'; GET /v1/models lists them",
                  r->bare);
-        fail_own(r, AIEX_E_NOT_FOUND, 404, text);
+        route_fail(r, AIEX_E_NOT_FOUND, 404, text);
     } else {
         snprintf(text, sizeof(text), "no provider for the model '%s' is reachable; see aiex status",
                  r->bare);
-        fail_own(r, AIEX_E_UNAVAILABLE, 503, text);
+        route_fail(r, AIEX_E_UNAVAILABLE, 503, text);
     }
 }
 
@@ -303,7 +190,7 @@ static void attempt(struct route *r)
         int at, result;
 
         if (time_left(r) < 0) {
-            fail_own(r, AIEX_E_TIMEOUT, 504, "the deadline passed before a provider answered");
+            route_fail(r, AIEX_E_TIMEOUT, 504, "the deadline passed before a provider answered");
             return;
         }
         at = choose(r);
@@ -340,11 +227,11 @@ static void failed(struct route *r, const char *code, const char *text, uint32_t
         aiex_get_str(body, "provider", &who) != 1)
         members_gone(r->at, text && *text ? text : code); /* the host's word, not the provider's */
     v = choose_after(code, r->at->healthy);
-    keep_error(r, v.rank, code, text, retry_after_ms, body);
+    route_keep_error(r, v.rank, code, text, retry_after_ms, body);
     r->fallback_allowed &= v.fallback;
     r->only_listed |= v.next == NEXT_LISTED;
     if (v.next == NEXT_NONE || r->at->offline) {
-        pass_on(r);
+        route_pass_on(r);
         return;
     }
     r->again = 1;
@@ -363,7 +250,7 @@ static void forward_part(struct route *r, struct aiex_slice part)
     r->at->errors++;
     if (!r->calling)
         r->c->host->cancel(r->c->host, r->call);
-    fail_own(r, AIEX_E_INTERNAL, 500, "a part of the answer could not be handed on");
+    route_fail(r, AIEX_E_INTERNAL, 500, "a part of the answer could not be handed on");
 }
 
 static void on_answer(void *arg, const struct aiex_answer *a)
@@ -381,7 +268,7 @@ static void on_answer(void *arg, const struct aiex_answer *a)
         failed(r, a->code, a->text, a->retry_after_ms, a->body);
         return;
     }
-    account(r, a->code, a->body);
+    route_account(r, a->code, a->body);
     if (a->code)
         r->at->errors++;
     if (!(a->flags & AIEX_AF_SPLICED)) {
@@ -390,7 +277,7 @@ static void on_answer(void *arg, const struct aiex_answer *a)
         else
             r->c->host->reply(r->c->host, r->id, a->body);
     }
-    finish(r);
+    route_finish(r);
 }
 
 /* ---- Requests ---- */
@@ -400,7 +287,7 @@ static int refuse(struct coordinator *c, uint64_t id, const char *code, int http
 {
     uint8_t mem[128];
 
-    c->host->fail(c->host, id, code, text, 0, details(NULL, http_status, mem, sizeof(mem)));
+    c->host->fail(c->host, id, code, text, 0, route_details(NULL, http_status, mem, sizeof(mem)));
     return 0;
 }
 

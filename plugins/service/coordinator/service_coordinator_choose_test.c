@@ -15,7 +15,9 @@ static size_t parse(const char *text, struct candidate *c)
             .offline = text[0] == 'o' || text[0] == 'O',
             .tried = text[0] == 'R' || text[0] == 'O',
             .healthy = text[1] == 'u',
-            .lists = text[2] == 'w' ? LIST_WITH : text[2] == 'n' ? LIST_WITHOUT : LIST_UNKNOWN,
+            .lists = text[2] == 'w'   ? LIST_WITH
+                     : text[2] == 'n' ? LIST_WITHOUT
+                                      : LIST_UNKNOWN,
         };
     return n;
 }
@@ -68,11 +70,12 @@ static void after_table(void)
         enum next_step next;
         int fallback_up, fallback_down;
     } rows[] = {
-        {"unavailable", NEXT_ANY, 1, 1},  {"crashed", NEXT_ANY, 1, 1}, {"timeout", NEXT_ANY, 0, 1},
-        {"upstream", NEXT_ANY, 0, 1},     {"busy", NEXT_ANY, 0, 0},    {"denied", NEXT_ANY, 0, 0},
-        {"internal", NEXT_ANY, 0, 0},     {"not_found", NEXT_LISTED, 0, 0},
-        {"invalid", NEXT_NONE, 0, 0},     {"conflict", NEXT_NONE, 0, 0},
-        {"cancelled", NEXT_NONE, 0, 0},   {"read_only", NEXT_NONE, 0, 0},
+        {"unavailable", NEXT_ANY, 1, 1}, {"crashed", NEXT_ANY, 1, 1},
+        {"timeout", NEXT_ANY, 0, 1},     {"upstream", NEXT_ANY, 0, 1},
+        {"busy", NEXT_ANY, 0, 0},        {"denied", NEXT_ANY, 0, 0},
+        {"internal", NEXT_ANY, 0, 0},    {"not_found", NEXT_LISTED, 0, 0},
+        {"invalid", NEXT_NONE, 0, 0},    {"conflict", NEXT_NONE, 0, 0},
+        {"cancelled", NEXT_NONE, 0, 0},  {"read_only", NEXT_NONE, 0, 0},
         {"brand_new", NEXT_NONE, 0, 0},
     };
 

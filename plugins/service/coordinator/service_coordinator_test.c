@@ -23,7 +23,7 @@ static struct world {
         const char *name, *plugin;
         int healthy;
         const char *models[4]; /* none = unknown: complete false */
-        const char *chat; /* error code that answers a chat at once, inside call() */
+        const char *chat;      /* error code that answers a chat at once, inside call() */
     } providers[4];
     int silent; /* questions stay open */
     int calls;
@@ -130,10 +130,10 @@ static void finish(void)
 /* Two real ones and the offline one. */
 static void two_and_offline(void)
 {
-    world = (struct world){.providers = {{"provider_openai:a", "provider_openai", 1, {"m1", "both"}, NULL},
-                                         {"provider_openai:b", "provider_openai", 1, {"m2", "both"}, NULL},
-                                         {"provider_offline", "provider_offline", 1, {"aiex-offline"},
-                                          NULL}}};
+    world = (struct world){
+        .providers = {{"provider_openai:a", "provider_openai", 1, {"m1", "both"}, NULL},
+                      {"provider_openai:b", "provider_openai", 1, {"m2", "both"}, NULL},
+                      {"provider_offline", "provider_offline", 1, {"aiex-offline"}, NULL}}};
     begin(NULL);
 }
 
@@ -292,8 +292,9 @@ static void a_provider_can_be_named(void)
     failed(chat("unknown/model"), "not_found");
     failed(chat("openai:a/"), "not_found");
     finish();
-    world = (struct world){.providers = {{"provider_openai:a", "provider_openai", 1, {"m"}, NULL},
-                                         {"provider_router", "provider_openai", 1, {"openai:a/m"}, NULL}}};
+    world = (struct world){
+        .providers = {{"provider_openai:a", "provider_openai", 1, {"m"}, NULL},
+                      {"provider_router", "provider_openai", 1, {"openai:a/m"}, NULL}}};
     begin(NULL);
     chat("openai:a/m"); /* listed as a whole: the list wins */
     went_to(0, "provider_router", "openai:a/m");
@@ -303,7 +304,8 @@ static void a_provider_can_be_named(void)
 
 static void unlisted_models_may_pass(void)
 {
-    world = (struct world){.providers = {{"provider_openai:a", "provider_openai", 1, {"m1"}, NULL}}};
+    world = (struct world){
+        .providers = {{"provider_openai:a", "provider_openai", 1, {"m1"}, NULL}}};
     begin((struct aiex_fake_pair[]){{"unlisted", "pass"}, {0}});
     chat("alias");
     went_to(0, "provider_openai:a", "alias");
@@ -313,10 +315,10 @@ static void unlisted_models_may_pass(void)
 
 static void order_of_the_option(void)
 {
-    world = (struct world){.providers = {{"provider_openai:a", "provider_openai", 1, {"both"}, NULL},
-                                         {"provider_openai:b", "provider_openai", 1, {"both"}, NULL},
-                                         {"provider_offline", "provider_offline", 1, {"aiex-offline"},
-                                          NULL}}};
+    world = (struct world){
+        .providers = {{"provider_openai:a", "provider_openai", 1, {"both"}, NULL},
+                      {"provider_openai:b", "provider_openai", 1, {"both"}, NULL},
+                      {"provider_offline", "provider_offline", 1, {"aiex-offline"}, NULL}}};
     begin((struct aiex_fake_pair[]){{"providers", "provider_openai:b, provider_openai:a"}, {0}});
     CU_ASSERT_PTR_NULL(aiex_fake_find(h, AIEX_FAKE_CALL, "host.plugins", 0));
     chat("both");
@@ -352,14 +354,15 @@ static void other_provider_then_offline(void)
 
 static void explicit_errors_reach_the_client(void)
 {
-    static const char *const codes[] = {"invalid", "busy", "denied", "upstream", "timeout",
+    static const char *const codes[] = {"invalid",   "busy",     "denied",   "upstream", "timeout",
                                         "not_found", "internal", "conflict", "surprise"};
 
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
         uint64_t id;
 
         two_and_offline();
-        id = chat("m1"); /* only a lists it; b has a list without it, offline is no answer to this */
+        id = chat(
+            "m1"); /* only a lists it; b has a list without it, offline is no answer to this */
         answer_error(0, codes[i], "provider_openai:a");
         failed(id, codes[i]);
         CU_ASSERT_EQUAL(number(aiex_fake_answer(h, id)->body, "http_status"), 499);
@@ -414,9 +417,9 @@ static void upstream_of_a_provider_that_went_down(void)
 
 static void no_fallback(void)
 {
-    world = (struct world){.providers = {{"provider_openai:a", "provider_openai", 0, {NULL}, NULL},
-                                         {"provider_offline", "provider_offline", 1, {"aiex-offline"},
-                                          NULL}}};
+    world = (struct world){
+        .providers = {{"provider_openai:a", "provider_openai", 0, {NULL}, NULL},
+                      {"provider_offline", "provider_offline", 1, {"aiex-offline"}, NULL}}};
     begin((struct aiex_fake_pair[]){{"fallback", "none"}, {0}});
     failed(chat("m"), "unavailable");
     CU_ASSERT_EQUAL(number(aiex_fake_last(h, AIEX_FAKE_FAIL)->body, "http_status"), 503);
@@ -425,11 +428,11 @@ static void no_fallback(void)
 
 static void attempts_are_limited(void)
 {
-    world = (struct world){.providers = {{"provider_a", "provider_openai", 1, {"m"}, NULL},
-                                         {"provider_b", "provider_openai", 1, {"m"}, NULL},
-                                         {"provider_c", "provider_openai", 1, {"m"}, NULL},
-                                         {"provider_offline", "provider_offline", 1, {"aiex-offline"},
-                                          NULL}}};
+    world = (struct world){
+        .providers = {{"provider_a", "provider_openai", 1, {"m"}, NULL},
+                      {"provider_b", "provider_openai", 1, {"m"}, NULL},
+                      {"provider_c", "provider_openai", 1, {"m"}, NULL},
+                      {"provider_offline", "provider_offline", 1, {"aiex-offline"}, NULL}}};
     begin((struct aiex_fake_pair[]){{"attempts", "2"}, {0}});
     chat("m");
     answer_error(0, "unavailable", NULL);
@@ -520,7 +523,8 @@ static void requests_wait_for_the_first_round(void)
     CU_ASSERT_EQUAL(aiex_fake_cancel(h, left), 0);
     CU_ASSERT_PTR_NULL(made(0));
     world.silent = 0;
-    aiex_fake_answer_ok(h, aiex_fake_find(h, AIEX_FAKE_CALL, "host.plugins", 0)->id, plugins_answer());
+    aiex_fake_answer_ok(h, aiex_fake_find(h, AIEX_FAKE_CALL, "host.plugins", 0)->id,
+                        plugins_answer());
     went_to(0, "provider_openai", "m");
     CU_ASSERT_PTR_NOT_NULL(aiex_fake_answer(h, models));
     answer_ok(0);
@@ -668,14 +672,16 @@ static void wrong_options(void)
 
     h = aiex_fake_host_new("service_coordinator");
     p = aiex_plugin_entry(AIEX_ABI_MAJOR, AIEX_ABI_MINOR);
-    CU_ASSERT_EQUAL(aiex_fake_start(h, p, (struct aiex_fake_pair[]){{"fallback", ""}, {0}}, &self, &err),
-                    -EINVAL);
+    CU_ASSERT_EQUAL(
+        aiex_fake_start(h, p, (struct aiex_fake_pair[]){{"fallback", ""}, {0}}, &self, &err),
+        -EINVAL);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "fallback"));
     CU_ASSERT_EQUAL(
         aiex_fake_start(
             h, p,
             (struct aiex_fake_pair[]){
-                {"providers", "a_name_that_is_far_longer_than_the_sixty_three_bytes_of_names_allowed"},
+                {"providers",
+                 "a_name_that_is_far_longer_than_the_sixty_three_bytes_of_names_allowed"},
                 {0}},
             &self, &err),
         -EINVAL);

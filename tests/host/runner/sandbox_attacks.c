@@ -173,6 +173,24 @@ static int truncate_outside(const struct scene *s)
     return outcome(syscall(SYS_truncate, s->secret, 6L));
 }
 
+/* A file that some profiles may read. */
+static int truncate_by_reading(const struct scene *s)
+{
+    char path[160];
+
+    snprintf(path, sizeof path, "%s/text", s->shared);
+    return outcome_fd(openat(AT_FDCWD, path, O_RDONLY | O_TRUNC));
+}
+
+static int truncate_by_openat2(const struct scene *s)
+{
+    uint64_t how[3] = {O_RDONLY | O_TRUNC, 0, 0};
+    char path[160];
+
+    snprintf(path, sizeof path, "%s/text", s->shared);
+    return outcome_fd(syscall(SYS_openat2, AT_FDCWD, path, how, sizeof how));
+}
+
 static int mkdir_outside(const struct scene *s)
 {
     char path[160];
@@ -1054,6 +1072,8 @@ const struct attack attacks[] = {
     {"create outside", create_outside, ATTACK_SURE, 0, SET_DATA},
     {"create without a name", create_nameless, 0, 0, SET_DATA},
     {"write into the plugin folder", write_in_plugin_dir, 0, 0, SET_DATA},
+    {"truncate by reading", truncate_by_reading, ATTACK_SURE, 0, 0},
+    {"truncate by openat2", truncate_by_openat2, ATTACK_SURE, 0, FILES},
     {"truncate outside", truncate_outside, ATTACK_SURE, 0, 0},
     {"mkdir outside", mkdir_outside, ATTACK_SURE, 0, SET_DATA},
     {"rename outside", rename_outside, ATTACK_SURE, 0, SET_DATA},

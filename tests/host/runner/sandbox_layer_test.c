@@ -189,6 +189,15 @@ static void off_leaves_the_limits(void)
     in_scene(off_body, NULL);
 }
 
+/* Through a volatile pointer: a compiler may leave out a malloc() that nobody uses. */
+static int gets_memory(size_t bytes)
+{
+    void *volatile mem = malloc(bytes);
+
+    free(mem);
+    return mem != NULL;
+}
+
 static int limits_body(void *arg)
 {
     const struct cell_profile store = {"store/1", *(uint32_t *)arg};
@@ -203,6 +212,8 @@ static int limits_body(void *arg)
     spec.limit_files = 40;
     if (freopen("/dev/null", "w", stderr) == NULL || sandbox_enter(&spec, &r, NULL))
         return 1;
+    if (getrlimit(RLIMIT_MEMLOCK, &size) || size.rlim_max > MIB)
+        return 8;
     if (getrlimit(RLIMIT_CORE, &core) || core.rlim_max || getrlimit(RLIMIT_NOFILE, &files) ||
         files.rlim_max != 40 || getrlimit(RLIMIT_FSIZE, &size))
         return 2;
@@ -215,9 +226,9 @@ static int limits_body(void *arg)
         return 4;
     if (SANDBOX_SANITIZER)
         return is(&r, "memory: not limited in a sanitizer build", 0) ? 0 : 5;
-    if (!is(&r, "memory: at most 64 MiB", 1) || malloc(128 * MIB))
+    if (!is(&r, "memory: at most 64 MiB", 1) || gets_memory(128 * MIB))
         return 6;
-    return malloc(16 * MIB) ? 0 : 7;
+    return gets_memory(16 * MIB) ? 0 : 7;
 }
 
 static void limits_hold(void)
@@ -394,6 +405,9 @@ static int landlock_body(void *arg)
         return 4;
     if (mkfifo(path, 0600) == 0 || symlink("x", path) == 0)
         return 5;
+    snprintf(path, sizeof path, "%s/text", scene.shared);
+    if ((open(path, O_RDONLY | O_TRUNC) >= 0) != (abi < LANDLOCK_ABI_TRUNCATE))
+        return 9;
     if (connect_to(scene.good_port) != 0)
         return 6;
     if (connect_to(scene.bad_port) != (abi >= 4 ? EACCES : 0))

@@ -188,6 +188,8 @@ static int handle(void *self, const struct aiex_message *m)
     return -ENOSYS;
 }
 
+static void *volatile lost; /* only the last one is remembered */
+
 static void leak(const struct aiex_host *host)
 {
     pthread_t thread;
@@ -196,7 +198,7 @@ static void leak(const struct aiex_host *host)
     if (FAULT == LEAKS_ALLOC)
         host->alloc(host, 100);
     if (FAULT == LEAKS_MALLOC)
-        memset(malloc(4096), 1, 4096);
+        lost = malloc(4096);
     if (FAULT == LEAKS_FD && open("/dev/null", O_RDONLY | O_CLOEXEC) < 0)
         abort();
     if (FAULT == LEAKS_TIMER)

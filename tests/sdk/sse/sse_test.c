@@ -99,8 +99,8 @@ static void plain_and_in_place(void)
     static const struct {
         const char *text;
         int flags;
-    } rows[] = {{"data: a\n\n", 3},       {"data:a\n\n", 2},   {"data: a\r\n\r\n", 2},
-                {": c\ndata: a\n\n", 2},  {"data: a\r\r", 2},  {"data: a\ndata: b\n\n", 0},
+    } rows[] = {{"data: a\n\n", 3},          {"data:a\n\n", 2},  {"data: a\r\n\r\n", 2},
+                {": c\ndata: a\n\n", 2},     {"data: a\r\r", 2}, {"data: a\ndata: b\n\n", 0},
                 {"event: e\ndata: a\n\n", 2}};
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -322,8 +322,13 @@ static void calls_by_hand(void)
     CU_ASSERT_PTR_NOT_NULL(aiex_fake_find(h, AIEX_FAKE_CAST, "other.cast", 0));
     call = make_call(t, id, 0, &got);
     aiex_fake_cancel(h, id); /* goes down to the open child */
-    CU_ASSERT_EQUAL(got.n, 1);
-    CU_ASSERT_STRING_EQUAL(got.code, AIEX_E_CANCELLED);
+    CU_ASSERT_EQUAL(got.n, 0);
+    CU_ASSERT_EQUAL(aiex_fake_last(h, AIEX_FAKE_CANCEL)->id, call);
+    CU_ASSERT_TRUE(aiex_fake_last(h, AIEX_FAKE_CANCEL)->by_host);
+    CU_ASSERT_EQUAL(aiex_fake_answer_ok(h, call, none), -ENOENT);
+    bad.flags = AIEX_CALL_SPLICE; /* into a call that is over */
+    bad.parent = id;
+    CU_ASSERT_EQUAL(t->call(t, &bad, on_answer, &got, &call), -EINVAL);
     CU_ASSERT_EQUAL(aiex_fake_host_free(h), 0);
 }
 
