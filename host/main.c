@@ -24,6 +24,9 @@
 enum { EXIT_FINE, EXIT_FAULT, EXIT_WRONG };
 
 static struct node *node;
+static struct admin *admin;
+static char program[512];
+static char **arguments;
 
 static const char usage[] =
     "usage: aiex-host --config DIR --data DIR [--check] [--log text|json] [--log-level LEVEL]\n"
@@ -34,7 +37,8 @@ static const char usage[] =
     "  --log FORM         text or json (default: text on a terminal)\n"
     "  --log-level LEVEL  debug, info, notice, warn or error (default: from the configuration)\n"
     "  --version, --help\n"
-    "signals: TERM, INT stop gracefully; HUP reloads the configuration\n";
+    "signals: TERM, INT stop gracefully; HUP reloads the configuration; USR2 executes the program\n"
+    "on disk, which takes the running cells over without a failed request\n";
 
 static void notify(const char *state)
 {
@@ -84,6 +88,24 @@ static void reload(void *arg)
     notify("READY=1");
 }
 
+static void save_above(void *arg, struct pack *out)
+{
+    admin_save(admin, out);
+}
+
+static int upgrade(void *arg, struct aiex_error *err)
+{
+    return node_upgrade(node, program, arguments, save_above, NULL, err);
+}
+
+static void on_upgrade_signal(void *arg)
+{
+    struct aiex_error err = {""};
+
+    if (upgrade(NULL, &err) < 0)
+        log_error("no upgrade: %s", err.text);
+}
+
 static int check(const struct node_options *options)
 {
     struct report report;
@@ -98,27 +120,39 @@ static int check(const struct node_options *options)
     return code;
 }
 
-static int run(const struct node_options *options)
+/* The node that is to run: a fresh one, or what the image before this one left. */
+static int make_node(const struct node_options *options, int state_fd)
 {
-    static const struct admin_actions actions = {.stop = stop};
     struct aiex_error err = {"no memory"};
     struct report report;
-    struct admin *admin = NULL;
-    char path[600];
-    int code = EXIT_FAULT;
+    int code = EXIT_FINE;
 
-    node = node_new(options, &err);
+    node = state_fd >= 0 ? node_takeover(options, state_fd, &err) : node_new(options, &err);
     if (!node) {
         fprintf(stderr, "aiex-host: %s\n", err.text);
         return EXIT_FAULT;
     }
+    if (state_fd >= 0)
+        return EXIT_FINE;
     report_init(&report);
-    if (node_configure(node, &report) < 0) {
-        print_report(&report);
+    if (node_configure(node, &report) < 0)
         code = EXIT_WRONG;
-        goto out;
-    }
     print_report(&report);
+    report_done(&report);
+    return code;
+}
+
+static int run(const struct node_options *options, int state_fd)
+{
+    static const struct admin_actions actions = {.stop = stop, .upgrade = upgrade};
+    struct aiex_error err = {"no memory"};
+    const void *above;
+    char path[600];
+    int code = make_node(options, state_fd);
+
+    if (code != EXIT_FINE)
+        goto out;
+    code = EXIT_FAULT;
     snprintf(path, sizeof(path), "%s/run/aiex.sock", options->data_dir);
     admin = admin_new(node, path, &actions, NULL, &err);
     if (!admin) {
@@ -127,14 +161,22 @@ static int run(const struct node_options *options)
     }
     loop_signal(node_loop(node), SIGTERM, stop, NULL);
     loop_signal(node_loop(node), SIGINT, stop, NULL);
+    if (state_fd >= 0) {
+        if (node_resume(node, &above, &err) < 0) {
+            fprintf(stderr, "aiex-host: %s\n", err.text);
+            goto out;
+        }
+        admin_resume(admin, above);
+        node_takeover_done(node);
+    }
     loop_signal(node_loop(node), SIGHUP, reload, NULL);
-    log_notice("node '%s' is up, control socket %s", node_name(node), path);
+    loop_signal(node_loop(node), SIGUSR2, on_upgrade_signal, NULL);
+    log_notice("node '%s' %s, control socket %s", node_name(node), state_fd >= 0 ? "goes on" : "is up", path);
     notify("READY=1");
     loop_run(node_loop(node));
     log_notice("stopped");
     code = EXIT_FINE;
 out:
-    report_done(&report);
     admin_free(admin);
     node_free(node);
     return code;
@@ -158,15 +200,18 @@ int main(int argc, char **argv)
         {"plugins", required_argument, NULL, 'p'},  {"check", no_argument, NULL, 'k'},
         {"log", required_argument, NULL, 'l'},
         {"log-level", required_argument, NULL, 'v'}, {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+        {"help", no_argument, NULL, 'h'},           {"takeover", required_argument, NULL, 't'},
+        {"state-version", no_argument, NULL, 's'}, {NULL, 0, NULL, 0},
     };
     static char self[512], bin[512], lib[600], plugins[600];
     struct node_options options = {0};
-    int only_check = 0, o, level = 1;
+    int only_check = 0, o, level = 1, state_fd = -1;
     enum log_form form = LOG_AUTO;
     ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
     self[n > 0 ? n : 0] = 0;
+    snprintf(program, sizeof(program), "%s", self);
+    arguments = argv;
     snprintf(bin, sizeof(bin), "%s", dirname(self));
     snprintf(lib, sizeof(lib), "%s/../lib/aiex", bin);
     snprintf(plugins, sizeof(plugins), "%s/../plugins", bin);
@@ -199,6 +244,12 @@ int main(int argc, char **argv)
                 return EXIT_WRONG;
             }
             break;
+        case 't': /* from the image before this one; not for people */
+            state_fd = atoi(optarg);
+            break;
+        case 's':
+            printf("%d\n", NODE_STATE_VERSION);
+            return EXIT_FINE;
         case 'V':
             printf("aiex-host %s (plugin ABI %u.%u)\n", AIEX_VERSION, AIEX_ABI_MAJOR, AIEX_ABI_MINOR);
             return EXIT_FINE;
@@ -217,5 +268,5 @@ int main(int argc, char **argv)
     log_init(2, form, (uint32_t)level);
     signal(SIGPIPE, SIG_IGN);
     raise_limits();
-    return only_check ? check(&options) : run(&options);
+    return only_check ? check(&options) : run(&options, state_fd);
 }

@@ -37,5 +37,8 @@ struct admin_actions {
 struct admin *admin_new(struct node *node, const char *path, const struct admin_actions *actions,
                         void *arg, struct aiex_error *err);
 void admin_free(struct admin *admin);
+/* For re-exec: writes the open connections and watchers down; takes them over. */
+void admin_save(struct admin *admin, struct pack *out);
+void admin_resume(struct admin *admin, const void *doc_value);
 
 #endif

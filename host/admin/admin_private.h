@@ -29,9 +29,13 @@ int watchers_trace(struct admin *admin, uint64_t id, const char *instance);
 void watchers_cancel(struct admin *admin, uint64_t id);
 void watchers_event(struct admin *admin, const struct aiex_message *event);
 void watchers_free(struct admin *admin);
+void watchers_save(struct admin *admin, struct pack *out);
+void watchers_load(struct admin *admin, const void *doc_value);
 
 /* control.c */
 struct control *control_new(struct admin *admin, const char *path, struct aiex_error *err);
 void control_free(struct control *control);
+void control_save(struct control *control, struct pack *out);
+void control_load(struct control *control, const void *doc_value);
 
 #endif

@@ -281,18 +281,13 @@ static int same_user(int fd)
            (peer.uid == geteuid() || peer.uid == 0);
 }
 
-static void on_accept(void *arg, unsigned events)
+static struct client *client_new(struct control *control, int fd)
 {
-    struct control *control = arg;
-    int fd = accept4(control->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    struct client *c;
+    struct client *c = control->n_clients < CONTROL_CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
 
-    if (fd < 0)
-        return;
-    c = same_user(fd) && control->n_clients < CONTROL_CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
     if (!c) {
         close(fd);
-        return;
+        return NULL;
     }
     c->control = control;
     c->fd = fd;
@@ -302,6 +297,80 @@ static void on_accept(void *arg, unsigned events)
     list_append(&control->clients, &c->link);
     control->n_clients++;
     c->watch = loop_watch_new(node_loop(control->admin->node), fd, LOOP_READ, on_client, c);
+    return c;
+}
+
+static void on_accept(void *arg, unsigned events)
+{
+    struct control *control = arg;
+    int fd = accept4(control->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    if (fd >= 0 && same_user(fd))
+        client_new(control, fd);
+    else if (fd >= 0)
+        close(fd);
+}
+
+void control_save(struct control *control, struct pack *out)
+{
+    pack_array(out, control->n_clients);
+    list_each(it, &control->clients) {
+        struct client *c = list_of(it, struct client, link);
+
+        pack_map(out, 5);
+        pack_key_int(out, "fd", c->fd);
+        pack_key_bool(out, "closing", c->closing);
+        pack_str(out, "in");
+        pack_bin(out, c->in.data, c->in.len);
+        pack_str(out, "out");
+        pack_bin(out, c->out.data + c->written, c->out.len - c->written);
+        pack_str(out, "calls");
+        pack_array(out, c->n_calls);
+        list_each(jt, &c->calls) {
+            struct client_call *k = list_of(jt, struct client_call, link);
+
+            pack_array(out, 2);
+            pack_int(out, k->id);
+            pack_int(out, (int64_t)k->call);
+        }
+        fcntl(c->fd, F_SETFD, 0);
+    }
+}
+
+static void load_client(struct control *control, doc_value v)
+{
+    int fd = (int)doc_int(doc_get(v, "fd"), -1);
+    struct aiex_slice in = doc_bytes(doc_get(v, "in")), out = doc_bytes(doc_get(v, "out"));
+    doc_value calls = doc_get(v, "calls");
+    struct client *c;
+
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    c = client_new(control, fd);
+    if (!c)
+        return;
+    buf_add(&c->in, in.data, in.len);
+    buf_add(&c->out, out.data, out.len);
+    c->closing = doc_bool(doc_get(v, "closing"), 0);
+    for (size_t i = 0; i < doc_len(calls); i++) {
+        struct client_call *k = calloc(1, sizeof(*k));
+
+        if (!k)
+            return;
+        k->client = c;
+        k->id = doc_int(doc_at(doc_at(calls, i), 0), 0);
+        k->call = (uint64_t)doc_int(doc_at(doc_at(calls, i), 1), 0);
+        list_append(&c->calls, &k->link);
+        c->n_calls++;
+        endpoint_rebind(endpoint_of(c), k->call, on_answer, k);
+    }
+    if (c->out.len)
+        loop_watch_set(c->watch, LOOP_READ | LOOP_WRITE);
+}
+
+void control_load(struct control *control, const void *list)
+{
+    for (size_t i = 0; i < doc_len(list); i++)
+        load_client(control, doc_at(list, i));
 }
 
 struct control *control_new(struct admin *admin, const char *path, struct aiex_error *err)

@@ -361,3 +361,18 @@ void admin_free(struct admin *admin)
     watchers_free(admin);
     free(admin);
 }
+
+void admin_save(struct admin *admin, struct pack *out)
+{
+    pack_map(out, 2);
+    pack_str(out, "watchers");
+    watchers_save(admin, out);
+    pack_str(out, "clients");
+    control_save(admin->control, out);
+}
+
+void admin_resume(struct admin *admin, const void *v)
+{
+    watchers_load(admin, doc_get(v, "watchers"));
+    control_load(admin->control, doc_get(v, "clients"));
+}

@@ -152,3 +152,37 @@ void watchers_free(struct admin *admin)
     while (!list_empty(&admin->watchers))
         watcher_free(list_of(admin->watchers.next, struct watcher, link));
 }
+
+void watchers_save(struct admin *admin, struct pack *out)
+{
+    size_t n = 0;
+
+    list_each(it, &admin->watchers)
+        n++;
+    pack_array(out, n);
+    list_each(it, &admin->watchers) {
+        struct watcher *w = list_of(it, struct watcher, link);
+
+        pack_array(out, 3);
+        pack_int(out, (int64_t)w->id);
+        pack_str(out, w->topic);
+        pack_str(out, w->instance);
+    }
+}
+
+void watchers_load(struct admin *admin, const void *list)
+{
+    for (size_t i = 0; i < doc_len(list); i++) {
+        doc_value v = doc_at(list, i);
+        struct watcher *w = watcher_new(admin, (uint64_t)doc_int(doc_at(v, 0), 0));
+        struct bus_instance *in;
+
+        if (!w)
+            return;
+        doc_text(doc_at(v, 1), w->topic, sizeof(w->topic), "");
+        doc_text(doc_at(v, 2), w->instance, sizeof(w->instance), "");
+        in = w->instance[0] ? node_bus_instance(admin->node, w->instance) : NULL;
+        if (in)
+            bus_tap(in, on_tap, w);
+    }
+}

@@ -98,6 +98,17 @@ const struct bus_instance_stats *bus_instance_stats(const struct bus_instance *i
 void bus_each_name(struct bus *bus,
                    void (*fn)(void *arg, const char *name, int group, const char *holder), void *arg);
 
+/* ---- For a host that executes a new image of itself (save.c) ---- */
+
+/* A number of the owner's that names the port in what is saved; never 0. */
+void bus_port_key(struct bus_port *port, uint32_t key);
+struct pack;
+/* Writes names, calls, bindings and subscriptions down. Waiting events are dropped and counted. */
+void bus_save(struct bus *bus, struct pack *out);
+/* Into a fresh bus in which ports (with their keys) and instances (by name) exist again. Calls whose
+ * instance is gone end with `unavailable`. 0, -EPROTO, -ENOMEM. */
+int bus_load(struct bus *bus, const void *doc_value);
+
 struct bus_stats {
     uint64_t calls, casts, events, deliveries, events_dropped, timeouts, violations, redispatched;
     uint32_t open_calls, ports, instances, names;

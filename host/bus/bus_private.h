@@ -85,6 +85,7 @@ struct bus_port {
     unsigned n_patterns;
     struct fan *fans; /* by topic number of this publisher */
     struct held_list events;
+    uint32_t key;
     uint32_t events_missed;
     int broken;
 };
@@ -138,6 +139,8 @@ struct bus {
 };
 
 /* call.c */
+/* The entry of a slot, made with all before it. NULL: no memory. */
+struct call *call_at(struct bus *bus, uint32_t slot);
 struct call *call_new(struct bus *bus);
 void call_free(struct call *c);
 static inline uint32_t call_id(const struct call *c)
@@ -177,6 +180,9 @@ struct bus_instance *bus_resolve(struct bus *bus, const char *service);
 void registry_join(struct bus_port *port, const struct record *head, const uint8_t *body);
 void registry_port_gone(struct bus_port *port);
 void registry_instance_gone(struct bus_instance *instance);
+
+/* Takes a name for an instance; port NULL = its own name. 0 or -1. */
+int registry_hold(struct bus_instance *instance, struct bus_port *port, const char *name, int group);
 
 /* event.c */
 void event_subscribe(struct bus_port *port, const struct record *head, const uint8_t *body);

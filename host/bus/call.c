@@ -108,6 +108,16 @@ struct call *call_new(struct bus *bus)
     return c;
 }
 
+struct call *call_at(struct bus *bus, uint32_t slot)
+{
+    while (bus->n_calls <= slot) {
+        bus->n_free = 0; /* grow, do not reuse: the caller makes the free list anew */
+        if (!call_new(bus))
+            return NULL;
+    }
+    return bus->calls[slot];
+}
+
 struct call *call_by_id(struct bus *bus, uint32_t id)
 {
     uint32_t slot = id & 0xffff;

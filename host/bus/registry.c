@@ -76,7 +76,7 @@ struct bus_instance *bus_resolve(struct bus *bus, const char *service)
     return s->n_members == 1 ? s->members[0].instance : choose(s);
 }
 
-static int join(struct bus_instance *instance, struct bus_port *port, const char *name, int group)
+int registry_hold(struct bus_instance *instance, struct bus_port *port, const char *name, int group)
 {
     struct service *s = service_get(instance->bus, name, group);
 
@@ -113,7 +113,7 @@ void registry_join(struct bus_port *port, const struct record *head, const uint8
         port_violation(port, "joined a name that is not one");
         return;
     }
-    join(port->instances[index], port, name, !!(head->status & AIEX_NAME_GROUP));
+    registry_hold(port->instances[index], port, name, !!(head->status & AIEX_NAME_GROUP));
 }
 
 /* Takes members out for which `instance` and/or `port` match (NULL matches all but own names). */
@@ -159,7 +159,7 @@ struct bus_instance *bus_instance_new(struct bus *bus, const char *name,
     list_init(&in->waiting);
     list_append(&bus->instances, &in->link);
     /* its own name never leaves with a port */
-    if (join(in, NULL, name, 0) < 0) {
+    if (registry_hold(in, NULL, name, 0) < 0) {
         list_remove(&in->link);
         free(in);
         return NULL;

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "channel/fdpass.h"
+#include "wire/pack.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -321,4 +322,73 @@ uint64_t cell_rss_bytes(const struct cell *cell)
         pages = 0;
     fclose(f);
     return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void inherit(struct cell *cell, const struct channel_state *state, int on)
+{
+    int fds[6] = {state->fds.memory, state->fds.wake[0], state->fds.wake[1], cell->control, cell->output,
+                  cell->pidfd};
+
+    for (int i = 0; i < 6; i++)
+        fcntl(fds[i], F_SETFD, on ? 0 : FD_CLOEXEC);
+}
+
+int cell_save(struct cell *cell, struct pack *out)
+{
+    struct channel_state state;
+
+    if (!cell->pid || channel_save(cell->channel, &state) < 0)
+        return -EBUSY;
+    pack_map(out, 7);
+    pack_str(out, "channel");
+    pack_bin(out, &state, sizeof(state));
+    pack_key_int(out, "control", cell->control);
+    pack_key_int(out, "output", cell->output);
+    pack_key_int(out, "pidfd", cell->pidfd);
+    pack_key_int(out, "pid", cell->pid);
+    pack_key_int(out, "hang_ms", cell->hang_ms);
+    pack_key_int(out, "started_ms", (int64_t)cell->started_ms);
+    inherit(cell, &state, 1);
+    return 0;
+}
+
+void cell_keep(struct cell *cell)
+{
+    struct channel_state state;
+
+    if (channel_save(cell->channel, &state) == 0)
+        inherit(cell, &state, 0);
+}
+
+int cell_load(const struct cell_env *env, const void *v, const struct cell_ops *ops, void *arg,
+              struct cell **ret)
+{
+    struct aiex_slice block = doc_bytes(doc_get(v, "channel"));
+    struct cell *cell = calloc(1, sizeof(*cell));
+    struct channel_state state;
+    int r = -EPROTO;
+
+    if (!cell || block.len != sizeof(state)) {
+        free(cell);
+        return cell ? -EPROTO : -ENOMEM;
+    }
+    memcpy(&state, block.data, sizeof(state));
+    *cell = (struct cell){.env = *env, .ops = *ops, .arg = arg,
+                          .control = (int)doc_int(doc_get(v, "control"), -1),
+                          .output = (int)doc_int(doc_get(v, "output"), -1),
+                          .pidfd = (int)doc_int(doc_get(v, "pidfd"), -1),
+                          .pid = (int)doc_int(doc_get(v, "pid"), 0),
+                          .hang_ms = (uint32_t)doc_int(doc_get(v, "hang_ms"), 0),
+                          .started_ms = (uint64_t)doc_int(doc_get(v, "started_ms"), 0)};
+    inherit(cell, &state, 0);
+    cell->channel = channel_load(env->hub, &state, 0, &(struct channel_ops){on_record, on_broken}, cell, &r);
+    if (!cell->channel) {
+        free(cell);
+        return r;
+    }
+    cell->control_watch = loop_watch_new(env->loop, cell->control, LOOP_READ, on_control, cell);
+    cell->output_watch = loop_watch_new(env->loop, cell->output, LOOP_READ, on_output, cell);
+    cell->pid_watch = loop_watch_new(env->loop, cell->pidfd, LOOP_READ, on_exit_event, cell);
+    *ret = cell;
+    return 0;
 }

@@ -59,6 +59,17 @@ void cell_watch(struct cell *cell, uint64_t now_ms);
 /* Resident bytes now, 0 when unknown. */
 uint64_t cell_rss_bytes(const struct cell *cell);
 
+/* ---- For a host that executes a new image of itself ---- */
+
+struct pack;
+/* -EBUSY: the process has not appeared yet, or records wait for room in its ring. Descriptors are
+ * made to survive execve(). */
+int cell_save(struct cell *cell, struct pack *out);
+/* Undoes that when execve() failed. */
+void cell_keep(struct cell *cell);
+int cell_load(const struct cell_env *env, const void *doc_value, const struct cell_ops *ops, void *arg,
+              struct cell **ret);
+
 #define CELL_RING_DEFAULT (256u * 1024u)
 
 #endif

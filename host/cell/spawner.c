@@ -297,6 +297,11 @@ void spawner_forget(struct spawner *sp, void *arg)
         }
 }
 
+int spawner_busy(const struct spawner *sp)
+{
+    return !list_empty(&sp->owed) || !list_empty(&sp->ready);
+}
+
 int spawner_has_zygote(const struct spawner *sp)
 {
     return sp->zygote_pid > 0;

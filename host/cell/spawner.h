@@ -31,6 +31,8 @@ int spawner_start(struct spawner *sp, struct aiex_slice message, const int *fds,
                   spawner_made_fn made, void *arg);
 /* The caller of an unfinished spawner_start() goes away: the process is killed when it appears. */
 void spawner_forget(struct spawner *sp, void *arg);
+/* Orders that are not done yet. */
+int spawner_busy(const struct spawner *sp);
 int spawner_has_zygote(const struct spawner *sp);
 int spawner_zygote_pid(const struct spawner *sp);
 /* Ends the zygote for good, e.g. before the host executes a new version of itself. */

@@ -282,6 +282,11 @@ void channel_flush(struct channel *ch)
     }
 }
 
+void channel_push(struct channel *ch)
+{
+    channel_flush(ch);
+}
+
 int channel_pending(struct channel *ch)
 {
     if (ch->broken)

@@ -60,6 +60,8 @@ void channel_free(struct channel *ch);
  * UINT64_MAX. 0, -ENOBUFS (nothing was sent), -EPIPE (broken). */
 int channel_send(struct channel *ch, const struct record *head, const void *body, size_t len,
                  uint64_t *ret_pos);
+/* Publishes what was sent and wakes the peer now, without waiting for the hub's turn. */
+void channel_push(struct channel *ch);
 /* Bytes that wait in the queue. */
 size_t channel_queued(const struct channel *ch);
 void channel_queue_max(struct channel *ch, size_t bytes);

@@ -137,7 +137,7 @@ struct served *endpoint_served_of(struct endpoint *ep, uint64_t id)
 }
 
 /* The entry for a request the host numbered; its slot may hold a finished call's memory. */
-static struct served *remote_entry(struct endpoint *ep, uint32_t id)
+struct served *endpoint_served_at(struct endpoint *ep, uint32_t id)
 {
     uint32_t slot = id & 0xffff;
     struct served *s;
@@ -229,7 +229,7 @@ void endpoint_dispatch(struct endpoint *ep, struct served *s, const char *servic
 static int on_request(struct endpoint *ep, const struct record *head, const uint8_t *body)
 {
     uint32_t id = record_id_low(head);
-    struct served *s = remote_entry(ep, id);
+    struct served *s = endpoint_served_at(ep, id);
     const struct name *name;
     struct aiex_slice whole = {body, head->len};
 

@@ -58,6 +58,16 @@ int endpoint_unsubscribe(struct endpoint *ep, unsigned instance, const char *top
 /* Calls being served by an instance (UINT_MAX: by all): drain waits for 0. */
 unsigned endpoint_serving(const struct endpoint *ep, unsigned instance);
 
+/* ---- For a host that executes a new image of itself (endpoint_save.c) ---- */
+
+/* 1 when no body is half read, so that the books can be written down. */
+int endpoint_quiet(const struct endpoint *ep);
+struct pack;
+void endpoint_save(const struct endpoint *ep, struct pack *out);
+/* Takes the books over; the callbacks of open calls are set by endpoint_rebind(). 0, -EPROTO. */
+int endpoint_load(struct endpoint *ep, const void *doc_value);
+int endpoint_rebind(struct endpoint *ep, uint64_t call, aiex_answer_fn fn, void *arg);
+
 /* 1 if `topic` falls under `pattern`: equal, or "a.*" and below a. */
 int endpoint_topic_matches(const char *pattern, const char *topic);
 /* A pattern or topic that may be used: dotted words, optional ".*" or "*" at the end. */

@@ -82,6 +82,8 @@ struct out *endpoint_out_of(struct endpoint *ep, uint64_t call);
 struct out *endpoint_out_new(struct endpoint *ep);
 void endpoint_out_release(struct endpoint *ep, struct out *o);
 struct served *endpoint_served_of(struct endpoint *ep, uint64_t id);
+/* The entry for an id of the host, made when missing. NULL: no memory. */
+struct served *endpoint_served_at(struct endpoint *ep, uint32_t id);
 void endpoint_served_release(struct endpoint *ep, struct served *s);
 
 /* Hands a whole request to its instance and judges the result. */

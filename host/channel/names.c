@@ -81,6 +81,14 @@ int names_out_get(struct names_out *n, const char *service, const char *method, 
     return (int)n->n - 1;
 }
 
+const char *names_out_text(const struct names_out *n, unsigned number, size_t *ret_len)
+{
+    if (number >= n->n)
+        return NULL;
+    *ret_len = n->entries[number]->len;
+    return n->entries[number]->text;
+}
+
 struct names_in {
     struct entry *entries[NAMES_MAX];
 };
@@ -118,4 +126,12 @@ int names_in_define(struct names_in *n, unsigned number, const void *text, size_
 const struct name *names_in_get(const struct names_in *n, unsigned number)
 {
     return number < NAMES_MAX && n->entries[number] ? &n->entries[number]->name : NULL;
+}
+
+const char *names_in_text(const struct names_in *n, unsigned number, size_t *ret_len)
+{
+    if (number >= NAMES_MAX || !n->entries[number])
+        return NULL;
+    *ret_len = n->entries[number]->len;
+    return n->entries[number]->text;
 }

@@ -30,12 +30,17 @@ void names_out_free(struct names_out *n);
 int names_out_get(struct names_out *n, const char *service, const char *method, int *ret_new,
                   char text[NAME_TEXT_MAX], size_t *ret_len);
 
+/* Text of a number (with its 0 inside), NULL past the last; for saving. */
+const char *names_out_text(const struct names_out *n, unsigned number, size_t *ret_len);
+
 /* Receiver: number -> names. */
 struct names_in;
 struct names_in *names_in_new(void);
 void names_in_free(struct names_in *n);
 /* 0, -EINVAL (number or text out of bounds, defined twice), -ENOMEM. */
 int names_in_define(struct names_in *n, unsigned number, const void *text, size_t len);
+/* The same for the receiver's table; numbers may have gaps (NULL), NAMES_MAX ends it. */
+const char *names_in_text(const struct names_in *n, unsigned number, size_t *ret_len);
 /* NULL when not defined. */
 const struct name *names_in_get(const struct names_in *n, unsigned number);
 

@@ -287,3 +287,25 @@ void apply_config(struct node *node, struct config *config)
     config_diff_done(&diff);
     config_free(old);
 }
+
+void apply_adopt(struct node *node, struct config *config)
+{
+    node->config = config;
+    apply_settings(node, config);
+    for (size_t i = 0; i < config->n_cells; i++) {
+        const struct config_cell *cell = &config->cells[i];
+        int number = supervise_find(node->supervisor, cell->name);
+        struct unit *unit = number < 0 ? NULL : unit_new(node, cell->name);
+
+        if (!unit)
+            continue;
+        unit->number = number;
+        limits_set(unit, cell);
+        for (size_t k = 0; k < config->n_instances; k++) {
+            const struct config_instance *c = &config->instances[k];
+
+            if (c->keys.enabled && !strcmp(c->keys.cell, cell->name) && !is_removed(node, c->name))
+                instance_set(node, unit, c);
+        }
+    }
+}

@@ -124,6 +124,7 @@ struct inside *inside_new(struct bus *bus, const char *node)
         inside_free(in);
         return NULL;
     }
+    bus_port_key(in->port, INSIDE_KEY);
     return in;
 }
 

@@ -21,6 +21,8 @@ void inside_free(struct inside *in);
 /* A part of the host, under a name; message may be NULL (only calls). Index or negative errno. */
 int inside_add(struct inside *in, const char *name, inside_message_fn message, void *arg);
 struct endpoint *inside_endpoint(struct inside *in);
+/* For re-exec: the endpoint's books. The port's key is INSIDE_KEY. */
+#define INSIDE_KEY UINT32_MAX
 /* Hands over what came. 1 = something did. */
 int inside_turn(struct inside *in);
 

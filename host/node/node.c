@@ -64,6 +64,8 @@ static int on_turn(void *arg)
     list_each_safe(it, next, &node->units)
         list_each_safe(jt, jnext, &list_of(it, struct unit, link)->processes)
             process_check_drained(list_of(jt, struct process, link));
+    if (node->upgrade && !did)
+        takeover_try(node);
     return did;
 }
 
@@ -123,12 +125,12 @@ static void set_paths(struct node *node, const struct node_options *o)
     snprintf(node->plugin_dir, sizeof(node->plugin_dir), "%s", o->plugin_dir);
     snprintf(node->runner, sizeof(node->runner), "%s/aiex-runner", o->bin_dir);
     snprintf(node->http_module, sizeof(node->http_module), "%s/aiex_http.so", o->lib_dir);
-    node->lock_fd = node->settings_fd = -1;
+    node->lock_fd = node->settings_fd = node->settings_reader = -1;
     list_init(&node->units);
     list_init(&node->known);
 }
 
-static int make_parts(struct node *node, struct aiex_error *err)
+static int make_parts(struct node *node, int settings_fd, struct aiex_error *err)
 {
     struct bus_limits limits = {30000, CALLS_PER_PORT, CALLS_WAITING, EVENTS_WAITING};
     uint64_t seed = clock_ns();
@@ -142,9 +144,12 @@ static int make_parts(struct node *node, struct aiex_error *err)
     node->actions = calloc(1, sizeof(*node->actions));
     node->listeners = listeners_new();
     node->inside = node->bus ? inside_new(node->bus, "") : NULL;
-    node->settings_fd = settings_page_make(&node->settings);
+    node->settings_fd = settings_fd >= 0 ? settings_fd : settings_page_make(&node->settings);
+    if (settings_fd >= 0)
+        node->settings = settings_page_adopt(settings_fd);
+    node->settings_reader = node->settings_fd >= 0 ? settings_page_reader(node->settings_fd) : -1;
     if (!node->hub || !node->bus || !node->supervisor || !node->actions || !node->listeners ||
-        !node->inside || node->settings_fd < 0)
+        !node->inside || !node->settings || node->settings_reader < 0)
         return fail(err, -ENOMEM, "no memory or descriptors for the host's own tables");
     node->tick = loop_timer_new(node->loop, on_tick, node);
     node->watch = loop_timer_new(node->loop, on_watch, node);
@@ -154,7 +159,8 @@ static int make_parts(struct node *node, struct aiex_error *err)
     return 0;
 }
 
-struct node *node_new(const struct node_options *options, struct aiex_error *err)
+struct node *node_make(const struct node_options *options, int lock_fd, int settings_fd,
+                       struct aiex_error *err)
 {
     struct node *node = calloc(1, sizeof(*node));
 
@@ -162,11 +168,17 @@ struct node *node_new(const struct node_options *options, struct aiex_error *err
         return NULL;
     set_paths(node, options);
     node->started_ms = clock_ms();
-    if (lock_data(node, err) < 0 || make_parts(node, err) < 0) {
+    node->lock_fd = lock_fd;
+    if ((lock_fd < 0 && lock_data(node, err) < 0) || make_parts(node, settings_fd, err) < 0) {
         node_free(node);
         return NULL;
     }
     return node;
+}
+
+struct node *node_new(const struct node_options *options, struct aiex_error *err)
+{
+    return node_make(options, -1, -1, err);
 }
 
 void node_free(struct node *node)
@@ -190,6 +202,9 @@ void node_free(struct node *node)
     settings_page_unmap(node->settings);
     if (node->settings_fd >= 0)
         close(node->settings_fd);
+    if (node->settings_reader >= 0)
+        close(node->settings_reader);
+    node_takeover_done(node);
     if (node->lock_fd >= 0)
         close(node->lock_fd);
     loop_free(node->loop);
@@ -198,7 +213,7 @@ void node_free(struct node *node)
 
 /* ---- Configuration ---- */
 
-static void set_watch(struct node *node)
+void node_set_watch(struct node *node)
 {
     uint64_t least = 500;
 
@@ -220,6 +235,15 @@ static int wants_http(const struct config *config)
     return 0;
 }
 
+int node_spawner(struct node *node, const struct config *config)
+{
+    if (!node->spawner)
+        node->spawner = spawner_new(node->loop, node->runner,
+                                    config->host.preload_http && wants_http(config) ? node->http_module : "",
+                                    (int)config->host.zygote);
+    return node->spawner ? 0 : -ENOMEM;
+}
+
 int node_configure(struct node *node, struct report *report)
 {
     struct config *config = NULL;
@@ -231,17 +255,13 @@ int node_configure(struct node *node, struct report *report)
         config_free(config);
         return r;
     }
-    if (!node->spawner)
-        node->spawner = spawner_new(node->loop, node->runner,
-                                    config->host.preload_http && wants_http(config) ? node->http_module : "",
-                                    (int)config->host.zygote);
-    if (!node->spawner) {
+    if (node_spawner(node, config) < 0) {
         config_free(config);
         return -ENOMEM;
     }
     node->n_removed = 0;
     apply_config(node, config);
-    set_watch(node);
+    node_set_watch(node);
     return 0;
 }
 

@@ -53,6 +53,26 @@ uint64_t node_uptime_ms(const struct node *node);
 /* 1 when every enabled permanent instance is up; else the first that is not, with why. */
 int node_ready(struct node *node, char *why, size_t size);
 
+/* ---- Executing a new image of the host (takeover.c) ----
+ * The old image writes everything down into a memory file and executes the new one, which takes
+ * cells, rings, sockets and calls over: no cell notices, no call is lost. */
+
+/* Begins: as soon as the node is quiet (a few turns), `save` of the rooms above is called and the
+ * program is executed again with --takeover. -EBUSY while one is under way; -EINVAL with a reason
+ * when the configuration on disk differs from the running one or the program can not take over. */
+struct pack;
+typedef void (*node_save_fn)(void *arg, struct pack *out);
+int node_upgrade(struct node *node, const char *program, char *const argv[], node_save_fn save,
+                 void *arg, struct aiex_error *err);
+/* In the new image, instead of node_new() + node_configure(). */
+struct node *node_takeover(const struct node_options *options, int state_fd, struct aiex_error *err);
+/* After the parts of the host were added again: calls and names. ret_above is what `save` wrote,
+ * valid until node_takeover_done(). */
+int node_resume(struct node *node, const void **ret_above, struct aiex_error *err);
+void node_takeover_done(struct node *node);
+/* Printed by --state-version: images with the same number understand each other. */
+#define NODE_STATE_VERSION 1
+
 /* What `aiex plugin list` shows of one instance. Texts live until the next loop turn. */
 struct node_instance_info {
     const char *name, *plugin, *kind, *version, *summary, *cell, *state, *state_why, *last_exit;

@@ -99,6 +99,9 @@ struct node {
     void *on_state_arg;
     int (*on_turn)(void *arg);
     void *on_turn_arg;
+    struct upgrade *upgrade; /* under way, takeover.c */
+    struct takeover *takeover;
+    int settings_reader;
 };
 
 /* unit.c */
@@ -113,6 +116,8 @@ void unit_arm(struct node *node);
 void unit_unbind(struct unit *unit, enum bus_serving serving, const char *why);
 
 /* process.c */
+int process_save(struct process *p, struct pack *out);
+int process_load(struct unit *unit, const void *doc_value);
 int process_start(struct unit *unit, uint32_t inc);
 struct process *process_find(struct node *node, uint32_t inc);
 void process_switch(struct process *p);
@@ -131,7 +136,18 @@ void plugins_probe_all(struct node *node, const char *const *names, size_t n);
 void plugins_forget(struct node *node);
 void plugins_path(struct node *node, const char *plugin, char *out, size_t size);
 
+/* takeover.c */
+void takeover_try(struct node *node);
+
+/* node.c */
+struct node *node_make(const struct node_options *options, int lock_fd, int settings_fd,
+                       struct aiex_error *err);
+int node_spawner(struct node *node, const struct config *config);
+void node_set_watch(struct node *node);
+
 /* apply.c */
+/* Makes units and their instances without starting anything; for units that run already. */
+void apply_adopt(struct node *node, struct config *config);
 int apply_load(struct node *node, struct config **ret, struct report *report);
 void apply_config(struct node *node, struct config *config);
 

@@ -208,12 +208,13 @@ static void fill_instance(struct node_instance *in, const struct config_instance
         options[ret->n_options++] = (struct start_option){c->options[i].name, c->options[i].text};
 }
 
+static const struct cell_ops cell_ops = {on_record, on_broken, on_hung, on_output, on_listen, on_exited};
+static const struct bus_port_ops port_ops = {port_send, port_queued, port_violation};
+
 int process_start(struct unit *unit, uint32_t inc)
 {
-    static const struct cell_ops ops = {on_record, on_broken, on_hung, on_output, on_listen, on_exited};
-    static const struct bus_port_ops port_ops = {port_send, port_queued, port_violation};
     struct node *node = unit->node;
-    struct cell_env env = {node->loop, node->hub, node->spawner, node->settings_fd};
+    struct cell_env env = {node->loop, node->hub, node->spawner, node->settings_reader};
     struct start_instance instances[START_INSTANCES_MAX];
     struct start start = {.cell = unit->name,
                           .node = node->config->host.node,
@@ -247,9 +248,10 @@ int process_start(struct unit *unit, uint32_t inc)
     p->port = bus_port_new(node->bus, &port_ops, p);
     if (!p->port)
         goto failed;
+    bus_port_key(p->port, inc);
     for (unsigned i = 0; i < p->n_instances; i++)
         bus_port_instance(p->port, i, p->instances[i]);
-    r = cell_new(&env, &start, unit->hang_ms, &ops, p, &p->cell);
+    r = cell_new(&env, &start, unit->hang_ms, &cell_ops, p, &p->cell);
     if (r < 0)
         goto failed;
     list_append(&unit->processes, &p->link);
@@ -261,6 +263,79 @@ failed:
     free(p);
     free(options);
     return r;
+}
+
+int process_save(struct process *p, struct pack *out)
+{
+    int r;
+
+    pack_map(out, 12);
+    pack_key_int(out, "inc", p->inc);
+    pack_key_bool(out, "serving", p->unit->serving == p);
+    pack_key_bool(out, "draining", p->draining);
+    pack_key_bool(out, "told_drained", p->told_drained);
+    pack_key_int(out, "killed_for", p->killed_for);
+    pack_key_int(out, "limit_ms", p->limit_ms);
+    pack_key_int(out, "ready_ms", (int64_t)p->ready_ms);
+    pack_key_str(out, "detail", p->detail);
+    pack_key_str(out, "fault", p->fault);
+    pack_key_str(out, "sandbox", p->sandbox ? p->sandbox : "");
+    pack_str(out, "instances");
+    pack_array(out, p->n_instances);
+    for (unsigned i = 0; i < p->n_instances; i++)
+        pack_str(out, p->instances[i] ? bus_instance_name(p->instances[i]) : "");
+    pack_str(out, "cell");
+    r = cell_save(p->cell, out);
+    return r < 0 ? r : 0;
+}
+
+int process_load(struct unit *unit, const void *v)
+{
+    struct node *node = unit->node;
+    struct cell_env env = {node->loop, node->hub, node->spawner, node->settings_reader};
+    struct process *p = calloc(1, sizeof(*p));
+    struct aiex_slice sandbox = doc_bytes(doc_get(v, "sandbox"));
+    doc_value instances = doc_get(v, "instances");
+    char name[64];
+    int r;
+
+    if (!p)
+        return -ENOMEM;
+    p->unit = unit;
+    p->inc = (uint32_t)doc_int(doc_get(v, "inc"), 0);
+    p->draining = doc_bool(doc_get(v, "draining"), 0);
+    p->told_drained = doc_bool(doc_get(v, "told_drained"), 0);
+    p->killed_for = (enum supervise_why)doc_int(doc_get(v, "killed_for"), 0);
+    p->limit_ms = (uint32_t)doc_int(doc_get(v, "limit_ms"), 0);
+    p->ready_ms = (uint64_t)doc_int(doc_get(v, "ready_ms"), 0);
+    doc_text(doc_get(v, "detail"), p->detail, sizeof(p->detail), "");
+    doc_text(doc_get(v, "fault"), p->fault, sizeof(p->fault), "");
+    p->sandbox = strndup(sandbox.data ? (const char *)sandbox.data : "", sandbox.len);
+    list_init(&p->link);
+    p->port = bus_port_new(node->bus, &port_ops, p);
+    if (!p->port) {
+        free(p->sandbox);
+        free(p);
+        return -ENOMEM;
+    }
+    bus_port_key(p->port, p->inc);
+    for (size_t i = 0; i < doc_len(instances) && i < START_INSTANCES_MAX; i++) {
+        doc_text(doc_at(instances, i), name, sizeof(name), "");
+        p->instances[i] = name[0] ? bus_instance_find(node->bus, name) : NULL;
+        bus_port_instance(p->port, (unsigned)i, p->instances[i]);
+        p->n_instances++;
+    }
+    r = cell_load(&env, doc_get(v, "cell"), &cell_ops, p, &p->cell);
+    if (r < 0) {
+        bus_port_dead(p->port, NULL, "the new host could not take it over");
+        free(p->sandbox);
+        free(p);
+        return r;
+    }
+    list_append(&unit->processes, &p->link);
+    if (doc_bool(doc_get(v, "serving"), 0))
+        unit->serving = p;
+    return 0;
 }
 
 void process_switch(struct process *p)

@@ -28,7 +28,7 @@ static _Noreturn void give_up(int instance, int r, const char *text)
         runner_send(&self,
                     &(struct record){.kind = RECORD_FAULT, .status = code, .aux = (uint32_t)instance}, text,
                     strlen(text));
-        loop_once(self.loop, 0); /* publishes */
+        channel_push(self.channel);
     } else {
         fprintf(stderr, "%s\n", text);
     }
@@ -123,8 +123,10 @@ static _Noreturn void finish(void)
 
         if (in->self && in->plugin->destroy)
             in->plugin->destroy(in->self);
+        if (self.http_close && (in->start->needs & AIEX_NEED_HTTP))
+            self.http_close(&in->host);
     }
-    loop_once(self.loop, 0); /* last records out */
+    channel_push(self.channel);
     _exit(AIEX_EXIT_DONE);
 }
 
@@ -265,6 +267,10 @@ static void open_http(struct instance *in)
     char text[700];
     void *symbol;
 
+    for (size_t i = 0; i < in->start->n_options; i++)
+        if (!strncmp(in->start->options[i].text, "https://", 8))
+            env.flags = AIEX_HTTP_ENV_TLS; /* certificates are read while files can be */
+
     if (!self.http_library)
         self.http_library = dlopen(self.start.http_module, RTLD_NOW | RTLD_LOCAL);
     symbol = self.http_library ? dlsym(self.http_library, AIEX_HTTP_OPEN) : NULL;
@@ -273,6 +279,8 @@ static void open_http(struct instance *in)
         give_up((int)in->index, -EINVAL, text);
     }
     memcpy(&open_fn, &symbol, sizeof(open_fn));
+    symbol = dlsym(self.http_library, AIEX_HTTP_CLOSE);
+    memcpy(&self.http_close, &symbol, sizeof(self.http_close));
     self.http = open_fn(&in->host, &env, &err);
     if (!self.http)
         give_up((int)in->index, -EINVAL, err.text);

@@ -56,6 +56,7 @@ struct runner {
     pthread_t thread;
     const void *settings; /* mapped page */
     const struct aiex_http *http;
+    void (*http_close)(const struct aiex_host *host);
     void *http_library;
 };
 

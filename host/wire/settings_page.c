@@ -2,36 +2,44 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#ifndef F_SEAL_FUTURE_WRITE
-#define F_SEAL_FUTURE_WRITE 0x0010
-#endif
-
 int settings_page_make(struct settings_page **ret)
 {
     int fd = memfd_create("aiex-settings", MFD_CLOEXEC | MFD_ALLOW_SEALING), r;
-    void *page;
+    struct settings_page *page;
 
     if (fd < 0)
         return -errno;
-    if (ftruncate(fd, sizeof(struct settings_page)) < 0)
-        goto failed;
-    page = mmap(NULL, sizeof(struct settings_page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (page == MAP_FAILED)
-        goto failed;
-    if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) < 0) {
-        munmap(page, sizeof(struct settings_page));
-        goto failed;
+    if (ftruncate(fd, sizeof(struct settings_page)) < 0 ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0 ||
+        !(page = settings_page_adopt(fd))) {
+        r = -errno;
+        close(fd);
+        return r;
     }
     *ret = page;
     return fd;
-failed:
-    r = -errno;
-    close(fd);
-    return r;
+}
+
+struct settings_page *settings_page_adopt(int fd)
+{
+    void *page = mmap(NULL, sizeof(struct settings_page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    return page == MAP_FAILED ? NULL : page;
+}
+
+int settings_page_reader(int fd)
+{
+    char path[64];
+    int reader;
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    reader = open(path, O_RDONLY | O_CLOEXEC);
+    return reader < 0 ? -errno : reader;
 }
 
 const struct settings_page *settings_page_map(int fd)

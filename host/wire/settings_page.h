@@ -1,6 +1,7 @@
 /*
  * settings_page.h - hot values in shared memory: one page file that the host writes
- * and every cell maps read-only (sealed: no cell can map it writable).
+ * and every cell maps read-only. Cells get a descriptor that was opened for reading, so
+ * that they can not map it writable; the sandbox keeps them from opening it again.
  *
  * Slots are never moved or reused for another name while the host lives, so a reader
  * may keep the address of a value. A whole number is one aligned 64-bit word; texts
@@ -30,8 +31,12 @@ struct settings_page {
     struct setting_slot slots[SETTINGS_SLOTS];
 };
 
-/* Makes the file and maps it writable. Descriptor or negative errno. */
+/* Makes the file and maps it writable. The writable descriptor or negative errno. */
 int settings_page_make(struct settings_page **ret);
+/* Maps a writable descriptor again (a new image of the host). NULL on failure. */
+struct settings_page *settings_page_adopt(int fd);
+/* A descriptor of the same file that only reads; the caller's. Negative errno. */
+int settings_page_reader(int fd);
 /* Maps a descriptor read-only; NULL on failure. */
 const struct settings_page *settings_page_map(int fd);
 void settings_page_unmap(const struct settings_page *page);

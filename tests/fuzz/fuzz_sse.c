@@ -2,6 +2,7 @@
  * fuzz_sse.c - the SSE splitter on hostile bytes. The first input byte chooses how the
  * rest is cut; the events must be those of the uncut bytes.
  */
+/* link: aiex_sdk_sse */
 #include <aiex_sse.h>
 #include <stdlib.h>
 #include <string.h>

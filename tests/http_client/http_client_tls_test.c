@@ -165,6 +165,33 @@ static void untrusted(void)
     rig_close(&rig);
 }
 
+/* After open() no file is needed, as in a sealed cell; with the store made ready and without. */
+static void files_are_gone(void)
+{
+    char away[80];
+    pid_t pid;
+
+    make_certificates();
+    rig_open(&rig, cert); /* the process has read the bundle */
+    rig_close(&rig);
+    snprintf(away, sizeof(away), "%s.away", cert);
+    for (int ready = 0; ready < 2; ready++) {
+        if (!ready)
+            CU_ASSERT_EQUAL(rename(cert, away), 0);
+        rig_open(&rig, cert);
+        if (ready)
+            CU_ASSERT_EQUAL(rename(cert, away), 0);
+        served = away;
+        pid = begin("localhost", 0, 1, OK_HEAD(2) "ok");
+        CU_ASSERT_TRUE(wait_end(&s));
+        CU_ASSERT_EQUAL(s.result, AIEX_HTTP_OK);
+        finish(pid);
+        served = cert;
+        rig_close(&rig);
+        CU_ASSERT_EQUAL(rename(away, cert), 0);
+    }
+}
+
 static void not_tls(void)
 {
     struct aiex_http_request q;
@@ -245,6 +272,7 @@ const struct test_case tests[] = {
     {"trusted", trusted},
     {"wrong_name", wrong_name},
     {"untrusted", untrusted},
+    {"files_are_gone", files_are_gone},
     {"not_tls", not_tls},
     {"pause_in_the_middle", pause_in_the_middle},
     {"cut_inside_tls", cut_inside_tls},

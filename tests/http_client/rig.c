@@ -47,9 +47,11 @@ static void listen_on_loopback(struct rig *rig)
 void rig_open(struct rig *rig, const char *ca)
 {
     struct aiex_http_env env = {.struct_size = sizeof(env), .ca_file = ca, .user_agent = "rig"};
+
     aiex_http_open_fn open_fn = (aiex_http_open_fn)symbol(AIEX_HTTP_OPEN);
     struct aiex_error err = {""};
 
+    env.flags = ca ? AIEX_HTTP_ENV_TLS : 0;
     memset(rig, 0, sizeof(*rig));
     rig->fake = aiex_fake_host_new("provider_test");
     rig->host = aiex_fake_host_table(rig->fake);

@@ -5,6 +5,7 @@
  *   url.c       "https://host:1/x?y" -> parts
  *   request.c   a request: its bytes, its place in the table, how it ends
  *   answer.c    what comes in: head, body, pause, decoding, completeness
+ *   trust.c     which certificates are believed
  *   gzip.c      Content-Encoding: gzip, with limits
  *   conn.c      a connection: sending, reading, watch, the idle pool
  *   connect.c   making one: names, libcurl's CONNECT_ONLY in a multi handle
@@ -58,7 +59,8 @@ void deadline_drop(struct client *cl, struct deadline *d);
 /* What the whole process shares. */
 struct module {
     struct list clients;
-    uint8_t *ca; /* PEM */
+    char *ca_path;
+    uint8_t *ca; /* what it holds: PEM */
     size_t n_ca;
     uint8_t in[READ_BYTES];  /* where every read lands */
     uint8_t out[READ_BYTES]; /* where every decompression lands */
@@ -71,6 +73,7 @@ struct client {
     const struct aiex_host *host;
     char user_agent[128];
     CURLM *multi;
+    int store_ready; /* multi holds the parsed certificates */
     uint64_t curl_timer;
     /* Requests by slot; a free slot's generation is what its next id will carry. */
     struct request **slots;
@@ -164,6 +167,13 @@ void connect_done(struct client *cl);
 void connect_start(struct conn *c);
 /* Ends an attempt under way; before the connection is freed. */
 void connect_stop(struct conn *c);
+
+/* ---- trust.c ---- */
+
+/* Makes the store of certificates while files may be opened; without it, trust_set() is slow. */
+void trust_prepare(struct client *cl);
+/* Gives a handle the certificates to believe. 0, or not. */
+int trust_set(struct client *cl, CURL *easy);
 
 /* ---- gzip.c ---- */
 

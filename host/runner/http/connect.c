@@ -169,7 +169,6 @@ void connect_done(struct client *cl)
 static int set_options(struct conn *c)
 {
     const struct origin *o = c->origin;
-    struct curl_blob ca = {module->ca, module->n_ca, CURL_BLOB_NOCOPY};
     char url[320];
     CURL *e = c->easy;
     int bad = 0;
@@ -192,14 +191,11 @@ static int set_options(struct conn *c)
         bad |= curl_easy_setopt(e, CURLOPT_RESOLVE, c->resolve);
     if (!o->tls)
         return bad;
-    /* certificates come from memory: no file is opened after the start */
-    bad |= curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
-    bad |= curl_easy_setopt(e, CURLOPT_CAINFO, NULL);
     bad |= curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     bad |= curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, o->verify ? 1L : 0L);
     bad |= curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, o->verify ? 2L : 0L);
     if (o->verify)
-        bad |= curl_easy_setopt(e, CURLOPT_CAINFO_BLOB, &ca);
+        bad |= trust_set(c->cl, e);
     return bad;
 }
 

@@ -27,9 +27,13 @@
 #define AIEX_HTTP_OPEN  "aiex_http_open"
 #define AIEX_HTTP_CLOSE "aiex_http_close"
 
+/* https is going to be used: the certificates are made ready inside open(), 30 to 60 ms for the
+ * system's bundle. Without the flag https works too, but each new connection takes that long. */
+#define AIEX_HTTP_ENV_TLS 1u
+
 struct aiex_http_env {
     uint32_t struct_size;
-    uint32_t reserved;
+    uint32_t flags;         /* AIEX_HTTP_ENV_* */
     const char *ca_file;    /* PEM bundle; NULL = the system's. Only the first open() reads it */
     const char *user_agent; /* NULL = none is added */
 };

@@ -23,6 +23,7 @@ static int read_bundle(struct module *m, const char *path, struct aiex_error *er
     if (m->ca)
         m->n_ca = fread(m->ca, 1, (size_t)size, f);
     fclose(f);
+    m->ca_path = m->n_ca ? strdup(path) : NULL;
     if (m->n_ca == 0) {
         free(m->ca);
         m->ca = NULL;
@@ -114,6 +115,8 @@ static int client_new(const struct aiex_host *host, const struct aiex_http_env *
         client_free(cl);
         return -ENOMEM;
     }
+    if (env && (env->flags & AIEX_HTTP_ENV_TLS))
+        trust_prepare(cl);
     return 0;
 }
 

@@ -45,6 +45,8 @@ struct port_attr {
 #define FS_IOCTL_DEV   (1u << 15) /* ABI 5 */
 #define FS_ON_FILES    (FS_WRITE_FILE | FS_READ_FILE | FS_TRUNCATE)
 
+#define PORT_DNS 53
+
 #define NET_BIND    1u
 #define NET_CONNECT 2u
 
@@ -75,6 +77,12 @@ static const struct {
     {SET_HTTP, "/etc/ca-certificates"},
     {SET_HTTP, "/usr/share/ca-certificates"},
     {SET_HTTP, "/usr/local/share/ca-certificates"},
+    {SET_NAMES, "/etc/resolv.conf"},
+    {SET_NAMES, "/etc/hosts"},
+    {SET_NAMES, "/etc/nsswitch.conf"},
+    {SET_NAMES, "/etc/host.conf"},
+    {SET_NAMES, "/etc/gai.conf"},
+    {SET_NAMES, "/etc/services"},
     {SET_SANITIZER, "/proc/self/maps"},
 };
 
@@ -163,21 +171,28 @@ static int allow_plugin(const struct ruleset *set, const struct sandbox_spec *s,
     return rc;
 }
 
+static int allow_port(const struct ruleset *set, uint16_t port, struct aiex_error *err)
+{
+    struct port_attr attr = {.allowed = NET_CONNECT, .port = port};
+    int rc = 0;
+
+    if (set->attr.handled_net && syscall(SYS_landlock_add_rule, set->fd, RULE_PORT, &attr, 0))
+        rc = -errno;
+    if (rc)
+        return fail(err, rc, "landlock: no rule for port %u: %s", port, strerror(-rc));
+    return 0;
+}
+
 static int allow_ports(const struct ruleset *set, const struct sandbox_spec *s,
                        struct aiex_error *err)
 {
-    if (!set->attr.handled_net || !(s->needs & AIEX_NEED_HTTP))
-        return 0;
-    for (size_t i = 0; i < s->n_ports; i++) {
-        struct port_attr attr = {.allowed = NET_CONNECT, .port = s->ports[i]};
+    int rc = 0;
 
-        if (syscall(SYS_landlock_add_rule, set->fd, RULE_PORT, &attr, 0)) {
-            int rc = -errno;
-
-            return fail(err, rc, "landlock: no rule for port %u: %s", s->ports[i], strerror(-rc));
-        }
-    }
-    return 0;
+    if (profile_of(s->kind)->gives & SET_NAMES)
+        rc = allow_port(set, PORT_DNS, err);
+    for (size_t i = 0; !rc && (s->needs & AIEX_NEED_HTTP) && i < s->n_ports; i++)
+        rc = allow_port(set, s->ports[i], err);
+    return rc;
 }
 
 int landlock_seal(const struct sandbox_spec *spec, uint32_t sets, int abi, struct aiex_error *err)

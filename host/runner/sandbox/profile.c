@@ -8,19 +8,21 @@
 #define FILES_SOME 4096 /* one descriptor per connection or per table */
 #define FILES_MANY 65536
 
+#define MAY_MOST (AIEX_NEED_HTTP | AIEX_NEED_DATA | AIEX_NEED_READ | AIEX_NEED_THREADS)
+
 const struct sandbox_profile sandbox_profiles[] = {
-    {"provider", AIEX_NEED_HTTP | AIEX_NEED_READ | AIEX_NEED_THREADS, FILES_SOME},
-    {"interface",
-     AIEX_NEED_LISTEN | AIEX_NEED_HTTP | AIEX_NEED_DATA | AIEX_NEED_READ | AIEX_NEED_THREADS,
-     FILES_MANY},
-    {"service", AIEX_NEED_HTTP | AIEX_NEED_DATA | AIEX_NEED_READ | AIEX_NEED_THREADS, FILES_SOME},
-    {"store", AIEX_NEED_DATA | AIEX_NEED_READ | AIEX_NEED_THREADS, FILES_SOME},
-    {"audit", AIEX_NEED_DATA | AIEX_NEED_READ | AIEX_NEED_THREADS, FILES_SOME},
-    {"tier", AIEX_NEED_DATA | AIEX_NEED_THREADS, FILES_FEW},
-    {"chunker", AIEX_NEED_READ | AIEX_NEED_THREADS, FILES_FEW},
-    {"discovery", AIEX_NEED_HTTP | AIEX_NEED_READ, FILES_FEW},
-    {"bridge", AIEX_NEED_LISTEN | AIEX_NEED_HTTP | AIEX_NEED_READ | AIEX_NEED_THREADS, FILES_SOME},
-    {NULL, AIEX_NEED_HTTP | AIEX_NEED_DATA | AIEX_NEED_READ | AIEX_NEED_THREADS, FILES_FEW},
+    {"provider", AIEX_NEED_HTTP | AIEX_NEED_READ | AIEX_NEED_THREADS, 0, FILES_SOME},
+    {"interface", MAY_MOST | AIEX_NEED_LISTEN, 0, FILES_MANY},
+    {"service", MAY_MOST, 0, FILES_SOME},
+    {"store", AIEX_NEED_DATA | AIEX_NEED_READ | AIEX_NEED_THREADS, 0, FILES_SOME},
+    {"audit", AIEX_NEED_DATA | AIEX_NEED_READ | AIEX_NEED_THREADS, 0, FILES_SOME},
+    {"tier", AIEX_NEED_DATA | AIEX_NEED_THREADS, 0, FILES_FEW},
+    {"chunker", AIEX_NEED_READ | AIEX_NEED_THREADS, 0, FILES_FEW},
+    {"resolver", AIEX_NEED_THREADS, SET_NAMES, FILES_FEW},
+    {"discovery", AIEX_NEED_HTTP | AIEX_NEED_READ, 0, FILES_FEW},
+    {"bridge", AIEX_NEED_LISTEN | AIEX_NEED_HTTP | AIEX_NEED_READ | AIEX_NEED_THREADS, 0,
+     FILES_SOME},
+    {NULL, MAY_MOST, 0, FILES_FEW},
 };
 
 static const struct {
@@ -64,6 +66,7 @@ static int one_set(const struct sandbox_spec *s, uint32_t *sets, struct aiex_err
     if (excess)
         return fail(err, -EPERM, "plugin '%s' needs '%s', which the sandbox of kind '%s' has not",
                     s->plugin_path, need_word(excess), s->kind);
+    *sets |= profile_of(s->kind)->gives;
     if ((s->needs & AIEX_NEED_HTTP) && s->n_ports)
         *sets |= SET_HTTP;
     if (s->needs & AIEX_NEED_LISTEN)

@@ -7,16 +7,26 @@
 #include "runner/sandbox/sandbox.h"
 
 /* Allowances: each is a set of rows in rules.c and of paths in landlock.c. */
-#define SET_BASE    1u     /* every cell, always */
-#define SET_LOAD    2u     /* stage 1 only: what dlopen() and sandbox_tighten() need */
-#define SET_HTTP    4u     /* TCP connect, certificates */
-#define SET_LISTEN  8u     /* accept on a socket that the host passed */
-#define SET_DATA    16u    /* read and write files; Landlock keeps it to data_dir */
-#define SET_READ    32u    /* read files and list folders; Landlock keeps it to read_dirs */
-#define SET_THREADS 64u    /* start threads */
-#define SET_BENEATH 128u   /* openat2(): its flags are out of seccomp's sight, so Landlock must be \
-                            */
-#define SET_SANITIZER 256u /* what the runtime of a sanitizer does besides; only in such builds */
+/* Every cell, always. */
+#define SET_BASE 1u
+/* Stage 1 only: what dlopen() and sandbox_tighten() need. */
+#define SET_LOAD 2u
+/* TCP connect, certificates. */
+#define SET_HTTP 4u
+/* Accept on a socket that the host passed. */
+#define SET_LISTEN 8u
+/* Read and write files; Landlock keeps it to data_dir. */
+#define SET_DATA 16u
+/* Read files and list folders; Landlock keeps it to read_dirs. */
+#define SET_READ 32u
+/* Start threads. */
+#define SET_THREADS 64u
+/* openat2(): its flags are out of seccomp's sight, so Landlock must be there. */
+#define SET_BENEATH 128u
+/* What the runtime of a sanitizer does besides; only in such builds. */
+#define SET_SANITIZER 256u
+/* Asking name servers: UDP, TCP to port 53, the system's resolver files. */
+#define SET_NAMES 512u
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANDBOX_SANITIZER 1
@@ -33,6 +43,7 @@
 struct sandbox_profile {
     const char *kind; /* without "/major" */
     uint32_t may;     /* AIEX_NEED_* that a plugin of this kind can be given */
+    uint32_t gives;   /* SET_* that the kind has without a need */
     int64_t files;    /* default of limit_files */
 };
 

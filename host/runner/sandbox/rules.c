@@ -20,47 +20,24 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
-#define INT_MASK  0xffffffffu
-#define SET_FILES (SET_READ | SET_DATA)
+#define INT_MASK    0xffffffffu
+#define SET_FILES   (SET_READ | SET_DATA)
+#define SET_OUT     (SET_HTTP | SET_NAMES)
+#define SET_SOCKETS (SET_OUT | SET_LISTEN)
 
-/* Conditions. */
-#define IS(n, number)                                                                              \
-    {                                                                                              \
-        .arg = (n), .mask = INT_MASK, .value = (uint32_t)(number)                                  \
-    }
-#define NONE_OF(n, bits)                                                                           \
-    {                                                                                              \
-        .arg = (n), .mask = (uint32_t)(bits), .value = 0                                           \
-    }
-#define BITS(n, bits, v)                                                                           \
-    {                                                                                              \
-        .arg = (n), .mask = (uint32_t)(bits), .value = (uint32_t)(v)                               \
-    }
-#define ZERO(n)                                                                                    \
-    {                                                                                              \
-        .arg = (n), .mask = UINT64_MAX, .value = 0                                                 \
-    }
-#define SELF(n)                                                                                    \
-    {                                                                                              \
-        .arg = (n), .mask = INT_MASK, .self = 1                                                    \
-    }
+/* clang-format off */
+/* Conditions on argument n. */
+#define IS(n, number)     {.arg = (n), .mask = INT_MASK, .value = (uint32_t)(number)}
+#define NONE_OF(n, bits)  {.arg = (n), .mask = (uint32_t)(bits), .value = 0}
+#define BITS(n, bits, v)  {.arg = (n), .mask = (uint32_t)(bits), .value = (uint32_t)(v)}
+#define ZERO(n)           {.arg = (n), .mask = UINT64_MAX, .value = 0}
+#define SELF(n)           {.arg = (n), .mask = INT_MASK, .self = 1}
 /* Row shapes. */
-#define WHEN(name, set, ...)                                                                       \
-    {                                                                                              \
-        .call = (name), .sets = (set), .when = { __VA_ARGS__ }                                     \
-    }
-#define FREE(name, set)                                                                            \
-    {                                                                                              \
-        .call = (name), .sets = (set)                                                              \
-    }
-#define KILL(name)                                                                                 \
-    {                                                                                              \
-        .call = (name), .sets = SET_BASE, .action = RULE_KILL                                      \
-    }
-#define NOSYS(name, except)                                                                        \
-    {                                                                                              \
-        .call = (name), .sets = SET_BASE, .unless = (except), .action = RULE_NOSYS                 \
-    }
+#define WHEN(name, set, ...) {.call = (name), .sets = (set), .when = {__VA_ARGS__}}
+#define FREE(name, set)      {.call = (name), .sets = (set)}
+#define KILL(name)           {.call = (name), .sets = SET_BASE, .action = RULE_KILL}
+#define NOSYS(name, except)  {.call = (name), .sets = SET_BASE, .unless = (except), .action = RULE_NOSYS}
+/* clang-format on */
 
 #define TMPFILE_BIT (O_TMPFILE & ~O_DIRECTORY)
 #define OPEN_WRITES (O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND | TMPFILE_BIT)
@@ -74,8 +51,10 @@
 
 #define SOCKET_TYPE (INT_MASK & ~(unsigned)(SOCK_NONBLOCK | SOCK_CLOEXEC))
 #define TCP(family, protocol)                                                                      \
-    WHEN("socket", SET_HTTP, IS(0, family), BITS(1, SOCKET_TYPE, SOCK_STREAM), IS(2, protocol))
-#define OPTION(level, name) WHEN("setsockopt", SET_HTTP | SET_LISTEN, IS(1, level), IS(2, name))
+    WHEN("socket", SET_OUT, IS(0, family), BITS(1, SOCKET_TYPE, SOCK_STREAM), IS(2, protocol))
+#define UDP(family, protocol)                                                                      \
+    WHEN("socket", SET_NAMES, IS(0, family), BITS(1, SOCKET_TYPE, SOCK_DGRAM), IS(2, protocol))
+#define OPTION(level, name) WHEN("setsockopt", SET_SOCKETS, IS(1, level), IS(2, name))
 #define CONTROL(name)       WHEN("fcntl", SET_BASE, IS(1, name))
 #define LOCK(name)          WHEN("fcntl", SET_DATA, IS(1, name))
 
@@ -209,7 +188,7 @@ const struct rule sandbox_rules[] = {
 #endif
 
     /* Loading a library, and the second filter. */
-    WHEN("openat", SET_LOAD | SET_HTTP | SET_READ, OPEN_READS(2)),
+    WHEN("openat", SET_LOAD | SET_OUT | SET_READ, OPEN_READS(2)),
     FREE("seccomp", SET_LOAD),
 
     /* TCP to a port that Landlock lets through. Not UDP, not MPTCP, not TCP_FASTOPEN_CONNECT. */
@@ -217,16 +196,25 @@ const struct rule sandbox_rules[] = {
     TCP(AF_INET, IPPROTO_TCP),
     TCP(AF_INET6, 0),
     TCP(AF_INET6, IPPROTO_TCP),
-    FREE("connect", SET_HTTP),
+    FREE("connect", SET_OUT),
+
+    /* Name servers. The C library sends both questions at once and wants to hear of errors. */
+    UDP(AF_INET, 0),
+    UDP(AF_INET, IPPROTO_UDP),
+    UDP(AF_INET6, 0),
+    UDP(AF_INET6, IPPROTO_UDP),
+    WHEN("sendmmsg", SET_NAMES, NONE_OF(3, MSG_FASTOPEN)),
+    WHEN("setsockopt", SET_NAMES, IS(1, IPPROTO_IP), IS(2, IP_RECVERR)),
+    WHEN("setsockopt", SET_NAMES, IS(1, IPPROTO_IPV6), IS(2, IPV6_RECVERR)),
 
     /* Listening sockets come from the host, ready. */
     FREE("accept4", SET_LISTEN),
     FREE("accept", SET_LISTEN),
 
-    FREE("getsockname", SET_HTTP | SET_LISTEN),
-    FREE("getpeername", SET_HTTP | SET_LISTEN),
-    WHEN("getsockopt", SET_HTTP | SET_LISTEN, IS(1, SOL_SOCKET)),
-    WHEN("getsockopt", SET_HTTP | SET_LISTEN, IS(1, IPPROTO_TCP)),
+    FREE("getsockname", SET_SOCKETS),
+    FREE("getpeername", SET_SOCKETS),
+    WHEN("getsockopt", SET_SOCKETS, IS(1, SOL_SOCKET)),
+    WHEN("getsockopt", SET_SOCKETS, IS(1, IPPROTO_TCP)),
     OPTION(SOL_SOCKET, SO_KEEPALIVE),
     OPTION(SOL_SOCKET, SO_LINGER),
     OPTION(SOL_SOCKET, SO_SNDBUF),

@@ -43,7 +43,7 @@ static int enter_landlock(const struct sandbox_spec *spec, uint32_t *sets,
     if ((*sets & (SET_READ | SET_DATA)) && abi >= LANDLOCK_ABI_TRUNCATE)
         *sets |= SET_BENEATH;
     report_layer(report, 1, "landlock: ABI %d", abi);
-    if ((*sets & SET_HTTP) && abi < 4)
+    if ((*sets & (SET_HTTP | SET_NAMES)) && abi < 4)
         report_layer(report, 0, "tcp ports: any (needs landlock ABI 4)");
     return 0;
 }

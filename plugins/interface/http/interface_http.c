@@ -92,7 +92,13 @@ static int create(const struct aiex_host *host, const void *config, void **ret_s
 
 static int start(void *self, struct aiex_error *err)
 {
-    return listen_open(self, err);
+    struct server *s = self;
+    int r = s->host->join(s->host, "interface", AIEX_NAME_GROUP);
+
+    if (r == 0)
+        return listen_open(s, err);
+    snprintf(err->text, sizeof(err->text), "group 'interface' can not be joined: %s", strerror(-r));
+    return r;
 }
 
 static int reload(void *self, const void *config, struct aiex_error *err)
@@ -108,17 +114,33 @@ static int reload(void *self, const void *config, struct aiex_error *err)
     return 0;
 }
 
-/* "interface.status": where it listens and what it does. */
+/* Connections whose request is being answered. */
+static int64_t in_flight(const struct server *s)
+{
+    int64_t n = 0;
+
+    for (const struct conn *c = s->deadlines[PHASE_ANSWER].first; c; c = c->later)
+        n++;
+    for (const struct conn *c = s->deadlines[PHASE_SEND].first; c; c = c->later)
+        n++;
+    return n;
+}
+
+/* "interface.status" of sdk/kinds/interface.md. */
 static int answer_status(struct server *s, uint64_t id)
 {
-    uint8_t mem[MAX_LISTENERS * 160 + 128];
+    uint8_t mem[MAX_LISTENERS * 160 + 256];
     struct aiex_writer w;
+    uint64_t requests, errors;
 
+    metrics_totals(s, &requests, &errors);
     aiex_writer_init(&w, mem, sizeof(mem));
-    aiex_w_map(&w, 4);
-    aiex_w_key_bool(&w, "healthy", s->accepting);
-    aiex_w_key_str(&w, "reason", s->accepting ? "" : "no connections are accepted now");
-    aiex_w_key_int(&w, "connections", s->n_conns);
+    aiex_w_map(&w, 6);
+    aiex_w_key_str(&w, "protocol", "http");
+    aiex_w_key_int(&w, "clients", s->n_conns);
+    aiex_w_key_int(&w, "in_flight", in_flight(s));
+    aiex_w_key_uint(&w, "requests", requests);
+    aiex_w_key_uint(&w, "errors", errors);
     aiex_w_str(&w, "addresses");
     aiex_w_array(&w, (uint32_t)s->n_listeners);
     for (int i = 0; i < s->n_listeners; i++)
@@ -126,12 +148,34 @@ static int answer_status(struct server *s, uint64_t id)
     return s->host->reply(s->host, id, aiex_written(&w));
 }
 
+static int answer_health(struct server *s, uint64_t id)
+{
+    uint8_t mem[128];
+    struct aiex_writer w;
+
+    aiex_writer_init(&w, mem, sizeof(mem));
+    aiex_w_map(&w, 2);
+    aiex_w_key_bool(&w, "healthy", s->n_listeners > 0);
+    aiex_w_key_str(&w, "reason", s->n_listeners ? "" : "no address is open");
+    return s->host->reply(s->host, id, aiex_written(&w));
+}
+
+static const struct {
+    const char *name;
+    int (*answer)(struct server *s, uint64_t id);
+} methods[] = {
+    {"interface.status", answer_status},
+    {"interface.health", answer_health},
+};
+
 static int handle(void *self, const struct aiex_message *m)
 {
     if (m->kind != AIEX_MSG_REQUEST)
         return 0;
-    if (strcmp(m->method, "interface.status") == 0)
-        return answer_status(self, m->id);
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+        if (strcmp(methods[i].name, m->method) == 0)
+            return methods[i].answer(self, m->id);
+    }
     return -ENOSYS;
 }
 

@@ -581,22 +581,42 @@ static void shows_metrics(void)
 
 static void answers_its_status(void)
 {
-    struct aiex_slice addresses;
+    static const struct {
+        const char *key;
+        int64_t value;
+    } want[] = {{"clients", 1}, {"in_flight", 1}, {"requests", 2}, {"errors", 1}};
+    struct aiex_slice none = {0}, body, addresses, text = {0};
+    struct client c;
     uint64_t id;
     struct rig r;
     int healthy = 0;
 
     rig_start(&r, NULL);
-    id = aiex_fake_request(r.host, r.plugin, r.self, "interface.status", (struct aiex_slice){0}, 0);
+    CU_ASSERT_STRING_EQUAL(aiex_fake_last(r.host, AIEX_FAKE_JOIN)->name, "interface");
+    client_open(&r, &c);
+    client_ask(&c, "GET / " H "\r\n", "aiex");
+    client_ask(&c, "GET /nope " H "\r\n", NULL);
+    CU_ASSERT_PTR_NOT_NULL(chat_call(&c, CHAT_UNARY));
+    id = aiex_fake_request(r.host, r.plugin, r.self, "interface.status", none, 0);
     CU_ASSERT_EQUAL_FATAL(aiex_fake_answer(r.host, id)->kind, AIEX_FAKE_REPLY);
-    CU_ASSERT_EQUAL(aiex_get_bool(aiex_fake_answer(r.host, id)->body, "healthy", &healthy), 1);
-    CU_ASSERT_EQUAL(healthy, 1);
-    CU_ASSERT_EQUAL(aiex_get_whole(aiex_fake_answer(r.host, id)->body, "addresses", &addresses), 1);
+    body = aiex_fake_answer(r.host, id)->body;
+    CU_ASSERT_TRUE(aiex_get_str(body, "protocol", &text) == 1 && aiex_slice_is(text, "http"));
+    for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+        int64_t n = -1;
+
+        CU_ASSERT_EQUAL(aiex_get_int(body, want[i].key, &n), 1);
+        CU_ASSERT_EQUAL(n, want[i].value);
+    }
+    CU_ASSERT_EQUAL(aiex_get_whole(body, "addresses", &addresses), 1);
     CU_ASSERT_TRUE(addresses.len == 16 && memcmp(addresses.data + 2, "127.0.0.1:7420", 14) == 0);
-    id = aiex_fake_request(r.host, r.plugin, r.self, "interface.none", (struct aiex_slice){0}, 0);
+
+    id = aiex_fake_request(r.host, r.plugin, r.self, "interface.health", none, 0);
+    body = aiex_fake_answer(r.host, id)->body;
+    CU_ASSERT_TRUE(aiex_get_bool(body, "healthy", &healthy) == 1 && healthy == 1);
+    id = aiex_fake_request(r.host, r.plugin, r.self, "interface.none", none, 0);
     CU_ASSERT_STRING_EQUAL(aiex_fake_answer(r.host, id)->code, AIEX_E_NOT_FOUND);
-    CU_ASSERT_EQUAL(
-        aiex_fake_cast(r.host, r.plugin, r.self, "interface.status", (struct aiex_slice){0}), 0);
+    CU_ASSERT_EQUAL(aiex_fake_cast(r.host, r.plugin, r.self, "interface.status", none), 0);
+    client_close(&c);
     rig_stop(&r);
 }
 

@@ -73,6 +73,19 @@ void metrics_request(struct conn *c)
         log_access(c, us);
 }
 
+void metrics_totals(const struct server *s, uint64_t *ret_requests, uint64_t *ret_errors)
+{
+    *ret_requests = *ret_errors = 0;
+    for (size_t i = 0; i <= routes_count(); i++) {
+        for (int status = 0; status < 600; status++) {
+            uint64_t n = s->numbers.routes[i].by_status[status];
+
+            *ret_requests += n;
+            *ret_errors += status >= 400 ? n : 0;
+        }
+    }
+}
+
 /* ---- The page ---- */
 
 __attribute__((format(printf, 2, 3))) static void print(struct aiex_json_out *w, const char *format,
@@ -94,7 +107,6 @@ static const char *label(size_t i)
     return i < routes_count() ? routes_at(i)->path : "other";
 }
 
-/* POST and GET of one path would share a label; the table has none, so the path is enough. */
 static void write_requests(struct aiex_json_out *w, const struct numbers *n)
 {
     print(w, "# HELP aiex_http_requests_total Requests answered, 499 = the client left first.\n"

@@ -288,6 +288,8 @@ int metrics_init(struct server *s);
 void metrics_done(struct server *s);
 /* Counts a request that was answered. */
 void metrics_request(struct conn *c);
+/* All requests answered, and those with an error. */
+void metrics_totals(const struct server *s, uint64_t *ret_requests, uint64_t *ret_errors);
 uint64_t metrics_now_us(void);
 void metrics_begin(struct conn *c);
 void metrics_answer(struct conn *c, const struct aiex_answer *answer);

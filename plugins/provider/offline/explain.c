@@ -278,16 +278,16 @@ static void add_returns(struct text *t, const struct source *s, const struct def
 /* Certain as far as the text goes: it allocates here and does not free here. */
 static void add_memory(struct text *t, const struct source *s, const struct facts *f)
 {
-    static const char allocators[] = " malloc calloc realloc strdup strndup asprintf ";
+    static const char allocators[] = " malloc calloc strdup strndup asprintf ";
 
     if (strcmp(s->language->name, "C") != 0 || f->frees)
         return;
     for (size_t i = 0; i < f->n_calls; i++)
         if (language_list_has(allocators, f->calls[i].at, f->calls[i].len)) {
-            text_addf(t,
-                      "- Memory: it calls `%.*s` and has no `free`; whoever receives the pointer "
-                      "has to free it\n",
-                      (int)f->calls[i].len, f->calls[i].at);
+            text_addf(
+                t,
+                "- Memory: it calls `%.*s` and never `free`; what it allocates is not freed here\n",
+                (int)f->calls[i].len, f->calls[i].at);
             return;
         }
 }

@@ -195,7 +195,7 @@ static void explanation_says_what_is_there(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(t.data, "Calls: `malloc`\n"));
     CU_ASSERT_PTR_NOT_NULL(strstr(t.data, "1 `if`, 1 `for`"));
     CU_ASSERT_PTR_NOT_NULL(strstr(t.data, "Returns: `return NULL`, `return to`\n"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(t.data, "calls `malloc` and has no `free`"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(t.data, "calls `malloc` and never `free`"));
     CU_ASSERT_PTR_NOT_NULL(strstr(t.data, "```c\nstatic char *copy_name"));
     source_done(&s);
     text_done(&t);

@@ -1,7 +1,7 @@
 /*
  * health.c - is the vendor there? GET /models every probe_interval (with jitter, and
- * every 5 s at most while it is down), and what chats find out on the way: two
- * connections in a row that fail mark it down at once, an answer marks it up.
+ * sooner while it is down: after 0.5 s, 1 s, 2 s, 4 s, then every 5 s), and what chats find out on
+ * the way: two connections in a row that fail mark it down at once, an answer marks it up.
  */
 #include "openai.h"
 
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define PROBE_TOTAL_MS   15000u
+#define DOWN_FIRST_MS    500
 #define DOWN_INTERVAL_MS 5000
 #define MAX_FAILURES     2
 #define MAX_LIST_BYTES   (8u * 1024u * 1024u)
@@ -37,6 +38,7 @@ static void found(struct openai *o, enum openai_state state, const char *reason)
     snprintf(h->reason, sizeof(h->reason), "%s", reason);
     if (state == OPENAI_UP)
         h->connect_failures = 0;
+    h->down_probes = state == OPENAI_UP || changed ? 0 : h->down_probes + (h->down_probes < 8);
     if (!changed)
         return;
     openai_log(o, state == OPENAI_UP ? AIEX_LOG_INFO : AIEX_LOG_WARN, 0, "%s is %s: %s",
@@ -59,6 +61,11 @@ static uint64_t jittered(struct health *h, uint64_t interval)
     return interval - interval / 10 + (h->random >> 33) % (interval / 5 + 1);
 }
 
+static int64_t down_interval(const struct health *h)
+{
+    return h->down_probes > 3 ? DOWN_INTERVAL_MS : (int64_t)DOWN_FIRST_MS << h->down_probes;
+}
+
 static void schedule(struct openai *o)
 {
     struct health *h = &o->health;
@@ -70,8 +77,8 @@ static void schedule(struct openai *o)
     }
     if (interval == 0)
         return;
-    if (h->state == OPENAI_DOWN && interval > DOWN_INTERVAL_MS)
-        interval = DOWN_INTERVAL_MS;
+    if (h->state == OPENAI_DOWN && interval > down_interval(h))
+        interval = down_interval(h);
     o->host->timer(o->host, jittered(h, (uint64_t)interval), 0, on_timer, o, &h->timer);
 }
 

@@ -37,6 +37,7 @@ struct health {
     char reason[200];
     uint64_t checked_ms;   /* when the last word came, valid unless UNKNOWN */
     int connect_failures;  /* in a row */
+    int down_probes;       /* that found it still down */
     uint64_t timer, probe; /* 0 = none */
     int probe_status;
     struct collect probe_body;

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -291,6 +292,32 @@ static int reads_certificates(const struct given *g)
     return 0;
 }
 
+static int asks_name_servers(const struct given *g)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                            .sin_port = htons(g->scene->udp_port)};
+    struct iovec iov = {"?", 1};
+    struct mmsghdr both[2] = {{.msg_hdr = {.msg_iov = &iov, .msg_iovlen = 1}},
+                              {.msg_hdr = {.msg_iov = &iov, .msg_iovlen = 1}}};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int on = 1;
+
+    CHECK(fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0);
+    CHECK(setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof on) == 0);
+    CHECK(sendmmsg(fd, both, 2, MSG_NOSIGNAL) == 2);
+    CHECK(getaddrinfo("127.0.0.1", "80", &hints, &found) == 0);
+    freeaddrinfo(found);
+    CHECK(open("/etc/hosts", O_RDONLY) >= 0 || errno == ENOENT);
+    /* From /etc/hosts; no name server is asked. */
+    CHECK(access("/etc/hosts", R_OK) < 0 && errno == EPERM);
+    CHECK(getaddrinfo("localhost", NULL, &hints, &found) == 0);
+    freeaddrinfo(found);
+    return 0;
+}
+
 static int accepts(const struct given *g)
 {
     struct sockaddr_storage peer;
@@ -476,6 +503,14 @@ static void tcp_to_an_allowed_port(void)
     in_kinds(kinds, AIEX_NEED_HTTP, reads_certificates);
 }
 
+static void name_servers(void)
+{
+    static const char *const kinds[] = {"resolver/1", NULL};
+
+    in_kinds(kinds, 0, asks_name_servers);
+    in_kinds(kinds, AIEX_NEED_THREADS, asks_name_servers);
+}
+
 static void accept_on_a_passed_socket(void)
 {
     static const char *const kinds[] = {"interface/1", "bridge/1", NULL};
@@ -515,6 +550,7 @@ const struct test_case tests[] = {
     {"abort ends by SIGABRT", abort_ends_by_sigabrt},
     {"a fault ends by SIGSEGV", a_fault_ends_by_sigsegv},
     {"tcp to an allowed port", tcp_to_an_allowed_port},
+    {"name servers", name_servers},
     {"accept on a passed socket", accept_on_a_passed_socket},
     {"files in the own folder", files_in_the_own_folder},
     {"folders to read", folders_to_read},

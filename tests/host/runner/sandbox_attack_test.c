@@ -59,9 +59,9 @@ static int volley(struct volley *v, int *results)
 {
     int rc = 0;
 
-    for (size_t i = 0; i < n_attacks; i++)
+    for (size_t i = 0; i < attack_count(); i++)
         results[i] = -1;
-    for (v->first = 0; v->first < n_attacks;) {
+    for (v->first = 0; v->first < attack_count();) {
         size_t next = v->first;
         struct verdict verdict;
         int fds[2];
@@ -76,7 +76,7 @@ static int volley(struct volley *v, int *results)
             next = verdict.attack + 1;
         }
         close(fds[0]);
-        if (next == n_attacks || (rc >= 90 && rc <= 99))
+        if (next == attack_count() || (rc >= 90 && rc <= 99))
             return rc;
         /* Ended in the midst: by the filter = refused; by itself (execve worked) = got through. */
         results[next] = rc == 256 + SIGSYS ? REFUSED_BY_KILL : rc == 0 ? 0 : -1;
@@ -114,14 +114,14 @@ static int judge(const struct sandbox_spec *spec, enum origin origin, int landlo
     uint32_t sets = sets_at(spec, origin);
     int n_bad = 0;
 
-    for (size_t i = 0; i < n_attacks; i++) {
-        const char *wrong = complaint(&attacks[i], sets, landlock, results[i]);
+    for (size_t i = 0; i < attack_count(); i++) {
+        const char *wrong = complaint(attack_at(i), sets, landlock, results[i]);
 
         *n_refused += results[i] > 0;
         n_bad += wrong != NULL;
         if (wrong)
             fprintf(stderr, "\n  %s needs %u, %s: '%s' %s", spec->kind, spec->needs,
-                    origin_words[origin], attacks[i].name, wrong);
+                    origin_words[origin], attack_at(i)->name, wrong);
     }
     return n_bad;
 }
@@ -129,7 +129,7 @@ static int judge(const struct sandbox_spec *spec, enum origin origin, int landlo
 static void all_profiles(int without_landlock)
 {
     int landlock = landlock_abi(LANDLOCK_ABI_KNOWN) >= 4 && !without_landlock;
-    int *results = calloc(n_attacks, sizeof *results);
+    int *results = calloc(attack_count(), sizeof *results);
     struct scene scene;
     int n_refused = 0;
 
@@ -150,7 +150,7 @@ static void all_profiles(int without_landlock)
             CU_ASSERT_EQUAL(judge(&spec, origin, landlock, results, &n_refused), 0);
         }
     }
-    fprintf(stderr, "\n  %zu attacks, %d refusals ", n_attacks, n_refused);
+    fprintf(stderr, "\n  %zu attacks, %d refusals ", attack_count(), n_refused);
     scene_close(&scene);
     free(results);
 }
@@ -183,19 +183,19 @@ static void attacks_work_unconfined(void)
     int n_through = 0;
 
     CU_ASSERT_EQUAL_FATAL(scene_open(&scene), 0);
-    for (size_t i = 0; i < n_attacks; i++) {
-        struct single s = {&scene, &attacks[i]};
-        int must = (attacks[i].flags & ATTACK_SURE) ||
-                   ((attacks[i].flags & ATTACK_ROOT) && geteuid() == 0);
+    for (size_t i = 0; i < attack_count(); i++) {
+        struct single s = {&scene, attack_at(i)};
+        int must = (attack_at(i)->flags & ATTACK_SURE) ||
+                   ((attack_at(i)->flags & ATTACK_ROOT) && geteuid() == 0);
         int rc = cell_run(try_one, &s);
 
         n_through += rc == 0;
         if (must && rc)
-            fprintf(stderr, "\n  '%s' is no attack: %s", attacks[i].name,
+            fprintf(stderr, "\n  '%s' is no attack: %s", attack_at(i)->name,
                     rc < 256 ? strerror(rc) : "killed");
         CU_ASSERT(!must || rc == 0);
     }
-    fprintf(stderr, "\n  %d of %zu get through unconfined ", n_through, n_attacks);
+    fprintf(stderr, "\n  %d of %zu get through unconfined ", n_through, attack_count());
     scene_close(&scene);
 }
 

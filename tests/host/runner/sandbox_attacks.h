@@ -49,13 +49,14 @@ struct attack {
     uint32_t fenced;  /* SET_*: sets with which Landlock is what stops it */
 };
 
-extern const struct attack attacks[];
-extern const size_t n_attacks;
+/* In a fixed order; NULL behind the last. */
+const struct attack *attack_at(size_t index);
+size_t attack_count(void);
 
 /* What the hostile library gets: the variable AIEX_TEST_SHOTS holds the address in hex. */
 struct shots {
     const struct scene *scene;
-    size_t first;  /* index into attacks[]; all from here on are tried */
+    size_t first;  /* index of attack_at(); all from here on are tried */
     int fd;        /* a struct verdict is written for each */
     int in_thread; /* the constructor starts a thread for it */
     void (*fire)(const struct shots *shots);

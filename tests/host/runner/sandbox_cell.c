@@ -26,6 +26,7 @@ const struct cell_profile cell_profiles[] = {
     {"tier/1", AIEX_NEED_DATA | AIEX_NEED_THREADS},
     {"chunker/1", 0},
     {"chunker/1", AIEX_NEED_READ | AIEX_NEED_THREADS},
+    {"resolver/1", AIEX_NEED_THREADS},
     {"discovery/1", AIEX_NEED_HTTP | AIEX_NEED_READ},
     {"bridge/1", AIEX_NEED_LISTEN | AIEX_NEED_HTTP},
     {"unheard-of/1", 0},

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define N_SETS   512u /* all subsets of SET_* */
+#define N_SETS   1024u /* all subsets of SET_*; SET_BASE is always in */
 #define MAX_ROWS 400
 
 /* The number of a row's call; looked up once. */
@@ -142,7 +142,7 @@ static void program_says_what_the_table_says(void)
     uint32_t longest = 0;
     int n_bad = 0;
 
-    for (uint32_t sets = 0; sets < N_SETS; sets++) {
+    for (uint32_t sets = SET_BASE; sets < N_SETS; sets += 2) {
         int rc = filter_build(sets, &f, &err);
 
         CU_ASSERT_EQUAL_FATAL(rc, 0);

@@ -1,0 +1,505 @@
+/* rig.c - starting, watching and ending a host; see rig.h. */
+#include "rig.h"
+
+#include "test.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define HOST    AIEX_BUILD_DIR "/bin/aiex-host"
+#define PLUGINS AIEX_BUILD_DIR "/tests/plugins"
+#define STOP_MS 30000
+
+/*
+ * Signals of plugins stay signals, and only the host looks for leaks at its end: a cell's sandbox
+ * does not let the leak checker work.
+ */
+#define ASAN "handle_segv=0:handle_abort=0:handle_sigill=0:handle_sigfpe=0:handle_sigbus=0:"       \
+             "allow_user_segv_handler=1:detect_leaks=0:include_if_exists=%s/%%b.options"
+
+static struct rig *current; /* one at a time is enough */
+
+/* ---- The folder ---- */
+
+static void remove_tree(const char *path)
+{
+    DIR *dir = opendir(path);
+    char below[512];
+
+    if (dir) {
+        for (struct dirent *e; (e = readdir(dir));) {
+            if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
+                continue;
+            snprintf(below, sizeof(below), "%.200s/%s", path, e->d_name);
+            remove_tree(below);
+        }
+        closedir(dir);
+        rmdir(path);
+    } else {
+        unlink(path);
+    }
+}
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "we");
+
+    CU_ASSERT_FATAL(f != NULL);
+    CU_ASSERT(fputs(text, f) >= 0);
+    CU_ASSERT(fclose(f) == 0);
+}
+
+static struct rig *make_rig(const char *plugins)
+{
+    struct rig *rig = calloc(1, sizeof(*rig));
+    char path[160];
+
+    CU_ASSERT_FATAL(rig != NULL);
+    snprintf(rig->dir, sizeof(rig->dir), "/tmp/aiex-system-XXXXXX");
+    CU_ASSERT_FATAL(mkdtemp(rig->dir) != NULL);
+    snprintf(rig->config, sizeof(rig->config), "%s/conf", rig->dir);
+    snprintf(rig->data, sizeof(rig->data), "%s/data", rig->dir);
+    snprintf(rig->log, sizeof(rig->log), "%s/log", rig->dir);
+    snprintf(rig->socket, sizeof(rig->socket), "%s/data/run/aiex.sock", rig->dir);
+    snprintf(rig->plugins, sizeof(rig->plugins), "%s", plugins ? plugins : PLUGINS);
+    rig->notify = -1;
+    CU_ASSERT_FATAL(mkdir(rig->config, 0700) == 0);
+    snprintf(path, sizeof(path), "%s/aiex-host.options", rig->dir);
+    write_file(path, "detect_leaks=1");
+    return rig;
+}
+
+void rig_write(struct rig *rig, const char *name, const char *text)
+{
+    char path[256];
+
+    snprintf(path, sizeof(path), "%s/%s", rig->config, name);
+    write_file(path, text);
+}
+
+char *rig_log(struct rig *rig)
+{
+    FILE *f = fopen(rig->log, "re");
+    char *text = calloc(1, 4 << 20);
+    size_t n = f && text ? fread(text, 1, (4 << 20) - 1, f) : 0;
+
+    if (f)
+        fclose(f);
+    if (text)
+        text[n] = 0;
+    return text;
+}
+
+static void show_log(struct rig *rig)
+{
+    char *text = rig_log(rig);
+    size_t n = text ? strlen(text) : 0;
+
+    fprintf(stderr, "\n--- the host's log ends with ---\n%s\n", n ? text + (n > 6000 ? n - 6000 : 0) : "");
+    free(text);
+}
+
+/* ---- The host's process ---- */
+
+/* Never returns: the program that argv[0] names, dying with its parent. */
+static void become(char *const argv[], int output, const char *dir)
+{
+    char options[400];
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    dup2(output, 1);
+    dup2(output, 2);
+    snprintf(options, sizeof(options), ASAN, dir);
+    setenv("ASAN_OPTIONS", options, 1);
+    execv(argv[0], argv);
+    _exit(127);
+}
+
+static void open_notify(struct rig *rig)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+
+    snprintf(at.sun_path, sizeof(at.sun_path), "%s/notify", rig->dir);
+    rig->notify = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    CU_ASSERT_FATAL(rig->notify >= 0);
+    CU_ASSERT_FATAL(bind(rig->notify, (struct sockaddr *)&at, sizeof(at)) == 0);
+    setenv("NOTIFY_SOCKET", at.sun_path, 1);
+}
+
+/* Waits for a line of the host's notifications. */
+static int await_notice(struct rig *rig, const char *line)
+{
+    int64_t until = now_ms() + RIG_WAIT_MS;
+    char text[64];
+
+    while (now_ms() < until) {
+        struct pollfd p = {.fd = rig->notify, .events = POLLIN};
+        ssize_t n;
+
+        if (poll(&p, 1, 200) <= 0) {
+            if (process_gone(rig->pid, 0))
+                return 0;
+            continue;
+        }
+        n = recv(rig->notify, text, sizeof(text) - 1, 0);
+        text[n > 0 ? n : 0] = 0;
+        if (!strcmp(text, line))
+            return 1;
+    }
+    return 0;
+}
+
+static void on_exit_kill(void)
+{
+    rig_drop(current);
+}
+
+static void spawn_host(struct rig *rig)
+{
+    char *argv[] = {HOST, "--config", rig->config, "--data", rig->data, "--plugins", rig->plugins, NULL};
+    int output = open(rig->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+    CU_ASSERT_FATAL(output >= 0);
+    open_notify(rig);
+    rig->pid = fork();
+    if (rig->pid == 0)
+        become(argv, output, rig->dir);
+    close(output);
+    unsetenv("NOTIFY_SOCKET");
+    CU_ASSERT_FATAL(rig->pid > 0);
+}
+
+static void open_watch(struct rig *rig)
+{
+    static uint8_t mem[64];
+    struct aiex_writer w;
+
+    rig->client = client_open(rig->socket);
+    rig->watch = client_open(rig->socket);
+    CU_ASSERT_FATAL(rig->client && rig->watch);
+    aiex_writer_init(&w, mem, sizeof(mem));
+    aiex_w_map(&w, 1);
+    aiex_w_key_str(&w, "topic", "host.*");
+    rig->watch_id = client_call(rig->watch, "host", "host.events", aiex_written(&w), 86400000);
+    CU_ASSERT_FATAL(client_send(rig->watch) == 0);
+}
+
+struct rig *rig_start_raw(const char *ini, const char *plugins)
+{
+    static int registered;
+    struct rig *rig;
+
+    rig_drop(current);
+    if (!registered)
+        atexit(on_exit_kill);
+    registered = 1;
+    rig = current = make_rig(plugins);
+    rig_write(rig, "10.ini", ini);
+    spawn_host(rig);
+    if (!await_notice(rig, "READY=1")) {
+        show_log(rig);
+        CU_FAIL_FATAL("the host did not start");
+    }
+    open_watch(rig);
+    return rig;
+}
+
+static int all_up(struct rig *rig, void *arg)
+{
+    struct answer a = rig_call(rig, "host", "host.status", 0, NULL);
+    int ready = 0;
+
+    return aiex_get_bool(a.body, "ready", &ready) == 1 && ready;
+}
+
+struct rig *rig_start(const char *ini)
+{
+    struct rig *rig = rig_start_raw(ini, NULL);
+
+    if (!rig_until(rig, all_up, NULL)) {
+        show_log(rig);
+        CU_FAIL_FATAL("the instances did not come up");
+    }
+    return rig;
+}
+
+static int wait_for(struct rig *rig)
+{
+    int status = 0;
+    pid_t pid = rig->pid;
+
+    rig->pid = 0;
+    if (waitpid(pid, &status, 0) != pid)
+        return -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int rig_stop(struct rig *rig)
+{
+    int late, code;
+
+    if (!rig->pid)
+        return -1;
+    kill(rig->pid, SIGTERM);
+    late = !process_gone(rig->pid, STOP_MS);
+    if (late)
+        kill(rig->pid, SIGKILL);
+    code = wait_for(rig);
+    return late ? -1 : code;
+}
+
+void rig_drop(struct rig *rig)
+{
+    if (!rig)
+        return;
+    if (rig->pid) {
+        kill(rig->pid, SIGKILL);
+        wait_for(rig);
+    }
+    client_close(rig->client);
+    client_close(rig->watch);
+    if (rig->notify >= 0)
+        close(rig->notify);
+    remove_tree(rig->dir);
+    if (current == rig)
+        current = NULL;
+    free(rig);
+}
+
+void rig_end(struct rig *rig)
+{
+    int code = rig_stop(rig);
+
+    CU_ASSERT_EQUAL(code, 0);
+    if (code != 0)
+        show_log(rig);
+    rig_drop(rig);
+}
+
+void rig_reload(struct rig *rig)
+{
+    CU_ASSERT_FATAL(kill(rig->pid, SIGHUP) == 0);
+    CU_ASSERT_FATAL(await_notice(rig, "READY=1"));
+}
+
+int rig_run(char *const argv[], char *out, size_t size)
+{
+    int pair[2], status = 0;
+    size_t n = 0;
+    ssize_t got;
+    pid_t pid;
+
+    CU_ASSERT_FATAL(pipe2(pair, O_CLOEXEC) == 0);
+    pid = fork();
+    if (pid == 0)
+        become(argv, pair[1], "/nonexistent");
+    close(pair[1]);
+    CU_ASSERT_FATAL(pid > 0);
+    while (n + 1 < size && (got = read(pair[0], out + n, size - 1 - n)) > 0)
+        n += (size_t)got;
+    out[n] = 0;
+    close(pair[0]);
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int rig_check(const char *ini, const char *plugins, char *out, size_t size)
+{
+    struct rig *rig = make_rig(plugins);
+    char *argv[] = {HOST, "--config", rig->config, "--plugins", rig->plugins, "--check", NULL};
+    int code;
+
+    rig_write(rig, "10.ini", ini);
+    code = rig_run(argv, out, size);
+    rig_drop(rig);
+    return code;
+}
+
+/* ---- Calls ---- */
+
+static void take_end(struct answer *a, const struct frame *f)
+{
+    a->got = 1;
+    memcpy(a->code, f->code, sizeof(a->code));
+    memcpy(a->text, f->text, sizeof(a->text));
+    a->retry_after_ms = f->retry_after_ms;
+    if (f->body.len <= sizeof(a->mem)) {
+        memcpy(a->mem, f->body.data, f->body.len);
+        a->body.len = f->body.len;
+    }
+}
+
+static void call_to(struct rig *rig, const char *service, const char *method, struct aiex_slice body,
+                    uint32_t timeout_ms, struct answer *a)
+{
+    int64_t id = client_call(rig->client, service, method, body, timeout_ms);
+    int64_t until = now_ms() + RIG_WAIT_MS + timeout_ms;
+    struct frame f;
+
+    memset(a, 0, sizeof(*a));
+    while (!a->got && now_ms() < until && client_next(rig->client, &f, (int)(until - now_ms())) == 1) {
+        if (f.id != id)
+            continue;
+        if (f.is_part) {
+            a->n_parts++;
+            a->part_bytes += f.body.len;
+            client_credit(rig->client, id, (uint32_t)f.body.len);
+        } else {
+            take_end(a, &f);
+        }
+    }
+}
+
+struct answer rig_ask(struct rig *rig, const char *service, const char *method, struct aiex_slice body,
+                      uint32_t timeout_ms)
+{
+    static struct answer answers[4]; /* their bodies point into themselves */
+    static unsigned turn;
+    struct answer *a = &answers[turn++ % 4];
+
+    call_to(rig, service, method, body, timeout_ms, a);
+    a->body.data = a->mem;
+    return *a;
+}
+
+struct answer rig_call(struct rig *rig, const char *service, const char *method, int64_t n,
+                       const char *text)
+{
+    return rig_ask(rig, service, method, body_of(n, text), 0);
+}
+
+int64_t answer_int(const struct answer *a, const char *key)
+{
+    int64_t v = INT64_MIN;
+
+    aiex_get_int(a->body, key, &v);
+    return v;
+}
+
+int rig_echo(struct rig *rig, const char *service)
+{
+    static int64_t n;
+    struct answer a = rig_call(rig, service, "echo", ++n, NULL);
+
+    return a.got && !a.code[0] && answer_int(&a, "n") == n;
+}
+
+int rig_host(struct rig *rig, const char *method, const char *key, const char *value,
+             struct answer *ret)
+{
+    uint8_t mem[600];
+    struct aiex_writer w;
+    struct answer a;
+    int ok = 0;
+
+    aiex_writer_init(&w, mem, sizeof(mem));
+    aiex_w_map(&w, key ? 1 : 0);
+    if (key)
+        aiex_w_key_str(&w, key, value);
+    a = rig_ask(rig, "host", method, aiex_written(&w), 0);
+    if (ret)
+        *ret = a;
+    return a.got && !a.code[0] && aiex_get_bool(a.body, "ok", &ok) == 1 && ok;
+}
+
+/* ---- Instances ---- */
+
+static void fill_plugin(struct plugin *p, struct aiex_slice item)
+{
+    int64_t pid = 0;
+
+    p->found = 1;
+    aiex_get_text(item, "state", p->state, sizeof(p->state));
+    aiex_get_text(item, "reason", p->reason, sizeof(p->reason));
+    aiex_get_text(item, "last_exit", p->last_exit, sizeof(p->last_exit));
+    aiex_get_int(item, "pid", &pid);
+    aiex_get_int(item, "restarts", &p->restarts);
+    aiex_get_int(item, "rss_bytes", &p->rss_bytes);
+    aiex_get_int(item, "in_flight", &p->in_flight);
+    aiex_get_int(item, "next_try_ms", &p->next_try_ms);
+    p->pid = (pid_t)pid;
+}
+
+static void find_plugin(struct aiex_slice body, const char *name, struct plugin *p)
+{
+    struct aiex_value list;
+    struct aiex_slice at, item, its;
+
+    if (aiex_get(body, "plugins", &list) != 1 || list.type != AIEX_T_ARRAY)
+        return;
+    at = list.bytes;
+    for (uint32_t i = 0; i < list.count; i++) {
+        item = at;
+        if (aiex_r_skip(&at) != 0)
+            return;
+        item.len -= at.len;
+        if (aiex_get_str(item, "name", &its) == 1 && aiex_slice_is(its, name))
+            fill_plugin(p, item);
+    }
+}
+
+struct plugin rig_plugin(struct rig *rig, const char *name)
+{
+    int64_t id = client_call(rig->client, "host", "host.plugins", (struct aiex_slice){0}, 0);
+    struct plugin p = {0};
+    struct frame f;
+
+    while (client_next(rig->client, &f, RIG_WAIT_MS) == 1) {
+        if (f.id != id)
+            continue;
+        find_plugin(f.body, name, &p);
+        break;
+    }
+    return p;
+}
+
+int rig_until(struct rig *rig, int (*test)(struct rig *rig, void *arg), void *arg)
+{
+    int64_t until = now_ms() + RIG_WAIT_MS;
+    struct frame f;
+
+    for (;;) {
+        if (test(rig, arg))
+            return 1;
+        if (now_ms() >= until)
+            return 0;
+        /* an event, or a little later for what has none */
+        if (client_next(rig->watch, &f, 20) == 1 && f.is_part)
+            client_credit(rig->watch, f.id, (uint32_t)f.body.len);
+    }
+}
+
+struct wanted {
+    const char *name, *state;
+    int64_t restarts;
+    pid_t not_pid;
+};
+
+static int is_wanted(struct rig *rig, void *arg)
+{
+    struct wanted *w = arg;
+    struct plugin p = rig_plugin(rig, w->name);
+
+    return p.found && !strcmp(p.state, w->state) && p.restarts >= w->restarts && p.pid != w->not_pid;
+}
+
+int rig_until_state(struct rig *rig, const char *name, const char *state)
+{
+    return rig_until(rig, is_wanted, &(struct wanted){name, state, 0, -1});
+}
+
+int rig_until_back(struct rig *rig, const char *name, int64_t restarts, pid_t not_pid)
+{
+    return rig_until(rig, is_wanted, &(struct wanted){name, "up", restarts, not_pid});
+}
