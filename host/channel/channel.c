@@ -311,6 +311,7 @@ void channel_drain(struct channel *ch)
 
 void channel_started(struct channel *ch)
 {
+    ring_publish(&ch->tx); /* a crash in this request must not take the answers before it along */
     atomic_store_explicit(&ch->rx.control->started, ch->reading_end, memory_order_release);
     channel_progress(ch);
 }

@@ -310,9 +310,11 @@ static int wrong(struct faulty *f, const struct aiex_message *m)
                 abort();
             memset(p, 1, 1 << 20);
         }
-    if (!strcmp(m->method, "flood"))
+    if (!strcmp(m->method, "flood")) {
         for (int i = 0; i < 200000; i++)
             h->stream(h, m->id, (struct aiex_slice){(const uint8_t *)"flood flood flood flood flood flood", 35});
+        return 0;
+    }
     if (!strcmp(m->method, "twice")) {
         h->reply(h, m->id, (struct aiex_slice){0});
         h->reply(h, m->id, (struct aiex_slice){0});

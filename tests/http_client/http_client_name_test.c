@@ -149,7 +149,7 @@ static void nobody_resolves(void)
     CU_ASSERT_EQUAL(s.result, AIEX_HTTP_CONNECT);
     CU_ASSERT_EQUAL(s.sent, 0);
     CU_ASSERT_STRING_EQUAL(s.text, "host name 'model.example' was not resolved: no service "
-                                   "'resolver'; check the name and service_resolver");
+                                   "'resolver'; check the name and resolver_system");
     finish();
 }
 

@@ -22,7 +22,7 @@ struct client {
     int fd;
     int64_t last_id;
     struct bytes in, out;
-    size_t taken; /* of `in`, by the frame handed out last */
+    size_t at; /* of `in`: behind the frames handed out */
 };
 
 static void *grown(void *mem, size_t size)
@@ -150,6 +150,13 @@ static int take_input(struct client *c)
 {
     ssize_t n;
 
+    if (c->at == c->in.len) {
+        c->at = c->in.len = 0;
+    } else if (c->at > c->in.cap / 2) {
+        memmove(c->in.data, c->in.data + c->at, c->in.len - c->at);
+        c->in.len -= c->at;
+        c->at = 0;
+    }
     if (c->in.cap - c->in.len < READ_BYTES) {
         c->in.cap = c->in.cap * 2 + READ_BYTES;
         c->in.data = grown(c->in.data, c->in.cap);
@@ -210,25 +217,20 @@ int client_next(struct client *c, struct frame *f, int wait_ms)
 {
     int64_t until = now_ms() + wait_ms;
 
-    if (c->taken) {
-        memmove(c->in.data, c->in.data + c->taken, c->in.len - c->taken);
-        c->in.len -= c->taken;
-        c->taken = 0;
-    }
     if (client_send(c) < 0)
         return -1;
     for (;;) {
-        const uint8_t *p = c->in.data;
+        const uint8_t *p = c->in.data ? c->in.data + c->at : NULL;
         struct pollfd pfd = {.fd = c->fd, .events = POLLIN};
         int64_t left = until - now_ms();
 
-        if (c->in.len >= 4) {
+        if (c->in.len - c->at >= 4) {
             size_t n = (size_t)p[0] | (size_t)p[1] << 8 | (size_t)p[2] << 16 | (size_t)p[3] << 24;
 
             if (n > FRAME_MAX)
                 return -1;
-            if (c->in.len - 4 >= n) {
-                c->taken = 4 + n;
+            if (c->in.len - c->at - 4 >= n) {
+                c->at += 4 + n;
                 return unpack((struct aiex_slice){p + 4, n}, f);
             }
         }

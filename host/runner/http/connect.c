@@ -256,7 +256,7 @@ static size_t read_addresses(struct aiex_slice body, char out[][64])
 static void name_failed(struct conn *c, const char *why)
 {
     request_fail(c->req, AIEX_HTTP_CONNECT,
-                 "host name '%.100s' was not resolved: %.100s; check the name and service_resolver",
+                 "host name '%.100s' was not resolved: %.100s; check the name and resolver_system",
                  c->origin->host, why);
     conn_close(c);
 }

@@ -1,5 +1,5 @@
 /*
- * service_resolver_test.c - the plugin through its descriptor; getaddrinfo() is this file's own,
+ * resolver_system_test.c - the plugin through its descriptor; getaddrinfo() is this file's own,
  * so that names exist, fail and hang as a test wants.
  */
 #include "test.h"
@@ -111,7 +111,7 @@ static void begin(const struct aiex_fake_pair *pairs)
     struct aiex_error err = {""};
 
     n_asked = 0;
-    h = aiex_fake_host_new("service_resolver");
+    h = aiex_fake_host_new("resolver_system");
     p = aiex_plugin_entry(AIEX_ABI_MAJOR, AIEX_ABI_MINOR);
     CU_ASSERT_EQUAL_FATAL(aiex_fake_start(h, p, pairs, &self, &err), 0);
 }

@@ -1,5 +1,5 @@
 /*
- * resolver.c - service_resolver: names to addresses for cells that may not ask themselves.
+ * resolver.c - resolver_system: names to addresses for cells that may not ask themselves.
  *
  * Cells with HTTP are sealed to TCP connections; a look-up needs UDP, files and a thread
  * that blocks, so it happens here. README.md has the method, names.h the states of a
@@ -234,7 +234,7 @@ static int start(void *self, struct aiex_error *err)
     if (e != 0)
         snprintf(err->text, sizeof(err->text), "name 'resolver' can not be taken: %s; %s",
                  strerror(-e),
-                 e == -EEXIST ? "configure one service_resolver only" : "see the log");
+                 e == -EEXIST ? "configure one resolver_system only" : "see the log");
     return e;
 }
 
@@ -333,10 +333,10 @@ static const struct aiex_plugin plugin = {
     .abi_major = AIEX_ABI_MAJOR,
     .abi_minor = AIEX_ABI_MINOR,
     .option_size = sizeof(struct aiex_option),
-    .name = "service_resolver",
+    .name = "resolver_system",
     .version = "0.1.0",
     .summary = "Looks up host names for cells that may not",
-    .kind = "service/1",
+    .kind = "resolver/1",
     .options = options,
     .config_size = sizeof(struct config),
     .needs = AIEX_NEED_THREADS,
