@@ -34,6 +34,7 @@ static const char usage[] =
     "  --data DIR         folder for sockets and plugins' data; made when missing\n"
     "  --plugins DIR      folder of plugins (default: ../plugins beside the program)\n"
     "  --check            only check the configuration: every error, exit code 2 if there is one\n"
+    "  --reference        print the option reference (markdown) of the host and its plugins\n"
     "  --log FORM         text or json (default: text on a terminal)\n"
     "  --log-level LEVEL  debug, info, notice, warn or error (default: from the configuration)\n"
     "  --version, --help\n"
@@ -198,14 +199,14 @@ int main(int argc, char **argv)
     static const struct option long_options[] = {
         {"config", required_argument, NULL, 'c'},   {"data", required_argument, NULL, 'd'},
         {"plugins", required_argument, NULL, 'p'},  {"check", no_argument, NULL, 'k'},
-        {"log", required_argument, NULL, 'l'},
+        {"reference", no_argument, NULL, 'r'},      {"log", required_argument, NULL, 'l'},
         {"log-level", required_argument, NULL, 'v'}, {"version", no_argument, NULL, 'V'},
         {"help", no_argument, NULL, 'h'},           {"takeover", required_argument, NULL, 't'},
         {"state-version", no_argument, NULL, 's'}, {NULL, 0, NULL, 0},
     };
     static char self[512], bin[512], lib[600], plugins[600];
     struct node_options options = {0};
-    int only_check = 0, o, level = 1, state_fd = -1;
+    int only_check = 0, only_print = 0, o, level = 1, state_fd = -1;
     enum log_form form = LOG_AUTO;
     ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
@@ -244,6 +245,9 @@ int main(int argc, char **argv)
                 return EXIT_WRONG;
             }
             break;
+        case 'r':
+            only_print = 1;
+            break;
         case 't': /* from the image before this one; not for people */
             state_fd = atoi(optarg);
             break;
@@ -261,6 +265,8 @@ int main(int argc, char **argv)
             return EXIT_WRONG;
         }
     }
+    if (only_print)
+        return node_reference(&options, stdout) < 0 ? EXIT_FAULT : EXIT_FINE;
     if (!options.config_dir || (!options.data_dir && !only_check) || optind < argc) {
         fputs(usage, stderr);
         return EXIT_WRONG;

@@ -1,6 +1,7 @@
 /* listing.c - what status, plugin list and plugin stats answer with. */
 #include "admin/admin_private.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,16 +15,33 @@ static unsigned count(struct node *node)
     return n;
 }
 
+/* Layers of the sandbox that a cell has to do without, one line each; empty = all are active. */
 static void pack_sandbox(struct node *node, struct pack *out)
 {
     struct node_instance_info info;
     unsigned n = count(node);
+    size_t missing = 0;
 
-    pack_str(out, "sandbox");
-    pack_map(out, n);
-    for (unsigned i = 0; i < n; i++) {
-        node_instance(node, i, &info);
-        pack_key_str(out, info.name, info.sandbox);
+    for (int pass = 0; pass < 2; pass++) { /* the array's length comes first */
+        if (pass) {
+            pack_str(out, "sandbox_missing");
+            pack_array(out, missing);
+        }
+        for (unsigned i = 0; i < n; i++) {
+            node_instance(node, i, &info);
+            for (const char *line = info.sandbox; *line;) {
+                size_t len = strcspn(line, "\n");
+                char text[256];
+
+                if (*line == '-') {
+                    snprintf(text, sizeof(text), "%s: %.*s", info.name, (int)len - 1, line + 1);
+                    missing++;
+                    if (pass)
+                        pack_str(out, text);
+                }
+                line += len + (line[len] == '\n');
+            }
+        }
     }
 }
 
@@ -62,7 +80,7 @@ void listing_plugins(struct admin *admin, struct pack *out)
     pack_array(out, n);
     for (unsigned i = 0; i < n; i++) {
         node_instance(admin->node, i, &info);
-        pack_map(out, 17);
+        pack_map(out, 18);
         pack_key_str(out, "name", info.name);
         pack_key_str(out, "plugin", info.plugin);
         pack_key_str(out, "kind", info.kind);
@@ -79,6 +97,7 @@ void listing_plugins(struct admin *admin, struct pack *out)
         pack_key_int(out, "calls", (int64_t)info.stats->calls);
         pack_key_int(out, "in_flight", info.stats->in_flight);
         pack_key_int(out, "errors", (int64_t)info.stats->errors);
+        pack_key_str(out, "sandbox", info.sandbox);
         pack_key_str(out, "summary", info.summary);
     }
 }

@@ -44,6 +44,7 @@ struct call {
     int whole;   /* all pieces of the request have come */
     int pieces;  /* the request came in more than one */
     int repeats; /* times it was sent again after a crash */
+    int unstarted; /* its process died before it began with it */
     int parts;   /* a part of the answer went out */
     int ending;  /* a piece of the end went out */
     struct held_list held;

@@ -96,7 +96,7 @@ struct call *call_new(struct bus *bus)
     c->callee_port = NULL;
     c->outstanding = 0;
     c->pos = UINT64_MAX;
-    c->whole = c->pieces = c->repeats = c->parts = c->ending = 0;
+    c->whole = c->pieces = c->repeats = c->unstarted = c->parts = c->ending = 0;
     c->held = (struct held_list){0};
     c->parent = c->into = c->joined = NULL;
     list_init(&c->children);

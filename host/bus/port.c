@@ -87,47 +87,39 @@ void bus_port_record(struct bus_port *port, const struct record *head, const uin
     }
 }
 
-/* Requests that waited in a dead channel's queue: they never went out. */
-static void keep_queued(void *arg, const struct record *head, const uint8_t *body)
+/* A request that a dead process had not begun, found in its ring or behind it. */
+static void keep_unstarted(void *arg, const struct record *head, const uint8_t *body)
 {
     struct bus_port *port = arg;
-    struct call *c;
+    struct record clean = {.kind = RECORD_REQ, .len = head->len};
+    struct call *c = head->kind == RECORD_REQ ? call_by_id(port->bus, record_id_low(head)) : NULL;
 
-    if (head->kind != RECORD_REQ)
+    if (!c || c->callee_port != port || c->pieces || c->unstarted)
         return;
-    c = call_by_id(port->bus, record_id_low(head));
-    if (c && c->callee_port == port && !c->pieces && !c->held.first)
-        held_add(&c->held, head, body);
+    if (c->held.first || held_add(&c->held, &clean, body) == 0)
+        c->unstarted = 1;
 }
 
-/* Finds the request of c again, if the dead process had not begun it. 1 when it can be repeated. */
-static int recover(struct call *c, struct channel *channel, uint64_t started)
+/* Whether c may be sent again: not begun, or idempotent and sent once. */
+static int repeatable(const struct call *c)
 {
-    struct record head = {.kind = RECORD_REQ, .len = c->request_len};
-
-    if (c->parts || c->ending || c->repeats >= 3)
+    if (c->parts || c->ending || c->repeats >= 3 || !c->held.first)
         return 0;
-    if (c->held.first) /* idempotent, or it was still queued */
-        return !(c->flags & RECORD_IDEMPOTENT) || c->pos == UINT64_MAX || c->pos >= started ||
-               c->repeats < 1;
-    if (c->pieces || !c->whole || c->pos == UINT64_MAX || c->pos < started)
-        return 0;
-    return held_add(&c->held, &head, channel_sent_body(channel, c->pos)) == 0;
+    return c->unstarted || c->repeats < 1;
 }
 
 static void move_calls(struct bus_port *port, struct channel *channel, const char *why)
 {
-    uint64_t started = channel ? channel_peer_started(channel) : UINT64_MAX;
-
     if (channel)
-        channel_each_queued(channel, keep_queued, port);
+        channel_each_unstarted(channel, keep_unstarted, port);
     while (!list_empty(&port->serving)) {
         struct call *c = list_of(port->serving.next, struct call, served);
 
         list_remove(&c->served);
         c->callee_port = NULL;
         port->n_serving--;
-        if (channel && c->callee->serving != BUS_DOWN && recover(c, channel, started)) {
+        if (channel && c->callee->serving != BUS_DOWN && repeatable(c)) {
+            c->unstarted = 0;
             c->repeats++;
             port->bus->stats.redispatched++;
             if (c->callee->serving == BUS_UP && c->callee->port != port) {
@@ -137,11 +129,7 @@ static void move_calls(struct bus_port *port, struct channel *channel, const cha
                 list_append(&c->callee->waiting, &c->waiting);
             }
         } else {
-            call_fail(c, c->whole && !c->pieces && c->callee->serving == BUS_DOWN && !c->parts &&
-                             c->pos != UINT64_MAX && c->pos >= started
-                         ? WIRE_UNAVAILABLE
-                         : WIRE_CRASHED,
-                      why, 0);
+            call_fail(c, c->unstarted ? WIRE_UNAVAILABLE : WIRE_CRASHED, why, 0);
         }
     }
 }

@@ -211,6 +211,7 @@ static int unqueue(struct channel *ch)
 
         if (!to && !ch->tx.bad) {
             atomic_store(&ch->tx.control->want_space, 1);
+            atomic_thread_fence(memory_order_seq_cst); /* our flag before its index */
             to = ring_reserve(&ch->tx, q->head.len);
         }
         if (!to)
@@ -237,19 +238,26 @@ static void judge(struct channel *ch)
     ch->ops.broken(ch->arg);
 }
 
-int channel_turn(struct channel *ch, int budget)
+static int receive(struct channel *ch, int budget)
 {
     struct record head;
     const uint8_t *body;
     int n = 0;
 
-    while (n < budget && !ch->hold && (body = ring_peek(&ch->rx, &head))) {
+    while (n < budget && !ch->hold && !ch->broken && !ch->tx.bad && (body = ring_peek(&ch->rx, &head))) {
         n++;
         ch->reading_end = ch->rx.pos + ring_need(head.len);
         ch->ops.record(ch->arg, &head, body);
         ring_consume(&ch->rx, &head);
     }
     ch->hub->stats.records_in += (uint64_t)n;
+    return n;
+}
+
+int channel_turn(struct channel *ch, int budget)
+{
+    int n = receive(ch, budget);
+
     if (ch->queue)
         n += unqueue(ch);
     judge(ch);
@@ -305,8 +313,10 @@ void channel_sleeping(struct channel *ch, int on)
 void channel_drain(struct channel *ch)
 {
     ch->hold = 0;
-    while (!ch->broken && channel_turn(ch, TURN_BUDGET))
+    /* its ring takes nothing more: what waits stays where channel_each_unstarted() finds it */
+    while (!ch->broken && receive(ch, TURN_BUDGET))
         ring_release(&ch->rx);
+    judge(ch);
 }
 
 void channel_started(struct channel *ch)
@@ -316,22 +326,35 @@ void channel_started(struct channel *ch)
     channel_progress(ch);
 }
 
-uint64_t channel_peer_started(struct channel *ch)
+/* Where the dead peer stopped: behind the last request it began while that is still in the ring, else
+ * behind what it gave back. Both marks are its own and may be lies. */
+static uint64_t stopped_at(struct channel *ch)
 {
-    return atomic_load_explicit(&ch->tx.control->started, memory_order_acquire);
+    uint64_t head = atomic_load_explicit(&ch->tx.control->head, memory_order_acquire);
+    uint64_t started = atomic_load_explicit(&ch->tx.control->started, memory_order_acquire);
+    uint64_t pos = ch->tx.pos;
+
+    if (pos - started <= ch->tx.size && !(started & 7))
+        return started;
+    return pos - head <= ch->tx.size && !(head & 7) ? head : pos;
 }
 
-void channel_each_queued(struct channel *ch,
-                         void (*fn)(void *arg, const struct record *head, const uint8_t *body),
-                         void *arg)
+void channel_each_unstarted(struct channel *ch,
+                            void (*fn)(void *arg, const struct record *head, const uint8_t *body),
+                            void *arg)
 {
+    struct record head;
+
+    for (uint64_t at = stopped_at(ch); at != ch->tx.pos; at += ring_need(head.len)) {
+        const uint8_t *record = ch->tx.data + (at & (ch->tx.size - 1));
+
+        memcpy(&head, record, sizeof(head));
+        if (head.len > RECORD_BODY_MAX || ring_need(head.len) > ch->tx.pos - at)
+            break; /* it wrote into the ring it should only read */
+        fn(arg, &head, record + sizeof(head));
+    }
     for (struct queued *q = ch->queue; q; q = q->next)
         fn(arg, &q->head, q->body);
-}
-
-const uint8_t *channel_sent_body(struct channel *ch, uint64_t pos)
-{
-    return ch->tx.data + (pos & (ch->tx.size - 1)) + sizeof(struct record);
 }
 
 void channel_progress(struct channel *ch)

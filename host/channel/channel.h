@@ -71,14 +71,11 @@ void channel_hold(struct channel *ch, int on);
 void channel_drain(struct channel *ch);
 /* Reader's side of crash accounting: a request ending at the record just read begins now. */
 void channel_started(struct channel *ch);
-/* Writer's side: position behind the last request that the peer has begun. */
-uint64_t channel_peer_started(struct channel *ch);
-/* Bytes of our own sent record at `pos`, still there because the peer has not released it. */
-const uint8_t *channel_sent_body(struct channel *ch, uint64_t pos);
-/* What waits for room and never went out; for a dead peer's channel. */
-void channel_each_queued(struct channel *ch,
-                         void (*fn)(void *arg, const struct record *head, const uint8_t *body),
-                         void *arg);
+/* What a dead peer had not begun, in order: from its mark on in the ring, then what waited for room.
+ * The peer could write into the ring: ids and flags are hints, lengths are checked. */
+void channel_each_unstarted(struct channel *ch,
+                            void (*fn)(void *arg, const struct record *head, const uint8_t *body),
+                            void *arg);
 /* Watchdog: feeds (own side) and reads (peer) the progress words. */
 void channel_progress(struct channel *ch);
 uint64_t channel_peer_progress(struct channel *ch);

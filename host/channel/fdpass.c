@@ -66,5 +66,10 @@ ssize_t fdpass_recv(int sock, void *bytes, size_t size, int *fds, int *n_fds)
                 close(got[i]);
         }
     }
+    if (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) { /* half a message is none */
+        while (*n_fds)
+            close(fds[--*n_fds]);
+        return -EMSGSIZE;
+    }
     return n;
 }

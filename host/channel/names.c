@@ -81,6 +81,19 @@ int names_out_get(struct names_out *n, const char *service, const char *method, 
     return (int)n->n - 1;
 }
 
+void names_out_undo(struct names_out *n)
+{
+    struct entry *e = n->entries[n->n - 1];
+    uint32_t at = e->hash % BUCKETS;
+
+    /* the last one in: no other probed past it */
+    while (n->bucket[at] != n->n)
+        at = (at + 1) % BUCKETS;
+    n->bucket[at] = 0;
+    n->entries[--n->n] = NULL;
+    free(e);
+}
+
 const char *names_out_text(const struct names_out *n, unsigned number, size_t *ret_len)
 {
     if (number >= n->n)

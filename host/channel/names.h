@@ -29,6 +29,8 @@ void names_out_free(struct names_out *n);
  * text[len]). >= 0, -EINVAL (a name too long or empty), -ENOSPC, -ENOMEM. */
 int names_out_get(struct names_out *n, const char *service, const char *method, int *ret_new,
                   char text[NAME_TEXT_MAX], size_t *ret_len);
+/* Takes the newest pair back: its NAME record could not be sent. */
+void names_out_undo(struct names_out *n);
 
 /* Text of a number (with its 0 inside), NULL past the last; for saving. */
 const char *names_out_text(const struct names_out *n, unsigned number, size_t *ret_len);

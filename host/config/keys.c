@@ -11,6 +11,7 @@
 #define KEY_STRIDE      sizeof(struct aiex_option)
 #define AT(type, field) offsetof(struct type, field)
 #define DAY             INT64_C(86400000)
+#define RESTARTS_MAX    63 /* as many as the supervisor remembers */
 
 static const char *const levels[] = {"debug", "info", "notice", "warn", "error", NULL};
 static const char *const forms[] = {"auto", "json", "text", NULL};
@@ -57,7 +58,7 @@ const struct aiex_option instance_keys[] = {
     {"trust", "no", "allow the plugin to run inside the host, whose crash it then is", BOOL, AT(config_keys, trust)},
     {"restart", "permanent", "after an end: permanent always, transient not after a success, temporary never", CHOICE(restarts), AT(config_keys, restart)},
     {"group", NULL, "group whose strategy restarts its members together", STRING, AT(config_keys, group)},
-    {"max_restarts", "3", TALLY_HELP, INT(0, 1000), AT(config_keys, max_restarts)},
+    {"max_restarts", "3", TALLY_HELP, INT(0, RESTARTS_MAX), AT(config_keys, max_restarts)},
     {"period", "5s", PERIOD_HELP, DURATION(100, DAY), AT(config_keys, period_ms)},
     {"start_deadline", "10s", "time from the process to READY", DURATION(10, 3600000), AT(config_keys, start_deadline_ms)},
     {"drain_deadline", "10s", "time to finish running work before an end", DURATION(0, 3600000), AT(config_keys, drain_deadline_ms)},
@@ -85,7 +86,7 @@ const struct aiex_option cell_keys[] = {
 
 const struct aiex_option group_keys[] = {
     {"strategy", "one_for_one", "who restarts with a crashed member: itself, those declared after it, or all", CHOICE(strategies), AT(config_group, strategy)},
-    {"max_restarts", "3", TALLY_HELP, INT(0, 1000), AT(config_group, max_restarts)},
+    {"max_restarts", "3", TALLY_HELP, INT(0, RESTARTS_MAX), AT(config_group, max_restarts)},
     {"period", "5s", PERIOD_HELP, DURATION(100, DAY), AT(config_group, period_ms)},
     {0}};
 

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "node/node_private.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -286,6 +287,50 @@ int node_check(const struct node_options *options, struct report *report)
     plugins_forget(node);
     free(node);
     return r;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+int node_reference(const struct node_options *options, FILE *out)
+{
+    struct node *node = calloc(1, sizeof(*node));
+    struct plugin_info *infos[UNITS_MAX];
+    char *names[UNITS_MAX];
+    size_t n_names = 0, n = 0;
+    struct dirent *entry;
+    DIR *dir;
+
+    if (!node)
+        return -ENOMEM;
+    set_paths(node, options);
+    dir = opendir(node->plugin_dir);
+    while (dir && n_names < UNITS_MAX && (entry = readdir(dir))) {
+        size_t len = strlen(entry->d_name);
+
+        if (len > 3 && !strcmp(entry->d_name + len - 3, ".so"))
+            names[n_names++] = strndup(entry->d_name, len - 3);
+    }
+    if (dir)
+        closedir(dir);
+    qsort(names, n_names, sizeof(names[0]), by_name);
+    plugins_probe_all(node, (const char *const *)names, n_names);
+    for (size_t i = 0; i < n_names; i++) {
+        struct aiex_error err = {""};
+
+        if (plugins_lookup(node, names[i], &infos[n], &err) == 0)
+            n++;
+        else
+            fprintf(stderr, "%s\n", err.text);
+    }
+    config_reference(infos, n, out);
+    for (size_t i = 0; i < n_names; i++)
+        free(names[i]);
+    plugins_forget(node);
+    free(node);
+    return 0;
 }
 
 int node_load_file(struct node *node, const char *path, struct report *report)

@@ -19,6 +19,8 @@
 #include "loop/loop.h"
 #include "node/inside.h"
 
+#include <stdio.h>
+
 struct node;
 
 struct node_options {
@@ -39,6 +41,8 @@ int node_configure(struct node *node, struct report *report);
 int node_try(struct node *node, struct report *report);
 /* The same without a running node; for --check. */
 int node_check(const struct node_options *options, struct report *report);
+/* Prints the option reference of the host and of every plugin in the plugin folder (markdown). */
+int node_reference(const struct node_options *options, FILE *out);
 /* Drains and ends every cell, at most limit_ms, then stops the loop. */
 void node_stop(struct node *node, uint32_t limit_ms);
 

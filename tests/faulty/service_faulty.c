@@ -5,7 +5,8 @@
  * Methods (body {n int, text str} as needed):
  *   right: echo, slow (answers after n ms), stream (n parts of `text`), sleep_stream (one part per
  *          ms), silent (never answers), pid, publish (topic text, n times), seen (events so far),
- *          sum (length of body), relay (calls text's echo with splice)
+ *          sum (length of body), relay (calls method of text, else its echo; flags as of call(), else
+ *          splice), abort_as (aborts when n is its pid, else answers with it)
  *   wrong: segfault, abort, exit, heap, loop, leak, flood, twice, garbage, scribble, truncate,
  *          fork, handlers, thread, stop_self, log_flood
  * Options: at_create / at_start / at_drain = fine | fail | hang | crash, group, subscribe.
@@ -204,9 +205,10 @@ static void on_relayed(void *arg, const struct aiex_answer *a)
 
     if (a->kind != AIEX_ANSWER_END)
         return;
-    if (!(a->flags & AIEX_AF_SPLICED))
-        l->f->host->fail(l->f->host, l->id, a->code ? a->code : AIEX_E_INTERNAL, "relayed call failed", 0,
-                         (struct aiex_slice){0});
+    if (a->code)
+        l->f->host->fail(l->f->host, l->id, a->code, "relayed call failed", 0, (struct aiex_slice){0});
+    else if (!(a->flags & AIEX_AF_SPLICED))
+        l->f->host->reply(l->f->host, l->id, a->body);
     free(l);
 }
 
@@ -219,6 +221,7 @@ static int relay(struct faulty *f, const struct aiex_message *m)
     int r;
 
     aiex_get_text(m->body, "method", method, sizeof(method));
+    req.flags = (uint32_t)int_of(m->body, "flags", AIEX_CALL_SPLICE);
     r = f->host->call(f->host, &req, on_relayed, l, NULL);
     if (r < 0)
         free(l);
@@ -289,6 +292,11 @@ static int wrong(struct faulty *f, const struct aiex_message *m)
         *(volatile int *)8 = 1;
     if (!strcmp(m->method, "abort"))
         abort();
+    if (!strcmp(m->method, "abort_as")) {
+        if (int_of(m->body, "n", 0) == getpid())
+            abort();
+        return answer_int(f, m->id, "pid", getpid()), 0;
+    }
     if (!strcmp(m->method, "exit"))
         exit((int)int_of(m->body, "n", 3));
     if (!strcmp(m->method, "loop"))

@@ -236,7 +236,11 @@ static void gives_up_on_a_client_that_never_reads(void)
     call = chat_call(&c, CHAT_STREAM);
     CU_ASSERT_PTR_NOT_NULL_FATAL(call);
     fill(&r, call->id, 262144);
-    aiex_fake_advance(r.host, 19000);
+    aiex_fake_advance(r.host, 10000);
+    aiex_fake_answer_part(r.host, call->id,
+                          slice_of("data: {}\n\n")); /* no reason to wait longer */
+    rig_settle(&r);
+    aiex_fake_advance(r.host, 9000);
     CU_ASSERT_EQUAL(count(&r, AIEX_FAKE_CANCEL), 0);
     aiex_fake_advance(r.host, 1000);
     CU_ASSERT_EQUAL(count(&r, AIEX_FAKE_CANCEL), 1);
@@ -515,6 +519,22 @@ static void drains_idle_connections_after_their_grace(void)
     rig_stop(&r);
 }
 
+/* Also when the last connection ends while there is no memory for anything. */
+static void drains_without_memory(void)
+{
+    struct client c;
+    struct rig r;
+
+    rig_start(&r, NULL);
+    client_open(&r, &c);
+    CU_ASSERT_EQUAL(aiex_fake_drain(r.host, r.plugin, r.self), 0);
+    aiex_fake_fail_alloc(r.host, 1);
+    aiex_fake_advance(r.host, 1000);
+    CU_ASSERT_EQUAL(aiex_fake_drained(r.host), 1);
+    client_close(&c);
+    rig_stop(&r);
+}
+
 static void drains_at_once_when_nobody_is_there(void)
 {
     struct rig r;
@@ -571,6 +591,7 @@ const struct test_case tests[] = {
     {"serves_many_at_once", serves_many_at_once},
     {"drains", drains},
     {"drains_idle_connections_after_their_grace", drains_idle_connections_after_their_grace},
+    {"drains_without_memory", drains_without_memory},
     {"drains_at_once_when_nobody_is_there", drains_at_once_when_nobody_is_there},
     {"ends_in_the_middle_of_everything", ends_in_the_middle_of_everything},
     {0},

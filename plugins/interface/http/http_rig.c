@@ -73,7 +73,8 @@ void client_sendn(struct client *c, const void *bytes, size_t n)
             p += sent;
             n -= (size_t)sent;
         } else if (errno != EAGAIN) {
-            return; /* the server has closed: the test will see */
+            c->reset = 1; /* the server does not take it any more */
+            return;
         }
         rig_settle(c->rig);
     }
@@ -96,6 +97,8 @@ size_t client_read(struct client *c, size_t n)
     got = recv(c->fd, c->in + c->n, n, MSG_DONTWAIT);
     if (got == 0 || (got < 0 && errno != EAGAIN))
         c->ended = 1;
+    if (got < 0 && errno == ECONNRESET)
+        c->reset = 1;
     if (got > 0)
         c->n += (size_t)got;
     c->in[c->n] = 0;

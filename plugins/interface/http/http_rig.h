@@ -32,6 +32,7 @@ struct client {
     char *in; /* all that was received and not taken, 0-terminated */
     size_t n, cap;
     int ended; /* the server closed */
+    int reset; /* ... without taking what we sent */
 };
 
 void client_open(struct rig *r, struct client *c);

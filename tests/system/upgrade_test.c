@@ -1,0 +1,198 @@
+/*
+ * upgrade_test.c - new incarnations under load: the instance answers all the time, and
+ * no request fails or ends twice.
+ */
+#include "rig.h"
+
+#include "test.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define UPGRADES 40
+#define WINDOW   48 /* requests in flight all the time */
+#define FAR_MS   60000
+
+static const char ini[] = "[host]\nnode = test\n[service_faulty]\nhang = 10s\n[service_faulty:two]\n";
+
+/* Keeps WINDOW calls in flight and counts how they end. */
+struct load {
+    struct client *client;
+    int64_t sent, ended, failed, twice;
+    uint8_t *open; /* by id: 1 while it is */
+    int64_t cap;
+    char error[700];
+};
+
+static void load_send(struct load *l, const char *service)
+{
+    static const char *const methods[] = {"echo", "slow", "stream", "sum"};
+    const char *method = methods[l->sent % 4];
+    int64_t id = client_call(l->client, service, method, body_of(method[1] == 'l' ? 3 : 5, "payload"), FAR_MS);
+
+    CU_ASSERT_FATAL(id < l->cap);
+    l->open[id] = 1;
+    l->sent++;
+}
+
+static void load_start(struct load *l, struct rig *rig, const char *service)
+{
+    *l = (struct load){.client = client_open(rig->socket), .cap = 4 << 20};
+    l->open = calloc(1, (size_t)l->cap);
+    CU_ASSERT_FATAL(l->client && l->open);
+    while (l->sent < WINDOW)
+        load_send(l, service);
+}
+
+static void take(struct load *l, const struct frame *f)
+{
+    if (f->is_part) {
+        client_credit(l->client, f->id, (uint32_t)f->body.len);
+        return;
+    }
+    l->ended++;
+    l->twice += !l->open[f->id];
+    l->open[f->id] = 0;
+    if (f->code[0] && !l->failed++)
+        snprintf(l->error, sizeof(l->error), "%s: %s", f->code, f->text);
+}
+
+/* Runs the load until `more` calls have ended. */
+static void load_run(struct load *l, const char *service, int64_t more)
+{
+    int64_t until = l->ended + more;
+    struct frame f;
+
+    while (l->ended < until) {
+        int64_t before = l->ended;
+
+        CU_ASSERT_FATAL(client_next(l->client, &f, RIG_WAIT_MS) == 1);
+        take(l, &f);
+        if (l->ended > before)
+            load_send(l, service);
+    }
+}
+
+static void load_finish(struct load *l)
+{
+    struct frame f;
+
+    while (l->ended < l->sent) {
+        CU_ASSERT_FATAL(client_next(l->client, &f, RIG_WAIT_MS) == 1);
+        take(l, &f);
+    }
+    CU_ASSERT_EQUAL(client_next(l->client, &f, 0), 0);
+    printf("\n    %lld requests, %lld failed%s%s", (long long)l->sent, (long long)l->failed,
+           l->failed ? ", first with " : "", l->error);
+    CU_ASSERT_EQUAL(l->failed, 0);
+    CU_ASSERT_EQUAL(l->twice, 0);
+    client_close(l->client);
+    free(l->open);
+}
+
+static void plugin_under_load(void)
+{
+    struct rig *rig = rig_start(ini);
+    struct load load;
+    pid_t pid, first;
+
+    load_start(&load, rig, "service_faulty");
+    load_run(&load, "service_faulty", 100);
+    pid = first = rig_plugin(rig, "service_faulty").pid;
+    for (int i = 0; i < UPGRADES; i++) {
+        struct plugin p = {0};
+
+        CU_ASSERT(rig_host(rig, "host.reload", "name", "service_faulty", NULL));
+        for (int64_t until = now_ms() + RIG_WAIT_MS; now_ms() < until;) {
+            load_run(&load, "service_faulty", 20);
+            p = rig_plugin(rig, "service_faulty");
+            if (p.pid != pid && !strcmp(p.state, "up"))
+                break;
+        }
+        CU_ASSERT(p.pid != pid && p.pid > 0);
+        pid = p.pid;
+    }
+    load_run(&load, "service_faulty", 100);
+    load_finish(&load);
+    CU_ASSERT(process_gone(first, RIG_WAIT_MS));
+    CU_ASSERT_STRING_EQUAL(rig_plugin(rig, "service_faulty").state, "up");
+    CU_ASSERT_EQUAL(rig_plugin(rig, "service_faulty:two").restarts, 0);
+    rig_end(rig);
+}
+
+static int one_child_less(struct rig *rig, void *arg)
+{
+    pid_t children[64];
+
+    return process_children(rig->pid, children, 64) <= *(int *)arg;
+}
+
+/* Nothing of the replaced ones stays: processes, descriptors. */
+static void nothing_stays(void)
+{
+    struct rig *rig = rig_start(ini);
+    pid_t children[64], pid;
+    int n_children, fds;
+
+    for (int i = 0; i < 12; i++) {
+        pid = rig_plugin(rig, "service_faulty").pid;
+        CU_ASSERT(rig_host(rig, "host.reload", "name", "service_faulty", NULL));
+        CU_ASSERT(rig_until_back(rig, "service_faulty", 0, pid));
+        CU_ASSERT(process_gone(pid, RIG_WAIT_MS));
+        if (i == 1) {
+            n_children = process_children(rig->pid, children, 64);
+            CU_ASSERT(rig_until(rig, one_child_less, &n_children));
+            fds = process_fds(rig->pid);
+        }
+    }
+    CU_ASSERT(rig_until(rig, one_child_less, &n_children));
+    CU_ASSERT_EQUAL(process_fds(rig->pid), fds);
+    rig_end(rig);
+}
+
+/* An upgrade to something that does not start: refused or failed, the old one goes on. */
+static void failed_upgrade(void)
+{
+    struct rig *rig = rig_start(ini);
+    struct plugin before = rig_plugin(rig, "service_faulty"), after;
+    struct answer a;
+
+    CU_ASSERT_FALSE(rig_host(rig, "host.reload", "name", "service_unknown", &a));
+    CU_ASSERT_STRING_EQUAL(a.code, "not_found");
+    rig_write(rig, "10.ini", "[host]\nnode = test\n[service_faulty]\nhang = 10s\nat_start = fail\n[service_faulty:two]\n");
+    rig_reload(rig);
+    for (int i = 0; i < 20; i++)
+        CU_ASSERT(rig_echo(rig, "service_faulty"));
+    after = rig_plugin(rig, "service_faulty");
+    CU_ASSERT_EQUAL(after.pid, before.pid);
+    CU_ASSERT_STRING_EQUAL(after.state, "up");
+    rig_end(rig);
+}
+
+#define HOST_UPGRADES 10
+
+/* The host itself, as often as it can be asked to: same pid, same cells, no call lost. */
+static void host_under_load(void)
+{
+    struct rig *rig = rig_start(ini);
+    struct plugin before = rig_plugin(rig, "service_faulty");
+    struct answer a;
+
+    for (int i = 0; i < HOST_UPGRADES; i++) {
+        CU_ASSERT(rig_host(rig, "host.upgrade", NULL, NULL, &a));
+        if (a.code[0])
+            printf("\n    %s: %s", a.code, a.text);
+        CU_ASSERT(rig_echo(rig, "service_faulty"));
+        CU_ASSERT_EQUAL(rig_plugin(rig, "service_faulty").pid, before.pid);
+    }
+    rig_end(rig);
+}
+
+const struct test_case tests[] = {
+    {"40 upgrades of a plugin under load", plugin_under_load},
+    {"nothing of the old ones stays", nothing_stays},
+    {"a failed upgrade", failed_upgrade},
+    {"10 upgrades of the host", host_under_load},
+    {0},
+};
