@@ -410,10 +410,20 @@ failed:
     return NULL;
 }
 
+/* Ends of calls that the last cell's end decided are still told, as far as the sockets take them. */
+static void tell_last(struct control *control)
+{
+    while (inside_turn(node_inside(control->admin->node)))
+        ;
+    list_each_safe(it, next, &control->clients)
+        push(list_of(it, struct client, link));
+}
+
 void control_free(struct control *control)
 {
     if (!control)
         return;
+    tell_last(control);
     while (!list_empty(&control->clients))
         client_free(list_of(control->clients.next, struct client, link));
     loop_watch_free(control->watch);

@@ -211,13 +211,16 @@ static const char *value_of(const char *body, size_t len, const char *key)
 
 static void answer(struct conn *c, const char *head, const char *body, size_t len)
 {
-    static const char models[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 72\r\n\r\n"
-                                 "{\"object\":\"list\",\"data\":[{\"id\":\"mock\",\"object\":\"model\",\"created\":17e8}]} ";
+    static const char models[] =
+        "{\"object\":\"list\",\"data\":[{\"id\":\"mock\",\"object\":\"model\",\"created\":1700000000}]}";
     const char *at, *stream;
-    char model[128] = "mock";
+    char model[128] = "mock", get[512];
+    int n;
 
     if (!strncmp(head, "GET ", 4)) {
-        put(c, models, sizeof(models) - 1);
+        n = snprintf(get, sizeof(get), "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                                       "Content-Length: %zu\r\n\r\n%s", sizeof(models) - 1, models);
+        put(c, get, (size_t)n);
         push(c);
         return;
     }

@@ -131,6 +131,7 @@ static void open_notify(struct rig *rig)
     struct sockaddr_un at = {.sun_family = AF_UNIX};
 
     snprintf(at.sun_path, sizeof(at.sun_path), "%s/notify", rig->dir);
+    unlink(at.sun_path);
     rig->notify = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     CU_ASSERT_FATAL(rig->notify >= 0);
     CU_ASSERT_FATAL(bind(rig->notify, (struct sockaddr *)&at, sizeof(at)) == 0);
@@ -195,6 +196,16 @@ static void open_watch(struct rig *rig)
     CU_ASSERT_FATAL(client_send(rig->watch) == 0);
 }
 
+static void launch(struct rig *rig)
+{
+    spawn_host(rig);
+    if (!await_notice(rig, "READY=1")) {
+        show_log(rig);
+        CU_FAIL_FATAL("the host did not start");
+    }
+    open_watch(rig);
+}
+
 struct rig *rig_start_raw(const char *ini, const char *plugins)
 {
     static int registered;
@@ -206,12 +217,7 @@ struct rig *rig_start_raw(const char *ini, const char *plugins)
     registered = 1;
     rig = current = make_rig(plugins);
     rig_write(rig, "10.ini", ini);
-    spawn_host(rig);
-    if (!await_notice(rig, "READY=1")) {
-        show_log(rig);
-        CU_FAIL_FATAL("the host did not start");
-    }
-    open_watch(rig);
+    launch(rig);
     return rig;
 }
 
@@ -259,18 +265,39 @@ int rig_stop(struct rig *rig)
     return late ? -1 : code;
 }
 
+static void disconnect(struct rig *rig)
+{
+    client_close(rig->client);
+    client_close(rig->watch);
+    rig->client = rig->watch = NULL;
+    if (rig->notify >= 0)
+        close(rig->notify);
+    rig->notify = -1;
+}
+
+void rig_kill(struct rig *rig)
+{
+    if (!rig->pid)
+        return;
+    kill(rig->pid, SIGKILL);
+    wait_for(rig);
+}
+
+void rig_again(struct rig *rig)
+{
+    CU_ASSERT_EQUAL_FATAL(rig->pid, 0);
+    disconnect(rig);
+    launch(rig);
+    if (!rig_until(rig, all_up, NULL))
+        CU_FAIL_FATAL("the instances did not come up");
+}
+
 void rig_drop(struct rig *rig)
 {
     if (!rig)
         return;
-    if (rig->pid) {
-        kill(rig->pid, SIGKILL);
-        wait_for(rig);
-    }
-    client_close(rig->client);
-    client_close(rig->watch);
-    if (rig->notify >= 0)
-        close(rig->notify);
+    rig_kill(rig);
+    disconnect(rig);
     remove_tree(rig->dir);
     if (current == rig)
         current = NULL;
@@ -291,6 +318,12 @@ void rig_reload(struct rig *rig)
 {
     CU_ASSERT_FATAL(kill(rig->pid, SIGHUP) == 0);
     CU_ASSERT_FATAL(await_notice(rig, "READY=1"));
+}
+
+int rig_upgrade(struct rig *rig)
+{
+    CU_ASSERT_FATAL(kill(rig->pid, SIGUSR2) == 0);
+    return await_notice(rig, "READY=1");
 }
 
 int rig_run(char *const argv[], char *out, size_t size)

@@ -39,6 +39,10 @@ struct rig {
 struct rig *rig_start(const char *ini);
 /* The same without waiting for the instances. */
 struct rig *rig_start_raw(const char *ini, const char *plugins);
+/* A new host in the folders of one that has ended. */
+void rig_again(struct rig *rig);
+/* SIGKILL and wait. */
+void rig_kill(struct rig *rig);
 /* SIGTERM and wait: exit code, 128 + signal, or -1 when it had to be killed. */
 int rig_stop(struct rig *rig);
 /* rig_stop() with an expected 0, then everything is freed and the folder removed. */
@@ -50,6 +54,8 @@ void rig_drop(struct rig *rig);
 void rig_write(struct rig *rig, const char *name, const char *text);
 /* SIGHUP, until the host says that it is done. */
 void rig_reload(struct rig *rig);
+/* SIGUSR2, until the new image of the host says that it goes on; 0 when it does not say so. */
+int rig_upgrade(struct rig *rig);
 /* Runs aiex-host with these arguments to its end; its output (both streams) and exit code. */
 int rig_run(char *const argv[], char *out, size_t size);
 /* aiex-host --check on one file 10.ini. */

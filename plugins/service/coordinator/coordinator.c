@@ -21,6 +21,9 @@ static const struct aiex_option options[] = {
      "instance that answers when no provider is reachable; auto = provider_offline, none = an "
      "error",
      AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(fallback)},
+    {"auto_model", "",
+     "model that the name `auto` stands for; empty = the first one that the chosen provider lists",
+     AIEX_OPT_STRING, AIEX_OPT_RELOADABLE, 0, 0, NULL, OPT(auto_model)},
     {"unlisted", "refuse",
      "a model that no provider lists: refuse with not_found, or pass to the first healthy provider",
      AIEX_OPT_CHOICE, AIEX_OPT_RELOADABLE, 0, 0, unlisted, OPT(unlisted)},

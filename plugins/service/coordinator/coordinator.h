@@ -22,7 +22,7 @@ enum strategy { FIRST_HEALTHY };
 enum unlisted { UNLISTED_REFUSE, UNLISTED_PASS };
 
 struct config {
-    const char *providers, *fallback;
+    const char *providers, *fallback, *auto_model;
     int64_t strategy, attempts, health_interval, unlisted, accounting_events;
 };
 
@@ -75,6 +75,8 @@ void members_gone(struct member *m, const char *why);
 /* Replaces the list by what provider.models answered. 0, -EINVAL, -ENOMEM (the old one stays). */
 int lists_take(struct model_list *l, struct aiex_slice answer);
 void lists_done(struct model_list *l);
+/* Copies the first id in the provider's order; 0 when nothing is listed. */
+int lists_first(const struct model_list *l, char *out, size_t size);
 enum lists lists_has(const struct model_list *l, const char *model);
 /* The union: an id that several providers have appears once, for the first of them. */
 int lists_reply(struct coordinator *c, uint64_t id);

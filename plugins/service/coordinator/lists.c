@@ -85,6 +85,11 @@ enum lists lists_has(const struct model_list *l, const char *model)
                                                                               : LIST_WITHOUT;
 }
 
+int lists_first(const struct model_list *l, char *out, size_t size)
+{
+    return l->n && aiex_get_text(l->whole[0], "id", out, size) == 1;
+}
+
 static int listed_before(const struct coordinator *c, size_t member, struct aiex_slice id)
 {
     for (size_t i = 0; i < member; i++)

@@ -76,6 +76,16 @@ static int is_spare(const struct coordinator *c, const struct member *m)
     return m->offline && strcmp(fallback, "auto") != 0 && strcmp(fallback, m->name) != 0;
 }
 
+/* Whether a member has the wanted model. Any real one's first will do for `auto`. */
+static enum lists list_of(const struct route *r, const struct member *m)
+{
+    if (r->only == m)
+        return LIST_WITH;
+    if (!r->automatic)
+        return lists_has(&m->models, r->bare);
+    return m->offline ? LIST_WITHOUT : !m->models.mem ? LIST_UNKNOWN : m->models.n ? LIST_WITH : LIST_WITHOUT;
+}
+
 /* Those whom the client's choice leaves; members[index[i]] is list[i]. */
 static size_t candidates(const struct route *r, struct candidate *list, size_t *index)
 {
@@ -91,7 +101,7 @@ static size_t candidates(const struct route *r, struct candidate *list, size_t *
             .offline = m->offline,
             .healthy = m->healthy,
             .tried = r->tried >> i & 1,
-            .lists = r->only == m ? LIST_WITH : lists_has(&m->models, r->bare),
+            .lists = list_of(r, m),
         };
         if (!is_spare(c, m) || list[n].lists == LIST_WITH)
             index[n++] = i;
@@ -136,12 +146,14 @@ static void nobody(struct route *r, int why)
 
 static void on_answer(void *arg, const struct aiex_answer *a);
 
-static struct aiex_slice pack_tail(struct route *r)
+static struct aiex_slice pack_tail(struct route *r, const struct member *m)
 {
+    char first[MAX_MODEL + 1];
+    const char *model = r->automatic && lists_first(&m->models, first, sizeof(first)) ? first : r->bare;
     struct aiex_writer w;
 
     aiex_writer_init(&w, r->packed + r->packed_len, TAIL_BYTES);
-    aiex_w_key_str(&w, "model", r->bare);
+    aiex_w_key_str(&w, "model", model);
     aiex_w_key_uint(&w, "attempt", r->attempts);
     return (struct aiex_slice){r->packed, r->packed_len + w.len};
 }
@@ -169,7 +181,7 @@ static int call_member(struct route *r, struct member *m)
     uint64_t call = 0;
     int result;
 
-    q.body = pack_tail(r);
+    q.body = pack_tail(r, m);
     m->requests++;
     m->in_flight++;
     r->at = m;
@@ -329,6 +341,11 @@ static int pack(struct route *r, const struct wanted *q)
 
 static void resolve(struct route *r)
 {
+    const char *standard = r->c->config->auto_model;
+
+    if (strcmp(r->model, "auto") == 0 && standard[0])
+        snprintf(r->model, sizeof(r->model), "%s", standard);
+    r->automatic = strcmp(r->model, "auto") == 0;
     r->bare = r->model;
     r->only = members_named(r->c, r->model, &r->bare);
 }

@@ -26,6 +26,7 @@ struct route {
     uint64_t tried;    /* bit per member */
     unsigned attempts;
     struct member *at; /* who serves it now */
+    int automatic; /* the client leaves the model to us */
     int only_listed, fallback_allowed;
     int waiting;
     int calling, again, over; /* callbacks may come inside call() */

@@ -313,6 +313,30 @@ static void unlisted_models_may_pass(void)
     finish();
 }
 
+static void auto_takes_the_first_listed(void)
+{
+    world = (struct world){
+        .providers = {{"provider_offline", "provider_offline", 1, {"aiex-offline"}, NULL},
+                      {"provider_openai:a", "provider_openai", 0, {"down"}, NULL},
+                      {"provider_openai:b", "provider_openai", 1, {"z-first", "a-second"}, NULL}}};
+    begin(NULL);
+    chat("auto");
+    went_to(0, "provider_openai:b", "z-first");
+    answer_ok(0);
+    finish();
+}
+
+static void auto_stands_for_an_option(void)
+{
+    world = (struct world){
+        .providers = {{"provider_openai:a", "provider_openai", 1, {"m1", "m2"}, NULL}}};
+    begin((struct aiex_fake_pair[]){{"auto_model", "m2"}, {0}});
+    chat("auto");
+    went_to(0, "provider_openai:a", "m2");
+    answer_ok(0);
+    finish();
+}
+
 static void order_of_the_option(void)
 {
     world = (struct world){
@@ -693,6 +717,8 @@ const struct test_case tests[] = {
     {"goes_to_who_has_the_model", goes_to_who_has_the_model},
     {"a_provider_can_be_named", a_provider_can_be_named},
     {"unlisted_models_may_pass", unlisted_models_may_pass},
+    {"auto_takes_the_first_listed", auto_takes_the_first_listed},
+    {"auto_stands_for_an_option", auto_stands_for_an_option},
     {"order_of_the_option", order_of_the_option},
     {"other_provider_then_offline", other_provider_then_offline},
     {"explicit_errors_reach_the_client", explicit_errors_reach_the_client},
