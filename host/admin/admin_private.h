@@ -18,6 +18,7 @@ struct admin {
 /* listing.c */
 void listing_status(struct admin *admin, struct pack *out);
 void listing_plugins(struct admin *admin, struct pack *out);
+void listing_jobs(struct admin *admin, struct pack *out);
 void listing_stats(struct admin *admin, const char *name, struct pack *out);
 
 /* metrics.c: Prometheus text of the host's own counters */

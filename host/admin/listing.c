@@ -102,6 +102,34 @@ void listing_plugins(struct admin *admin, struct pack *out)
     }
 }
 
+void listing_jobs(struct admin *admin, struct pack *out)
+{
+    struct node_job_info info;
+    unsigned n = 0;
+
+    while (node_jobs_info(node_jobs(admin->node), n, &info) == 0)
+        n++;
+    pack_map(out, 1);
+    pack_str(out, "jobs");
+    pack_array(out, n);
+    for (unsigned i = 0; i < n; i++) {
+        node_jobs_info(node_jobs(admin->node), i, &info);
+        pack_map(out, 12);
+        pack_key_str(out, "name", info.name);
+        pack_key_str(out, "cron", info.cron);
+        pack_key_str(out, "zone", info.zone);
+        pack_key_str(out, "service", info.service);
+        pack_key_str(out, "method", info.method);
+        pack_key_int(out, "next", info.next_ms);
+        pack_key_int(out, "last", info.last_ms);
+        pack_key_bool(out, "running", info.running);
+        pack_key_int(out, "runs", (int64_t)info.runs);
+        pack_key_int(out, "failures", (int64_t)info.failures);
+        pack_key_int(out, "skipped", (int64_t)info.skipped);
+        pack_key_str(out, "last_error", info.last_error);
+    }
+}
+
 void listing_stats(struct admin *admin, const char *name, struct pack *out)
 {
     struct node_instance_info info;

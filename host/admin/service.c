@@ -71,6 +71,31 @@ static int m_stats(struct request *q)
     return 0;
 }
 
+static int m_jobs(struct request *q)
+{
+    listing_jobs(q->admin, &q->answer);
+    return 0;
+}
+
+/* Starts it; how it ends is told by events and host.jobs. */
+static int m_job_run(struct request *q)
+{
+    char name[64];
+    int r = node_jobs_run(node_jobs(q->admin->node), text_of(q, "name", name, sizeof(name)));
+
+    if (r == -EBUSY)
+        (void)fail(&q->err, r, "job '%s' is running", name);
+    else if (r == -ENOENT)
+        (void)fail(&q->err, r, "no job is named '%s'", name);
+    else if (r < 0)
+        (void)fail(&q->err, r, "the host is stopping");
+    if (r < 0)
+        return refuse(q, r == -EBUSY ? AIEX_E_CONFLICT : r == -ENOENT ? AIEX_E_NOT_FOUND : AIEX_E_UNAVAILABLE);
+    pack_map(&q->answer, 1);
+    pack_key_bool(&q->answer, "ok", 1);
+    return 0;
+}
+
 static int m_version(struct request *q)
 {
     char abi[32];
@@ -247,6 +272,7 @@ static const struct method {
     {"host.status", m_status, 0},
     {"host.plugins", m_plugins, 0},
     {"host.stats", m_stats, 0},
+    {"host.jobs", m_jobs, 0},
     {"host.version", m_version, 0},
     {"host.metrics", m_metrics, 0},
     {"host.events", m_events, 0},
@@ -257,6 +283,7 @@ static const struct method {
     {"host.load", m_load, 1},
     {"host.reload", m_reload, 1},
     {"host.remove", m_remove, 1},
+    {"host.job_run", m_job_run, 1},
     {"host.trace", m_trace, 1},
     {"host.stop", m_stop, 1},
     {"host.upgrade", m_upgrade, 1},

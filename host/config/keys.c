@@ -58,8 +58,8 @@ const struct aiex_option instance_keys[] = {
     {"trust", "no", "allow the plugin to run inside the host, whose crash it then is", BOOL, AT(config_keys, trust)},
     {"restart", "permanent", "after an end: permanent always, transient not after a success, temporary never", CHOICE(restarts), AT(config_keys, restart)},
     {"group", NULL, "group whose strategy restarts its members together", STRING, AT(config_keys, group)},
-    {"max_restarts", "3", TALLY_HELP, INT(0, RESTARTS_MAX), AT(config_keys, max_restarts)},
-    {"period", "5s", PERIOD_HELP, DURATION(100, DAY), AT(config_keys, period_ms)},
+    {"max_restarts", "10", TALLY_HELP, INT(0, RESTARTS_MAX), AT(config_keys, max_restarts)},
+    {"period", "60s", PERIOD_HELP, DURATION(100, DAY), AT(config_keys, period_ms)},
     {"start_deadline", "10s", "time from the process to READY", DURATION(10, 3600000), AT(config_keys, start_deadline_ms)},
     {"drain_deadline", "10s", "time to finish running work before an end", DURATION(0, 3600000), AT(config_keys, drain_deadline_ms)},
     {"hang", NULL, "a cell that is awake so long without progress is killed; as in [host] when not set", HANG, AT(config_keys, hang_ms)},
@@ -86,13 +86,13 @@ const struct aiex_option cell_keys[] = {
 
 const struct aiex_option group_keys[] = {
     {"strategy", "one_for_one", "who restarts with a crashed member: itself, those declared after it, or all", CHOICE(strategies), AT(config_group, strategy)},
-    {"max_restarts", "3", TALLY_HELP, INT(0, RESTARTS_MAX), AT(config_group, max_restarts)},
-    {"period", "5s", PERIOD_HELP, DURATION(100, DAY), AT(config_group, period_ms)},
+    {"max_restarts", "10", TALLY_HELP, INT(0, RESTARTS_MAX), AT(config_group, max_restarts)},
+    {"period", "60s", PERIOD_HELP, DURATION(100, DAY), AT(config_group, period_ms)},
     {0}};
 
 const struct aiex_option job_keys[] = {
     {"enabled", "yes", "no: checked, not run", BOOL, AT(config_job, enabled)},
-    {"cron", NULL, "when: minute hour day month weekday", NEEDED, AT(config_job, cron)},
+    {"cron", NULL, "when: [second] minute hour day month weekday, or @daily and the like", NEEDED, AT(config_job, cron)},
     {"zone", "UTC", "time zone of cron, such as Europe/Berlin", STRING, AT(config_job, zone)},
     {"service", NULL, "service or instance to call", NEEDED, AT(config_job, service)},
     {"method", NULL, "method to call", NEEDED, AT(config_job, method)},

@@ -5,6 +5,7 @@
 #include "node/node_private.h"
 
 #include "base/log.h"
+#include "schedule/job.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@ static int is_removed(const struct node *node, const char *name)
 
 int apply_load(struct node *node, struct config **ret, struct report *report)
 {
-    struct config_load_options options = {.plugin_dir = node->plugin_dir};
+    struct config_load_options options = {.plugin_dir = node->plugin_dir, .check_job = node_jobs_check};
     const char **names;
     struct ini ini;
     size_t n = 0;
@@ -40,6 +41,8 @@ int apply_load(struct node *node, struct config **ret, struct report *report)
     }
     if (r < 0)
         return r;
+    if ((*ret)->n_jobs > JOB_MAX)
+        report_error(report, (*ret)->jobs[JOB_MAX].at, NULL, "more than %u jobs", JOB_MAX);
     if ((*ret)->host.plugin_dir[0])
         snprintf(node->plugin_dir, sizeof(node->plugin_dir), "%s", (*ret)->host.plugin_dir);
     names = calloc((*ret)->n_instances + 1, sizeof(char *));
@@ -284,6 +287,8 @@ void apply_config(struct node *node, struct config *config)
         if (diff.changes[i].change != CONFIG_SAME)
             log_notice("%s: %s%s%s", diff.changes[i].name, config_change_name(diff.changes[i].change),
                        diff.changes[i].why[0] ? ": " : "", diff.changes[i].why);
+    if (!old || diff.jobs)
+        node_jobs_apply(node->jobs, config, 0);
     config_diff_done(&diff);
     config_free(old);
 }
@@ -292,6 +297,7 @@ void apply_adopt(struct node *node, struct config *config)
 {
     node->config = config;
     apply_settings(node, config);
+    node_jobs_apply(node->jobs, config, 1);
     for (size_t i = 0; i < config->n_cells; i++) {
         const struct config_cell *cell = &config->cells[i];
         int number = supervise_find(node->supervisor, cell->name);

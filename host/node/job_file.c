@@ -76,19 +76,20 @@ char *job_file_read(const struct job_file *f, struct aiex_error *err)
     return take(text);
 }
 
-/* Reads "NAME SINCE LAST ZONE CRON" up to `end`; 1 when it is the line of this job. */
-static int is_line_of(const char *p, const char *end, struct job_line *line)
+/* Reads one line "NAME SINCE LAST ZONE CRON"; 1 when it is the one of this job. */
+static int is_line_of(const char *text, size_t len, struct job_line *line)
 {
-    char name[64], zone[64], cron[300];
+    size_t name_len = strlen(line->name);
+    char copy[512], zone[64];
     int64_t since, last;
     int at = 0;
 
-    if (sscanf(p, "%63s %" SCNd64 " %" SCNd64 " %63s %n", name, &since, &last, zone, &at) != 4 || !at ||
-        p + at >= end || (size_t)(end - p - at) >= sizeof(cron) || since < 0 || last < 0)
+    if (len >= sizeof(copy) || len <= name_len || strncmp(text, line->name, name_len) || text[name_len] != ' ')
         return 0;
-    memcpy(cron, p + at, (size_t)(end - p - at));
-    cron[end - p - at] = 0;
-    if (strcmp(name, line->name) || strcmp(zone, line->zone) || strcmp(cron, line->cron))
+    memcpy(copy, text, len);
+    copy[len] = 0;
+    if (sscanf(copy + name_len, " %" SCNd64 " %" SCNd64 " %63s %n", &since, &last, zone, &at) != 3 || !at ||
+        strcmp(zone, line->zone) || strcmp(copy + name_len + at, line->cron) || since < 0 || last < 0)
         return 0;
     line->since_ms = since;
     line->last_ms = last;
@@ -102,7 +103,7 @@ int job_file_find(const char *text, struct job_line *line)
 
         if (!*end)
             return -ENOENT; /* cut off in its last line: that can not be trusted */
-        if (is_line_of(text, end, line))
+        if (is_line_of(text, (size_t)(end - text), line))
             return 0;
         text = end + 1;
     }

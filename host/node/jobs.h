@@ -62,7 +62,7 @@ struct node_job_info {
     uint64_t runs, failures, skipped;
     const char *last_error; /* "" = the last run was fine */
 };
-/* The i-th job in the order of the configuration: 0, -ENOENT past the last. Texts live until the
+/* The i-th job in the order in which they came: 0, -ENOENT past the last. Texts live until the
  * next loop turn. */
 int node_jobs_info(const struct node_jobs *jobs, unsigned i, struct node_job_info *ret);
 /* Starts a run now. 0, -ENOENT, -EBUSY (it runs), -ESHUTDOWN. */

@@ -55,7 +55,7 @@ static void on_watch(void *arg)
 static int on_turn(void *arg)
 {
     struct node *node = arg;
-    int did = inside_turn(node->inside);
+    int did = inside_turn(node->inside) | node_jobs_turn(node->jobs);
 
     if (loop_now_ms(node->loop) - node->last_tick_ms >= BUS_TICK_MS)
         tick(node);
@@ -135,6 +135,7 @@ static int make_parts(struct node *node, int settings_fd, struct aiex_error *err
 {
     struct bus_limits limits = {30000, CALLS_PER_PORT, CALLS_WAITING, EVENTS_WAITING};
     uint64_t seed = clock_ns();
+    char path[600];
 
     if (getrandom(&seed, sizeof(seed), 0) < 0)
         seed = clock_ns();
@@ -145,12 +146,16 @@ static int make_parts(struct node *node, int settings_fd, struct aiex_error *err
     node->actions = calloc(1, sizeof(*node->actions));
     node->listeners = listeners_new();
     node->inside = node->bus ? inside_new(node->bus, "") : NULL;
+    snprintf(path, sizeof(path), "%s/run/jobs", node->data_dir);
+    if (node->inside)
+        node->jobs = node_jobs_new(
+            &(struct node_jobs_options){node->loop, node->inside, path, clock_wall_ms});
     node->settings_fd = settings_fd >= 0 ? settings_fd : settings_page_make(&node->settings);
     if (settings_fd >= 0)
         node->settings = settings_page_adopt(settings_fd);
     node->settings_reader = node->settings_fd >= 0 ? settings_page_reader(node->settings_fd) : -1;
     if (!node->hub || !node->bus || !node->supervisor || !node->actions || !node->listeners ||
-        !node->inside || !node->settings || node->settings_reader < 0)
+        !node->inside || !node->jobs || !node->settings || node->settings_reader < 0)
         return fail(err, -ENOMEM, "no memory or descriptors for the host's own tables");
     node->tick = loop_timer_new(node->loop, on_tick, node);
     node->watch = loop_timer_new(node->loop, on_watch, node);
@@ -189,6 +194,7 @@ void node_free(struct node *node)
     while (!list_empty(&node->units))
         unit_free(list_of(node->units.next, struct unit, link));
     spawner_free(node->spawner);
+    node_jobs_free(node->jobs);
     inside_free(node->inside);
     bus_free(node->bus);
     loop_timer_free(node->tick);
@@ -405,6 +411,7 @@ void node_stop(struct node *node, uint32_t limit_ms)
     if (node->stopping)
         return;
     node->stopping = 1;
+    node_jobs_stop(node->jobs);
     supervise_stop_all(node->supervisor, loop_now_ms(node->loop), limit_ms, node->actions);
     node->stepping = 1;
     unit_perform(node);
@@ -429,6 +436,11 @@ struct bus *node_bus(struct node *node)
 struct inside *node_inside(struct node *node)
 {
     return node->inside;
+}
+
+struct node_jobs *node_jobs(struct node *node)
+{
+    return node->jobs;
 }
 
 const struct config *node_config(const struct node *node)

@@ -7,7 +7,8 @@
  * wrong.
  *
  * First file to read: node.c (life), then unit.c (what the supervisor's decisions do),
- * process.c (one incarnation), apply.c (configuration to units).
+ * process.c (one incarnation), apply.c (configuration to units), jobs.c
+ * ([job:NAME] sections).
  *
  * Thread rule: loop thread.
  */
@@ -18,6 +19,7 @@
 #include "config/config.h"
 #include "loop/loop.h"
 #include "node/inside.h"
+#include "node/jobs.h"
 
 #include <stdio.h>
 
@@ -49,6 +51,7 @@ void node_stop(struct node *node, uint32_t limit_ms);
 struct loop *node_loop(struct node *node);
 struct bus *node_bus(struct node *node);
 struct inside *node_inside(struct node *node);
+struct node_jobs *node_jobs(struct node *node);
 const struct config *node_config(const struct node *node);
 const char *node_name(const struct node *node);
 const char *node_data_dir(const struct node *node);
@@ -75,7 +78,7 @@ struct node *node_takeover(const struct node_options *options, int state_fd, str
 int node_resume(struct node *node, const void **ret_above, struct aiex_error *err);
 void node_takeover_done(struct node *node);
 /* Printed by --state-version: images with the same number understand each other. */
-#define NODE_STATE_VERSION 1
+#define NODE_STATE_VERSION 2
 
 /* What `aiex plugin list` shows of one instance. Texts live until the next loop turn. */
 struct node_instance_info {

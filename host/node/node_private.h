@@ -75,6 +75,7 @@ struct node {
     struct hub *hub;
     struct bus *bus;
     struct inside *inside;
+    struct node_jobs *jobs;
     struct spawner *spawner;
     struct supervisor *supervisor;
     struct listeners *listeners;

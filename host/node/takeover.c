@@ -186,7 +186,7 @@ static int save_all(struct node *node, struct pack *out)
 
     if (!block || supervise_save(node->supervisor, block, (size_t)size) < 0)
         return -ENOMEM;
-    pack_map(out, 12);
+    pack_map(out, 13);
     pack_key_int(out, "version", NODE_STATE_VERSION);
     pack_key_int(out, "lock", node->lock_fd);
     pack_key_int(out, "settings", node->settings_fd);
@@ -207,6 +207,8 @@ static int save_all(struct node *node, struct pack *out)
     bus_save(node->bus, out);
     pack_str(out, "inside");
     endpoint_save(inside_endpoint(node->inside), out);
+    pack_str(out, "jobs");
+    node_jobs_save(node->jobs, out);
     pack_str(out, "above");
     node->upgrade->save(node->upgrade->arg, out);
     fcntl(node->lock_fd, F_SETFD, 0);
@@ -254,7 +256,7 @@ void takeover_try(struct node *node)
     struct upgrade *u = node->upgrade;
     struct pack state;
     int quiet = !node->queue_n && !node->stepping && !node->stopping && !spawner_busy(node->spawner) &&
-                endpoint_quiet(inside_endpoint(node->inside));
+                node_jobs_quiet(node->jobs) && endpoint_quiet(inside_endpoint(node->inside));
     int r = -EBUSY;
 
     if (quiet) {
@@ -401,6 +403,7 @@ int node_resume(struct node *node, const void **ret_above, struct aiex_error *er
     if (bus_load(node->bus, doc_get(root, "bus")) < 0 ||
         endpoint_load(inside_endpoint(node->inside), doc_get(root, "inside")) < 0)
         return fail(err, -EPROTO, "the bus's state is not understood");
+    node_jobs_load(node->jobs, doc_get(root, "jobs"));
     *ret_above = doc_get(root, "above");
     unit_arm(node);
     return 0;

@@ -172,13 +172,25 @@ static size_t skip_filler(const struct aiex_json_span *whole, size_t at)
     return at;
 }
 
+/* From quote to quote, for long texts: one is escaped when an odd number of backslashes precedes it. */
 static size_t skip_string(const struct aiex_json_span *whole, size_t at)
 {
-    for (at++; at < whole->len && whole->data[at] != '"'; at++) {
-        if (whole->data[at] == '\\')
-            at++;
+    size_t open = at++;
+
+    while (at < whole->len) {
+        const char *quote = memchr(whole->data + at, '"', whole->len - at);
+        size_t end, from;
+
+        if (!quote)
+            break;
+        end = from = (size_t)(quote - whole->data);
+        while (from > open + 1 && whole->data[from - 1] == '\\')
+            from--;
+        at = end + 1;
+        if ((end - from) % 2 == 0)
+            return at;
     }
-    return at < whole->len ? at + 1 : whole->len;
+    return whole->len;
 }
 
 static size_t skip_scalar(const struct aiex_json_span *whole, size_t at)

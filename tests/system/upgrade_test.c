@@ -2,94 +2,16 @@
  * upgrade_test.c - new incarnations under load: the instance answers all the time, and
  * no request fails or ends twice.
  */
-#include "rig.h"
+#include "load.h"
 
 #include "test.h"
 
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-#define UPGRADES 40
-#define WINDOW   48 /* requests in flight all the time */
-#define FAR_MS   60000
+#define UPGRADES      40
+#define HOST_UPGRADES 10
 
 static const char ini[] = "[host]\nnode = test\n[service_faulty]\nhang = 10s\n[service_faulty:two]\n";
-
-/* Keeps WINDOW calls in flight and counts how they end. */
-struct load {
-    struct client *client;
-    int64_t sent, ended, failed, twice;
-    uint8_t *open; /* by id: 1 while it is */
-    int64_t cap;
-    char error[700];
-};
-
-static void load_send(struct load *l, const char *service)
-{
-    static const char *const methods[] = {"echo", "slow", "stream", "sum"};
-    const char *method = methods[l->sent % 4];
-    int64_t id = client_call(l->client, service, method, body_of(method[1] == 'l' ? 3 : 5, "payload"), FAR_MS);
-
-    CU_ASSERT_FATAL(id < l->cap);
-    l->open[id] = 1;
-    l->sent++;
-}
-
-static void load_start(struct load *l, struct rig *rig, const char *service)
-{
-    *l = (struct load){.client = client_open(rig->socket), .cap = 4 << 20};
-    l->open = calloc(1, (size_t)l->cap);
-    CU_ASSERT_FATAL(l->client && l->open);
-    while (l->sent < WINDOW)
-        load_send(l, service);
-}
-
-static void take(struct load *l, const struct frame *f)
-{
-    if (f->is_part) {
-        client_credit(l->client, f->id, (uint32_t)f->body.len);
-        return;
-    }
-    l->ended++;
-    l->twice += !l->open[f->id];
-    l->open[f->id] = 0;
-    if (f->code[0] && !l->failed++)
-        snprintf(l->error, sizeof(l->error), "%s: %s", f->code, f->text);
-}
-
-/* Runs the load until `more` calls have ended. */
-static void load_run(struct load *l, const char *service, int64_t more)
-{
-    int64_t until = l->ended + more;
-    struct frame f;
-
-    while (l->ended < until) {
-        int64_t before = l->ended;
-
-        CU_ASSERT_FATAL(client_next(l->client, &f, RIG_WAIT_MS) == 1);
-        take(l, &f);
-        if (l->ended > before)
-            load_send(l, service);
-    }
-}
-
-static void load_finish(struct load *l)
-{
-    struct frame f;
-
-    while (l->ended < l->sent) {
-        CU_ASSERT_FATAL(client_next(l->client, &f, RIG_WAIT_MS) == 1);
-        take(l, &f);
-    }
-    CU_ASSERT_EQUAL(client_next(l->client, &f, 0), 0);
-    printf("\n    %lld requests, %lld failed%s%s", (long long)l->sent, (long long)l->failed,
-           l->failed ? ", first with " : "", l->error);
-    CU_ASSERT_EQUAL(l->failed, 0);
-    CU_ASSERT_EQUAL(l->twice, 0);
-    client_close(l->client);
-    free(l->open);
-}
 
 static void plugin_under_load(void)
 {
@@ -98,14 +20,14 @@ static void plugin_under_load(void)
     pid_t pid, first;
 
     load_start(&load, rig, "service_faulty");
-    load_run(&load, "service_faulty", 100);
+    load_run(&load, 100);
     pid = first = rig_plugin(rig, "service_faulty").pid;
     for (int i = 0; i < UPGRADES; i++) {
         struct plugin p = {0};
 
         CU_ASSERT(rig_host(rig, "host.reload", "name", "service_faulty", NULL));
         for (int64_t until = now_ms() + RIG_WAIT_MS; now_ms() < until;) {
-            load_run(&load, "service_faulty", 20);
+            load_run(&load, 20);
             p = rig_plugin(rig, "service_faulty");
             if (p.pid != pid && !strcmp(p.state, "up"))
                 break;
@@ -113,7 +35,7 @@ static void plugin_under_load(void)
         CU_ASSERT(p.pid != pid && p.pid > 0);
         pid = p.pid;
     }
-    load_run(&load, "service_faulty", 100);
+    load_run(&load, 100);
     load_finish(&load);
     CU_ASSERT(process_gone(first, RIG_WAIT_MS));
     CU_ASSERT_STRING_EQUAL(rig_plugin(rig, "service_faulty").state, "up");
@@ -176,8 +98,6 @@ static void failed_upgrade(void)
     rig_end(rig);
 }
 
-#define HOST_UPGRADES 10
-
 /* The host itself: same process, same cells, same connections, no call lost. */
 static void host_under_load(void)
 {
@@ -188,13 +108,13 @@ static void host_under_load(void)
 
     load_start(&load, rig, "service_faulty");
     for (int i = 0; i < HOST_UPGRADES; i++) {
-        load_run(&load, "service_faulty", 100);
+        load_run(&load, 100);
         CU_ASSERT(rig_upgrade(rig));
         after = rig_plugin(rig, "service_faulty");
         CU_ASSERT_EQUAL(after.pid, before.pid);
         CU_ASSERT_EQUAL(after.restarts, 0);
     }
-    load_run(&load, "service_faulty", 100);
+    load_run(&load, 100);
     load_finish(&load);
     CU_ASSERT(rig_host(rig, "host.upgrade", NULL, NULL, &a)); /* the other door */
     CU_ASSERT(rig_echo(rig, "service_faulty:two"));

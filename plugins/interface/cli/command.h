@@ -76,6 +76,8 @@ enum outcome verb_plugin_trace(struct command *c);  /* follow.c */
 enum outcome verb_events_tail(struct command *c);   /* follow.c */
 enum outcome verb_config_check(struct command *c);  /* config_verbs.c */
 enum outcome verb_config_reload(struct command *c); /* config_verbs.c */
+/* The counters of host.stats as a table; plugin_list.c */
+enum outcome plugin_stats_table(struct command *c, struct aiex_slice body);
 enum outcome verb_config_show(struct command *c);   /* config_verbs.c */
 enum outcome verb_call(struct command *c);          /* call.c */
 enum outcome verb_new_plugin(struct command *c);    /* new_plugin.c */

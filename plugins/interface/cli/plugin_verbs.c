@@ -140,36 +140,9 @@ enum outcome verb_plugin_load(struct command *c)
 
 /* ---- stats ---- */
 
-/* Nested counters become dotted names: "cells.chat.calls". */
-struct prefix {
-    const char *text;
-};
-
-static int put_counter(void *arg, const char *key, struct aiex_slice value)
-{
-    const struct prefix *p = arg;
-    struct cleaner cleaner = {0};
-    struct aiex_slice at = value;
-    struct prefix inner;
-    struct aiex_value v;
-    char name[512], text[FIELD_TEXT];
-
-    snprintf(name, sizeof(name), "%s%s%s", p->text, *p->text ? "." : "", key);
-    inner.text = name;
-    if (aiex_r_value(&at, &v) == 0 && v.type == AIEX_T_MAP)
-        return field_each(value, put_counter, &inner);
-    field_value_text(value, FIELD_PLAIN, text);
-    clean_write(&cleaner, stdout, name, strlen(name));
-    printf("%*s", (int)(strlen(name) < 40 ? 40 - strlen(name) : 1), "");
-    clean_write(&cleaner, stdout, text, strlen(text));
-    putchar('\n');
-    return 0;
-}
-
 enum outcome verb_plugin_stats(struct command *c)
 {
     const struct command_call call = {.method = "host.stats", .pack = pack_name, .pack_arg = c};
-    struct prefix top = {""};
     struct control_end end;
     enum outcome outcome = command_call(c, &call, &end);
 
@@ -178,7 +151,7 @@ enum outcome verb_plugin_stats(struct command *c)
     if (command_wants_json(c))
         outcome = command_print_json(c, end.body);
     else
-        field_each(end.body, put_counter, &top);
+        outcome = plugin_stats_table(c, end.body);
     control_end_done(&end);
     return outcome;
 }

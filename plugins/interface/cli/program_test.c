@@ -124,7 +124,7 @@ static void status(void)
     RUN(&as, &ran, "status", "--json");
     CU_ASSERT_EQUAL(ran.code, 0);
     CU_ASSERT_STRING_EQUAL(ran.out, "{\n  \"node\": \"alpha\",\n  \"version\": \"0.1.0\",\n"
-                                    "  \"uptime_ms\": 65000,\n  \"ready\": false,\n"
+                                    "  \"uptime_ms\": 65000,\n  \"up\": false,\n"
                                     "  \"reason\": \"starting \\u001b[2Jx\",\n"
                                     "  \"plugins\": 9\n}\n");
     CU_ASSERT(scripted_host_free(h));
@@ -164,7 +164,7 @@ static void script_plugins(struct peer *p)
         aiex_w_key_str(&w, "kind", i ? "service/1" : "provider/1");
         aiex_w_key_str(&w, "cell", names[i]);
         aiex_w_key_int(&w, "pid", 1000 + (int)i);
-        aiex_w_key_str(&w, "state", i ? "failed" : "ready");
+        aiex_w_key_str(&w, "state", i ? "failed" : "up");
         aiex_w_key_int(&w, "restarts", (int)i * 12);
         aiex_w_key_str(&w, "last_exit", i ? "signal 11" : "");
         aiex_w_key_int(&w, "rss_bytes", 5 * 1024 * 1024);
@@ -249,9 +249,9 @@ static void colour_only_where_wanted(void)
     CU_ASSERT_PTR_NULL(strchr(ran.out, '\033'));
     CU_ASSERT(has(ran.out, "SUMMARY")); /* a pipe gets every column */
     run_list(&pipe, "--color=always");
-    CU_ASSERT_PTR_NOT_NULL(strstr(ran.out, "\033[32mready"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(ran.out, "\033[32mup"));
     run_list(&terminal, "-q");
-    CU_ASSERT_PTR_NOT_NULL(strstr(ran.out, "\033[32mready"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(ran.out, "\033[32mup"));
     CU_ASSERT_PTR_NOT_NULL(strstr(ran.out, "\033[31mfailed"));
     run_list(&terminal, "--no-color");
     CU_ASSERT_PTR_NULL(strchr(ran.out, '\033'));
