@@ -124,7 +124,7 @@ static void status(void)
     RUN(&as, &ran, "status", "--json");
     CU_ASSERT_EQUAL(ran.code, 0);
     CU_ASSERT_STRING_EQUAL(ran.out, "{\n  \"node\": \"alpha\",\n  \"version\": \"0.1.0\",\n"
-                                    "  \"uptime_ms\": 65000,\n  \"up\": false,\n"
+                                    "  \"uptime_ms\": 65000,\n  \"ready\": false,\n"
                                     "  \"reason\": \"starting \\u001b[2Jx\",\n"
                                     "  \"plugins\": 9\n}\n");
     CU_ASSERT(scripted_host_free(h));
