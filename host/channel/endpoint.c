@@ -95,6 +95,8 @@ struct out *endpoint_out_new(struct endpoint *ep)
         buf_init(&o->body, AIEX_MAX_BODY);
     }
     o->generation = (o->generation + 1) & 0xffff;
+    if (!o->generation)
+        o->generation = 1; /* id 0 means no call */
     o->live = 1;
     o->assembling = 0;
     o->relay = o->relayed = 0;
@@ -119,6 +121,10 @@ struct out *endpoint_out_of(struct endpoint *ep, uint64_t call)
 
 void endpoint_out_release(struct endpoint *ep, struct out *o)
 {
+    struct served *parent = o->relay ? endpoint_served_of(ep, o->parent) : NULL;
+
+    if (parent && parent->relay == o)
+        parent->relay = NULL;
     o->live = 0;
     buf_done(&o->body);
     ep->out_free[ep->n_out_free++] = o;
@@ -172,6 +178,7 @@ void endpoint_served_release(struct endpoint *ep, struct served *s)
     s->id = 0;
     s->assembling = 0;
     s->caller = NULL;
+    s->relay = NULL;
     buf_done(&s->body);
 }
 
@@ -209,8 +216,11 @@ void endpoint_dispatch(struct endpoint *ep, struct served *s, const char *servic
 
     ep->n_serving++;
     if (!aiex_is_map(body)) {
-        endpoint_fail(ep, id, AIEX_E_INVALID, "the request's body is not one msgpack map", 0,
-                      (struct aiex_slice){0});
+        if (s->cast)
+            endpoint_served_release(ep, s);
+        else
+            endpoint_fail(ep, id, AIEX_E_INVALID, "the request's body is not one msgpack map", 0,
+                          (struct aiex_slice){0});
         return;
     }
     if (s->cast)
@@ -287,18 +297,24 @@ int endpoint_stream(struct endpoint *ep, uint64_t id, struct aiex_slice part)
         return -EMSGSIZE;
     if (s->window.outstanding > (uint64_t)s->window.size + HARD_OVERRUN)
         return -ENOBUFS;
+    if (!s->caller) {
+        r = ep->ops.send(ep->arg,
+                         &(struct record){.kind = RECORD_STREAM, .id = (uint32_t)id, .trace = s->trace},
+                         part.data, part.len);
+        if (r < 0)
+            return r;
+    }
     s->window.outstanding += part.len;
     if (s->window.outstanding >= s->window.size)
         s->window.paused = 1;
     if (s->caller) {
         endpoint_answer_part(ep, s->caller, part);
         s = endpoint_served_of(ep, id); /* the consumer may have cancelled */
-        return s && s->window.paused ? AIEX_PAUSE : 0;
     }
-    r = ep->ops.send(ep->arg, &(struct record){.kind = RECORD_STREAM, .id = (uint32_t)id, .trace = s->trace},
-                     part.data, part.len);
-    return r < 0 ? r : s->window.paused ? AIEX_PAUSE : 0;
+    return s && s->window.paused ? AIEX_PAUSE : 0;
 }
+
+static const char not_a_map[] = "the answer's body is not one msgpack map";
 
 /* Ends a served call with a status; `body` is what a REP carries. */
 static int end_served(struct endpoint *ep, uint64_t id, int32_t status, const char *text,
@@ -315,6 +331,10 @@ static int end_served(struct endpoint *ep, uint64_t id, int32_t status, const ch
     caller = s->caller;
     head.trace = s->trace;
     endpoint_served_release(ep, s);
+    if (caller && status == WIRE_OK && !aiex_is_map(body)) {
+        endpoint_answer_end(ep, caller, WIRE_INTERNAL, not_a_map, 0, (struct aiex_slice){0}, 0);
+        return 0;
+    }
     if (caller) {
         endpoint_answer_end(ep, caller, status, text, retry_after_ms, body, 0);
         return 0;
@@ -349,36 +369,40 @@ int endpoint_fail(struct endpoint *ep, uint64_t id, const char *code, const char
     return end_served(ep, id, wire_status_of(code), text, retry_after_ms, detail);
 }
 
-static int tell(struct endpoint *ep, struct served *s, uint32_t kind)
-{
-    struct aiex_message m = {.struct_size = sizeof(m), .kind = kind, .id = s->id, .trace = s->trace,
-                             .service = "", .method = ""};
-
-    return ep->ops.message(ep->arg, s->instance, &m);
-}
+static void give_credit(struct endpoint *ep, struct out *o, uint32_t bytes);
 
 void endpoint_credited(struct endpoint *ep, struct served *s, uint32_t bytes)
 {
+    struct aiex_message m = {.struct_size = sizeof(m), .kind = AIEX_MSG_RESUME, .id = s->id,
+                             .trace = s->trace, .service = "", .method = ""};
+    int paused = s->window.paused;
+
     s->window.outstanding -= bytes < s->window.outstanding ? bytes : s->window.outstanding;
-    if (!s->window.paused || s->window.outstanding > s->window.size / 2)
+    if (paused && s->window.outstanding <= s->window.size / 2)
+        s->window.paused = 0;
+    if (s->relay) {
+        /* who produces the parts is another: the window is his */
+        give_credit(ep, s->relay, bytes);
         return;
-    s->window.paused = 0;
-    tell(ep, s, AIEX_MSG_RESUME);
+    }
+    if (paused && !s->window.paused)
+        ep->ops.message(ep->arg, s->instance, &m);
 }
 
 void endpoint_cancelled(struct endpoint *ep, struct served *s)
 {
-    uint64_t id = s->id;
+    struct aiex_message m = {.struct_size = sizeof(m), .kind = AIEX_MSG_CANCEL, .id = s->id,
+                             .trace = s->trace, .service = "", .method = ""};
+    unsigned instance = s->instance;
     int begun = !s->assembling;
 
-    if (begun)
-        tell(ep, s, AIEX_MSG_CANCEL);
-    s = endpoint_served_of(ep, id);
-    if (s)
-        endpoint_served_release(ep, s);
+    endpoint_served_release(ep, s); /* first: an answer from within the handler is too late */
+    if (!begun)
+        return;
+    ep->ops.message(ep->arg, instance, &m);
     /* what it had asked for is not wanted either */
-    for (unsigned i = 0; begun && i < ep->n_outs; i++)
-        if (ep->outs[i]->live && ep->outs[i]->parent == id)
+    for (unsigned i = 0; i < ep->n_outs; i++)
+        if (ep->outs[i]->live && ep->outs[i]->parent == m.id)
             endpoint_cancel(ep, out_id(ep->outs[i]));
 }
 
@@ -389,7 +413,6 @@ static int send_request(struct endpoint *ep, struct out *o, const struct aiex_re
 {
     struct record head = {.kind = RECORD_REQ, .trace = trace, .status = (int32_t)req->timeout_ms};
     uint64_t parent = req->parent & LOCAL_ID ? 0 : req->parent;
-    uint32_t units = req->window_bytes / RECORD_WINDOW_UNIT;
     char text[NAME_TEXT_MAX];
     int fresh, number, r;
     size_t len;
@@ -402,18 +425,28 @@ static int send_request(struct endpoint *ep, struct out *o, const struct aiex_re
                          &(struct record){.kind = RECORD_NAME, .name = (uint16_t)number,
                                           .flags = RECORD_LAZY},
                          text, len);
-        if (r < 0)
+        if (r < 0) {
+            names_out_undo(ep->names_out);
             return r;
+        }
     }
     head.name = (uint16_t)number;
     head.id = (o ? out_id(o) : 0) | parent << 32;
-    head.aux = (o ? o->instance : 0) | (units > 0xffff ? 0xffff : units) << 16;
+    head.aux = o ? o->instance | (o->window / RECORD_WINDOW_UNIT) << 16 : 0;
     head.flags = (uint8_t)((req->flags & AIEX_CALL_IDEMPOTENT ? RECORD_IDEMPOTENT : 0) |
                            (req->flags & AIEX_CALL_LAZY ? RECORD_LAZY : 0) | (cast ? RECORD_CAST : 0) |
                            (req->priority & 3) << RECORD_PRIO_SHIFT);
     if (o && (req->flags & AIEX_CALL_SPLICE) && !o->relay)
         head.flags |= RECORD_SPLICE;
     return ep->ops.send(ep->arg, &head, req->body.data, req->body.len);
+}
+
+/* A window as a REQ can say it: whole units, at least one. */
+static uint32_t wire_window(uint32_t bytes)
+{
+    uint32_t units = bytes / RECORD_WINDOW_UNIT + (bytes % RECORD_WINDOW_UNIT != 0);
+
+    return (units > 0xffff ? 0xffff : units) * RECORD_WINDOW_UNIT;
 }
 
 int endpoint_call(struct endpoint *ep, unsigned instance, const struct aiex_request *req,
@@ -430,7 +463,8 @@ int endpoint_call(struct endpoint *ep, unsigned instance, const struct aiex_requ
         return -EMSGSIZE;
     copy.trace = req->trace ? req->trace : parent ? parent->trace : endpoint_new_trace(ep);
     local = ep->ops.local ? ep->ops.local(ep->arg, req->service) : -1;
-    if (!fn && local < 0)
+    /* pieces are joined by their call's id: a cast of several is a call nobody listens to */
+    if (!fn && local < 0 && req->body.len <= RECORD_BODY_MAX)
         return send_request(ep, NULL, &copy, copy.trace, 1);
     o = endpoint_out_new(ep);
     if (!o)
@@ -441,7 +475,13 @@ int endpoint_call(struct endpoint *ep, unsigned instance, const struct aiex_requ
     o->arg = arg;
     o->parent = parent ? parent->id : 0;
     o->window = req->window_bytes ? req->window_bytes : RECORD_WINDOW_DEFAULT;
-    o->relay = (req->flags & AIEX_CALL_SPLICE) && (local >= 0 || (req->parent & LOCAL_ID));
+    if ((req->flags & AIEX_CALL_SPLICE) && (local >= 0 || (req->parent & LOCAL_ID))) {
+        o->relay = 1;
+        o->window = parent->window.size;
+        parent->relay = o;
+    }
+    if (local < 0)
+        o->window = wire_window(o->window);
     if (ret_call)
         *ret_call = out_id(o);
     if (local >= 0)
@@ -508,11 +548,15 @@ void endpoint_answer_part(struct endpoint *ep, struct out *o, struct aiex_slice 
                             .body = part};
 
     if (o->relay) {
+        uint64_t parent = o->parent;
+
+        /* credit comes when the parent's consumer gives it: endpoint_credited() */
         o->relayed = 1;
-        if (endpoint_stream(ep, o->parent, part) == 0)
-            give_credit(ep, o, (uint32_t)part.len);
-        else if (endpoint_out_of(ep, a.call))
-            o->uncredited += (uint32_t)part.len; /* given back when the parent's consumer catches up */
+        if (endpoint_stream(ep, parent, part) >= 0 || endpoint_out_of(ep, a.call) != o)
+            return;
+        endpoint_cancel(ep, a.call);
+        endpoint_fail(ep, parent, AIEX_E_BUSY, "the caller does not take its answer fast enough", 0,
+                      (struct aiex_slice){0});
         return;
     }
     if (o->fn)
@@ -549,47 +593,62 @@ void endpoint_answer_end(struct endpoint *ep, struct out *o, int32_t status, con
         end_served(ep, parent, status, text, retry_after_ms, body);
 }
 
-static int on_part(struct endpoint *ep, const struct record *head, const uint8_t *body, struct out *o)
+/* Joins the pieces of an answer. 1: *whole is all of it, *ret_mem to be freed after use; 0: not yet,
+ * or the rest of something that was given up; -EPROTO: larger than a body may be. */
+static int join(struct out *o, const struct record *head, const uint8_t *body, struct aiex_slice *whole,
+                uint8_t **ret_mem)
 {
-    struct aiex_slice whole = {body, head->len};
-    uint8_t *mem;
-
-    if (!(head->flags & (RECORD_MORE | RECORD_CONT))) {
-        endpoint_answer_part(ep, o, whole);
+    *whole = (struct aiex_slice){body, head->len};
+    *ret_mem = NULL;
+    if (!(head->flags & RECORD_CONT)) {
+        o->body.len = 0;
+        o->assembling = head->flags & RECORD_MORE ? head->kind : 0;
+        if (!o->assembling)
+            return 1;
+    } else if (o->assembling != head->kind) {
         return 0;
     }
     if (buf_add(&o->body, body, head->len) < 0)
         return -EPROTO;
     if (head->flags & RECORD_MORE)
         return 0;
-    whole = (struct aiex_slice){o->body.data, o->body.len};
-    mem = o->body.data;
+    o->assembling = 0;
+    *whole = (struct aiex_slice){o->body.data, o->body.len};
+    *ret_mem = o->body.data;
     buf_init(&o->body, AIEX_MAX_BODY);
-    endpoint_answer_part(ep, o, whole);
+    return 1;
+}
+
+static int on_part(struct endpoint *ep, const struct record *head, const uint8_t *body, struct out *o)
+{
+    struct aiex_slice whole;
+    uint8_t *mem;
+    int r = join(o, head, body, &whole, &mem);
+
+    if (r > 0)
+        endpoint_answer_part(ep, o, whole);
     free(mem);
-    return 0;
+    return r < 0 ? r : 0;
 }
 
 static int on_end(struct endpoint *ep, const struct record *head, const uint8_t *body, struct out *o)
 {
-    struct aiex_slice whole = {body, head->len}, text = {0}, detail = {0};
     uint32_t flags = head->flags & RECORD_SPLICE ? AIEX_AF_SPLICED : 0;
+    struct aiex_slice whole, text = {0}, detail = {0};
     char reason[1025] = "";
-    uint8_t *mem = NULL;
     int64_t retry = 0;
+    uint8_t *mem;
+    int r = join(o, head, body, &whole, &mem);
 
-    if (head->flags & (RECORD_MORE | RECORD_CONT)) {
-        if (buf_add(&o->body, body, head->len) < 0)
-            return -EPROTO;
-        if (head->flags & RECORD_MORE)
-            return 0;
-        whole = (struct aiex_slice){o->body.data, o->body.len};
-        mem = o->body.data;
-        buf_init(&o->body, AIEX_MAX_BODY);
+    if (r < 0 || (r == 0 && (head->flags & RECORD_MORE)))
+        return r;
+    if (r == 0) {
+        endpoint_answer_end(ep, o, WIRE_INTERNAL, "pieces of the answer are missing", 0,
+                            (struct aiex_slice){0}, flags);
+        return 0;
     }
     if (!aiex_is_map(whole)) {
-        endpoint_answer_end(ep, o, WIRE_INTERNAL, "the answer's body is not one msgpack map", 0,
-                            (struct aiex_slice){0}, flags);
+        endpoint_answer_end(ep, o, WIRE_INTERNAL, not_a_map, 0, (struct aiex_slice){0}, flags);
     } else if (head->status == WIRE_OK) {
         endpoint_answer_end(ep, o, WIRE_OK, NULL, 0, whole, flags);
     } else {

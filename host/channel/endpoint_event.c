@@ -98,8 +98,10 @@ int endpoint_publish(struct endpoint *ep, unsigned instance, const struct aiex_e
     if (fresh && (r = ep->ops.send(ep->arg,
                                    &(struct record){.kind = RECORD_NAME, .name = (uint16_t)number,
                                                     .flags = RECORD_LAZY},
-                                   text, len)) < 0)
+                                   text, len)) < 0) {
+        names_out_undo(ep->names_out);
         return r;
+    }
     mem = malloc(size);
     if (!mem)
         return -ENOMEM;
@@ -114,13 +116,24 @@ int endpoint_publish(struct endpoint *ep, unsigned instance, const struct aiex_e
     return r;
 }
 
-static int wanted(struct endpoint *ep, unsigned instance, const char *topic)
+/* The instances that want a topic, each once. Listed before any is told: a handler may change the
+ * subscriptions. */
+static unsigned wanting(const struct endpoint *ep, const char *topic, unsigned list[SUBSCRIPTIONS_MAX])
 {
-    for (unsigned i = 0; i < ep->n_subscriptions; i++)
-        if (ep->subscriptions[i].instance == instance &&
-            endpoint_topic_matches(ep->subscriptions[i].pattern, topic))
-            return 1;
-    return 0;
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < ep->n_subscriptions; i++) {
+        const struct subscription *s = &ep->subscriptions[i];
+        unsigned known = 0;
+
+        if (!endpoint_topic_matches(s->pattern, topic))
+            continue;
+        while (known < n && list[known] != s->instance)
+            known++;
+        if (known == n)
+            list[n++] = s->instance;
+    }
+    return n;
 }
 
 static struct subscription *find(struct endpoint *ep, unsigned instance, const char *pattern)
@@ -141,6 +154,7 @@ static int tell_host(struct endpoint *ep, unsigned instance, const char *pattern
 int endpoint_subscribe(struct endpoint *ep, unsigned instance, const char *topic)
 {
     struct subscription *s;
+    int r;
 
     if (!endpoint_topic_valid(topic, 1))
         return -EINVAL;
@@ -151,7 +165,10 @@ int endpoint_subscribe(struct endpoint *ep, unsigned instance, const char *topic
     s = &ep->subscriptions[ep->n_subscriptions++];
     s->instance = instance;
     snprintf(s->pattern, sizeof(s->pattern), "%s", topic);
-    return tell_host(ep, instance, topic, 1);
+    r = tell_host(ep, instance, topic, 1);
+    if (r < 0)
+        ep->n_subscriptions--;
+    return r;
 }
 
 int endpoint_unsubscribe(struct endpoint *ep, unsigned instance, const char *topic)
@@ -190,7 +207,7 @@ void endpoint_event_record(struct endpoint *ep, const struct record *head, const
     const struct name *name = names_in_get(ep->names_in, head->name);
     struct aiex_message m = {.struct_size = sizeof(m), .kind = AIEX_MSG_EVENT, .trace = head->trace,
                              .service = "", .body = {body, head->len}};
-    unsigned last = UINT32_MAX;
+    unsigned list[SUBSCRIPTIONS_MAX], n;
     uint8_t *mem = NULL;
 
     if (!name || !aiex_is_map(m.body))
@@ -198,16 +215,8 @@ void endpoint_event_record(struct endpoint *ep, const struct record *head, const
     if (head->aux && (mem = with_missed(m.body, head->aux, &m.body.len)))
         m.body.data = mem;
     m.method = name->method;
-    for (unsigned i = 0; i < ep->n_subscriptions; i++) {
-        unsigned instance = ep->subscriptions[i].instance;
-        int earlier = 0;
-
-        for (unsigned j = 0; j < i; j++)
-            earlier |= ep->subscriptions[j].instance == instance;
-        if (instance == last || earlier || !wanted(ep, instance, m.method))
-            continue;
-        last = instance;
-        ep->ops.message(ep->arg, instance, &m);
-    }
+    n = wanting(ep, m.method, list);
+    for (unsigned i = 0; i < n; i++)
+        ep->ops.message(ep->arg, list[i], &m);
     free(mem);
 }

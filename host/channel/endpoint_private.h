@@ -26,6 +26,7 @@ struct served {
     uint32_t flags; /* AIEX_MF_* */
     struct window window;
     struct out *caller;
+    struct out *relay; /* the call whose parts this endpoint passes on as ours */
     int assembling;
     int cast;
     struct record first; /* header of the first piece */
@@ -46,7 +47,7 @@ struct out {
     uint64_t callee; /* served id when inside this process, else 0 */
     uint32_t window;
     uint32_t uncredited; /* bytes used up and not yet told */
-    int assembling;
+    int assembling; /* kind of the record whose pieces are in body, or 0 */
     struct buf body;
 };
 

@@ -84,12 +84,15 @@ static int is_line_of(const char *text, size_t len, struct job_line *line)
     int64_t since, last;
     int at = 0;
 
-    if (len >= sizeof(copy) || len <= name_len || strncmp(text, line->name, name_len) || text[name_len] != ' ')
+    if (len >= sizeof(copy) || len <= name_len || strncmp(text, line->name, name_len) ||
+        text[name_len] != ' ')
         return 0;
     memcpy(copy, text, len);
     copy[len] = 0;
-    if (sscanf(copy + name_len, " %" SCNd64 " %" SCNd64 " %63s %n", &since, &last, zone, &at) != 3 || !at ||
-        strcmp(zone, line->zone) || strcmp(copy + name_len + at, line->cron) || since < 0 || last < 0)
+    if (sscanf(copy + name_len, " %" SCNd64 " %" SCNd64 " %63s %n", &since, &last, zone, &at) !=
+            3 ||
+        !at || strcmp(zone, line->zone) || strcmp(copy + name_len + at, line->cron) || since < 0 ||
+        last < 0)
         return 0;
     line->since_ms = since;
     line->last_ms = last;
@@ -112,8 +115,8 @@ int job_file_find(const char *text, struct job_line *line)
 
 int job_file_add(struct buf *text, const struct job_line *line)
 {
-    return buf_addf(text, "%s %" PRId64 " %" PRId64 " %s %s\n", line->name, line->since_ms, line->last_ms,
-                    line->zone, line->cron);
+    return buf_addf(text, "%s %" PRId64 " %" PRId64 " %s %s\n", line->name, line->since_ms,
+                    line->last_ms, line->zone, line->cron);
 }
 
 /* ---- Writing ---- */

@@ -4,9 +4,10 @@
  *
  *     NAME SINCE_MS LAST_MS ZONE CRON
  *
- * SINCE_MS is when this host first saw the job with this CRON and ZONE, LAST_MS when it ran last
- * (0 = never), both wall clock. The file is replaced as a whole: written beside, fsync, rename.
- * The disk may be slow, so that a thread of its own does it; the loop is woken when it is done.
+ * LAST_MS is when the job ran last (0 = never); what was due until SINCE_MS is settled: the host
+ * first saw the job with this CRON and ZONE then, or skipped a run. Both are wall clock. The file
+ * is replaced as a whole: written beside, fsync, rename. The disk may be slow, so that a thread of
+ * its own does it; the loop is woken when it is done.
  *
  * Thread rule: loop thread; one write at a time.
  */
@@ -35,8 +36,8 @@ void job_file_free(struct job_file *f);
 /* The whole text, 0-terminated, the caller's to free; NULL = there is none, or it can not be read
  * (then err has the reason; else it is empty). */
 char *job_file_read(const struct job_file *f, struct aiex_error *err);
-/* Finds the line of a job with this zone and cron in such a text. 0 and the times in *line, -ENOENT.
- * Lines that are not understood are passed over. */
+/* Finds the line of a job with this zone and cron in such a text. 0 and the times in *line,
+ * -ENOENT. Lines that are not understood are passed over. */
 int job_file_find(const char *text, struct job_line *line);
 /* 0, -EMSGSIZE, -ENOMEM. */
 int job_file_add(struct buf *text, const struct job_line *line);

@@ -37,8 +37,8 @@ struct entry {
     uint32_t timeout_ms;
     uint8_t *body;
     size_t body_len;
-    int id; /* in the table, -1 = not by time */
-    int64_t since_ms, last_ms;
+    int id;                    /* in the table, -1 = not by time */
+    int64_t since_ms, last_ms; /* as in the file */
     enum step step;
     uint64_t call;
     uint64_t begun_ms;
@@ -67,7 +67,8 @@ static const char *zone_name_of(const struct config_job *job)
 }
 
 /* The JSON text as a msgpack map; *ret is the caller's to free. */
-static int body_of(const struct config_job *job, uint8_t **ret, size_t *ret_len, struct aiex_error *err)
+static int body_of(const struct config_job *job, uint8_t **ret, size_t *ret_len,
+                   struct aiex_error *err)
 {
     const char *text = job->body[0] ? job->body : "{}";
     struct aiex_slice json = {(const uint8_t *)text, strlen(text)};
@@ -88,7 +89,8 @@ static int body_of(const struct config_job *job, uint8_t **ret, size_t *ret_len,
             return fail(err, -EMSGSIZE, "is larger than %u bytes", BODY_MAX);
         if (!w.failed) {
             if ((mem[0] & 0xf0) != 0x80 && mem[0] != 0xde && mem[0] != 0xdf)
-                return fail(err, -EINVAL, "'%.60s' is not a JSON object; expected {\"key\": value}", text);
+                return fail(err, -EINVAL, "'%.60s' is not a JSON object; expected {\"key\": value}",
+                            text);
             *ret = take(mem);
             *ret_len = w.len;
             return 0;
@@ -97,7 +99,8 @@ static int body_of(const struct config_job *job, uint8_t **ret, size_t *ret_len,
     }
 }
 
-int node_jobs_check(void *arg, const struct config_job *job, const char **ret_key, struct aiex_error *err)
+int node_jobs_check(void *arg, const struct config_job *job, const char **ret_key,
+                    struct aiex_error *err)
 {
     auto_free uint8_t *body = NULL;
     struct zone *zone = NULL;
@@ -144,9 +147,11 @@ static void tell(struct entry *e, const char *type, const char *code, const char
                                           .data = aiex_written(&w)});
 }
 
-static void skip(struct entry *e)
+static void skip(struct entry *e, int64_t now_ms)
 {
     e->skipped++;
+    e->since_ms = now_ms; /* a restart does not make up for it */
+    e->jobs->dirty = 1;
     log_info("job '%s' is due, but its last run goes on: skipped", e->name);
     tell(e, "skipped", "", "its last run goes on", 0);
 }
@@ -172,7 +177,8 @@ static void ended(struct entry *e, const char *code, const char *text)
     if (code) {
         e->failures++;
         snprintf(e->last_error, sizeof(e->last_error), "%s: %s", code, text ? text : "");
-        log_warn("job '%s' failed after %llu ms: %s", e->name, (unsigned long long)ms, e->last_error);
+        log_warn("job '%s' failed after %llu ms: %s", e->name, (unsigned long long)ms,
+                 e->last_error);
         tell(e, "failed", code, text ? text : "", ms);
     } else {
         log_debug("job '%s' done in %llu ms", e->name, (unsigned long long)ms);
@@ -191,8 +197,11 @@ static void on_answer(void *arg, const struct aiex_answer *answer)
 static void call(struct entry *e)
 {
     struct node_jobs *jobs = e->jobs;
-    struct aiex_request req = {.struct_size = sizeof(req), .service = e->service, .method = e->method,
-                               .body = {e->body, e->body_len}, .timeout_ms = e->timeout_ms};
+    struct aiex_request req = {.struct_size = sizeof(req),
+                               .service = e->service,
+                               .method = e->method,
+                               .body = {e->body, e->body_len},
+                               .timeout_ms = e->timeout_ms};
     int r;
 
     e->step = RUNNING;
@@ -205,7 +214,7 @@ static void call(struct entry *e)
 static void want(struct entry *e, int64_t now_ms)
 {
     if (e->step != AT_REST) {
-        skip(e);
+        skip(e, now_ms);
         return;
     }
     e->step = DUE;
@@ -215,7 +224,7 @@ static void want(struct entry *e, int64_t now_ms)
 
 static struct entry *entry_of_id(struct node_jobs *jobs, uint32_t id)
 {
-    list_each(it, &jobs->entries)
+    list_each (it, &jobs->entries)
         if (list_of(it, struct entry, link)->id == (int)id)
             return list_of(it, struct entry, link);
     return NULL;
@@ -265,7 +274,7 @@ static void on_timer(void *arg)
 
 static void start_written(struct node_jobs *jobs)
 {
-    list_each_safe(it, next, &jobs->entries) {
+    list_each_safe (it, next, &jobs->entries) {
         struct entry *e = list_of(it, struct entry, link);
 
         if (e->step != WRITING)
@@ -284,7 +293,7 @@ static void write_lines(struct node_jobs *jobs)
     int r = 0;
 
     buf_init(&text, JOB_FILE_MAX);
-    list_each(it, &jobs->entries) {
+    list_each (it, &jobs->entries) {
         struct entry *e = list_of(it, struct entry, link);
         struct job_line line = {e->name, e->zone_name, e->cron_text, e->since_ms, e->last_ms};
 
@@ -310,7 +319,8 @@ int node_jobs_turn(struct node_jobs *jobs)
 
     if (job_file_finished(jobs->file, &r, &err)) {
         if (r < 0)
-            log_error("the times of jobs can not be written down: %s; jobs run, but a restart may run some again",
+            log_error("the times of jobs can not be written down: %s; jobs run, but a restart may "
+                      "run some again",
                       err.text);
         start_written(jobs);
         did = 1;
@@ -370,7 +380,7 @@ void node_jobs_stop(struct node_jobs *jobs)
 
 static struct entry *entry_find(const struct node_jobs *jobs, const char *name)
 {
-    list_each(it, &jobs->entries) {
+    list_each (it, &jobs->entries) {
         struct entry *e = list_of(it, struct entry, link);
 
         if (!e->gone && !strcmp(e->name, name))
@@ -379,7 +389,7 @@ static struct entry *entry_find(const struct node_jobs *jobs, const char *name)
     return NULL;
 }
 
-/* Puts the entry into the table; last_ms is the time behind which it is due, 0 = now. */
+/* Puts the entry into the table; it is due behind `behind_ms`, 0 = now. */
 static void schedule(struct entry *e, int64_t behind_ms, int may_reboot)
 {
     struct node_jobs *jobs = e->jobs;
@@ -436,7 +446,8 @@ static int entry_set(struct entry *e, const struct config_job *job)
 }
 
 /* A job that this host has not run yet; `text` is the file, NULL = there is none. */
-static void add(struct node_jobs *jobs, const struct config_job *job, const char *text, int may_reboot)
+static void add(struct node_jobs *jobs, const struct config_job *job, const char *text,
+                int may_reboot)
 {
     struct entry *e = calloc(1, sizeof(*e));
     struct job_line line;
@@ -490,7 +501,7 @@ void node_jobs_apply(struct node_jobs *jobs, const struct config *config, int re
     if (err.text[0])
         log_error("the last times of jobs are not known: %s", err.text);
     jobs->applied = 1;
-    list_each(it, &jobs->entries)
+    list_each (it, &jobs->entries)
         list_of(it, struct entry, link)->keep = 0;
     for (size_t i = 0; i < config->n_jobs; i++) {
         struct entry *e = entry_find(jobs, config->jobs[i].name);
@@ -502,7 +513,7 @@ void node_jobs_apply(struct node_jobs *jobs, const struct config *config, int re
         else
             add(jobs, &config->jobs[i], text, first && !resumed);
     }
-    list_each_safe(it, next, &jobs->entries) {
+    list_each_safe (it, next, &jobs->entries) {
         struct entry *e = list_of(it, struct entry, link);
 
         if (!e->keep && !e->gone)
@@ -518,7 +529,7 @@ void node_jobs_apply(struct node_jobs *jobs, const struct config *config, int re
 
 int node_jobs_info(const struct node_jobs *jobs, unsigned i, struct node_job_info *ret)
 {
-    list_each(it, &jobs->entries) {
+    list_each (it, &jobs->entries) {
         const struct entry *e = list_of(it, struct entry, link);
         struct job_info info;
 
@@ -537,7 +548,8 @@ int node_jobs_info(const struct node_jobs *jobs, unsigned i, struct node_job_inf
             .skipped = e->skipped,
             .last_error = e->last_error,
         };
-        if (e->id >= 0 && jobs_info(jobs->table, (uint32_t)e->id, &info) == 0 && info.next_s != CRON_NEVER)
+        if (e->id >= 0 && jobs_info(jobs->table, (uint32_t)e->id, &info) == 0 &&
+            info.next_s != CRON_NEVER)
             ret->next_ms = info.next_s * 1000;
         return 0;
     }
@@ -570,10 +582,10 @@ void node_jobs_save(const struct node_jobs *jobs, struct pack *out)
 {
     size_t n = 0;
 
-    list_each(it, &jobs->entries)
+    list_each (it, &jobs->entries)
         n += !list_of(it, struct entry, link)->gone;
     pack_array(out, n);
-    list_each(it, &jobs->entries) {
+    list_each (it, &jobs->entries) {
         const struct entry *e = list_of(it, struct entry, link);
 
         if (e->gone)

@@ -8,12 +8,12 @@
  *
  *   - Due again while it runs: skipped and counted. A job has at most one call open.
  *   - missed = run: times that went by while the host was down are made up for by one run.
- *   - The wall clock is looked at once a minute at least, so that a clock that was set, or a machine
- *     that slept, delays a job by a minute at most.
- *   - A changed section keeps its counters; a changed cron or zone counts from now on. A job that is
- *     removed while it runs ends its run.
- *   - A new image of the host (upgrade) takes running calls and counters over. @reboot jobs run when
- *     a host starts, not after an upgrade or a reload.
+ *   - The wall clock is looked at once a minute at least, so that a clock that was set, or a
+ * machine that slept, delays a job by a minute at most.
+ *   - A changed section keeps its counters; a changed cron or zone counts from now on. A job that
+ * is removed while it runs ends its run.
+ *   - A new image of the host (upgrade) takes running calls and counters over. @reboot jobs run
+ * when a host starts, not after an upgrade or a reload.
  *
  * Every end is told as an event of topic "host.job", type done, failed or skipped, subject = the
  * job's name, data {ms, code, text} (skipped: {text}).
@@ -37,8 +37,8 @@ int node_jobs_check(void *arg, const struct config_job *job, const char **ret_ke
 struct node_jobs_options {
     struct loop *loop;
     struct inside *inside;
-    const char *path;          /* of the file; copied */
-    int64_t (*wall_ms)(void);  /* the clock; clock_wall_ms() */
+    const char *path;         /* of the file; copied */
+    int64_t (*wall_ms)(void); /* the clock; clock_wall_ms() */
 };
 
 /* Joins the bus as part "host.jobs". NULL: no memory. */

@@ -3,8 +3,8 @@
  * what it is asked to do right. Its sources are the list of what the host must survive.
  *
  * Methods (body {n int, text str} as needed):
- *   right: echo, slow (answers after n ms), stream (n parts of `text`), sleep_stream (one part per
- *          ms), silent (never answers), pid, publish (topic text, n times), seen (events so far),
+ *   right: echo, slow (answers after n ms), polite (n parts of `text`, pausing when it is told to;
+ *          one at a time), stream (the same without pausing), sleep_stream (one part per ms), silent (never answers), pid, publish (topic text, n times), seen (events so far),
  *          sum (length of body), relay (calls method of text, else its echo; flags as of call(), else
  *          splice), abort_as (aborts when n is its pid, else answers with it)
  *   wrong: segfault, abort, exit, heap, loop, leak, flood, twice, garbage, scribble, truncate,
@@ -57,8 +57,7 @@ struct faulty {
     const struct aiex_host *host;
     const struct config *config;
     int64_t seen, missed;
-    void (*drained)(void *arg);
-    void *drained_arg;
+    struct later *polite;
 };
 
 static void spin(void)
@@ -162,6 +161,29 @@ static void on_stream(void *arg)
     free(l);
 }
 
+/* Goes on until it is told to pause; at the end answers. */
+static void polite_on(struct faulty *f)
+{
+    struct later *l = f->polite;
+    int r = 0;
+
+    while (l->left > 0 && r == 0) {
+        r = f->host->stream(f->host, l->id, (struct aiex_slice){(const uint8_t *)l->text, strlen(l->text)});
+        l->left--;
+    }
+    if (l->left > 0 && r == AIEX_PAUSE)
+        return;
+    answer_int(f, l->id, "streamed", 1);
+    f->polite = NULL;
+    free(l);
+}
+
+static void polite_over(struct faulty *f)
+{
+    free(f->polite);
+    f->polite = NULL;
+}
+
 static void *idle_thread(void *arg)
 {
     for (;;)
@@ -263,6 +285,11 @@ static int right(struct faulty *f, const struct aiex_message *m)
     if (!strcmp(m->method, "sleep_stream")) {
         l = later(f, m);
         return h->timer(h, 1, 1, on_stream, l, &l->timer);
+    }
+    if (!strcmp(m->method, "polite")) {
+        polite_over(f);
+        f->polite = later(f, m);
+        return polite_on(f), 0;
     }
     if (!strcmp(m->method, "stream")) {
         l = later(f, m);
@@ -379,6 +406,10 @@ static int handle(void *self, const struct aiex_message *m)
         f->missed += int_of(m->body, "missed", 0);
         return 0;
     }
+    if (m->kind == AIEX_MSG_RESUME && f->polite && f->polite->id == m->id)
+        polite_on(f);
+    if (m->kind == AIEX_MSG_CANCEL && f->polite && f->polite->id == m->id)
+        polite_over(f);
     if (m->kind != AIEX_MSG_REQUEST && m->kind != AIEX_MSG_CAST)
         return 0;
     r = right(f, m);
@@ -409,6 +440,7 @@ static void drain(void *self, void (*done)(void *arg), void *arg)
 
 static void destroy(void *self)
 {
+    polite_over(self);
     free(self);
 }
 

@@ -26,7 +26,7 @@
  * does not let the leak checker work.
  */
 #define ASAN "handle_segv=0:handle_abort=0:handle_sigill=0:handle_sigfpe=0:handle_sigbus=0:"       \
-             "allow_user_segv_handler=1:detect_leaks=0:include_if_exists=%s/%%b.options"
+             "allow_user_segv_handler=1:detect_leaks=0:quarantine_size_mb=8:include_if_exists=%s/%%b.options"
 
 static struct rig *current; /* one at a time is enough */
 

@@ -74,6 +74,8 @@ enum outcome verb_plugin_remove(struct command *c); /* plugin_verbs.c */
 enum outcome verb_plugin_stats(struct command *c);  /* plugin_verbs.c */
 enum outcome verb_plugin_trace(struct command *c);  /* follow.c */
 enum outcome verb_events_tail(struct command *c);   /* follow.c */
+enum outcome verb_job_list(struct command *c);      /* job_verbs.c */
+enum outcome verb_job_run(struct command *c);       /* job_verbs.c */
 enum outcome verb_config_check(struct command *c);  /* config_verbs.c */
 enum outcome verb_config_reload(struct command *c); /* config_verbs.c */
 /* The counters of host.stats as a table; plugin_list.c */

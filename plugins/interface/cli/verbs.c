@@ -122,6 +122,13 @@ const struct verb verbs[] = {
     {"plugin trace", "NAME", 1, 1, "follow the messages of an instance",
      "One line per message until Ctrl-C; bodies are not shown, only their sizes.\n", trace_options,
      HINT_INSTANCE, NULL, ACTION_PLUGIN_TRACE},
+    {"job list", "", 0, 0, "list the jobs that run by the clock",
+     "JSON: an array of objects with name, cron, zone, service, method, next and last (milliseconds "
+     "since 1970, 0 = none), running, runs, failures, skipped and last_error.\n",
+     json_only, HINT_NONE, NULL, ACTION_JOB_LIST},
+    {"job run", "NAME", 1, 1, "run a job now",
+     "Starts it and does not wait: aiex job list and aiex events tail host.job tell how it ends.\n",
+     json_only, HINT_NONE, NULL, ACTION_JOB_RUN},
     {"config check", "[DIR]", 0, 1, "check a configuration without using it",
      "Without DIR the running host checks its own files. With DIR no host is needed: aiex-host, "
      "beside this program, is started to check it. Exits 1 when there are errors.\n",
