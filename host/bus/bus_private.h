@@ -46,7 +46,8 @@ struct call {
     int repeats; /* times it was sent again after a crash */
     int unstarted; /* its process died before it began with it */
     int parts;   /* a part of the answer went out */
-    int ending;  /* a piece of the end went out */
+    int ending;  /* a piece of the end went out: 1 to the caller, 2 joined, to the parent's too */
+    uint32_t joining; /* bytes of the body of the answer that is under way in pieces */
     struct held_list held;
     struct call *parent;
     struct list children; /* of their `sibling` */
@@ -150,6 +151,8 @@ static inline uint32_t call_id(const struct call *c)
 }
 struct call *call_by_id(struct bus *bus, uint32_t id);
 struct call *call_of_caller(struct bus_port *port, uint32_t caller_id);
+/* The open call under the slot of an id, whatever its generation. */
+struct call *call_in_slot(struct bus_port *port, uint32_t caller_id);
 int call_book(struct call *c, struct bus_port *caller, uint32_t caller_id);
 void call_deadline(struct call *c, uint64_t deadline_ms);
 /* Ends c with an error: tells the caller, cancels callee and children, frees it. */

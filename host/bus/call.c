@@ -95,6 +95,7 @@ struct call *call_new(struct bus *bus)
     c->callee = NULL;
     c->callee_port = NULL;
     c->outstanding = 0;
+    c->joining = 0;
     c->pos = UINT64_MAX;
     c->whole = c->pieces = c->repeats = c->unstarted = c->parts = c->ending = 0;
     c->held = (struct held_list){0};
@@ -136,6 +137,14 @@ struct call *call_of_caller(struct bus_port *port, uint32_t caller_id)
         return NULL;
     c = call_by_id(port->bus, port->out[slot]);
     return c && c->caller == port && c->caller_id == caller_id ? c : NULL;
+}
+
+struct call *call_in_slot(struct bus_port *port, uint32_t caller_id)
+{
+    uint32_t slot = caller_id & 0xffff;
+    struct call *c = slot < port->out_cap && port->out[slot] ? call_by_id(port->bus, port->out[slot]) : NULL;
+
+    return c && c->caller == port ? c : NULL;
 }
 
 int call_book(struct call *c, struct bus_port *caller, uint32_t caller_id)
@@ -226,9 +235,10 @@ void refuse(struct bus_port *caller, uint32_t caller_id, uint64_t trace, int32_t
     uint8_t body[1280];
     size_t len = wire_error_pack(body, sizeof(body), text, retry_after_ms, NULL, 0);
 
-    port_send(caller,
-              &(struct record){.kind = RECORD_REP, .id = caller_id, .trace = trace, .status = status},
-              body, len, NULL);
+    if (port_send(caller,
+                  &(struct record){.kind = RECORD_REP, .id = caller_id, .trace = trace, .status = status},
+                  body, len, NULL) == -ENOBUFS)
+        port_violation(caller, "does not read: not even the ends of its calls fit into its queue");
 }
 
 void call_abandon(struct call *c)

@@ -84,6 +84,13 @@ static struct fan *fan_of(struct bus_port *from, unsigned number, const char *to
     return fan;
 }
 
+static int drop_event(struct bus_port *port)
+{
+    port->events_missed++;
+    port->bus->stats.events_dropped++;
+    return -1;
+}
+
 static int send_event(struct bus_port *port, const struct record *head, const uint8_t *body,
                       const char *topic)
 {
@@ -94,17 +101,17 @@ static int send_event(struct bus_port *port, const struct record *head, const ui
 
     number = names_out_get(port->names_out, "", topic, &fresh, text, &len);
     if (number < 0)
-        return number;
-    if (fresh)
-        port_send(port, &(struct record){.kind = RECORD_NAME, .name = (uint16_t)number}, text, len, NULL);
+        return drop_event(port);
+    if (fresh && port_send(port, &(struct record){.kind = RECORD_NAME, .name = (uint16_t)number}, text,
+                           len, NULL) < 0) {
+        names_out_undo(port->names_out);
+        return drop_event(port);
+    }
     out.name = (uint16_t)number;
     out.id = 0;
     out.aux = port->events_missed;
-    if (port_send(port, &out, body, head->len, NULL) < 0) {
-        port->events_missed++;
-        port->bus->stats.events_dropped++;
-        return -1;
-    }
+    if (port_send(port, &out, body, head->len, NULL) < 0)
+        return drop_event(port);
     port->events_missed = 0;
     port->bus->stats.deliveries++;
     return 0;
@@ -123,14 +130,11 @@ static void keep(struct bus_port *port, const struct record *head, const uint8_t
     memcpy(joined, topic, n);
     memcpy(joined + n, body, head->len);
     with.len += (uint32_t)n;
-    if (held_add(&port->events, &with, joined) < 0) {
-        port->events_missed++;
-        return;
-    }
+    if (held_add(&port->events, &with, joined) < 0)
+        drop_event(port);
     while (port->events.bytes > port->bus->limits.events_max && (oldest = held_take(&port->events))) {
         free(oldest);
-        port->events_missed++;
-        port->bus->stats.events_dropped++;
+        drop_event(port);
     }
     if (!port->events.first)
         port->bus->backlog--;

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OVERRUN_MAX (4u * 1024u * 1024u) /* bytes beyond a window: not a mistake any more */
+/* Bytes beyond a window that are not a mistake any more: what an endpoint lets pass and one part. */
+#define OVERRUN_MAX (AIEX_MAX_BODY + 4u * 1024u * 1024u)
 
 int port_send(struct bus_port *port, const struct record *head, const void *body, size_t len,
               uint64_t *pos)
@@ -48,7 +49,19 @@ static int name_for(struct bus_port *port, const struct call *c)
     r = port_send(port,
                   &(struct record){.kind = RECORD_NAME, .name = (uint16_t)number, .flags = RECORD_LAZY},
                   text, len, NULL);
+    if (r < 0)
+        names_out_undo(port->names_out);
     return r < 0 ? r : number;
+}
+
+static void not_sent(struct call *c, int r)
+{
+    if (r == -ENOBUFS)
+        call_fail(c, WIRE_BUSY, "the service's queue is full", 100);
+    else if (r == -EPIPE)
+        call_fail(c, WIRE_UNAVAILABLE, "the service is going down", 100);
+    else
+        call_fail(c, WIRE_NOT_FOUND, "too many method names in use", 0);
 }
 
 /* One piece of a request to the port that serves it. 0 or negative errno: the call has been ended. */
@@ -59,8 +72,7 @@ static int send_piece(struct call *c, const struct record *head, const uint8_t *
     uint64_t left;
 
     if (number < 0) {
-        call_fail(c, number == -ENOBUFS ? WIRE_BUSY : WIRE_NOT_FOUND,
-                  number == -ENOBUFS ? "the service's queue is full" : "too many method names in use", 0);
+        not_sent(c, number);
         return number;
     }
     left = c->deadline_ms > c->callee->bus->now_ms ? c->deadline_ms - c->callee->bus->now_ms : 1;
@@ -75,14 +87,13 @@ static int send_piece(struct call *c, const struct record *head, const uint8_t *
     /* pieces go as they came: channel_send() must not cut them again nor add flags */
     r = port_send(c->callee_port, &out, body, head->len, &c->pos);
     if (r < 0)
-        call_fail(c, r == -ENOBUFS ? WIRE_BUSY : WIRE_UNAVAILABLE,
-                  r == -ENOBUFS ? "the service's queue is full" : "the service is going down", 100);
+        not_sent(c, r);
     return r;
 }
 
 void call_dispatch_held(struct call *c)
 {
-    int keep = c->flags & RECORD_IDEMPOTENT;
+    int keep = (c->flags & RECORD_IDEMPOTENT) && !(c->flags & RECORD_CAST);
     struct held *h;
 
     list_remove(&c->waiting);
@@ -110,7 +121,8 @@ void call_dispatch_held(struct call *c)
 static void forward_request(struct call *c, const struct record *head, const uint8_t *body)
 {
     if (!c->callee_port || (c->flags & RECORD_IDEMPOTENT)) {
-        if (c->held.bytes > AIEX_MAX_BODY || held_add(&c->held, head, body) < 0) {
+        /* the body is bounded already; this bounds empty pieces */
+        if (c->held.bytes > 2 * AIEX_MAX_BODY || held_add(&c->held, head, body) < 0) {
             call_fail(c, WIRE_BUSY, "the request is too large to wait for its service", 0);
             return;
         }
@@ -181,6 +193,7 @@ static void adopt(struct call *c, struct bus_port *port, const struct record *he
         if ((head->flags & RECORD_SPLICE) && !parent->joined && !parent->parts && !parent->ending) {
             c->into = parent;
             parent->joined = c;
+            c->window = parent->window; /* its consumer gives credit by that */
         }
     }
     call_deadline(c, deadline);
@@ -197,12 +210,16 @@ static void first_piece(struct bus_port *port, const struct record *head, const 
         port_violation(port, "used a name it had not defined");
         return;
     }
+    if (cast && (head->flags & RECORD_MORE)) {
+        /* nothing would find its pieces together, nor count it against the caller's limit */
+        port_violation(port, "sent a cast in pieces");
+        return;
+    }
     callee = destination(port, head, name);
     if (!callee)
         return;
-    if (!cast && (c = call_of_caller(port, record_id_low(head)))) {
-        call_abandon(c); /* reused an id that is still open: the older call is lost to it */
-    }
+    if (!cast && (c = call_in_slot(port, record_id_low(head))))
+        call_abandon(c); /* reused a slot that is still open: the older call is lost to it */
     c = call_new(port->bus);
     if (!c) {
         if (!cast)
@@ -227,6 +244,7 @@ static void first_piece(struct bus_port *port, const struct record *head, const 
         port->bus->stats.calls++;
         if (call_book(c, port, record_id_low(head)) < 0) {
             call_free(c);
+            refuse(port, record_id_low(head), head->trace, WIRE_BUSY, "no memory for the call", 100);
             return;
         }
     }
@@ -250,7 +268,6 @@ void route_request(struct bus_port *port, const struct record *head, const uint8
         first_piece(port, head, body);
         return;
     }
-    /* casts in pieces have no id to find them by: the sender makes them one record */
     c = call_of_caller(port, record_id_low(head));
     if (!c || c->whole)
         return;
@@ -285,32 +302,42 @@ static void part(struct call *c, const struct record *head, const uint8_t *body)
         call_fail(c, WIRE_BUSY, "the caller does not take its answer fast enough", 0);
 }
 
+/* The copy of a joined end for the middle; without its body when that does not fit. */
+static void copy_end(struct call *c, const struct record *head, const uint8_t *body)
+{
+    struct record copy = *head;
+
+    copy.id = c->caller_id;
+    copy.flags |= RECORD_SPLICE | RECORD_LAZY;
+    if (port_send(c->caller, &copy, body, head->len, NULL) != -ENOBUFS || (head->flags & RECORD_MORE))
+        return;
+    copy.flags = RECORD_SPLICE;
+    if (port_send(c->caller, &copy, NULL, 0, NULL) == -ENOBUFS)
+        port_violation(c->caller, "does not read: not even the ends of its calls fit into its queue");
+}
+
 /* The end of a call, or a piece of it. */
 static void end(struct call *c, const struct record *head, const uint8_t *body)
 {
-    struct call *parent = c->into;
-    int joined = parent && (c->parts || c->ending || head->status == WIRE_OK);
-    int last = !(head->flags & RECORD_MORE);
+    struct call *parent = c->into, *to;
+    int joined = parent && (c->ending ? c->ending == 2 : c->parts || head->status == WIRE_OK);
     struct record out = *head;
 
     tap(c, 0, head);
     c->callee->stats.bytes_out += head->len;
-    c->ending = 1;
+    c->ending = joined ? 2 : 1;
     out.flags &= RECORD_MORE | RECORD_CONT;
-    if (c->caller) {
-        struct record copy = out;
-
-        copy.id = c->caller_id;
-        if (joined)
-            copy.flags |= RECORD_SPLICE | RECORD_LAZY;
-        port_send(c->caller, &copy, body, head->len, NULL);
+    to = joined ? parent : c;
+    to->ending = joined ? 1 : c->ending;
+    out.id = to->caller_id;
+    if (to->caller && port_send(to->caller, &out, body, head->len, NULL) == -ENOBUFS) {
+        c->parts |= joined; /* fails both */
+        call_fail(c, WIRE_BUSY, "the caller does not take its answer fast enough", 0);
+        return;
     }
-    if (joined && parent->caller) {
-        parent->ending = 1;
-        out.id = parent->caller_id;
-        port_send(parent->caller, &out, body, head->len, NULL);
-    }
-    if (!last)
+    if (joined && c->caller)
+        copy_end(c, &out, body);
+    if (head->flags & RECORD_MORE)
         return;
     call_count_end(c, head->status);
     call_free(c);
@@ -327,6 +354,11 @@ void route_answer(struct bus_port *port, const struct record *head, const uint8_
     /* an answer nobody waits for any more, a second one, or one to another's call */
     if (!c || c->callee_port != port || (c->flags & RECORD_CAST))
         return;
+    c->joining = head->len + (head->flags & RECORD_CONT ? c->joining : 0);
+    if (c->joining > AIEX_MAX_BODY) {
+        port_violation(port, "sent a body larger than 32 MiB");
+        return;
+    }
     if (head->kind == RECORD_STREAM) {
         if (!c->ending)
             part(c, head, body);

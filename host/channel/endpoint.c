@@ -73,8 +73,9 @@ struct out *endpoint_out_new(struct endpoint *ep)
 {
     struct out *o;
 
-    if (ep->n_out_free) {
-        o = ep->out_free[--ep->n_out_free];
+    if (ep->out_free) {
+        o = ep->out_free;
+        ep->out_free = o->next_free;
     } else {
         if (ep->n_outs == BOOK_MAX)
             return NULL;
@@ -127,7 +128,8 @@ void endpoint_out_release(struct endpoint *ep, struct out *o)
         parent->relay = NULL;
     o->live = 0;
     buf_done(&o->body);
-    ep->out_free[ep->n_out_free++] = o;
+    o->next_free = ep->out_free;
+    ep->out_free = o;
 }
 
 struct served *endpoint_served_of(struct endpoint *ep, uint64_t id)
@@ -305,13 +307,16 @@ int endpoint_stream(struct endpoint *ep, uint64_t id, struct aiex_slice part)
             return r;
     }
     s->window.outstanding += part.len;
-    if (s->window.outstanding >= s->window.size)
-        s->window.paused = 1;
     if (s->caller) {
         endpoint_answer_part(ep, s->caller, part);
-        s = endpoint_served_of(ep, id); /* the consumer may have cancelled */
+        s = endpoint_served_of(ep, id);
+        if (!s)
+            return 0; /* the consumer has cancelled; the next one is told -ENOENT */
     }
-    return s && s->window.paused ? AIEX_PAUSE : 0;
+    /* only now: the credit of a consumer in this process must not say RESUME before PAUSE */
+    if (s->window.outstanding >= s->window.size)
+        s->window.paused = 1;
+    return s->window.paused ? AIEX_PAUSE : 0;
 }
 
 static const char not_a_map[] = "the answer's body is not one msgpack map";
@@ -326,7 +331,7 @@ static int end_served(struct endpoint *ep, uint64_t id, int32_t status, const ch
     struct out *caller;
     int r;
 
-    if (!s)
+    if (!s || s->assembling)
         return -ENOENT;
     caller = s->caller;
     head.trace = s->trace;
@@ -522,6 +527,17 @@ int endpoint_credit(struct endpoint *ep, uint64_t call, uint32_t bytes)
     return 0;
 }
 
+/* Tells who serves a call of ours, here or elsewhere, that it is over. */
+static void cancel_callee(struct endpoint *ep, uint64_t callee, uint32_t call)
+{
+    struct served *s = callee ? endpoint_served_of(ep, callee) : NULL;
+
+    if (s)
+        endpoint_cancelled(ep, s);
+    else if (!callee)
+        ep->ops.send(ep->arg, &(struct record){.kind = RECORD_CANCEL, .id = call}, NULL, 0);
+}
+
 int endpoint_cancel(struct endpoint *ep, uint64_t call)
 {
     struct out *o = endpoint_out_of(ep, call);
@@ -531,14 +547,7 @@ int endpoint_cancel(struct endpoint *ep, uint64_t call)
         return -ENOENT;
     callee = o->callee;
     endpoint_out_release(ep, o);
-    if (callee) {
-        struct served *s = endpoint_served_of(ep, callee);
-
-        if (s)
-            endpoint_cancelled(ep, s);
-        return 0;
-    }
-    ep->ops.send(ep->arg, &(struct record){.kind = RECORD_CANCEL, .id = (uint32_t)call}, NULL, 0);
+    cancel_callee(ep, callee, (uint32_t)call);
     return 0;
 }
 
@@ -548,15 +557,14 @@ void endpoint_answer_part(struct endpoint *ep, struct out *o, struct aiex_slice 
                             .body = part};
 
     if (o->relay) {
-        uint64_t parent = o->parent;
-
         /* credit comes when the parent's consumer gives it: endpoint_credited() */
         o->relayed = 1;
-        if (endpoint_stream(ep, parent, part) >= 0 || endpoint_out_of(ep, a.call) != o)
+        if (endpoint_stream(ep, o->parent, part) >= 0 || endpoint_out_of(ep, a.call) != o)
             return;
-        endpoint_cancel(ep, a.call);
-        endpoint_fail(ep, parent, AIEX_E_BUSY, "the caller does not take its answer fast enough", 0,
-                      (struct aiex_slice){0});
+        cancel_callee(ep, o->callee, out_id(o));
+        if (endpoint_out_of(ep, a.call) == o)
+            endpoint_answer_end(ep, o, WIRE_BUSY, "the caller does not take its answer fast enough", 0,
+                                (struct aiex_slice){0}, 0);
         return;
     }
     if (o->fn)

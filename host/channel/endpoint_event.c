@@ -25,6 +25,8 @@ int endpoint_topic_valid(const char *pattern, int is_pattern)
 
         if (c == '*')
             return is_pattern && i == n - 1 && (i == 0 || pattern[i - 1] == '.');
+        if (c == '.' && (i == 0 || i == n - 1 || pattern[i - 1] == '.'))
+            return 0; /* an empty word */
         if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
               c == '-' || c == '.'))
             return 0;

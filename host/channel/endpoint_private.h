@@ -37,6 +37,7 @@ struct served {
 struct out {
     uint32_t slot, generation;
     int live;
+    struct out *next_free;
     unsigned instance;
     uint32_t flags; /* AIEX_CALL_* */
     aiex_answer_fn fn;
@@ -71,8 +72,8 @@ struct endpoint {
     uint16_t *local_generation;
     struct out **outs;
     unsigned outs_cap;
-    struct out *out_free[BOOK_MAX]; /* stack of free entries */
-    unsigned n_out_free, n_outs;
+    struct out *out_free; /* list of free entries, the last used first */
+    unsigned n_outs;
     unsigned n_serving;
     uint64_t random;
     struct subscription subscriptions[SUBSCRIPTIONS_MAX];

@@ -134,7 +134,7 @@ static int load_names(struct endpoint *ep, doc_value root)
 static struct out *out_at(struct endpoint *ep, uint32_t slot)
 {
     while (ep->n_outs <= slot) {
-        ep->n_out_free = 0; /* grow, do not reuse */
+        ep->out_free = NULL; /* grow, do not reuse */
         if (!endpoint_out_new(ep))
             return NULL;
     }
@@ -162,10 +162,12 @@ static int load_outs(struct endpoint *ep, doc_value outs)
         o->window = (uint32_t)doc_int(doc_at(v, 4), 0);
         o->uncredited = (uint32_t)doc_int(doc_at(v, 5), 0);
     }
-    ep->n_out_free = 0;
-    for (unsigned i = ep->n_outs; i-- > 0;)
-        if (!ep->outs[i]->live)
-            ep->out_free[ep->n_out_free++] = ep->outs[i];
+    ep->out_free = NULL;
+    for (unsigned i = 0; i < ep->n_outs; i++)
+        if (!ep->outs[i]->live) {
+            ep->outs[i]->next_free = ep->out_free;
+            ep->out_free = ep->outs[i];
+        }
     return 0;
 }
 

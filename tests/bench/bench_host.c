@@ -88,14 +88,17 @@ static void idle(void)
     struct tree tree;
     struct tree_cost before, after;
     uint64_t t0;
+    int plain, http;
 
     deployment_start(&d, conf, BENCH_PLUGINS, -1);
     pause_ms(200); /* the last warm-up work of starting */
+    plain = (int)control_ask(d.control, "service_bench0:c", "pid", (struct aiex_slice){0}, "pid");
+    http = (int)control_ask(d.control, "service_bench_http:b", "pid", (struct aiex_slice){0}, "pid");
     memory("host.idle_pss", pss_mb(d.pid));
-    memory("host.idle_pss_plain_plugin",
-           pss_mb((int)control_ask(d.control, "service_bench0:c", "pid", (struct aiex_slice){0}, "pid")));
-    memory("host.idle_pss_http_plugin",
-           pss_mb((int)control_ask(d.control, "service_bench_http:b", "pid", (struct aiex_slice){0}, "pid")));
+    memory("host.idle_pss_plain_plugin", pss_mb(plain));
+    memory("host.idle_private_plain_plugin", private_mb(plain));
+    memory("host.idle_pss_http_plugin", pss_mb(http));
+    memory("host.idle_private_http_plugin", private_mb(http));
     tree_of(d.pid, &tree);
     row("host.idle_pss_whole_tree_13_plugins", tree_cost(&tree).pss_mb, "MB");
     tree = (struct tree){{d.pid}, 1};

@@ -77,20 +77,31 @@ static void add_thread(int pid, const char *tid, struct tree_cost *cost)
         fclose(f);
 }
 
-double pss_mb(int pid)
+/* Sum of the lines that begin with a word, in MB. */
+static double sum_mb(int pid, const char *word)
 {
     char path[64], line[256];
-    double kb = -1;
+    double sum = -1, kb;
     FILE *f;
 
     snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", pid);
     f = fopen(path, "r");
     while (f && fgets(line, sizeof(line), f))
-        if (sscanf(line, "Pss: %lf", &kb) == 1)
-            break;
+        if (!strncmp(line, word, strlen(word)) && sscanf(line, "%*s %lf", &kb) == 1)
+            sum = (sum < 0 ? 0 : sum) + kb;
     if (f)
         fclose(f);
-    return kb < 0 ? -1 : kb / 1024;
+    return sum < 0 ? -1 : sum / 1024;
+}
+
+double pss_mb(int pid)
+{
+    return sum_mb(pid, "Pss:");
+}
+
+double private_mb(int pid)
+{
+    return sum_mb(pid, "Private_");
 }
 
 struct tree_cost tree_cost(const struct tree *tree)

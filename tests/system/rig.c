@@ -461,6 +461,7 @@ static void fill_plugin(struct plugin *p, struct aiex_slice item)
     aiex_get_int(item, "rss_bytes", &p->rss_bytes);
     aiex_get_int(item, "in_flight", &p->in_flight);
     aiex_get_int(item, "next_try_ms", &p->next_try_ms);
+    aiex_get_int(item, "uptime_ms", &p->uptime_ms);
     p->pid = (pid_t)pid;
 }
 

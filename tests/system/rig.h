@@ -91,7 +91,7 @@ struct plugin {
     int found;
     char state[16], reason[128], last_exit[512];
     pid_t pid;
-    int64_t restarts, rss_bytes, in_flight, next_try_ms;
+    int64_t restarts, rss_bytes, in_flight, next_try_ms, uptime_ms;
 };
 
 struct plugin rig_plugin(struct rig *rig, const char *name);

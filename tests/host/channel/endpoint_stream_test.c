@@ -28,6 +28,7 @@ struct producer {
 };
 
 static struct producer producer;
+static uint32_t producer_flags;
 
 static void produce(void)
 {
@@ -62,6 +63,7 @@ static int on_produce(struct cell_rig *cell, unsigned instance, const struct aie
     if (m->kind == AIEX_MSG_REQUEST) {
         producer.cell = cell;
         producer.id = m->id;
+        producer_flags = m->flags;
         if (producer.fail_first) {
             const char *code = producer.fail_first;
             struct aiex_slice detail = cells_body(9, 40000);
@@ -366,7 +368,8 @@ static void test_splice(void)
             CU_ASSERT_EQUAL(middle.parts, 0);
             CU_ASSERT_STRING_EQUAL(middle.code, "ok");
             CU_ASSERT_EQUAL(middle.flags & AIEX_AF_SPLICED, AIEX_AF_SPLICED);
-            CU_ASSERT_EQUAL(producer_rig->last_flags & AIEX_MF_SPLICED, AIEX_MF_SPLICED);
+            if (place != 1) /* there the middle's process passes the parts on */
+                CU_ASSERT_EQUAL(producer_flags & AIEX_MF_SPLICED, AIEX_MF_SPLICED);
             spliced_done(&seen);
         }
 }
@@ -521,49 +524,41 @@ static void test_splice_taken_back(void)
 {
     static const uint8_t text[40000] = "tail";
 
-    for (int place = 0; place < 4; place += 2) { /* the caller is elsewhere */
-        struct seen_answer seen;
-        struct kept *k;
+    struct seen_answer seen;
+    struct kept *k;
 
-        place_all(place);
-        producer.left = 50000;
-        producer.step = 50000;
-        producer.fail_last = NULL;
-        seen_init(&seen);
-        CU_ASSERT_EQUAL(cells_call(caller_rig, middle_rig->names[1], "m", none, NULL, &seen), 0);
-        /* until the first pieces of the part are out, and lose the rest */
-        while (!producer_rig->to_bus.first || producer_rig->to_bus.first->head.kind != RECORD_STREAM)
-            if (!cells_step(&all))
-                break;
-        k = producer_rig->to_bus.first;
-        CU_ASSERT_PTR_NOT_NULL_FATAL(k);
-        CU_ASSERT_EQUAL(k->head.flags & RECORD_MORE, RECORD_MORE);
-        while (k->next) {
-            struct kept *gone = k->next;
+    place_all(0);
+    producer.left = 50000;
+    producer.step = 50000;
+    seen_init(&seen);
+    CU_ASSERT_EQUAL(cells_call(caller_rig, middle_rig->names[1], "m", none, NULL, &seen), 0);
+    while (!producer_rig->to_bus.first && cells_step(&all))
+        ;
+    /* the first piece of the part gets out, the rest is lost with whatever follows */
+    k = producer_rig->to_bus.first;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(k);
+    CU_ASSERT_EQUAL(k->head.kind, RECORD_STREAM);
+    CU_ASSERT_EQUAL(k->head.flags & RECORD_MORE, RECORD_MORE);
+    while (k->next) {
+        struct kept *gone = k->next;
 
-            k->next = gone->next;
-            free(gone);
-        }
-        producer_rig->to_bus.last = k;
-        producer_rig->to_bus.bytes = k->head.len + sizeof(k->head);
-        cells_run(&all);
-        CU_ASSERT_EQUAL(seen.parts, 0);
-        if (!(place & 2)) {
-            endpoint_cancel(middle_rig->endpoint, middle_call);
-            cells_run(&all);
-            endpoint_stream(middle_rig->endpoint, middle_id, (struct aiex_slice){text, sizeof(text)});
-        }
-        endpoint_reply(middle_rig->endpoint, middle_id, none);
-        cells_run(&all);
-        CU_ASSERT_EQUAL(seen.ends, 1);
-        if (!(place & 2)) {
-            CU_ASSERT_EQUAL(seen.parts, 1);
-            CU_ASSERT_EQUAL(seen.largest_part, sizeof(text));
-        }
-        seen_done(&seen);
-        seen_done(&middle);
-        cells_done(&all);
+        k->next = gone->next;
+        free(gone);
     }
+    producer_rig->to_bus.last = k;
+    producer_rig->to_bus.bytes = k->head.len + sizeof(k->head);
+    cells_run(&all);
+    CU_ASSERT_EQUAL(seen.parts, 0);
+    endpoint_cancel(middle_rig->endpoint, middle_call);
+    cells_run(&all);
+    CU_ASSERT_EQUAL(endpoint_stream(middle_rig->endpoint, middle_id, (struct aiex_slice){text, sizeof(text)}), 0);
+    endpoint_reply(middle_rig->endpoint, middle_id, none);
+    cells_run(&all);
+    CU_ASSERT_EQUAL(seen.ends, 1);
+    CU_ASSERT_EQUAL(seen.parts, 1);
+    CU_ASSERT_EQUAL(seen.largest_part, sizeof(text));
+    CU_ASSERT_EQUAL(memcmp(seen.streamed.data, text, sizeof(text)), 0);
+    spliced_done(&seen);
 }
 
 const struct test_case tests[] = {

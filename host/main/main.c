@@ -1,12 +1,9 @@
 /*
- * main.c - aiex-host: arguments, signals, exit codes; puts the rooms together.
+ * main.c - aiex-host: signals, exit codes; puts the rooms together.
  */
 #include "admin/admin.h"
-#include "base/log.h"
-#include "node/node.h"
+#include "main/arguments.h"
 
-#include <getopt.h>
-#include <libgen.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,21 +22,8 @@ enum { EXIT_FINE, EXIT_FAULT, EXIT_WRONG };
 
 static struct node *node;
 static struct admin *admin;
-static char program[512];
+static const char *program;
 static char **arguments;
-
-static const char usage[] =
-    "usage: aiex-host --config DIR --data DIR [--check] [--log text|json] [--log-level LEVEL]\n"
-    "  --config DIR       folder of the *.ini files that say what runs\n"
-    "  --data DIR         folder for sockets and plugins' data; made when missing\n"
-    "  --plugins DIR      folder of plugins (default: ../plugins beside the program)\n"
-    "  --check            only check the configuration: every error, exit code 2 if there is one\n"
-    "  --reference        print the option reference (markdown) of the host and its plugins\n"
-    "  --log FORM         text or json (default: text on a terminal)\n"
-    "  --log-level LEVEL  debug, info, notice, warn or error (default: from the configuration)\n"
-    "  --version, --help\n"
-    "signals: TERM, INT stop gracefully; HUP reloads the configuration; USR2 executes the program\n"
-    "on disk, which takes the running cells over without a failed request\n";
 
 static void notify(const char *state)
 {
@@ -196,83 +180,31 @@ static void raise_limits(void)
 
 int main(int argc, char **argv)
 {
-    static const struct option long_options[] = {
-        {"config", required_argument, NULL, 'c'},   {"data", required_argument, NULL, 'd'},
-        {"plugins", required_argument, NULL, 'p'},  {"check", no_argument, NULL, 'k'},
-        {"reference", no_argument, NULL, 'r'},      {"log", required_argument, NULL, 'l'},
-        {"log-level", required_argument, NULL, 'v'}, {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},           {"takeover", required_argument, NULL, 't'},
-        {"state-version", no_argument, NULL, 's'}, {NULL, 0, NULL, 0},
-    };
-    static char self[512], bin[512], lib[600], plugins[600];
-    struct node_options options = {0};
-    int only_check = 0, only_print = 0, o, level = 1, state_fd = -1;
-    enum log_form form = LOG_AUTO;
-    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    static struct arguments a;
 
-    self[n > 0 ? n : 0] = 0;
-    snprintf(program, sizeof(program), "%s", self);
+    arguments_read(&a, argc, argv);
     arguments = argv;
-    snprintf(bin, sizeof(bin), "%s", dirname(self));
-    snprintf(lib, sizeof(lib), "%s/../lib/aiex", bin);
-    snprintf(plugins, sizeof(plugins), "%s/../plugins", bin);
-    if (access(plugins, X_OK) < 0)
-        snprintf(plugins, sizeof(plugins), "%s/plugins", lib);
-    options.bin_dir = bin;
-    options.lib_dir = lib;
-    options.plugin_dir = plugins;
-    while ((o = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-        switch (o) {
-        case 'c':
-            options.config_dir = optarg;
-            break;
-        case 'd':
-            options.data_dir = optarg;
-            break;
-        case 'p':
-            options.plugin_dir = optarg;
-            break;
-        case 'k':
-            only_check = 1;
-            break;
-        case 'l':
-            form = !strcmp(optarg, "json") ? LOG_JSON : LOG_TEXT;
-            break;
-        case 'v':
-            level = log_level_of(optarg);
-            if (level < 0) {
-                fprintf(stderr, "aiex-host: --log-level '%s' is not debug, info, notice, warn or error\n", optarg);
-                return EXIT_WRONG;
-            }
-            break;
-        case 'r':
-            only_print = 1;
-            break;
-        case 't': /* from the image before this one; not for people */
-            state_fd = atoi(optarg);
-            break;
-        case 's':
-            printf("%d\n", NODE_STATE_VERSION);
-            return EXIT_FINE;
-        case 'V':
-            printf("aiex-host %s (plugin ABI %u.%u)\n", AIEX_VERSION, AIEX_ABI_MAJOR, AIEX_ABI_MINOR);
-            return EXIT_FINE;
-        case 'h':
-            fputs(usage, stdout);
-            return EXIT_FINE;
-        default:
-            fputs(usage, stderr);
-            return EXIT_WRONG;
-        }
-    }
-    if (only_print)
-        return node_reference(&options, stdout) < 0 ? EXIT_FAULT : EXIT_FINE;
-    if (!options.config_dir || (!options.data_dir && !only_check) || optind < argc) {
-        fputs(usage, stderr);
-        return EXIT_WRONG;
-    }
-    log_init(2, form, (uint32_t)level);
+    program = a.program;
+    log_init(2, a.log_form, a.log_level);
     signal(SIGPIPE, SIG_IGN);
     raise_limits();
-    return only_check ? check(&options) : run(&options, state_fd);
+    switch (a.what) {
+    case DO_RUN:
+        return run(&a.node, a.state_fd);
+    case DO_CHECK:
+        return check(&a.node);
+    case DO_REFERENCE:
+        return node_reference(&a.node, stdout) < 0 ? EXIT_FAULT : EXIT_FINE;
+    case DO_VERSION:
+        printf("aiex-host %s (plugin ABI %u.%u)\n", AIEX_VERSION, AIEX_ABI_MAJOR, AIEX_ABI_MINOR);
+        return EXIT_FINE;
+    case DO_STATE_VERSION:
+        printf("%d\n", NODE_STATE_VERSION);
+        return EXIT_FINE;
+    case DO_HELP:
+        fputs(arguments_usage(), stdout);
+        return EXIT_FINE;
+    default:
+        return EXIT_WRONG;
+    }
 }
