@@ -205,7 +205,10 @@ static void start_call(struct client *c, int64_t id, struct aiex_slice frame)
     r = endpoint_call(endpoint_of(c), (unsigned)c->control->admin->control_index, &req, on_answer, k, &k->call);
     if (r < 0) {
         call_free(k);
-        refuse(c, id, AIEX_E_BUSY, "the call could not be started");
+        if (r == -EINVAL || r == -EMSGSIZE)
+            refuse(c, id, AIEX_E_INVALID, "a name of the call is empty or too long, or its body is larger than 32 MiB");
+        else
+            refuse(c, id, AIEX_E_BUSY, "too many calls are open in the host");
     }
 }
 

@@ -157,13 +157,46 @@ static int run_reload(struct request *q, struct report *report)
     return node_configure(q->admin->node, report);
 }
 
+#define LOAD_OPTIONS_MAX 64
+
+/* {plugin, name, options}: one instance without a file of the caller's. */
+static int load_plugin(struct request *q, const char *plugin, struct report *report)
+{
+    struct node_option options[LOAD_OPTIONS_MAX];
+    char texts[LOAD_OPTIONS_MAX][2][512], name[64];
+    struct doc *doc = NULL;
+    doc_value given;
+    size_t n = 0;
+    int r = doc_new(q->message->body, &doc);
+
+    if (r < 0)
+        return r;
+    given = doc_get(doc_root(doc), "options");
+    for (; n < doc_len(given) && n < LOAD_OPTIONS_MAX; n++) {
+        struct aiex_slice key;
+        doc_value value;
+
+        doc_pair(given, n, &key, &value);
+        snprintf(texts[n][0], sizeof(texts[n][0]), "%.*s", (int)key.len, (const char *)key.data);
+        doc_text(value, texts[n][1], sizeof(texts[n][1]), "");
+        options[n] = (struct node_option){texts[n][0], texts[n][1]};
+    }
+    doc_free(doc);
+    return node_load_plugin(q->admin->node, plugin, text_of(q, "name", name, sizeof(name)), options, n,
+                            report);
+}
+
 static int run_load(struct request *q, struct report *report)
 {
-    char file[4096];
+    char path[4096];
 
-    if (!text_of(q, "file", file, sizeof(file))[0])
-        report_error(report, (struct place){NULL, 0}, NULL, "parameter 'file' (path of an .ini file) is missing");
-    return report->n_errors ? -EINVAL : node_load_file(q->admin->node, file, report);
+    if (text_of(q, "file", path, sizeof(path))[0])
+        return node_load_file(q->admin->node, path, report);
+    if (text_of(q, "plugin", path, sizeof(path))[0])
+        return load_plugin(q, path, report);
+    report_error(report, (struct place){NULL, 0}, NULL,
+                 "parameter 'file' (path of an .ini file) or 'plugin' (name or path of a .so) is missing");
+    return -EINVAL;
 }
 
 static int m_config_check(struct request *q)

@@ -66,14 +66,16 @@ static ssize_t receive(struct probe *p, uint8_t *bytes, size_t size)
     struct pollfd poll_fd = {.fd = p->sock, .events = POLLIN};
     int n_fds = 0;
 
-    while (now < p->until_ms) {
-        int n = poll(&poll_fd, 1, (int)(p->until_ms - now));
+    /* looked at once even when it is late: it may have answered while another probe was waited for */
+    for (;;) {
+        int n = poll(&poll_fd, 1, now < p->until_ms ? (int)(p->until_ms - now) : 0);
 
         if (n > 0)
             return fdpass_recv(p->sock, bytes, size, NULL, &n_fds);
+        if (now >= p->until_ms)
+            return -ETIMEDOUT;
         now = clock_ms();
     }
-    return -ETIMEDOUT;
 }
 
 int probe_finish(struct probe *p, struct plugin_info **ret, struct aiex_error *err)

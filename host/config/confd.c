@@ -195,9 +195,10 @@ static int load_instance(struct loading *l, const struct config_section *s)
     }
     if (*in->keys.cell == 0)
         in->keys.cell = in->name;
-    if (!plugin_info_is_name(in->keys.plugin))
+    if (!plugin_info_is_name(in->keys.plugin) && !plugin_info_is_path(in->keys.plugin))
         report_error(l->report, plugin ? plugin->at : s->at, s->name,
-                     "'%.80s' is not the name of a plugin: letters, digits, _ and -",
+                     "'%.80s' is not the name of a plugin (letters, digits, _ and -) nor the absolute "
+                     "path of a .so",
                      in->keys.plugin);
     if (strchr(s->name, '#') ||
         (s->name[head] && (!s->name[head + 1] || strchr(s->name + head + 1, ':'))))

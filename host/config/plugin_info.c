@@ -33,6 +33,13 @@ static int is_kind(const char *kind)
     return word > 0 && word < 32 && major > 0 && major < 6 && kind[word + 1 + major] == 0;
 }
 
+int plugin_info_is_path(const char *name)
+{
+    size_t n = strlen(name);
+
+    return name[0] == '/' && n > 4 && n < 512 && !strcmp(name + n - 3, ".so");
+}
+
 int plugin_info_is_name(const char *name)
 {
     size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");

@@ -51,6 +51,8 @@ int plugin_info_unpack(struct aiex_slice body, struct plugin_info **ret, struct 
 /* 1 if it can be a plugin's name: letters, digits, _ and -. It is a file's name and the first half
  * of instance names, hence no dot, slash or colon. */
 int plugin_info_is_name(const char *name);
+/* 1 if it is the absolute path of a shared object, which `plugin =` takes as well. */
+int plugin_info_is_path(const char *name);
 
 struct plugin_info *plugin_info_ref(struct plugin_info *info);
 /* Frees with the last reference; NULL is fine. */

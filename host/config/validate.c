@@ -61,13 +61,15 @@ static void find_plugin(struct validating *v)
     struct aiex_error err = {""};
     int r;
 
-    if (!plugin_info_is_name(v->in->keys.plugin))
-        return; /* was reported; never a path */
+    if (!plugin_info_is_name(v->in->keys.plugin) && !plugin_info_is_path(v->in->keys.plugin))
+        return; /* was reported */
     r = v->lookup(v->arg, v->in->keys.plugin, &info, &err);
     if (r == 0) {
         v->in->info = plugin_info_ref(info);
     } else if (r != -ENOENT) {
         report_error(v->report, at, v->in->name, "plugin '%s': %s", v->in->keys.plugin, err.text);
+    } else if (v->in->keys.enabled && plugin_info_is_path(v->in->keys.plugin)) {
+        report_error(v->report, at, v->in->name, "plugin %s", err.text);
     } else if (v->in->keys.enabled) {
         auto_free char *near = nearest_plugin(dir, v->in->keys.plugin);
 

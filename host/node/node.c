@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "node/node_private.h"
 
 #include <dirent.h>
@@ -360,6 +361,67 @@ int node_load_file(struct node *node, const char *path, struct report *report)
     return r;
 }
 
+/* The name a section gets when none was given: that of the file. */
+static void name_of(const char *plugin, char *out, size_t size)
+{
+    const char *file = strrchr(plugin, '/');
+    size_t n;
+
+    file = file ? file + 1 : plugin;
+    n = strlen(file);
+    if (n > 3 && !strcmp(file + n - 3, ".so"))
+        n -= 3;
+    snprintf(out, size, "%.*s", (int)n, file);
+}
+
+int node_load_plugin(struct node *node, const char *plugin, const char *name,
+                     const struct node_option *options, size_t n, struct report *report)
+{
+    auto_fclose FILE *f = NULL;
+    char section[64], path[600];
+
+    name_of(plugin, section, sizeof(section));
+    if (name && name[0])
+        snprintf(section, sizeof(section), "%s", name);
+    for (size_t i = 0; i < n; i++)
+        if (strpbrk(options[i].name, "=\n[];") || strchr(options[i].text, '\n'))
+            report_error(report, (struct place){NULL, 0}, section, "option '%s' can not be written in one line",
+                         options[i].name);
+    if (!text_is_name(section) || strpbrk(plugin, "\n;"))
+        report_error(report, (struct place){NULL, 0}, NULL, "'%s' is not a name for an instance", section);
+    if (config_find(node->config, section))
+        report_error(report, (struct place){NULL, 0}, section, "there is such an instance already; give another --name");
+    if (report->n_errors)
+        return -EINVAL;
+    snprintf(path, sizeof(path), "%.480s/run/loaded-%s.ini", node->data_dir, section);
+    f = fopen(path, "we");
+    if (!f) {
+        report_error(report, (struct place){path, 0}, NULL, "can not be written: %s", strerror(errno));
+        return -errno;
+    }
+    fchmod(fileno(f), 0600);
+    fprintf(f, "[%s]\nplugin = %s\n", section, plugin);
+    for (size_t i = 0; i < n; i++)
+        fprintf(f, "%s = %s\n", options[i].name, options[i].text);
+    fclose(take(f));
+    return node_load_file(node, path, report);
+}
+
+/* What was loaded by command goes for good. */
+static void forget_loaded(struct node *node, const char *file)
+{
+    for (unsigned i = 0; file && i < node->n_extra; i++) {
+        const char *base = strrchr(node->extra[i], '/');
+
+        if (strcmp(node->extra[i], file) || !base || strncmp(base, "/loaded-", 8))
+            continue;
+        unlink(node->extra[i]);
+        memmove(node->extra[i], node->extra[i + 1], (node->n_extra - i - 1) * sizeof(node->extra[0]));
+        node->n_extra--;
+        return;
+    }
+}
+
 int node_replace(struct node *node, const char *name, struct aiex_error *err)
 {
     struct config_instance *c;
@@ -400,6 +462,7 @@ int node_remove(struct node *node, const char *name)
     if (n > 1)
         return -EBUSY;
     snprintf(node->removed[node->n_removed++ % UNITS_MAX], sizeof(node->removed[0]), "%s", name);
+    forget_loaded(node, c->at.file);
     unit->removed = 1;
     unit_unbind(unit, BUS_DOWN, "it was removed");
     unit_event(node, (struct supervise_event){.kind = SUPERVISE_REMOVE, .unit = (uint32_t)unit->number});

@@ -101,6 +101,14 @@ int node_remove(struct node *node, const char *name);
  * file is gone at a reload. */
 int node_load_file(struct node *node, const char *path, struct report *report);
 
+/* Writes the section of one instance of `plugin` (a name or the path of a .so) into a file below the
+ * data folder and adds that. name NULL = the plugin's. options: pairs of texts. */
+struct node_option {
+    const char *name, *text;
+};
+int node_load_plugin(struct node *node, const char *plugin, const char *name,
+                     const struct node_option *options, size_t n, struct report *report);
+
 /* Lines of plugins' states, told when they change. */
 void node_on_state(struct node *node,
                    void (*fn)(void *arg, const char *instance, const char *state, const char *why),

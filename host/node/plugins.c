@@ -13,7 +13,10 @@
 
 void plugins_path(struct node *node, const char *plugin, char *out, size_t size)
 {
-    snprintf(out, size, "%s/%s.so", node->plugin_dir, plugin);
+    if (plugin_info_is_path(plugin))
+        snprintf(out, size, "%s", plugin);
+    else
+        snprintf(out, size, "%s/%s.so", node->plugin_dir, plugin);
 }
 
 static struct known_plugin *known_find(struct node *node, const char *path)
@@ -101,6 +104,15 @@ void plugins_probe_all(struct node *node, const char *const *names, size_t n)
     free(errs);
 }
 
+/* The file of a plugin has its name. */
+static int is_called(const char *path, const char *name)
+{
+    const char *file = strrchr(path, '/') + 1;
+    size_t n = strlen(name);
+
+    return !strncmp(file, name, n) && !strcmp(file + n, ".so");
+}
+
 int plugins_lookup(void *arg, const char *plugin, struct plugin_info **ret, struct aiex_error *err)
 {
     struct node *node = arg;
@@ -119,7 +131,7 @@ int plugins_lookup(void *arg, const char *plugin, struct plugin_info **ret, stru
         return fail(err, -ENOMEM, "%s: no memory", path);
     if (!k->info)
         return fail(err, -EINVAL, "%s", k->refused);
-    if (strcmp(k->info->name, plugin))
+    if (!is_called(path, k->info->name))
         return fail(err, -EINVAL, "%s: the plugin in it calls itself '%s'; rename the file", path,
                     k->info->name);
     *ret = k->info;

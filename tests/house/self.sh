@@ -65,8 +65,22 @@ breaks headers sdk/include/aiex/aiex_x.h 'struct a { int class; } ; int f(int ne
 breaks tracked docs/a.md "see /""home/someone/file" 'docs/a.md'
 breaks tracked host/bus/a.c "/* TO""DO */" 'unfinished'
 breaks tracked host/bus/a.o 'x' 'generated'
+breaks commands README.md '`aiex x`' 'aiex is missing'
 breaks conf conf.d/a.ini '[x]' 'aiex-host is missing'
 breaks exports plugins/tier/hot/CMakeLists.txt 'x' 'tier_hot.so is missing'
+fresh
+mkdir -p "$tree/bin" "$tree/docs"
+echo '[ "$2" = status ] && echo "aiex status - fine"' >"$tree/bin/aiex"
+echo 'echo --check' >"$tree/bin/aiex-host"
+printf 'usage: ./run [start]\nEND\n' >"$tree/run"
+chmod +x "$tree/bin/aiex" "$tree/bin/aiex-host"
+echo 'say `aiex status --json`, `aiex-host --check` or `./run start`, not aiex stauts' >"$tree/README.md"
+accepts commands
+printf '```\n$ aiex status; aiex stauts\n```\n' >"$tree/docs/a.md"
+refuses commands 'docs/a.md: aiex stauts; aiex help does not know it'
+echo '`aiex-host --chekc` `./run fast`' >"$tree/docs/a.md"
+refuses commands 'aiex-host --help does not know --chekc'
+refuses commands './run help does not know fast'
 fresh
 awk 'BEGIN { for (i = 0; i < 801; i++) print "int x;" }' >"$tree/host/bus/long.c"
 refuses size 'host/bus/long.c: 801 lines'

@@ -321,7 +321,7 @@ static const struct {
 } files[] = {
     {"service_text", "not an ELF file, so not a shared object"},
     {"service_empty", "not an ELF file, so not a shared object"},
-    {"service_short", "can not be loaded: "},
+    {"service_short", "ends the process with signal 7"},
     {"service_foreign", "built for another processor"},
     {"service_small", "built for another processor"},
     {"service_program", "but not a shared object"},

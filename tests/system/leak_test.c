@@ -37,17 +37,13 @@ static void name_of(int i, char *out, size_t size)
 /* Everyone is up again after `restarts` and has been for PERIOD_MS. */
 static int all_ripe(struct rig *rig, void *arg)
 {
-    char name[64];
+    struct plugin all[CELLS];
+    int ripe = 0;
 
-    for (int i = 0; i < CELLS; i++) {
-        struct plugin p;
-
-        name_of(i, name, sizeof(name));
-        p = rig_plugin(rig, name);
-        if (strcmp(p.state, "up") || p.restarts < *(int *)arg || p.uptime_ms <= PERIOD_MS)
-            return 0;
-    }
-    return 1;
+    CU_ASSERT_EQUAL_FATAL(rig_plugins(rig, all, CELLS), CELLS);
+    for (int i = 0; i < CELLS; i++)
+        ripe += !strcmp(all[i].state, "up") && all[i].restarts >= *(int *)arg && all[i].uptime_ms > PERIOD_MS;
+    return ripe == CELLS;
 }
 
 /* All cells crash side by side: once each. */

@@ -453,6 +453,7 @@ static void fill_plugin(struct plugin *p, struct aiex_slice item)
     int64_t pid = 0;
 
     p->found = 1;
+    aiex_get_text(item, "name", p->name, sizeof(p->name));
     aiex_get_text(item, "state", p->state, sizeof(p->state));
     aiex_get_text(item, "reason", p->reason, sizeof(p->reason));
     aiex_get_text(item, "last_exit", p->last_exit, sizeof(p->last_exit));
@@ -465,37 +466,50 @@ static void fill_plugin(struct plugin *p, struct aiex_slice item)
     p->pid = (pid_t)pid;
 }
 
-static void find_plugin(struct aiex_slice body, const char *name, struct plugin *p)
+/* Fills up to `max` of those that `name` names, or of all. */
+static int take_plugins(struct aiex_slice body, const char *name, struct plugin *out, int max)
 {
-    struct aiex_value list;
     struct aiex_slice at, item, its;
+    struct aiex_value list;
+    int n = 0;
 
     if (aiex_get(body, "plugins", &list) != 1 || list.type != AIEX_T_ARRAY)
-        return;
+        return 0;
     at = list.bytes;
-    for (uint32_t i = 0; i < list.count; i++) {
+    for (uint32_t i = 0; i < list.count && n < max; i++) {
         item = at;
         if (aiex_r_skip(&at) != 0)
-            return;
+            return n;
         item.len -= at.len;
-        if (aiex_get_str(item, "name", &its) == 1 && aiex_slice_is(its, name))
-            fill_plugin(p, item);
+        if (!name || (aiex_get_str(item, "name", &its) == 1 && aiex_slice_is(its, name)))
+            fill_plugin(&out[n++], item);
     }
+    return n;
+}
+
+static int list_plugins(struct rig *rig, const char *name, struct plugin *out, int max)
+{
+    int64_t id = client_call(rig->client, "host", "host.plugins", (struct aiex_slice){0}, 0);
+    struct frame f;
+
+    while (client_next(rig->client, &f, RIG_WAIT_MS) == 1)
+        if (f.id == id)
+            return take_plugins(f.body, name, out, max);
+    return 0;
 }
 
 struct plugin rig_plugin(struct rig *rig, const char *name)
 {
-    int64_t id = client_call(rig->client, "host", "host.plugins", (struct aiex_slice){0}, 0);
     struct plugin p = {0};
-    struct frame f;
 
-    while (client_next(rig->client, &f, RIG_WAIT_MS) == 1) {
-        if (f.id != id)
-            continue;
-        find_plugin(f.body, name, &p);
-        break;
-    }
+    list_plugins(rig, name, &p, 1);
     return p;
+}
+
+int rig_plugins(struct rig *rig, struct plugin *out, int max)
+{
+    memset(out, 0, sizeof(*out) * (size_t)max);
+    return list_plugins(rig, NULL, out, max);
 }
 
 int rig_until(struct rig *rig, int (*test)(struct rig *rig, void *arg), void *arg)

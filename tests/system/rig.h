@@ -89,12 +89,14 @@ int64_t answer_int(const struct answer *a, const char *key);
 
 struct plugin {
     int found;
-    char state[16], reason[128], last_exit[512];
+    char name[64], state[16], reason[128], last_exit[512];
     pid_t pid;
     int64_t restarts, rss_bytes, in_flight, next_try_ms, uptime_ms;
 };
 
 struct plugin rig_plugin(struct rig *rig, const char *name);
+/* All of them, in the host's order; how many there are. */
+int rig_plugins(struct rig *rig, struct plugin *out, int max);
 /* Waits until `test` holds; 1, or 0 when RIG_WAIT_MS went by. */
 int rig_until(struct rig *rig, int (*test)(struct rig *rig, void *arg), void *arg);
 int rig_until_state(struct rig *rig, const char *name, const char *state);
