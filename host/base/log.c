@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 
+#include <aiex/aiex_plugin.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,14 +15,30 @@ static struct {
     int fd;
     int text, colour;
     uint32_t level;
-} out = {.fd = 2, .level = 1};
+    int any_form, any_level; /* the configuration may say */
+} out = {.fd = 2, .level = AIEX_LOG_INFO};
+
+static void set_form(enum log_form form)
+{
+    out.text = form == LOG_TEXT || (form == LOG_AUTO && isatty(out.fd));
+    out.colour = out.text && isatty(out.fd);
+}
 
 void log_init(int fd, enum log_form form, uint32_t level)
 {
     out.fd = fd;
-    out.text = form == LOG_TEXT || (form == LOG_AUTO && isatty(fd));
-    out.colour = out.text && isatty(fd);
-    out.level = level;
+    out.any_form = form == LOG_AUTO;
+    out.any_level = level == LOG_LEVEL_CONFIGURED;
+    out.level = out.any_level ? AIEX_LOG_INFO : level;
+    set_form(form);
+}
+
+void log_configured(enum log_form form, uint32_t level)
+{
+    if (out.any_form)
+        set_form(form);
+    if (out.any_level)
+        out.level = level;
 }
 
 int log_level_of(const char *word)

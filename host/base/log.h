@@ -20,8 +20,14 @@ struct log_origin {
     uint64_t trace;     /* or 0 */
 };
 
-/* level: the lowest AIEX_LOG_* written. LOG_AUTO = text on a terminal, else JSON. */
+#define LOG_LEVEL_CONFIGURED UINT32_MAX
+
+/* level: the lowest AIEX_LOG_* written, or LOG_LEVEL_CONFIGURED. LOG_AUTO = text on a terminal, else
+ * JSON. */
 void log_init(int fd, enum log_form form, uint32_t level);
+/* What the configuration says; holds where log_init() was given LOG_AUTO and LOG_LEVEL_CONFIGURED.
+ * Until then info is the level. */
+void log_configured(enum log_form form, uint32_t level);
 /* AIEX_LOG_* of a word ("debug" ...), or -1. */
 int log_level_of(const char *word);
 void log_write(uint32_t level, const struct log_origin *origin, const char *text);

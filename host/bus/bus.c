@@ -21,6 +21,11 @@ struct bus *bus_new(const struct bus_limits *limits, uint64_t now_ms)
     return bus;
 }
 
+void bus_default_timeout(struct bus *bus, uint32_t timeout_ms)
+{
+    bus->limits.timeout_ms = timeout_ms;
+}
+
 void bus_free(struct bus *bus)
 {
     if (!bus)

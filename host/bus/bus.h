@@ -34,6 +34,8 @@ struct bus_limits {
 };
 struct bus *bus_new(const struct bus_limits *limits, uint64_t now_ms);
 void bus_free(struct bus *bus);
+/* From now on, for calls that name no limit and whose instance has none. */
+void bus_default_timeout(struct bus *bus, uint32_t timeout_ms);
 /* Ends overdue calls; to be called every BUS_TICK_MS or so with the loop's clock. */
 #define BUS_TICK_MS 20u
 void bus_tick(struct bus *bus, uint64_t now_ms);
@@ -55,6 +57,9 @@ struct bus_port *bus_port_new(struct bus *bus, const struct bus_port_ops *ops, v
 void bus_port_record(struct bus_port *port, const struct record *head, const uint8_t *body);
 /* Says which instance of the node is number `index` in the port's process. */
 int bus_port_instance(struct bus_port *port, unsigned index, struct bus_instance *instance);
+/* Calls that end at this port are counted here, too; NULL ends that. */
+struct bus_instance_stats;
+void bus_port_count(struct bus_port *port, struct bus_instance_stats *stats);
 /* Calls that the port still owes an answer. */
 unsigned bus_port_owed(const struct bus_port *port);
 /* The process is gone. `channel` (may be NULL) is its channel, already drained: what it had not
@@ -71,6 +76,7 @@ enum bus_serving {
 struct bus_instance_options {
     uint32_t timeout_ms; /* 0 = the bus's */
     uint32_t queue_max;  /* 0 = the bus's */
+    uint32_t only_key; /* only the port of this key (bus_port_key) may call it; 0 = everyone */
     uint32_t in_flight_max; /* 0 = unlimited; above it calls get busy */
 };
 struct bus_instance *bus_instance_new(struct bus *bus, const char *name,
@@ -85,6 +91,24 @@ void bus_instance_bind(struct bus_instance *instance, struct bus_port *port, uns
 /* BUS_DOWN or BUS_SOON: no port serves it now. `why` is told to refused callers. */
 void bus_instance_unbind(struct bus_instance *instance, enum bus_serving serving, const char *why);
 enum bus_serving bus_instance_serving(const struct bus_instance *instance);
+
+/* ---- Pools (pool.c) ----
+ * An instance that several ports serve, one call at a time each; its owner says which serves what.
+ * Ports of a pool have it as their instance 0. A name that its ports joined leaves with the last. */
+
+/* Makes the instance a pool (gone NULL: a plain one again). gone() tells that a call that
+ * bus_pool_next() gave ended before it was run; it must not enter the bus. */
+void bus_pool(struct bus_instance *instance, void (*gone)(void *arg, uint32_t call), void *arg);
+/* A call that came: 1, or 0 when there is none. priority as aiex_request.priority. */
+int bus_pool_next(struct bus_instance *instance, uint32_t *ret_call, unsigned *ret_priority);
+/* Sends a call that bus_pool_next() gave to a port. 0; -ENOENT: it has ended. */
+int bus_pool_run(struct bus_instance *instance, uint32_t call, struct bus_port *port);
+/* Ends it with `busy`. */
+void bus_pool_refuse(struct bus_instance *instance, uint32_t call);
+/* Calls that were given and not run come from bus_pool_next() again. */
+void bus_pool_again(struct bus_instance *instance);
+/* Some port serves now; bus_instance_unbind() when none does. */
+void bus_pool_up(struct bus_instance *instance);
 
 struct bus_instance_stats {
     uint64_t calls, errors, casts, bytes_in, bytes_out, crashed, refused;

@@ -45,6 +45,7 @@ struct call {
     int pieces;  /* the request came in more than one */
     int repeats; /* times it was sent again after a crash */
     int unstarted; /* its process died before it began with it */
+    int taken;   /* waits, and the owner of its pool has it */
     int parts;   /* a part of the answer went out */
     int ending;  /* a piece of the end went out: 1 to the caller, 2 joined, to the parent's too */
     uint32_t joining; /* bytes of the body of the answer that is under way in pieces */
@@ -88,6 +89,7 @@ struct bus_port {
     struct fan *fans; /* by topic number of this publisher */
     struct held_list events;
     uint32_t key;
+    struct bus_instance_stats *stats; /* the owner's, or NULL */
     uint32_t events_missed;
     int broken;
 };
@@ -102,6 +104,9 @@ struct bus_instance {
     struct bus_port *port;
     unsigned index;
     struct list waiting;
+    struct list fresh;                             /* a pool's: its owner has not seen them */
+    void (*pool_gone)(void *arg, uint32_t call); /* not NULL: a pool */
+    void *pool_arg;
     struct bus_instance_stats stats;
     bus_tap_fn tap;
     void *tap_arg;
@@ -175,6 +180,7 @@ int port_send(struct bus_port *port, const struct record *head, const void *body
 void port_violation(struct bus_port *port, const char *why);
 /* Sends what is held of a waiting call to its instance's port. */
 void call_dispatch_held(struct call *c);
+void call_dispatch_to(struct call *c, struct bus_port *port);
 void route_request(struct bus_port *port, const struct record *head, const uint8_t *body);
 void route_answer(struct bus_port *port, const struct record *head, const uint8_t *body);
 void route_credit(struct bus_port *port, const struct record *head);
@@ -187,6 +193,12 @@ void registry_instance_gone(struct bus_instance *instance);
 
 /* Takes a name for an instance; port NULL = its own name. 0 or -1. */
 int registry_hold(struct bus_instance *instance, struct bus_port *port, const char *name, int group);
+
+/* pool.c */
+/* Lets a call wait for its instance. */
+void call_wait(struct call *c);
+/* A port of the pool but this one, or NULL. */
+struct bus_port *pool_other_port(struct bus_instance *in, const struct bus_port *but);
 
 /* event.c */
 void event_subscribe(struct bus_port *port, const struct record *head, const uint8_t *body);

@@ -97,7 +97,7 @@ struct call *call_new(struct bus *bus)
     c->outstanding = 0;
     c->joining = 0;
     c->pos = UINT64_MAX;
-    c->whole = c->pieces = c->repeats = c->unstarted = c->parts = c->ending = 0;
+    c->whole = c->pieces = c->repeats = c->unstarted = c->taken = c->parts = c->ending = 0;
     c->held = (struct held_list){0};
     c->parent = c->into = c->joined = NULL;
     list_init(&c->children);
@@ -180,10 +180,8 @@ void call_deadline(struct call *c, uint64_t deadline_ms)
     list_append(&bus->wheel[(deadline_ms / BUS_TICK_MS) % WHEEL_SLOTS], &c->wheel);
 }
 
-void call_count_end(struct call *c, int32_t status)
+static void count_end(struct bus_instance_stats *s, int32_t status, uint64_t us)
 {
-    struct bus_instance_stats *s = &c->callee->stats;
-    uint64_t us = (clock_ns() - c->begun_ns) / 1000;
     unsigned bucket = 0;
 
     s->calls++;
@@ -195,6 +193,15 @@ void call_count_end(struct call *c, int32_t status)
     while (bucket < 15 && us >= (uint64_t)64 << bucket)
         bucket++;
     s->latency_bucket[bucket]++;
+}
+
+void call_count_end(struct call *c, int32_t status)
+{
+    uint64_t us = (clock_ns() - c->begun_ns) / 1000;
+
+    count_end(&c->callee->stats, status, us);
+    if (c->callee_port && c->callee_port->stats)
+        count_end(c->callee_port->stats, status, us);
 }
 
 void call_free(struct call *c)
@@ -219,6 +226,9 @@ void call_free(struct call *c)
         c->joined->into = NULL;
     if (c->into)
         c->into->joined = NULL;
+    if (c->taken)
+        c->callee->pool_gone(c->callee->pool_arg, call_id(c));
+    c->taken = 0;
     list_remove(&c->sibling);
     list_remove(&c->wheel);
     list_remove(&c->waiting);

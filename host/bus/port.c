@@ -42,6 +42,11 @@ int bus_port_instance(struct bus_port *port, unsigned index, struct bus_instance
     return 0;
 }
 
+void bus_port_count(struct bus_port *port, struct bus_instance_stats *stats)
+{
+    port->stats = stats;
+}
+
 unsigned bus_port_owed(const struct bus_port *port)
 {
     return port->n_serving;
@@ -122,11 +127,10 @@ static void move_calls(struct bus_port *port, struct channel *channel, const cha
             c->unstarted = 0;
             c->repeats++;
             port->bus->stats.redispatched++;
-            if (c->callee->serving == BUS_UP && c->callee->port != port) {
+            if (c->callee->serving == BUS_UP && c->callee->port && c->callee->port != port) {
                 call_dispatch_held(c);
             } else {
-                c->callee->stats.waiting++;
-                list_append(&c->callee->waiting, &c->waiting);
+                call_wait(c);
             }
         } else {
             call_fail(c, c->unstarted ? WIRE_UNAVAILABLE : WIRE_CRASHED, why, 0);

@@ -125,6 +125,13 @@ static void leave(struct bus *bus, struct bus_instance *instance, struct bus_por
 
             for (unsigned i = s->n_members; i-- > 0;) {
                 int last = s->n_members == 1;
+                struct bus_port *other =
+                    port && s->members[i].port == port ? pool_other_port(s->members[i].instance, port) : NULL;
+
+                if (other) {
+                    s->members[i].port = other;
+                    continue;
+                }
 
                 if ((instance && s->members[i].instance == instance) ||
                     (port && s->members[i].port == port)) {
@@ -157,6 +164,7 @@ struct bus_instance *bus_instance_new(struct bus *bus, const char *name,
     snprintf(in->name, sizeof(in->name), "%s", name);
     snprintf(in->why, sizeof(in->why), "not started");
     list_init(&in->waiting);
+    list_init(&in->fresh);
     list_append(&bus->instances, &in->link);
     /* its own name never leaves with a port */
     if (registry_hold(in, NULL, name, 0) < 0) {
@@ -224,16 +232,23 @@ void bus_instance_bind(struct bus_instance *in, struct bus_port *port, unsigned 
     }
 }
 
+static void refuse_all(struct bus_instance *in, struct list *waiting)
+{
+    char text[256];
+
+    snprintf(text, sizeof(text), "'%s' is down: %s", in->name, in->why);
+    while (!list_empty(waiting))
+        call_fail(list_of(waiting->next, struct call, waiting), WIRE_UNAVAILABLE, text, 0);
+}
+
 void bus_instance_unbind(struct bus_instance *in, enum bus_serving serving, const char *why)
 {
     in->port = NULL;
     in->serving = serving;
     snprintf(in->why, sizeof(in->why), "%s", why);
-    while (serving == BUS_DOWN && !list_empty(&in->waiting)) {
-        char text[256];
-
-        snprintf(text, sizeof(text), "'%s' is down: %s", in->name, in->why);
-        call_fail(list_of(in->waiting.next, struct call, waiting), WIRE_UNAVAILABLE, text, 0);
+    if (serving == BUS_DOWN) {
+        refuse_all(in, &in->waiting);
+        refuse_all(in, &in->fresh);
     }
 }
 

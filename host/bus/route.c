@@ -93,13 +93,18 @@ static int send_piece(struct call *c, const struct record *head, const uint8_t *
 
 void call_dispatch_held(struct call *c)
 {
+    call_dispatch_to(c, c->callee->port);
+}
+
+void call_dispatch_to(struct call *c, struct bus_port *port)
+{
     int keep = (c->flags & RECORD_IDEMPOTENT) && !(c->flags & RECORD_CAST);
     struct held *h;
 
     list_remove(&c->waiting);
-    c->callee_port = c->callee->port;
-    c->callee_port->n_serving++;
-    list_append(&c->callee_port->serving, &c->served);
+    c->callee_port = port;
+    port->n_serving++;
+    list_append(&port->serving, &c->served);
     if (keep) {
         for (h = c->held.first; h; h = h->next)
             if (send_piece(c, &h->head, h->body) < 0)
@@ -146,6 +151,9 @@ static struct bus_instance *destination(struct bus_port *port, const struct reco
     if (!callee) {
         snprintf(text, sizeof(text), "nobody serves '%s'", name->service);
         status = WIRE_UNAVAILABLE;
+    } else if (callee->options.only_key && callee->options.only_key != port->key) {
+        snprintf(text, sizeof(text), "'%s' is not for plugins", callee->name);
+        status = WIRE_DENIED;
     } else if (callee->serving == BUS_DOWN) {
         snprintf(text, sizeof(text), "'%s' is down: %s", callee->name, callee->why);
         status = WIRE_UNAVAILABLE;
@@ -154,7 +162,7 @@ static struct bus_instance *destination(struct bus_port *port, const struct reco
                  callee->stats.in_flight);
         status = WIRE_BUSY;
         retry = 100;
-    } else if (callee->serving == BUS_SOON &&
+    } else if (callee->serving == BUS_SOON && !callee->pool_gone &&
                callee->stats.waiting >= (callee->options.queue_max ? callee->options.queue_max
                                                                    : port->bus->limits.queue_max)) {
         snprintf(text, sizeof(text), "'%s' is starting and %u calls wait for it already", callee->name,
@@ -249,13 +257,12 @@ static void first_piece(struct bus_port *port, const struct record *head, const 
         }
     }
     adopt(c, port, head);
-    if (callee->serving == BUS_UP) {
+    if (callee->serving == BUS_UP && !callee->pool_gone) {
         c->callee_port = callee->port;
         c->callee_port->n_serving++;
         list_append(&c->callee_port->serving, &c->served);
     } else {
-        callee->stats.waiting++;
-        list_append(&callee->waiting, &c->waiting);
+        call_wait(c);
     }
     forward_request(c, head, body);
 }

@@ -306,10 +306,8 @@ static int load_call(struct bus *bus, doc_value v, struct saved_call *ret)
         c->callee_port->n_serving++;
         list_append(&c->callee_port->serving, &c->served);
     }
-    if (s.waiting) {
-        c->callee->stats.waiting++;
-        list_append(&c->callee->waiting, &c->waiting);
-    }
+    if (s.waiting)
+        call_wait(c);
     caller = port_by_key(bus, s.caller);
     if (caller && call_book(c, caller, s.caller_id) < 0)
         return -ENOMEM;

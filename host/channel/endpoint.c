@@ -34,6 +34,11 @@ struct endpoint *endpoint_new(const struct endpoint_ops *ops, void *arg, const c
     return ep;
 }
 
+void endpoint_node(struct endpoint *ep, const char *node)
+{
+    snprintf(ep->node, sizeof(ep->node), "%s", node);
+}
+
 void endpoint_free(struct endpoint *ep)
 {
     if (!ep)

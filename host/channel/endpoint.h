@@ -38,6 +38,8 @@ struct endpoint_ops {
 
 struct endpoint *endpoint_new(const struct endpoint_ops *ops, void *arg, const char *node);
 void endpoint_free(struct endpoint *ep);
+/* The name that events of this process carry from now on; at most AIEX_MAX_NAME bytes. */
+void endpoint_node(struct endpoint *ep, const char *node);
 
 /* Takes a record from the host: NAME REQ STREAM REP CREDIT CANCEL EVENT. 0 or -EPROTO. */
 int endpoint_record(struct endpoint *ep, const struct record *head, const uint8_t *body);

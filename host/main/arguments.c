@@ -96,7 +96,7 @@ void arguments_read(struct arguments *a, int argc, char **argv)
     const char *letter;
     int o;
 
-    *a = (struct arguments){.log_level = AIEX_LOG_INFO, .state_fd = -1};
+    *a = (struct arguments){.log_level = LOG_LEVEL_CONFIGURED, .state_fd = -1};
     find_parts(a);
     while ((o = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
         letter = strchr(letters, o);

@@ -261,6 +261,14 @@ static void apply_settings(struct node *node, const struct config *config)
             log_error("setting '%s' is too long or there are too many", config->settings[k].name);
 }
 
+/* [host] where it is not read when it is needed. */
+static void apply_host(struct node *node, const struct config_host *host)
+{
+    log_configured((enum log_form)host->log_form, (uint32_t)host->log_level);
+    bus_default_timeout(node->bus, (uint32_t)host->default_timeout_ms);
+    endpoint_node(inside_endpoint(node->inside), host->node);
+}
+
 void apply_config(struct node *node, struct config *config)
 {
     struct config *old = node->config;
@@ -269,6 +277,7 @@ void apply_config(struct node *node, struct config *config)
     if (old && config_diff(old, config, &diff) < 0)
         log_error("no memory to compare configurations: everything is replaced");
     node->config = config;
+    apply_host(node, &config->host);
     apply_settings(node, config);
     list_each(it, &node->units)
         list_of(it, struct unit, link)->keep = 0;
@@ -296,6 +305,7 @@ void apply_config(struct node *node, struct config *config)
 void apply_adopt(struct node *node, struct config *config)
 {
     node->config = config;
+    apply_host(node, &config->host);
     apply_settings(node, config);
     node_jobs_apply(node->jobs, config, 1);
     for (size_t i = 0; i < config->n_cells; i++) {

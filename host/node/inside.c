@@ -152,7 +152,8 @@ int inside_add(struct inside *in, const char *name, inside_message_fn message, v
 
     if (in->n_parts == PARTS_MAX)
         return -ENOSPC;
-    instance = bus_instance_new(in->bus, name, &(struct bus_instance_options){0});
+    instance = bus_instance_new(
+        in->bus, name, &(struct bus_instance_options){.only_key = strchr(name, '.') ? INSIDE_KEY : 0});
     if (!instance)
         return -EEXIST;
     in->parts[in->n_parts].instance = instance;

@@ -18,7 +18,8 @@ typedef int (*inside_message_fn)(void *arg, const struct aiex_message *message);
 
 struct inside *inside_new(struct bus *bus, const char *node);
 void inside_free(struct inside *in);
-/* A part of the host, under a name; message may be NULL (only calls). Index or negative errno. */
+/* A part of the host, under a name; a name with a dot ("host.control") is for the host's own calls:
+ * plugins that call it are refused. message may be NULL (only calls). Index or negative errno. */
 int inside_add(struct inside *in, const char *name, inside_message_fn message, void *arg);
 struct endpoint *inside_endpoint(struct inside *in);
 /* For re-exec: the endpoint's books. The port's key is INSIDE_KEY. */

@@ -13,7 +13,6 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -50,9 +49,9 @@ int main(int argc, char **argv)
     if (!strcmp(mode, "probe") && argc > 2)
         runner_probe(argv[2], SOCK);
     if (!strcmp(mode, "cell")) {
-        uint8_t *message = malloc(START_MAX);
+        static uint8_t message[START_MAX];
         int fds[START_FDS], n_fds = START_FDS;
-        ssize_t n = message ? fdpass_recv(SOCK, message, START_MAX, fds, &n_fds) : -1;
+        ssize_t n = fdpass_recv(SOCK, message, START_MAX, fds, &n_fds);
 
         if (n > 0 && n_fds == START_FDS)
             runner_run((struct aiex_slice){message, (size_t)n}, fds);

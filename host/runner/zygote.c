@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <linux/sched.h>
 #include <sched.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -24,10 +23,8 @@ static long clone_beside(int *ret_pidfd)
 
 _Noreturn void zygote_run(int sock, const char *preload)
 {
-    uint8_t *message = malloc(START_MAX);
+    static uint8_t message[START_MAX]; /* not from the heap: cells would keep it */
 
-    if (!message)
-        _exit(1);
     if (preload[0])
         dlopen(preload, RTLD_NOW | RTLD_LOCAL); /* a cell that needs it finds it mapped, or maps it */
     for (;;) {

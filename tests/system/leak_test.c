@@ -109,7 +109,10 @@ static void clients_come_and_go(void)
 {
     struct rig *rig = rig_start("[host]\nnode = test\n[service_faulty]\n");
     struct shape before = {0};
+    char text[201];
 
+    memset(text, 'p', sizeof(text) - 1);
+    text[sizeof(text) - 1] = 0;
     for (int i = 0; i < 600; i++) {
         struct client *c = client_open(rig->socket);
         struct frame f;
@@ -117,7 +120,7 @@ static void clients_come_and_go(void)
 
         CU_ASSERT_FATAL(c != NULL);
         client_call(c, "service_faulty", "silent", body_of(i, NULL), 60000);
-        client_call(c, "service_faulty", "polite", body_of(100000, "text"), 60000);
+        client_call(c, "service_faulty", "polite", body_of(100000, text), 60000);
         client_call(c, "host", "host.events", (struct aiex_slice){0}, 60000);
         client_cancel(c, 1);
         id = client_call(c, "service_faulty", "echo", body_of(i, NULL), 60000);
