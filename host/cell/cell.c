@@ -170,6 +170,7 @@ static void on_made(void *arg, int pid, int pidfd)
     }
     cell->pid = pid;
     cell->pidfd = pidfd;
+    channel_hold(cell->channel, 0);
     cell->pid_watch = loop_watch_new(cell->env.loop, pidfd, LOOP_READ, on_exit_event, cell);
     if (cell->kill_when_made)
         cell_kill(cell);
@@ -232,6 +233,7 @@ int cell_new(const struct cell_env *env, const struct start *start, uint32_t han
                                 &(struct channel_ops){on_record, on_broken}, cell, &r);
     if (!cell->channel)
         goto failed;
+    channel_hold(cell->channel, 1); /* a quick cell says hello before its maker has said its pid */
     cell->control = pair[0];
     cell->output = pipes[0];
     cell->control_watch = loop_watch_new(env->loop, cell->control, LOOP_READ, on_control, cell);

@@ -68,6 +68,7 @@ struct config_keys {
     int64_t limit_memory_bytes, limit_files, limit_threads; /* 0 = the kind's default */
     int64_t priority;                                       /* nice value of the cell, -20..19 */
     int64_t workers, workers_max; /* cells that share the work of this instance */
+    int64_t workers_idle_ms;      /* then one above `workers` ends */
     int64_t queue;                /* calls that may wait for it */
     int64_t timeout_ms; /* of a call to it that names none; 0 = default_timeout of [host] */
 };

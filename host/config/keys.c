@@ -71,6 +71,7 @@ const struct aiex_option instance_keys[] = {
     {"priority", "0", NICE_HELP, INT(0, 19), AT(config_keys, priority)},
     {"workers", "1", "cells that share the work of this instance", INT(1, 64), AT(config_keys, workers)},
     {"workers_max", NULL, "cells to grow to under load; as workers when not set", INT(1, 64), AT(config_keys, workers_max)},
+    {"workers_idle", "10s", "a cell above workers ends after so long without a call", DURATION(100, DAY), AT(config_keys, workers_idle_ms)},
     {"queue", "1024", "calls that may wait for this instance; more are answered busy", INT(0, 1000000), AT(config_keys, queue)},
     {"timeout", "0", "limit of a call to it that names none; 0 = default_timeout of [host]", DURATION(0, DAY), AT(config_keys, timeout_ms)},
     {0}};
@@ -109,7 +110,8 @@ static const struct {
              {"limit_memory", KEY_OF_CELL},  {"limit_files", KEY_OF_CELL},
              {"limit_threads", KEY_OF_CELL}, {"priority", KEY_OF_CELL | KEY_YIELDS},
              {"spare", KEY_OWN_CELL},        {"workers", KEY_OWN_CELL | KEY_YIELDS},
-             {"workers_max", KEY_OWN_CELL},  {"queue", KEY_YIELDS},
+             {"workers_max", KEY_OWN_CELL},  {"workers_idle", KEY_OWN_CELL},
+             {"queue", KEY_YIELDS},
              {"timeout", KEY_YIELDS}};
 
 unsigned key_rules(const char *name)

@@ -97,6 +97,31 @@ static void share_keys(struct validating *v)
     in->n_options = kept;
 }
 
+/* The place of a key that a rule about several keys blames. */
+static struct place place_of(const struct validating *v, const char *key)
+{
+    const struct config_pair *pair = section_get(v->in->section, key);
+
+    return pair ? pair->at : v->in->at;
+}
+
+/* A pool starts and ends its cells itself: see docs/operations.md "Workers". */
+static void check_pool(struct validating *v)
+{
+    const struct config_keys *keys = &v->in->keys;
+
+    if (keys->restart != CONFIG_PERMANENT)
+        report_error(v->report, place_of(v, "restart"), v->in->name,
+                     "restart needs workers_max = 1: workers are always started again");
+    if (keys->spare)
+        report_error(v->report, place_of(v, "spare"), v->in->name,
+                     "spare needs workers_max = 1: another worker takes over");
+    if (strlen(v->in->name) > AIEX_MAX_NAME - strlen("#64"))
+        report_error(v->report, v->in->at, v->in->name,
+                     "the name is too long for workers, which are called NAME#1 and so on: at most "
+                     "%zu bytes", AIEX_MAX_NAME - strlen("#64"));
+}
+
 static void check_workers(struct validating *v)
 {
     struct config_keys *keys = &v->in->keys;
@@ -108,6 +133,8 @@ static void check_workers(struct validating *v)
         report_error(v->report, most->at, v->in->name,
                      "workers_max = '%s': expected at least workers, which is %lld", most->text,
                      (long long)keys->workers);
+    else if (keys->workers_max > 1)
+        check_pool(v);
 }
 
 static void check_names(struct validating *v)

@@ -71,13 +71,77 @@ static struct node_instance *instance_find(struct unit *unit, const char *name)
     return NULL;
 }
 
-static int instance_set(struct node *node, struct unit *unit, const struct config_instance *c)
+/* Its processes do not speak for the instance any more; they still answer what they have begun. */
+static void forget_in_processes(struct unit *unit, const struct bus_instance *bus)
+{
+    list_each(jt, &unit->processes) {
+        struct process *p = list_of(jt, struct process, link);
+
+        for (unsigned i = 0; i < p->n_instances; i++)
+            if (p->instances[i] == bus)
+                p->instances[i] = NULL;
+    }
+}
+
+/* Instances whose cell is another one now, or is to run again while the old cell still drains: they
+ * keep their place on the bus, where calls wait, until the new cell serves. */
+static void collect_moving(struct node *node, const struct config *config, struct list *moving)
+{
+    list_each(it, &node->units) {
+        struct unit *unit = list_of(it, struct unit, link);
+
+        list_each_safe(jt, next, &unit->instances) {
+            struct node_instance *in = list_of(jt, struct node_instance, link);
+            const struct config_instance *c = config_find(config, in->name);
+
+            if (!c || !c->keys.enabled || is_removed(node, in->name) ||
+                (!unit->removed && !strcmp(c->keys.cell, unit->name)))
+                continue;
+            forget_in_processes(unit, in->bus);
+            bus_instance_unbind(in->bus, BUS_SOON, "it moves to another cell");
+            list_remove(&in->link);
+            list_append(moving, &in->link);
+            unit->lost = 1;
+        }
+    }
+}
+
+static void instance_free(struct node_instance *in)
+{
+    list_remove(&in->link);
+    bus_instance_free(in->bus);
+    plugin_info_unref(in->info);
+    free(in);
+}
+
+/* One that came from another cell. */
+static struct node_instance *take_moving(struct list *moving, struct unit *unit, const char *name)
+{
+    if (moving)
+        list_each(it, moving) {
+            struct node_instance *in = list_of(it, struct node_instance, link);
+
+            if (strcmp(in->name, name))
+                continue;
+            list_remove(&in->link);
+            list_append(&unit->instances, &in->link);
+            in->unit = unit;
+            return in;
+        }
+    return NULL;
+}
+
+/* 1 when it is new in this cell, 0 when it was there, negative errno. `moving` may be NULL. */
+static int instance_set(struct node *node, struct unit *unit, const struct config_instance *c,
+                        struct list *moving)
 {
     struct node_instance *in = instance_find(unit, c->name);
     struct bus_instance_options options = {.timeout_ms = (uint32_t)c->keys.timeout_ms,
                                            .queue_max = (uint32_t)c->keys.queue};
     int fresh = !in;
 
+    if (!in)
+        in = take_moving(moving, unit, c->name);
     if (!in) {
         in = calloc(1, sizeof(*in));
         if (!in)
@@ -115,19 +179,12 @@ static int drop_instances(struct node *node, struct unit *unit, const struct con
 
         if (c && c->keys.enabled && !strcmp(c->keys.cell, unit->name) && !is_removed(node, in->name))
             continue;
-        list_each(jt, &unit->processes) {
-            struct process *p = list_of(jt, struct process, link);
-
-            for (unsigned i = 0; i < p->n_instances; i++)
-                if (p->instances[i] == in->bus)
-                    p->instances[i] = NULL;
-        }
-        list_remove(&in->link);
-        bus_instance_free(in->bus);
-        plugin_info_unref(in->info);
-        free(in);
+        forget_in_processes(unit, in->bus);
+        instance_free(in);
         dropped = 1;
     }
+    dropped |= unit->lost;
+    unit->lost = 0;
     return dropped;
 }
 
@@ -198,7 +255,7 @@ static void reload_options(struct unit *unit, const struct config *config, const
 }
 
 static void apply_cell(struct node *node, const struct config *config, const struct config_cell *cell,
-                       const struct config_diff *diff)
+                       const struct config_diff *diff, struct list *moving)
 {
     struct unit *unit = unit_find(node, cell->name);
     const struct config_instance *first = NULL;
@@ -215,7 +272,7 @@ static void apply_cell(struct node *node, const struct config *config, const str
 
         if (!c->keys.enabled || strcmp(c->keys.cell, cell->name) || is_removed(node, c->name))
             continue;
-        if (instance_set(node, unit, c) != 0 || change_of(diff, c->name) == CONFIG_REPLACE)
+        if (instance_set(node, unit, c, moving) != 0 || change_of(diff, c->name) == CONFIG_REPLACE)
             changed = 1;
         first = first ? first : c;
     }
@@ -273,6 +330,7 @@ void apply_config(struct node *node, struct config *config)
 {
     struct config *old = node->config;
     struct config_diff diff = {0};
+    struct list moving;
 
     if (old && config_diff(old, config, &diff) < 0)
         log_error("no memory to compare configurations: everything is replaced");
@@ -281,8 +339,12 @@ void apply_config(struct node *node, struct config *config)
     apply_settings(node, config);
     list_each(it, &node->units)
         list_of(it, struct unit, link)->keep = 0;
+    list_init(&moving);
+    collect_moving(node, config, &moving);
     for (size_t i = 0; i < config->n_cells; i++)
-        apply_cell(node, config, &config->cells[i], &diff);
+        apply_cell(node, config, &config->cells[i], &diff, &moving);
+    while (!list_empty(&moving)) /* their cell could not be made, which was logged */
+        instance_free(list_of(moving.next, struct node_instance, link));
     list_each_safe(it, next, &node->units) {
         struct unit *unit = list_of(it, struct unit, link);
 
@@ -321,7 +383,7 @@ void apply_adopt(struct node *node, struct config *config)
             const struct config_instance *c = &config->instances[k];
 
             if (c->keys.enabled && !strcmp(c->keys.cell, cell->name) && !is_removed(node, c->name))
-                instance_set(node, unit, c);
+                instance_set(node, unit, c, NULL);
         }
     }
 }

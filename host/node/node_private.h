@@ -19,7 +19,7 @@ struct node_instance {
     struct list link; /* in unit->instances, in order: the index in the cell */
     struct unit *unit;
     char name[64];
-    struct bus_instance *bus;
+    struct bus_instance *bus; /* of a worker: its pool's */
     struct plugin_info *info;
     char plugin_path[512];
     char data_dir[512];
@@ -52,12 +52,17 @@ struct unit {
     struct list instances;
     struct list processes;
     struct process *serving;
+    struct pool *pool; /* NULL: not a worker */
+    unsigned worker;   /* number in it, from 1 */
+    int temporary;     /* a worker that ends when there is less to do */
+    struct bus_instance_stats stats; /* of a worker */
     uint32_t hang_ms;
     int sandbox, priority;
     int64_t limit_memory_bytes, limit_files, limit_threads;
     char last_exit[512];
     int removed; /* GONE frees it */
-    int keep;    /* mark of apply */
+    int keep;    /* marks of apply */
+    int lost;    /* an instance moved to another cell */
 };
 
 struct known_plugin {
@@ -83,6 +88,7 @@ struct node {
     int settings_fd, lock_fd;
     struct config *config;
     struct list units;
+    struct list pools;
     struct list known;
     struct supervise_event queue[QUEUE_MAX];
     unsigned queue_head, queue_n;
@@ -114,6 +120,8 @@ struct unit *unit_new(struct node *node, const char *name);
 void unit_free(struct unit *unit);
 void unit_clear_instances(struct unit *unit);
 void unit_arm(struct node *node);
+/* The section that configures an instance; for a worker its pool's. */
+const char *unit_section(const struct node_instance *in);
 void unit_unbind(struct unit *unit, enum bus_serving serving, const char *why);
 
 /* process.c */
@@ -146,7 +154,12 @@ struct node *node_make(const struct node_options *options, int lock_fd, int sett
 int node_spawner(struct node *node, const struct config *config);
 void node_set_watch(struct node *node);
 
+/* Frees an instance of the bus that processes may still refer to. */
+void node_free_bus(struct node *node, struct bus_instance *bus);
+
 /* apply.c */
+/* A new unit for a pool, as the configuration that holds says; not started. NULL: no memory, no room. */
+struct unit *apply_worker(struct node *node, struct pool *pool, unsigned worker, int temporary);
 /* Makes units and their instances without starting anything; for units that run already. */
 void apply_adopt(struct node *node, struct config *config);
 int apply_load(struct node *node, struct config **ret, struct report *report);

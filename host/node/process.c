@@ -240,7 +240,7 @@ int process_start(struct unit *unit, uint32_t inc)
 
         if (start.n_instances == START_INSTANCES_MAX)
             break;
-        fill_instance(in, config_find(node->config, in->name), &instances[start.n_instances],
+        fill_instance(in, config_find(node->config, unit_section(in)), &instances[start.n_instances],
                       options + start.n_instances * START_OPTIONS_MAX);
         p->instances[start.n_instances++] = in->bus;
     }
@@ -249,6 +249,8 @@ int process_start(struct unit *unit, uint32_t inc)
     if (!p->port)
         goto failed;
     bus_port_key(p->port, inc);
+    if (unit->pool)
+        bus_port_count(p->port, &unit->stats);
     for (unsigned i = 0; i < p->n_instances; i++)
         bus_port_instance(p->port, i, p->instances[i]);
     r = cell_new(&env, &start, unit->hang_ms, &cell_ops, p, &p->cell);
@@ -319,6 +321,8 @@ int process_load(struct unit *unit, const void *v)
         return -ENOMEM;
     }
     bus_port_key(p->port, p->inc);
+    if (unit->pool)
+        bus_port_count(p->port, &unit->stats);
     for (size_t i = 0; i < doc_len(instances) && i < START_INSTANCES_MAX; i++) {
         doc_text(doc_at(instances, i), name, sizeof(name), "");
         p->instances[i] = name[0] ? bus_instance_find(node->bus, name) : NULL;
@@ -341,7 +345,7 @@ int process_load(struct unit *unit, const void *v)
 void process_switch(struct process *p)
 {
     p->unit->serving = p;
-    for (unsigned i = 0; i < p->n_instances; i++)
+    for (unsigned i = 0; i < p->n_instances && !p->unit->pool; i++)
         if (p->instances[i])
             bus_instance_bind(p->instances[i], p->port, i);
 }

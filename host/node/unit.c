@@ -5,6 +5,7 @@
 #include "node/node_private.h"
 
 #include "base/log.h"
+#include "node/pool.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -53,14 +54,8 @@ void unit_clear_instances(struct unit *unit)
         struct node_instance *in = list_of(unit->instances.next, struct node_instance, link);
 
         list_remove(&in->link);
-        list_each(it, &unit->processes) {
-            struct process *p = list_of(it, struct process, link);
-
-            for (unsigned i = 0; i < p->n_instances; i++)
-                if (p->instances[i] == in->bus)
-                    p->instances[i] = NULL;
-        }
-        bus_instance_free(in->bus);
+        if (!unit->pool)
+            node_free_bus(unit->node, in->bus);
         plugin_info_unref(in->info);
         free(in);
     }
@@ -73,12 +68,20 @@ void unit_free(struct unit *unit)
     while (!list_empty(&unit->processes))
         process_free(list_of(unit->processes.next, struct process, link));
     unit_clear_instances(unit);
+    pool_unit_gone(unit);
     list_remove(&unit->link);
     free(unit);
 }
 
+const char *unit_section(const struct node_instance *in)
+{
+    return in->unit->pool ? pool_name(in->unit->pool) : in->name;
+}
+
 void unit_unbind(struct unit *unit, enum bus_serving serving, const char *why)
 {
+    if (unit->pool)
+        return; /* the pool knows whether others serve */
     list_each(it, &unit->instances)
         bus_instance_unbind(list_of(it, struct node_instance, link)->bus, serving, why);
 }

@@ -34,10 +34,16 @@ static const struct scenario {
     {"unary_c1", {.connections = 1, .seconds = 0.6, .model = "mock"}, 0},
     {"unary_c16", {.connections = 16, .seconds = 0.6, .model = "mock"}, 0},
     {"unary_c64", {.connections = 64, .seconds = 0.6, .model = "mock"}, 0},
-    {"prompt_200KB_c8", {.connections = 8, .seconds = 0.6, .model = "mock", .prompt_bytes = 200000}, 0},
+    {"prompt_200KB_c8",
+     {.connections = 8, .seconds = 0.6, .model = "mock", .prompt_bytes = 200000},
+     0},
     {"sse_full_c16", {.connections = 16, .seconds = 0.6, .model = "mock-n200", .stream = 1}, 1},
-    {"sse_in_step_c64", {.connections = 64, .requests = 192, .model = "mock-n50-i5000", .stream = 1}, 1},
-    {"sse_spread", {.connections = 96, .requests = 160, .rate = 256, .model = "mock-n50-i5000", .stream = 1}, 1},
+    {"sse_in_step_c64",
+     {.connections = 64, .requests = 192, .model = "mock-n50-i5000", .stream = 1},
+     1},
+    {"sse_spread",
+     {.connections = 96, .requests = 160, .rate = 256, .model = "mock-n50-i5000", .stream = 1},
+     1},
 };
 #define SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
 
@@ -63,7 +69,8 @@ static int free_port(void)
     socklen_t size = sizeof(at);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    if (fd < 0 || bind(fd, (struct sockaddr *)&at, size) < 0 || getsockname(fd, (struct sockaddr *)&at, &size) < 0)
+    if (fd < 0 || bind(fd, (struct sockaddr *)&at, size) < 0 ||
+        getsockname(fd, (struct sockaddr *)&at, &size) < 0)
         give_up("no free port");
     close(fd);
     return ntohs(at.sin_port);
@@ -105,18 +112,22 @@ static const char nginx_conf[] =
     "worker_processes 1; error_log stderr error; pid %1$s/nginx.pid; daemon off; %4$s\n"
     "events { worker_connections 4096; }\n"
     "http {\n"
-    "  access_log off; keepalive_requests 1000000000; client_max_body_size 64m; client_body_buffer_size 1m;\n"
-    "  client_body_temp_path %1$s/body; proxy_temp_path %1$s/proxy; fastcgi_temp_path %1$s/fastcgi;\n"
+    "  access_log off; keepalive_requests 1000000000; client_max_body_size 64m; "
+    "client_body_buffer_size 1m;\n"
+    "  client_body_temp_path %1$s/body; proxy_temp_path %1$s/proxy; fastcgi_temp_path "
+    "%1$s/fastcgi;\n"
     "  uwsgi_temp_path %1$s/uwsgi; scgi_temp_path %1$s/scgi;\n"
     "  upstream mock { server 127.0.0.1:%3$d; keepalive 256; keepalive_requests 1000000000; }\n"
     "  server { listen 127.0.0.1:%2$d; tcp_nodelay on;\n"
-    "    location / { proxy_pass http://mock; proxy_http_version 1.1; proxy_set_header Connection \"\";\n"
+    "    location / { proxy_pass http://mock; proxy_http_version 1.1; proxy_set_header Connection "
+    "\"\";\n"
     "      proxy_buffering off; proxy_request_buffering on; } }\n"
     "}\n";
 
 static const char *nginx_program(void)
 {
-    static const char *const places[] = {"/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"};
+    static const char *const places[] = {"/usr/sbin/nginx", "/usr/local/sbin/nginx",
+                                         "/usr/bin/nginx"};
 
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
         if (access(places[i], X_OK) == 0)
@@ -232,7 +243,10 @@ static struct figures measure(const struct scenario *s, int gateway)
 /* Streams that the client leaves after ten of 150 events. */
 static void client_leaves(int gateway)
 {
-    struct load_plan plan = {.connections = 32, .requests = 64, .model = "mock-n150-i5000", .stream = 1,
+    struct load_plan plan = {.connections = 32,
+                             .requests = 64,
+                             .model = "mock-n150-i5000",
+                             .stream = 1,
                              .leave_after = 10};
     struct mock_stats *s = bench.mock.stats;
     long cancelled = s->streams_cancelled, events = s->events_of_cancelled;
@@ -244,10 +258,12 @@ static void client_leaves(int gateway)
         pause_ms(10);
     cancelled = s->streams_cancelled - cancelled;
     events = s->events_of_cancelled - events;
-    snprintf(name, sizeof(name), "gateway.client_leaves.%s.upstream_cancelled_of_64", words[gateway]);
+    snprintf(name, sizeof(name), "gateway.client_leaves.%s.upstream_cancelled_of_64",
+             words[gateway]);
     row(name, (double)cancelled, "streams");
     snprintf(name, sizeof(name), "gateway.client_leaves.%s.late_events", words[gateway]);
-    row(name, cancelled ? (double)events / (double)cancelled - plan.leave_after : -1, "events/stream");
+    row(name, cancelled ? (double)events / (double)cancelled - plan.leave_after : -1,
+        "events/stream");
     load_done(&r);
 }
 
@@ -285,7 +301,8 @@ static double compare(size_t s, size_t field, int n_rounds, int difference)
 static void print_scenario(size_t s, int n_rounds)
 {
     const struct scenario *sc = &scenarios[s];
-    const char *what = sc->per_event ? "event" : "request", *per_s = sc->per_event ? "events/s" : "requests/s";
+    const char *what = sc->per_event ? "event" : "request",
+               *per_s = sc->per_event ? "events/s" : "requests/s";
     static const struct {
         const char *name;
         size_t field;

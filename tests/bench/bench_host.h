@@ -11,7 +11,8 @@
 
 #define BENCH_PLUGINS "tests/bench/plugins"
 
-/* Body of `load` of service_bench.c; zero fields are left out. Static storage, valid till the next. */
+/* Body of `load` of service_bench.c; zero fields are left out. Static storage, valid till the next.
+ */
 struct load_spec {
     const char *service, *method;
     int64_t n, for_ms, window, bytes;

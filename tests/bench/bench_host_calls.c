@@ -40,7 +40,8 @@ static void one_at_a_time(struct deployment *d)
 
 static void inside_a_cell(struct deployment *d)
 {
-    struct load_spec near = {.service = "service_bench0:near", .n = rounds(2000000, 100000), .no_samples = 1};
+    struct load_spec near = {
+        .service = "service_bench0:near", .n = rounds(2000000, 100000), .no_samples = 1};
     struct series took = {0};
 
     for (int i = 0; i < 5; i++) {
@@ -53,10 +54,11 @@ static void inside_a_cell(struct deployment *d)
     series_done(&took);
 }
 
-static void pipelined(struct deployment *d, const char *name, const char *service, int64_t bytes, int64_t window,
-                      int64_t n)
+static void pipelined(struct deployment *d, const char *name, const char *service, int64_t bytes,
+                      int64_t window, int64_t n)
 {
-    struct load_spec spec = {.service = service, .n = n, .window = window, .bytes = bytes, .no_samples = 1};
+    struct load_spec spec = {
+        .service = service, .n = n, .window = window, .bytes = bytes, .no_samples = 1};
     struct series rate = {0};
 
     for (int i = 0; i < 5; i++) {
@@ -79,7 +81,9 @@ static void settings(struct deployment *d)
     char text[1024];
     int64_t n = rounds(200000000, 20000000);
 
-    control_wait(d->control, control_send(d->control, "service_bench1", "read_setting", body_int("n", n), 20000), &e);
+    control_wait(
+        d->control,
+        control_send(d->control, "service_bench1", "read_setting", body_int("n", n), 20000), &e);
     if (e.code[0] || ending_int(&e, "value") != 1)
         give_up("the setting can not be read: %s", e.text);
     row("setting.read", (double)n * 1e3 / (double)ending_int(&e, "ns"), "M/s");
@@ -93,7 +97,8 @@ static void settings(struct deployment *d)
         t = now_ns();
         control_ask(d->control, "host", "host.config_reload", (struct aiex_slice){0}, NULL);
         series_add(&took, (double)(now_ns() - t) / 1e3);
-        if (control_ask(d->control, "service_bench1", "read_setting", body_int("n", 1), "value") != 100 + i)
+        if (control_ask(d->control, "service_bench1", "read_setting", body_int("n", 1), "value") !=
+            100 + i)
             give_up("a reloaded setting was not seen");
     }
     row("setting.reload_all_files.p50", series_at(&took, 0.5), "us");
@@ -107,11 +112,13 @@ void bench_calls(void)
     deployment_start(&d, conf, BENCH_PLUGINS, 0);
     one_at_a_time(&d);
     inside_a_cell(&d);
-    pipelined(&d, "call.pipelined_64B_w128_same_core", "service_bench0:far", 48, 128, rounds(500000, 20000));
+    pipelined(&d, "call.pipelined_64B_w128_same_core", "service_bench0:far", 48, 128,
+              rounds(500000, 20000));
     deployment_stop(&d);
     deployment_start(&d, conf, BENCH_PLUGINS, -1);
     pipelined(&d, "call.pipelined_64B_w128", "service_bench0:far", 48, 128, rounds(500000, 20000));
-    pipelined(&d, "call.pipelined_1KB_w128", "service_bench0:far", 1024, 128, rounds(200000, 10000));
+    pipelined(&d, "call.pipelined_1KB_w128", "service_bench0:far", 1024, 128,
+              rounds(200000, 10000));
     pipelined(&d, "call.pipelined_64KB_w8", "service_bench0:far", 65536, 8, rounds(5000, 500));
     settings(&d);
     deployment_stop(&d);

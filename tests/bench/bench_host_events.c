@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PER_CELL 50
+#define PER_CELL  50
 #define ACK_EVERY 64
 
 static char *make_conf(int subscribers)
@@ -25,9 +25,11 @@ static char *make_conf(int subscribers)
         give_up("no memory");
     fputs("[host]\nnode = bench\n[service_bench0]\n", f);
     for (int i = 0; i < subscribers; i++) {
-        fprintf(f, "[service_bench1:s%d]\ncell = sink%d\nsubscribe = bench.topic\n", i, i / PER_CELL);
+        fprintf(f, "[service_bench1:s%d]\ncell = sink%d\nsubscribe = bench.topic\n", i,
+                i / PER_CELL);
         if (i % PER_CELL == PER_CELL - 1 || i == subscribers - 1) /* the cell's last to be told */
-            fprintf(f, "ack_to = service_bench0\nack_every = %d\nnumber = %d\n", ACK_EVERY, i / PER_CELL);
+            fprintf(f, "ack_to = service_bench0\nack_every = %d\nnumber = %d\n", ACK_EVERY,
+                    i / PER_CELL);
     }
     fclose(f);
     return text;
@@ -60,12 +62,18 @@ static void publish(int subscribers, long n)
     for (int i = 0; i < 5; i++) {
         struct ending e;
 
-        control_wait(d.control, control_send(d.control, "service_bench0", "publish", publish_body(n, sinks), 120000), &e);
+        control_wait(
+            d.control,
+            control_send(d.control, "service_bench0", "publish", publish_body(n, sinks), 120000),
+            &e);
         if (e.code[0] || ending_int(&e, "missed"))
             give_up("publish: %s %s, %ld missed", e.code, e.text, (long)ending_int(&e, "missed"));
         series_add(&rate, (double)n * 1e9 / (double)ending_int(&e, "ns"));
         ending_done(&e);
     }
+    snprintf(name, sizeof(name), "service_bench1:s%d", subscribers / 2);
+    if (control_ask(d.control, name, "seen", (struct aiex_slice){0}, "seen") != 5 * n)
+        give_up("%s has not seen all of %ld events", name, 5 * n);
     snprintf(name, sizeof(name), "publish.%d_subscribers", subscribers);
     row(name, series_at(&rate, 0.5), "events/s");
     series_done(&rate);

@@ -22,7 +22,8 @@ static char *make_conf(const char *extra)
 {
     char *text = NULL;
 
-    if (asprintf(&text, "%s[service_bench0]\nmax_restarts = 60\nperiod = 100ms\n%s", head, extra) < 0)
+    if (asprintf(&text, "%s[service_bench0]\nmax_restarts = 60\nperiod = 100ms\n%s", head, extra) <
+        0)
         give_up("no memory");
     return text;
 }
@@ -42,7 +43,9 @@ static void recovery(const char *name, const char *extra)
 
     start(&d, extra);
     for (long i = 0; i < rounds(30, 5); i++) {
-        int64_t pid = control_ask(d.control, "service_bench0", "pid", (struct aiex_slice){0}, "pid"), next;
+        int64_t pid = control_ask(d.control, "service_bench0", "pid", (struct aiex_slice){0},
+                                  "pid"),
+                next;
         uint64_t t;
 
         pause_ms(150); /* longer than `period`: the unit counts as healthy again */
@@ -70,7 +73,9 @@ static void endless_loop(void)
     for (long i = 0; i < rounds(10, 2); i++) {
         uint64_t t = now_ns();
 
-        control_wait(d.control, control_send(d.control, "service_bench0", "loop", (struct aiex_slice){0}, 20000), &e);
+        control_wait(
+            d.control,
+            control_send(d.control, "service_bench0", "loop", (struct aiex_slice){0}, 20000), &e);
         series_add(&took, (double)(now_ns() - t) / 1e6 / HANG_MS);
         if (strcmp(e.code, AIEX_E_CRASHED))
             give_up("an endless loop ended as '%s' %s", e.code, e.text);
@@ -87,7 +92,9 @@ static void crash(struct deployment *d, int i)
 {
     struct ending e;
 
-    control_wait(d->control, control_send(d->control, "service_bench0", "segfault", (struct aiex_slice){0}, 20000), &e);
+    control_wait(
+        d->control,
+        control_send(d->control, "service_bench0", "segfault", (struct aiex_slice){0}, 20000), &e);
     if (strcmp(e.code, AIEX_E_CRASHED))
         give_up("a crash ended as '%s' %s", e.code, e.text);
     ending_done(&e);
@@ -119,7 +126,8 @@ static void reload(struct deployment *d, int i)
 static void under_load(const char *word, void (*what)(struct deployment *, int))
 {
     unsigned every_ms = 150, times = (unsigned)rounds(20, 4);
-    struct load_spec spec = {.service = "service_bench0", .window = 64, .for_ms = every_ms * (times + 2)};
+    struct load_spec spec = {
+        .service = "service_bench0", .window = 64, .for_ms = every_ms * (times + 2)};
     struct deployment d;
     struct ending e;
     char name[64];
@@ -134,8 +142,8 @@ static void under_load(const char *word, void (*what)(struct deployment *, int))
     control_wait(d.control, id, &e);
     if (e.code[0])
         give_up("load while %s: %s %s", word, e.code, e.text);
-    note("%s: %ld calls during %u times; first failure '%.16s'", word, (long)ending_int(&e, "calls"), times,
-         ending_int(&e, "failed") ? "see failed" : "none");
+    note("%s: %ld calls during %u times; first failure '%.16s'", word,
+         (long)ending_int(&e, "calls"), times, ending_int(&e, "failed") ? "see failed" : "none");
     snprintf(name, sizeof(name), "fault.%s.others_failed", word);
     row(name, (double)ending_int(&e, "failed"), "calls");
     snprintf(name, sizeof(name), "fault.%s.longest_stall", word);

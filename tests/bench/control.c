@@ -65,8 +65,8 @@ static void move(struct control *c, void *bytes, size_t n, int out)
     }
 }
 
-int64_t control_send(struct control *c, const char *service, const char *method, struct aiex_slice body,
-                     unsigned timeout_ms)
+int64_t control_send(struct control *c, const char *service, const char *method,
+                     struct aiex_slice body, unsigned timeout_ms)
 {
     static const uint8_t empty[] = {0x80};
     uint8_t mem[4096];
@@ -165,8 +165,8 @@ int64_t ending_int(const struct ending *e, const char *key)
     return v;
 }
 
-int64_t control_ask(struct control *c, const char *service, const char *method, struct aiex_slice body,
-                    const char *key)
+int64_t control_ask(struct control *c, const char *service, const char *method,
+                    struct aiex_slice body, const char *key)
 {
     struct ending end;
     int64_t v;

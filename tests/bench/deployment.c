@@ -44,7 +44,8 @@ int spawn(char *const argv[], const char *log, int cpu)
     if (pid < 0)
         give_up("no process for %s: %s", argv[0], strerror(errno));
     if (pid == 0) {
-        int null = open("/dev/null", O_RDONLY), out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+        int null = open("/dev/null", O_RDONLY),
+            out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
 
         prctl(PR_SET_PDEATHSIG, SIGTERM); /* also when the benchmark itself is killed */
         if (cpu >= 0)
@@ -113,8 +114,10 @@ static void wait_ready(struct deployment *d, const char *log)
         if (!d->control)
             d->control = control_open(path);
         if (d->control) {
-            control_wait(d->control, control_send(d->control, "host", "service.health", (struct aiex_slice){0}, 5000),
-                         &end);
+            control_wait(
+                d->control,
+                control_send(d->control, "host", "service.health", (struct aiex_slice){0}, 5000),
+                &end);
             healthy = !end.code[0] && end.body && memmem(end.body, end.len, "healthy\xc3", 8);
             ending_done(&end);
         }
@@ -132,8 +135,8 @@ static void wait_ready(struct deployment *d, const char *log)
 void deployment_start(struct deployment *d, const char *conf, const char *plugins, int cpu)
 {
     char host[512], dirs[3][128], plugin_dir[512], log[128];
-    char *argv[] = {host, "--config", dirs[0], "--data", dirs[1], "--plugins", plugin_dir,
-                    "--log-level", "warn", NULL};
+    char *argv[] = {host,        "--config", dirs[0],       "--data", dirs[1],
+                    "--plugins", plugin_dir, "--log-level", "warn",   NULL};
 
     *d = (struct deployment){0};
     folder_make(d->folder);

@@ -53,7 +53,8 @@ static void drop(struct conn *c)
 static void write_some(struct conn *c)
 {
     while (c->written < load.request_len) {
-        ssize_t n = send(c->fd, load.request + c->written, load.request_len - c->written, MSG_NOSIGNAL);
+        ssize_t n = send(c->fd, load.request + c->written, load.request_len - c->written,
+                         MSG_NOSIGNAL);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -122,7 +123,8 @@ static void finish(struct conn *c, const char *error)
         error = "a stream without [DONE]";
     if (error) {
         if (!r->bad++)
-            snprintf(r->error, sizeof(r->error), "%.60s, status %d: %.100s", error, c->status, c->error);
+            snprintf(r->error, sizeof(r->error), "%.60s, status %d: %.100s", error, c->status,
+                     c->error);
     } else {
         r->good++;
         series_add(&r->took_us, (double)(now_ns() - c->t0) / 1e3);
@@ -289,14 +291,18 @@ static void make_request(int port)
         give_up("no memory");
     memset(padding, 'p', p->prompt_bytes);
     n = asprintf(&body,
-                 "{\"model\":\"%s\",\"messages\":[{\"role\":\"system\",\"content\":\"You are a helpful coding "
-                 "assistant.\"},{\"role\":\"user\",\"content\":\"Write a short answer about load testing. %s\"}],"
+                 "{\"model\":\"%s\",\"messages\":[{\"role\":\"system\",\"content\":\"You are a "
+                 "helpful coding "
+                 "assistant.\"},{\"role\":\"user\",\"content\":\"Write a short answer about load "
+                 "testing. %s\"}],"
                  "\"max_tokens\":256,\"temperature\":0.7%s}",
-                 p->model, padding, p->stream ? ",\"stream\":true,\"stream_options\":{\"include_usage\":true}" : "");
+                 p->model, padding,
+                 p->stream ? ",\"stream\":true,\"stream_options\":{\"include_usage\":true}" : "");
     if (n < 0)
         give_up("no memory");
     n = asprintf(&load.request,
-                 "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: application/json\r\n"
+                 "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: "
+                 "application/json\r\n"
                  "Accept: %s\r\nContent-Length: %d\r\n\r\n%s",
                  port, p->stream ? "text/event-stream" : "application/json", n, body);
     if (n < 0)
@@ -308,7 +314,8 @@ static void make_request(int port)
 
 static struct timespec wait_time(int idle)
 {
-    uint64_t at = load.plan->rate > 0 && idle ? next_start() : UINT64_MAX, now = now_ns(), ns = 500000000;
+    uint64_t at = load.plan->rate > 0 && idle ? next_start() : UINT64_MAX, now = now_ns(),
+             ns = 500000000;
 
     if (at != UINT64_MAX)
         ns = at > now ? (at - now < ns ? at - now : ns) : 0;
@@ -327,7 +334,8 @@ static int turn(struct conn *conns)
         return 0;
     if (now_ns() - load.heard > SILENCE_NS) {
         load.result->bad += busy;
-        snprintf(load.result->error, sizeof(load.result->error), "%d requests without an answer", busy);
+        snprintf(load.result->error, sizeof(load.result->error), "%d requests without an answer",
+                 busy);
         return 0;
     }
     limit = wait_time(busy < load.plan->connections);
@@ -352,7 +360,8 @@ void load_run_plan(const struct load_plan *plan, int port, struct load_result *r
     *ret = (struct load_result){0};
     load.plan = plan;
     load.result = ret;
-    load.to = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+    load.to = (struct sockaddr_in){.sin_family = AF_INET,
+                                   .sin_port = htons((uint16_t)port),
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     load.epoll = epoll_create1(EPOLL_CLOEXEC);
     load.started = 0;

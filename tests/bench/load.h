@@ -9,12 +9,12 @@
 
 struct load_plan {
     int connections;
-    long requests;      /* 0 = as many as fit into `seconds` */
+    long requests; /* 0 = as many as fit into `seconds` */
     double seconds;
-    double rate;        /* requests started per second; 0 = closed loop */
-    const char *model;  /* see mock_upstream.h */
+    double rate;       /* requests started per second; 0 = closed loop */
+    const char *model; /* see mock_upstream.h */
     int stream;
-    int leave_after;    /* close the connection after so many events of a stream; 0 = never */
+    int leave_after;     /* close the connection after so many events of a stream; 0 = never */
     size_t prompt_bytes; /* added to the prompt */
 };
 

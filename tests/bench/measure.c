@@ -55,7 +55,12 @@ void series_done(struct series *s)
 
 void row(const char *name, double value, const char *unit)
 {
-    printf("%s %.*f %s\n", name, value >= 1000 ? 0 : value >= 10 ? 1 : value >= 0.1 ? 3 : 5, value, unit);
+    printf("%s %.*f %s\n", name,
+           value >= 1000  ? 0
+           : value >= 10  ? 1
+           : value >= 0.1 ? 3
+                          : 5,
+           value, unit);
     fflush(stdout);
 }
 

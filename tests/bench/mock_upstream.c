@@ -17,10 +17,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define IN_MAX     (1u << 20) /* of one request */
-#define STREAMS    512        /* that run at once */
-#define BURST      16         /* events of one stream before others get their turn */
-#define EVENT_HEAD "{\"id\":\"chatcmpl-mock\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\"model\":\"mock\","
+#define IN_MAX  (1u << 20) /* of one request */
+#define STREAMS 512        /* that run at once */
+#define BURST   16         /* events of one stream before others get their turn */
+#define EVENT_HEAD                                                                                 \
+    "{\"id\":\"chatcmpl-mock\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,"       \
+    "\"model\":\"mock\","
 
 struct conn {
     int fd, gone;
@@ -122,16 +124,19 @@ static void put_event(struct conn *c, const char *json, int n)
 {
     char chunk[1024];
 
-    put(c, chunk, (size_t)snprintf(chunk, sizeof(chunk), "%x\r\ndata: %.*s\n\n\r\n", n + 8, n, json));
+    put(c, chunk,
+        (size_t)snprintf(chunk, sizeof(chunk), "%x\r\ndata: %.*s\n\n\r\n", n + 8, n, json));
 }
 
 static void put_last_events(struct conn *c)
 {
-    static const char stop[] = EVENT_HEAD "\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}";
+    static const char stop[] = EVENT_HEAD
+        "\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}";
     char usage[512];
     int n = snprintf(usage, sizeof(usage),
-                     EVENT_HEAD "\"choices\":[],\"usage\":{\"prompt_tokens\":21,\"completion_tokens\":%ld,"
-                                "\"total_tokens\":%ld}}",
+                     EVENT_HEAD
+                     "\"choices\":[],\"usage\":{\"prompt_tokens\":21,\"completion_tokens\":%ld,"
+                     "\"total_tokens\":%ld}}",
                      c->events, c->events + 21);
 
     put_event(c, stop, sizeof(stop) - 1);
@@ -211,15 +216,17 @@ static const char *value_of(const char *body, size_t len, const char *key)
 
 static void answer(struct conn *c, const char *head, const char *body, size_t len)
 {
-    static const char models[] =
-        "{\"object\":\"list\",\"data\":[{\"id\":\"mock\",\"object\":\"model\",\"created\":1700000000}]}";
+    static const char models[] = "{\"object\":\"list\",\"data\":[{\"id\":\"mock\",\"object\":"
+                                 "\"model\",\"created\":1700000000}]}";
     const char *at, *stream;
     char model[128] = "mock", get[512];
     int n;
 
     if (!strncmp(head, "GET ", 4)) {
-        n = snprintf(get, sizeof(get), "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-                                       "Content-Length: %zu\r\n\r\n%s", sizeof(models) - 1, models);
+        n = snprintf(get, sizeof(get),
+                     "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                     "Content-Length: %zu\r\n\r\n%s",
+                     sizeof(models) - 1, models);
         put(c, get, (size_t)n);
         push(c);
         return;
@@ -299,7 +306,8 @@ static void accept_all(void)
         c->fd = fd;
         mock.stats->connections++;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-        epoll_ctl(mock.epoll, EPOLL_CTL_ADD, fd, &(struct epoll_event){.events = EPOLLIN | EPOLLRDHUP, .data.ptr = c});
+        epoll_ctl(mock.epoll, EPOLL_CTL_ADD, fd,
+                  &(struct epoll_event){.events = EPOLLIN | EPOLLRDHUP, .data.ptr = c});
     }
 }
 
@@ -355,11 +363,15 @@ static void make_unary(void)
         n += (size_t)snprintf(text + n, sizeof(text) - n, "The answer in sentence %d. ", i);
     n = (size_t)snprintf(
         body, sizeof(body),
-        "{\"id\":\"chatcmpl-mock\",\"object\":\"chat.completion\",\"created\":1700000000,\"model\":\"mock\","
-        "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"%s\",\"refusal\":null},"
-        "\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":21,\"completion_tokens\":200,"
+        "{\"id\":\"chatcmpl-mock\",\"object\":\"chat.completion\",\"created\":1700000000,\"model\":"
+        "\"mock\","
+        "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"%s\","
+        "\"refusal\":null},"
+        "\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":21,"
+        "\"completion_tokens\":200,"
         "\"total_tokens\":221,\"prompt_tokens_details\":{\"cached_tokens\":0,\"audio_tokens\":0},"
-        "\"completion_tokens_details\":{\"reasoning_tokens\":0,\"audio_tokens\":0}},\"service_tier\":\"default\","
+        "\"completion_tokens_details\":{\"reasoning_tokens\":0,\"audio_tokens\":0}},\"service_"
+        "tier\":\"default\","
         "\"system_fingerprint\":\"fp_mock\"}",
         text);
     mock.unary_len = (size_t)snprintf(mock.unary, sizeof(mock.unary),
@@ -378,7 +390,8 @@ void mock_start(struct mock *ret, int cpu)
         getsockname(fd, (struct sockaddr *)&at, &size) < 0)
         give_up("no port for the mock upstream: %s", strerror(errno));
     ret->port = ntohs(at.sin_port);
-    ret->stats = mmap(NULL, sizeof(*ret->stats), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ret->stats = mmap(NULL, sizeof(*ret->stats), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                      -1, 0);
     if (ret->stats == MAP_FAILED)
         give_up("no shared memory");
     ret->pid = fork();

@@ -26,7 +26,8 @@ struct tree_cost {
 
 void tree_of(int root, struct tree *ret);
 struct tree_cost tree_cost(const struct tree *tree);
-/* Proportional set size; -1 when it can not be read. It falls when strangers map the same libraries. */
+/* Proportional set size; -1 when it can not be read. It falls when strangers map the same
+ * libraries. */
 double pss_mb(int pid);
 /* What ending the process would free: its private pages. */
 double private_mb(int pid);

@@ -5,14 +5,14 @@
  *
  * Methods (bodies and answers are maps; times in ns)
  *   echo                 answers with the body
- *   load                 {service, method, n | for_ms, window, bytes}: calls with `window` open at a
- *                        time; answers {calls, failed, ns, p50, p99, max, code of the first failure}
- *   publish              {topic, n, window, sinks}: publishes, at most `window` ahead of the slowest
- *                        of `sinks` cells; answers {ns, missed} when all of them have everything
- *   ack                  cast of a sink to its publisher {number, seen, missed}
- *   read_setting         {n}: reads settings "bench.value" n times; answers {ns, value}
- *   pid, segfault, loop  for measuring memory and recovery
- * Options: subscribe, ack_to, ack_every, number make an instance a sink; note is reloadable.
+ *   load                 {service, method, n | for_ms, window, bytes}: calls with `window` open at
+ * a time; answers {calls, failed, ns, p50, p99, max, code of the first failure} publish {topic, n,
+ * window, sinks}: publishes, at most `window` ahead of the slowest of `sinks` cells; answers {ns,
+ * missed} when all of them have everything ack                  cast of a sink to its publisher
+ * {number, seen, missed} read_setting         {n}: reads settings "bench.value" n times; answers
+ * {ns, value} seen                 events that came, {seen} pid, segfault, loop  for measuring
+ * memory and recovery Options: subscribe, ack_to, ack_every, number make an instance a sink; note
+ * is reloadable.
  *
  * One source, several plugins: BENCH_NAME and BENCH_NEEDS come from CMakeLists.txt.
  */
@@ -39,11 +39,14 @@ struct config {
 #define AT(field) offsetof(struct config, field)
 static const struct aiex_option options[] = {
     {"subscribe", "", "topic to subscribe to", AIEX_OPT_STRING, 0, 0, 0, NULL, AT(subscribe)},
-    {"ack_to", "", "instance that is told how many events came", AIEX_OPT_STRING, 0, 0, 0, NULL, AT(ack_to)},
-    {"ack_every", "64", "events between two such messages", AIEX_OPT_INT, 0, 1, 1 << 20, NULL, AT(ack_every)},
+    {"ack_to", "", "instance that is told how many events came", AIEX_OPT_STRING, 0, 0, 0, NULL,
+     AT(ack_to)},
+    {"ack_every", "64", "events between two such messages", AIEX_OPT_INT, 0, 1, 1 << 20, NULL,
+     AT(ack_every)},
     {"number", "0", "number of this sink", AIEX_OPT_INT, 0, 0, SINKS_MAX - 1, NULL, AT(number)},
     {"note", "", "does nothing", AIEX_OPT_STRING, AIEX_OPT_RELOADABLE, 0, 0, NULL, AT(note)},
-    {"url", "http://127.0.0.1:9", "address that HTTP may go to", AIEX_OPT_STRING, 0, 0, 0, NULL, AT(url)},
+    {"url", "http://127.0.0.1:9", "address that HTTP may go to", AIEX_OPT_STRING, 0, 0, 0, NULL,
+     AT(url)},
     {0},
 };
 
@@ -76,8 +79,8 @@ struct publishing {
 struct bench {
     const struct aiex_host *host;
     const struct config *config;
-    int64_t seen, missed;            /* as a sink */
-    int64_t published;               /* as a publisher, ever */
+    int64_t seen, missed; /* as a sink */
+    int64_t published;    /* as a publisher, ever */
     int64_t acked[SINKS_MAX], lost[SINKS_MAX];
     struct publishing out;
 };
@@ -188,8 +191,11 @@ static int load_wants(struct load *l)
 static void load_pump(struct load *l)
 {
     const struct aiex_host *h = l->b->host;
-    struct aiex_request req = {.struct_size = sizeof(req), .service = l->service, .method = l->method,
-                               .body = l->body, .timeout_ms = 20000};
+    struct aiex_request req = {.struct_size = sizeof(req),
+                               .service = l->service,
+                               .method = l->method,
+                               .body = l->body,
+                               .timeout_ms = 20000};
 
     l->pumping = 1;
     while (l->free && load_wants(l)) {
@@ -301,9 +307,13 @@ static int publish(struct bench *b, const struct aiex_message *m)
 
     if (p->id)
         return -EBUSY;
-    *p = (struct publishing){.id = m->id, .t0 = now_ns(), .left = int_of(m->body, "n", 1),
-                             .ahead = int_of(m->body, "window", 256), .sinks = int_of(m->body, "sinks", 1)};
-    if (p->sinks < 1 || p->sinks > SINKS_MAX || aiex_get_text(m->body, "topic", p->topic, sizeof(p->topic)) <= 0) {
+    *p = (struct publishing){.id = m->id,
+                             .t0 = now_ns(),
+                             .left = int_of(m->body, "n", 1),
+                             .ahead = int_of(m->body, "window", 256),
+                             .sinks = int_of(m->body, "sinks", 1)};
+    if (p->sinks < 1 || p->sinks > SINKS_MAX ||
+        aiex_get_text(m->body, "topic", p->topic, sizeof(p->topic)) <= 0) {
         p->id = 0;
         return -EINVAL;
     }
@@ -328,7 +338,8 @@ static void on_event(struct bench *b, const struct aiex_message *m)
     int64_t missed = 0, before = b->seen / b->config->ack_every;
     uint8_t mem[96];
     struct aiex_writer w;
-    struct aiex_request req = {.struct_size = sizeof(req), .service = b->config->ack_to, .method = "ack"};
+    struct aiex_request req = {
+        .struct_size = sizeof(req), .service = b->config->ack_to, .method = "ack"};
 
     b->seen++;
     if (!b->config->ack_to[0])
@@ -384,7 +395,8 @@ static int handle(void *self, const struct aiex_message *m)
     static const struct {
         const char *name;
         int (*run)(struct bench *, const struct aiex_message *);
-    } methods[] = {{"load", load}, {"publish", publish}, {"ack", ack}, {"read_setting", read_setting}};
+    } methods[] = {
+        {"load", load}, {"publish", publish}, {"ack", ack}, {"read_setting", read_setting}};
     struct bench *b = self;
 
     if (m->kind == AIEX_MSG_EVENT)
@@ -398,6 +410,8 @@ static int handle(void *self, const struct aiex_message *m)
             return methods[i].run(b, m);
     if (!strcmp(m->method, "pid"))
         return answer_int(b, m->id, "pid", getpid());
+    if (!strcmp(m->method, "seen"))
+        return answer_int(b, m->id, "seen", b->seen);
     if (!strcmp(m->method, "segfault"))
         *nowhere = 1;
     if (!strcmp(m->method, "loop"))
@@ -405,7 +419,8 @@ static int handle(void *self, const struct aiex_message *m)
     return -ENOSYS;
 }
 
-static int create(const struct aiex_host *host, const void *config, void **ret, struct aiex_error *err)
+static int create(const struct aiex_host *host, const void *config, void **ret,
+                  struct aiex_error *err)
 {
     struct bench *b = calloc(1, sizeof(*b));
 

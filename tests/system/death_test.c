@@ -83,8 +83,8 @@ static void stop_under_load(void)
 
     send_slow(rig, 700);
     CU_ASSERT(rig_until(rig, all_slow, NULL));
-    CU_ASSERT_EQUAL(kill(rig->pid, SIGTERM), 0);
-    CU_ASSERT_EQUAL(kill(rig->pid, SIGTERM), 0); /* impatience changes nothing */
+    CU_ASSERT_EQUAL(process_signal(rig->pid, SIGTERM), 0);
+    CU_ASSERT_EQUAL(process_signal(rig->pid, SIGTERM), 0); /* impatience changes nothing */
     while ((r = client_next(rig->client, &f, RIG_WAIT_MS)) == 1) {
         answered += !f.code[0];
         failed += !!f.code[0];
@@ -107,7 +107,7 @@ static void stop_is_bounded(void)
     client_call(rig->client, "service_faulty", "silent", body_of(0, NULL), FAR_MS);
     CU_ASSERT(rig_echo(rig, "service_faulty"));
     began = now_ms();
-    CU_ASSERT_EQUAL(kill(rig->pid, SIGINT), 0);
+    CU_ASSERT_EQUAL(process_signal(rig->pid, SIGINT), 0);
     CU_ASSERT_EQUAL(client_next(rig->client, &f, RIG_WAIT_MS), 1);
     printf("\n    %s: %s", f.code, f.text);
     CU_ASSERT(!strcmp(f.code, "crashed") || !strcmp(f.code, "unavailable"));
@@ -126,7 +126,7 @@ static void zygote_dies(void)
 
     for (int i = 0; i < n; i++)
         if (children[i] != one && children[i] != two) {
-            CU_ASSERT_EQUAL(kill(children[i], SIGKILL), 0);
+            CU_ASSERT_EQUAL(process_signal(children[i], SIGKILL), 0);
             CU_ASSERT(process_gone(children[i], RIG_WAIT_MS));
             killed++;
         }

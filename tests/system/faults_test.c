@@ -130,7 +130,7 @@ static void stopped_and_continued(void)
     for (int64_t until = now_ms() + RIG_WAIT_MS; process_state(before.pid) != 'T' && now_ms() < until;)
         CU_ASSERT(rig_echo(rig, "service_faulty:two"));
     CU_ASSERT_EQUAL(process_state(before.pid), 'T');
-    CU_ASSERT_EQUAL(kill(before.pid, SIGCONT), 0);
+    CU_ASSERT_EQUAL(process_signal(before.pid, SIGCONT), 0);
     CU_ASSERT(rig_echo(rig, "service_faulty"));
     CU_ASSERT(rig_echo(rig, "service_faulty:two"));
     after = rig_plugin(rig, "service_faulty");

@@ -131,14 +131,14 @@ static void all_unbegun(void)
     struct tally t;
     int64_t first = 0;
 
-    CU_ASSERT_EQUAL(kill(before.pid, SIGSTOP), 0);
+    CU_ASSERT_EQUAL(process_signal(before.pid, SIGSTOP), 0);
     for (int i = 0; i < N; i++) {
         int64_t id = client_call(rig->client, "service_faulty", "echo", body_of(i, NULL), FAR_MS);
 
         first = first ? first : id;
     }
     CU_ASSERT(rig_until(rig, all_in_flight, "service_faulty"));
-    CU_ASSERT_EQUAL(kill(before.pid, SIGKILL), 0);
+    CU_ASSERT_EQUAL(process_signal(before.pid, SIGKILL), 0);
     gather(rig, &t, first, N);
     check_once_each(&t, N);
     CU_ASSERT_EQUAL(t.ok, N);
@@ -209,7 +209,7 @@ static void stream_is_cut(void)
         if (f.is_part)
             client_credit(rig->client, id, (uint32_t)f.body.len);
         if (parts == 5 && f.is_part)
-            CU_ASSERT_EQUAL(kill(pid, SIGKILL), 0);
+            CU_ASSERT_EQUAL(process_signal(pid, SIGKILL), 0);
         ends += !f.is_part;
         if (!f.is_part)
             CU_ASSERT_STRING_EQUAL(f.code, "crashed");
@@ -241,7 +241,7 @@ static void caller_dies(void)
     id = client_call(rig->client, "service_faulty:two", "relay", relay_body("service_faulty", "silent", 0, 0),
                      FAR_MS);
     CU_ASSERT(rig_until(rig, busy, "service_faulty"));
-    CU_ASSERT_EQUAL(kill(pid, SIGKILL), 0);
+    CU_ASSERT_EQUAL(process_signal(pid, SIGKILL), 0);
     gather(rig, &t, id, 1);
     CU_ASSERT_EQUAL(t.crashed, 1);
     CU_ASSERT(rig_until(rig, idle, "service_faulty"));

@@ -86,7 +86,7 @@ static void stopped_cell(void)
     int64_t before = process_rss_bytes(rig->pid), during;
     int busy = 0;
 
-    CU_ASSERT_EQUAL(kill(pid, SIGSTOP), 0);
+    CU_ASSERT_EQUAL(process_signal(pid, SIGSTOP), 0);
     for (int i = 0; i < PUSHERS; i++) {
         push(&pushers[i], rig, EACH, body);
         busy += pushers[i].busy;
@@ -96,7 +96,7 @@ static void stopped_cell(void)
            (long long)(before / MIB), (long long)(during / MIB));
     CU_ASSERT(busy > 0 && busy < PUSHERS * EACH);
     CU_ASSERT(during - before < 160 * MIB);
-    CU_ASSERT_EQUAL(kill(pid, SIGCONT), 0);
+    CU_ASSERT_EQUAL(process_signal(pid, SIGCONT), 0);
     for (int i = 0; i < PUSHERS; i++) {
         take_ends(&pushers[i], -1, body);
         CU_ASSERT_EQUAL(pushers[i].ok + pushers[i].busy, EACH);
@@ -217,13 +217,13 @@ static void event_flood(void)
     int64_t before = process_rss_bytes(rig->pid), all = ROUNDS * EACH, missed;
     struct answer a;
 
-    CU_ASSERT_EQUAL(kill(pid, SIGSTOP), 0);
+    CU_ASSERT_EQUAL(process_signal(pid, SIGSTOP), 0);
     for (int i = 0; i < ROUNDS; i++)
         CU_ASSERT_STRING_EQUAL(rig_call(rig, "service_faulty", "publish", EACH, "flood.x").code, "");
     printf("\n    host from %lld to %lld MiB", (long long)(before / MIB),
            (long long)(process_rss_bytes(rig->pid) / MIB));
     CU_ASSERT(process_rss_bytes(rig->pid) - before < 96 * MIB);
-    CU_ASSERT_EQUAL(kill(pid, SIGCONT), 0);
+    CU_ASSERT_EQUAL(process_signal(pid, SIGCONT), 0);
     /* the next event carries the count of those dropped last */
     CU_ASSERT_STRING_EQUAL(rig_call(rig, "service_faulty", "publish", 1, "flood.x").code, "");
     all++;

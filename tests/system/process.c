@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,11 @@ int process_children(pid_t pid, pid_t *out, int max)
     for (char *t = strtok_r(text, " \n", &save); t && n < max; t = strtok_r(NULL, " \n", &save))
         out[n++] = (pid_t)atoi(t);
     return n;
+}
+
+int process_signal(pid_t pid, int signal)
+{
+    return pid > 1 ? kill(pid, signal) : -1;
 }
 
 char process_state(pid_t pid)

@@ -13,6 +13,8 @@ int process_fds(pid_t pid);
 int64_t process_rss_bytes(pid_t pid);
 /* Direct children, at most `max`; the number of them. */
 int process_children(pid_t pid, pid_t *out, int max);
+/* As kill(), but never to a group: -1 when pid is not one process. */
+int process_signal(pid_t pid, int signal);
 /* One letter as in /proc/PID/stat: R S D T Z ...; 0 when it is gone. */
 char process_state(pid_t pid);
 /* 1 when the process (a child or not) has ended within wait_ms. */

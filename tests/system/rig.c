@@ -257,10 +257,10 @@ int rig_stop(struct rig *rig)
 
     if (!rig->pid)
         return -1;
-    kill(rig->pid, SIGTERM);
+    process_signal(rig->pid, SIGTERM);
     late = !process_gone(rig->pid, STOP_MS);
     if (late)
-        kill(rig->pid, SIGKILL);
+        process_signal(rig->pid, SIGKILL);
     code = wait_for(rig);
     return late ? -1 : code;
 }
@@ -279,7 +279,7 @@ void rig_kill(struct rig *rig)
 {
     if (!rig->pid)
         return;
-    kill(rig->pid, SIGKILL);
+    process_signal(rig->pid, SIGKILL);
     wait_for(rig);
 }
 
@@ -316,13 +316,13 @@ void rig_end(struct rig *rig)
 
 void rig_reload(struct rig *rig)
 {
-    CU_ASSERT_FATAL(kill(rig->pid, SIGHUP) == 0);
+    CU_ASSERT_FATAL(process_signal(rig->pid, SIGHUP) == 0);
     CU_ASSERT_FATAL(await_notice(rig, "READY=1"));
 }
 
 int rig_upgrade(struct rig *rig)
 {
-    CU_ASSERT_FATAL(kill(rig->pid, SIGUSR2) == 0);
+    CU_ASSERT_FATAL(process_signal(rig->pid, SIGUSR2) == 0);
     return await_notice(rig, "READY=1");
 }
 
