@@ -131,6 +131,34 @@ static int m_config_show(struct request *q)
     return 0;
 }
 
+/* The instances that were changed, added and removed, if anything was applied. */
+static void pack_changes(struct request *q, int applied)
+{
+    static const char *const lists[] = {"changed", "added", "removed"};
+    enum config_change change;
+    const char *name;
+
+    for (int list = 0; list < 3; list++) {
+        size_t n = 0;
+
+        for (int pass = 0; pass < 2; pass++) {
+            if (pass) {
+                pack_str(&q->answer, lists[list]);
+                pack_array(&q->answer, n);
+            }
+            for (unsigned i = 0; applied && node_change(q->admin->node, i, &name, &change) == 0; i++) {
+                if ((change == CONFIG_ADDED ? 1 : change == CONFIG_REMOVED ? 2 : 0) != list)
+                    continue;
+                n++;
+                if (pass)
+                    pack_str(&q->answer, name);
+            }
+        }
+    }
+}
+
+static int run_check(struct request *q, struct report *report);
+
 static int configure(struct request *q, int (*run)(struct request *, struct report *))
 {
     struct report report;
@@ -140,9 +168,10 @@ static int configure(struct request *q, int (*run)(struct request *, struct repo
     r = run(q, &report);
     for (size_t i = 0; r < 0 && i < report.n; i++)
         log_error("configuration: %s", report.lines[i].text);
-    pack_map(&q->answer, 3);
+    pack_map(&q->answer, 6);
     pack_key_bool(&q->answer, "ok", r == 0);
     pack_report(&q->answer, &report);
+    pack_changes(q, r == 0 && run != run_check);
     report_done(&report);
     return 0;
 }

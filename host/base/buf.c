@@ -32,6 +32,7 @@ uint8_t *buf_room(struct buf *b, size_t n)
         return NULL;
     b->data = grown;
     b->cap = cap;
+    b->data[b->len] = 0;
     return b->data + b->len;
 }
 
@@ -59,9 +60,9 @@ int buf_vaddf(struct buf *b, const char *format, va_list ap)
     va_end(again);
     if (n < 0)
         return -EINVAL;
-    at = buf_room(b, (size_t)n + 1);
+    at = buf_room(b, (size_t)n); /* and one for the final 0, as always */
     if (!at)
-        return (size_t)n + 1 > b->max || b->len > b->max - (size_t)n - 1 ? -EMSGSIZE : -ENOMEM;
+        return (size_t)n > b->max || b->len > b->max - (size_t)n ? -EMSGSIZE : -ENOMEM;
     vsnprintf((char *)at, (size_t)n + 1, format, ap);
     b->len += (size_t)n;
     return 0;

@@ -26,12 +26,13 @@ int64_t clock_wall_ms(void)
 
 void clock_iso(int64_t wall_ms, char out[25])
 {
-    time_t s = (time_t)(wall_ms / 1000);
+    int ms = (int)((wall_ms % 1000 + 1000) % 1000); /* also before 1970 */
+    time_t s = (time_t)((wall_ms - ms) / 1000);
     struct tm tm;
     char text[96];
 
     gmtime_r(&s, &tm);
     snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900,
-             tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(wall_ms % 1000));
+             tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, ms);
     snprintf(out, 25, "%.24s", text);
 }

@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 
 #include <aiex/aiex_plugin.h>
 #include <stdarg.h>
@@ -49,28 +50,59 @@ int log_level_of(const char *word)
     return -1;
 }
 
-/* Appends text as the inside of a JSON string; bytes that are not valid there become '?'. */
+#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD, for bytes that are no character */
+
+/* Appends text as the inside of a JSON string, as much as fits whole. */
 static size_t json_text(char *to, size_t room, const char *text)
 {
     size_t n = 0;
 
-    for (; *text && n + 7 < room; text++) {
+    while (*text && n + 7 < room) {
         unsigned char c = (unsigned char)*text;
+        size_t bytes = text_utf8(text);
 
-        if (c == '"' || c == '\\') {
-            to[n++] = '\\';
-            to[n++] = (char)c;
-        } else if (c == '\n' || c == '\t') {
-            to[n++] = '\\';
-            to[n++] = c == '\n' ? 'n' : 't';
-        } else if (c < 0x20 || c == 0x7f) {
+        if (c == '"' || c == '\\')
+            n += (size_t)snprintf(to + n, room - n, "\\%c", c);
+        else if (c == '\n' || c == '\t')
+            n += (size_t)snprintf(to + n, room - n, "\\%c", c == '\n' ? 'n' : 't');
+        else if (c < 0x20 || c == 0x7f)
             n += (size_t)snprintf(to + n, room - n, "\\u%04x", c);
-        } else {
-            to[n++] = (char)c;
-        }
+        else
+            n += (size_t)snprintf(to + n, room - n, "%.*s", bytes ? (int)bytes : 3, bytes ? text : REPLACEMENT);
+        text += bytes ? bytes : 1;
     }
     to[n] = 0;
     return n;
+}
+
+/* The same for a terminal: what could move its cursor or begin another line is shown as '?'. */
+static size_t plain_text(char *to, size_t room, const char *text)
+{
+    size_t n = 0;
+
+    while (*text && n + 5 < room) {
+        unsigned char c = (unsigned char)*text;
+        size_t bytes = text_utf8(text);
+        int control = c < 0x20 || c == 0x7f || (c == 0xc2 && (unsigned char)text[1] < 0xa0);
+
+        if (!bytes || control)
+            to[n++] = c == '\n' || c == '\t' ? ' ' : '?';
+        for (size_t i = 0; bytes && !control && i < bytes; i++)
+            to[n++] = text[i];
+        text += bytes ? bytes : 1;
+    }
+    to[n] = 0;
+    return n;
+}
+
+#define ORIGIN_ROOM 256u /* bytes of a plugin's or cell's name in a line */
+
+static size_t json_field(char *to, size_t room, const char *key, const char *value)
+{
+    size_t n = (size_t)snprintf(to, room, ",\"%s\":\"", key);
+
+    n += json_text(to + n, ORIGIN_ROOM, value);
+    return n + (size_t)snprintf(to + n, room - n, "\"");
 }
 
 static size_t as_json(char *line, size_t size, uint32_t level, const struct log_origin *o,
@@ -82,9 +114,9 @@ static size_t as_json(char *line, size_t size, uint32_t level, const struct log_
     clock_iso(clock_wall_ms(), when);
     n = (size_t)snprintf(line, size, "{\"ts\":\"%s\",\"level\":\"%s\"", when, level_names[level]);
     if (o && o->plugin)
-        n += (size_t)snprintf(line + n, size - n, ",\"plugin\":\"%s\"", o->plugin);
+        n += json_field(line + n, size - n, "plugin", o->plugin);
     if (o && o->cell)
-        n += (size_t)snprintf(line + n, size - n, ",\"cell\":\"%s\"", o->cell);
+        n += json_field(line + n, size - n, "cell", o->cell);
     if (o && o->pid)
         n += (size_t)snprintf(line + n, size - n, ",\"pid\":%d", o->pid);
     if (o && o->trace)
@@ -99,16 +131,17 @@ static size_t as_json(char *line, size_t size, uint32_t level, const struct log_
 static size_t as_text(char *line, size_t size, uint32_t level, const struct log_origin *o,
                       const char *text)
 {
-    char when[25], trace[24] = "";
+    char when[25], trace[24] = "", who[ORIGIN_ROOM], said[3600];
     size_t n;
 
     clock_iso(clock_wall_ms(), when);
     if (o && o->trace)
         snprintf(trace, sizeof(trace), " %016llx", (unsigned long long)o->trace);
-    n = (size_t)snprintf(line, size, "%s%.12s %-6s %s%s%s %.*s%s\n",
-                         out.colour ? level_colours[level] : "", when + 11, level_names[level],
-                         o && o->plugin ? o->plugin : "host", trace, ":", (int)(size - 200), text,
-                         out.colour ? "\033[0m" : "");
+    plain_text(who, sizeof(who), o && o->plugin ? o->plugin : "host");
+    plain_text(said, sizeof(said), text);
+    n = (size_t)snprintf(line, size, "%s%.12s %-6s %s%s%s %s%s\n",
+                         out.colour ? level_colours[level] : "", when + 11, level_names[level], who,
+                         trace, ":", said, out.colour ? "\033[0m" : "");
     return n < size ? n : size - 1;
 }
 

@@ -159,6 +159,8 @@ struct call *call_of_caller(struct bus_port *port, uint32_t caller_id);
 /* The open call under the slot of an id, whatever its generation. */
 struct call *call_in_slot(struct bus_port *port, uint32_t caller_id);
 int call_book(struct call *c, struct bus_port *caller, uint32_t caller_id);
+/* Nobody waits for c any more. */
+void call_unbook(struct call *c);
 void call_deadline(struct call *c, uint64_t deadline_ms);
 /* Ends c with an error: tells the caller, cancels callee and children, frees it. */
 void call_fail(struct call *c, int32_t status, const char *text, uint32_t retry_after_ms);
@@ -177,6 +179,8 @@ void held_clear(struct held_list *list);
 /* route.c */
 int port_send(struct bus_port *port, const struct record *head, const void *body, size_t len,
               uint64_t *pos);
+/* A short record that the port's books depend on: a port whose queue does not take it is ended. */
+void port_tell(struct bus_port *port, const struct record *head, const void *body, size_t len);
 void port_violation(struct bus_port *port, const char *why);
 /* Sends what is held of a waiting call to its instance's port. */
 void call_dispatch_held(struct call *c);

@@ -171,6 +171,15 @@ int call_book(struct call *c, struct bus_port *caller, uint32_t caller_id)
     return 0;
 }
 
+void call_unbook(struct call *c)
+{
+    if (!c->caller)
+        return;
+    c->caller->n_out--;
+    c->caller->out[c->caller_id & 0xffff] = 0;
+    c->caller = NULL;
+}
+
 void call_deadline(struct call *c, uint64_t deadline_ms)
 {
     struct bus *bus = c->callee->bus;
@@ -208,10 +217,7 @@ void call_free(struct call *c)
 {
     struct bus *bus = c->callee ? c->callee->bus : NULL;
 
-    if (c->caller)
-        c->caller->n_out--;
-    if (c->caller && c->caller->out)
-        c->caller->out[c->caller_id & 0xffff] = 0;
+    call_unbook(c);
     if (c->callee_port)
         c->callee_port->n_serving--;
     if (c->callee && !(c->flags & RECORD_CAST))
@@ -245,18 +251,16 @@ void refuse(struct bus_port *caller, uint32_t caller_id, uint64_t trace, int32_t
     uint8_t body[1280];
     size_t len = wire_error_pack(body, sizeof(body), text, retry_after_ms, NULL, 0);
 
-    if (port_send(caller,
-                  &(struct record){.kind = RECORD_REP, .id = caller_id, .trace = trace, .status = status},
-                  body, len, NULL) == -ENOBUFS)
-        port_violation(caller, "does not read: not even the ends of its calls fit into its queue");
+    port_tell(caller,
+              &(struct record){.kind = RECORD_REP, .id = caller_id, .trace = trace, .status = status}, body,
+              len);
 }
 
 void call_abandon(struct call *c)
 {
     if (c->callee_port && !(c->flags & RECORD_CAST))
-        port_send(c->callee_port,
-                  &(struct record){.kind = RECORD_CANCEL, .id = call_id(c), .trace = c->trace}, NULL, 0,
-                  NULL);
+        port_tell(c->callee_port,
+                  &(struct record){.kind = RECORD_CANCEL, .id = call_id(c), .trace = c->trace}, NULL, 0);
     while (!list_empty(&c->children)) {
         struct call *child = list_of(c->children.next, struct call, sibling);
 
@@ -281,10 +285,10 @@ void call_fail(struct call *c, int32_t status, const char *text, uint32_t retry_
 
         call_abandon(c);
         if (middle)
-            port_send(middle,
+            port_tell(middle,
                       &(struct record){.kind = RECORD_REP, .id = id, .trace = trace, .status = status,
                                        .flags = RECORD_SPLICE},
-                      NULL, 0, NULL);
+                      NULL, 0);
         caller = parent->caller;
         id = parent->caller_id;
         call_count_end(parent, status);

@@ -92,17 +92,37 @@ void bus_port_record(struct bus_port *port, const struct record *head, const uin
     }
 }
 
-/* A request that a dead process had not begun, found in its ring or behind it. */
+/* What is kept of a request, in bytes of its body. */
+static uint64_t held_bytes(const struct call *c)
+{
+    uint64_t bytes = 0;
+
+    for (const struct held *h = c->held.first; h; h = h->next)
+        bytes += h->head.len;
+    return bytes;
+}
+
+/* A request that a dead process had not begun, or a piece of one, found in its ring or behind it. One
+ * whose first pieces were given back already can not be put together again. */
 static void keep_unstarted(void *arg, const struct record *head, const uint8_t *body)
 {
     struct bus_port *port = arg;
     struct record clean = {.kind = RECORD_REQ, .len = head->len};
     struct call *c = head->kind == RECORD_REQ ? call_by_id(port->bus, record_id_low(head)) : NULL;
+    uint64_t before = c ? held_bytes(c) : 0;
 
-    if (!c || c->callee_port != port || c->pieces || c->unstarted)
+    if (!c || c->callee_port != port || c->unstarted)
         return;
-    if (c->held.first || held_add(&c->held, &clean, body) == 0)
+    if (c->flags & RECORD_IDEMPOTENT) { /* kept whole from the beginning */
         c->unstarted = 1;
+        return;
+    }
+    if (before)
+        clean.flags |= RECORD_CONT;
+    if (before + head->len < c->request_len || !c->whole)
+        clean.flags |= RECORD_MORE;
+    if (held_add(&c->held, &clean, body) == 0)
+        c->unstarted = before + head->len == c->request_len;
 }
 
 /* Whether c may be sent again: not begun, or idempotent and sent once. */
@@ -110,7 +130,7 @@ static int repeatable(const struct call *c)
 {
     if (c->parts || c->ending || c->repeats >= 3 || !c->held.first)
         return 0;
-    return c->unstarted || c->repeats < 1;
+    return c->unstarted || ((c->flags & RECORD_IDEMPOTENT) && c->repeats < 1);
 }
 
 static void move_calls(struct bus_port *port, struct channel *channel, const char *why)

@@ -21,6 +21,12 @@ int port_send(struct bus_port *port, const struct record *head, const void *body
     return port->ops.send(port->arg, head, body, len, pos);
 }
 
+void port_tell(struct bus_port *port, const struct record *head, const void *body, size_t len)
+{
+    if (port_send(port, head, body, len, NULL) == -ENOBUFS)
+        port_violation(port, "does not read: not even short records fit into its queue");
+}
+
 void port_violation(struct bus_port *port, const char *why)
 {
     if (port->broken)
@@ -54,8 +60,14 @@ static int name_for(struct bus_port *port, const struct call *c)
     return r < 0 ? r : number;
 }
 
+/* A piece of c's request was refused; -errno says why. Ends c. */
 static void not_sent(struct call *c, int r)
 {
+    if (!c->pieces) { /* its port knows nothing of it: no cancel */
+        list_remove(&c->served);
+        c->callee_port->n_serving--;
+        c->callee_port = NULL;
+    }
     if (r == -ENOBUFS)
         call_fail(c, WIRE_BUSY, "the service's queue is full", 100);
     else if (r == -EPIPE)
@@ -316,11 +328,11 @@ static void copy_end(struct call *c, const struct record *head, const uint8_t *b
 
     copy.id = c->caller_id;
     copy.flags |= RECORD_SPLICE | RECORD_LAZY;
-    if (port_send(c->caller, &copy, body, head->len, NULL) != -ENOBUFS || (head->flags & RECORD_MORE))
+    if (port_send(c->caller, &copy, body, head->len, NULL) != -ENOBUFS)
         return;
     copy.flags = RECORD_SPLICE;
-    if (port_send(c->caller, &copy, NULL, 0, NULL) == -ENOBUFS)
-        port_violation(c->caller, "does not read: not even the ends of its calls fit into its queue");
+    port_tell(c->caller, &copy, NULL, 0);
+    call_unbook(c); /* that was its end, whatever pieces follow */
 }
 
 /* The end of a call, or a piece of it. */
@@ -384,7 +396,7 @@ void route_credit(struct bus_port *port, const struct record *head)
     c->outstanding -= head->aux < c->outstanding ? head->aux : c->outstanding;
     producer = c->joined ? c->joined : c;
     if (producer->callee_port)
-        port_send(producer->callee_port,
-                  &(struct record){.kind = RECORD_CREDIT, .id = call_id(producer), .aux = head->aux},
-                  NULL, 0, NULL);
+        port_tell(producer->callee_port,
+                  &(struct record){.kind = RECORD_CREDIT, .id = call_id(producer), .aux = head->aux}, NULL,
+                  0);
 }

@@ -155,6 +155,14 @@ static int send_piece(struct channel *ch, const struct record *head, const void 
     return 0;
 }
 
+/* Ends, cancels, credits and the like may go a little over the bound, so that a full queue can still be
+ * told about; what asks for work may not. */
+static int may_exceed(const struct record *head, size_t len)
+{
+    return len <= SHORT_RECORD && head->kind != RECORD_REQ && head->kind != RECORD_STREAM &&
+           head->kind != RECORD_EVENT;
+}
+
 int channel_send(struct channel *ch, const struct record *head, const void *body, size_t len,
                  uint64_t *ret_pos)
 {
@@ -165,9 +173,8 @@ int channel_send(struct channel *ch, const struct record *head, const void *body
 
     if (ch->broken || ch->tx.bad)
         return -EPIPE;
-    /* all or nothing: the pieces of one body are never cut off by the bound; short records (ends,
-     * cancels, credits) may go a little over it, so that a full queue can still be told about */
-    if (ch->queue_bytes + len > ch->queue_max + (len <= SHORT_RECORD ? ch->queue_max / 8 : 0))
+    /* all or nothing: the pieces of one body are never cut off by the bound */
+    if (ch->queue_bytes + len > ch->queue_max + (may_exceed(head, len) ? ch->queue_max / 8 : 0))
         return -ENOBUFS;
     do {
         piece.len = (uint32_t)(len > RECORD_BODY_MAX ? RECORD_BODY_MAX : len);

@@ -29,7 +29,7 @@ static const char *const misses[] = {"run", "skip", NULL};
 #define DURATION(min, max)  AIEX_OPT_DURATION, 0, min, max, NULL
 
 #define SANDBOX_HELP "seal the cell in before the plugin is loaded; off is for debugging only"
-#define MEMORY_HELP  "address space of the cell; 0 = as its kind's profile says"
+#define MEMORY_HELP  "private writable memory of the cell; 0 = as its kind's profile says"
 #define FILES_HELP   "open files of the cell; 0 = as its kind's profile says"
 #define THREADS_HELP "threads of the cell; 0 = as its kind's profile says"
 #define NICE_HELP    "nice value of the cell: 0 normal, 19 lowest"

@@ -57,7 +57,7 @@ static void on_prepare(struct ev_loop *ev, ev_prepare *w, int revents)
     struct loop *loop = w->data;
 
     loop->now_ms = 0;
-    if (loop->work && (loop->more || !loop->may_sleep(loop->arg)))
+    if (loop->work && (loop->more || (loop->may_sleep && !loop->may_sleep(loop->arg))))
         ev_idle_start(ev, &loop->idle);
 }
 
@@ -74,6 +74,7 @@ static void on_woke(struct ev_loop *ev, ev_check *w, int revents)
 {
     struct loop *loop = w->data;
 
+    loop->now_ms = 0; /* may_sleep() may have asked: it has been long since */
     if (loop->awake)
         loop->awake(loop->arg);
 }

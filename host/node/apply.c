@@ -5,19 +5,33 @@
 #include "node/node_private.h"
 
 #include "base/log.h"
+#include "node/pool.h"
 #include "schedule/job.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-static int is_removed(const struct node *node, const char *name)
+int apply_is_removed(const struct node *node, const char *name)
 {
     for (unsigned i = 0; i < node->n_removed; i++)
         if (!strcmp(node->removed[i], name))
             return 1;
     return 0;
+}
+
+/* Files that were loaded by command and are gone now take their instances with them. */
+static void drop_missing(struct node *node)
+{
+    for (unsigned i = node->n_extra; i-- > 0;) {
+        if (access(node->extra[i], F_OK) == 0)
+            continue;
+        log_notice("'%s' is gone: what was loaded from it goes too", node->extra[i]);
+        memmove(node->extra[i], node->extra[i + 1], (node->n_extra - i - 1) * sizeof(node->extra[0]));
+        node->n_extra--;
+    }
 }
 
 int apply_load(struct node *node, struct config **ret, struct report *report)
@@ -28,6 +42,7 @@ int apply_load(struct node *node, struct config **ret, struct report *report)
     size_t n = 0;
     int r;
 
+    drop_missing(node);
     if (node->n_extra) {
         ini_init(&ini);
         r = config_read_folder(node->config_dir, &ini, report);
@@ -87,6 +102,7 @@ static void forget_in_processes(struct unit *unit, const struct bus_instance *bu
  * keep their place on the bus, where calls wait, until the new cell serves. */
 static void collect_moving(struct node *node, const struct config *config, struct list *moving)
 {
+    pools_leave(node, config, moving);
     list_each(it, &node->units) {
         struct unit *unit = list_of(it, struct unit, link);
 
@@ -94,8 +110,8 @@ static void collect_moving(struct node *node, const struct config *config, struc
             struct node_instance *in = list_of(jt, struct node_instance, link);
             const struct config_instance *c = config_find(config, in->name);
 
-            if (!c || !c->keys.enabled || is_removed(node, in->name) ||
-                (!unit->removed && !strcmp(c->keys.cell, unit->name)))
+            if (unit->pool || !c || !c->keys.enabled || apply_is_removed(node, in->name) ||
+                (!unit->removed && !strcmp(c->keys.cell, unit->name) && !pool_wanted(c)))
                 continue;
             forget_in_processes(unit, in->bus);
             bus_instance_unbind(in->bus, BUS_SOON, "it moves to another cell");
@@ -106,6 +122,13 @@ static void collect_moving(struct node *node, const struct config *config, struc
     }
 }
 
+void node_free_bus(struct node *node, struct bus_instance *bus)
+{
+    list_each(it, &node->units)
+        forget_in_processes(list_of(it, struct unit, link), bus);
+    bus_instance_free(bus);
+}
+
 static void instance_free(struct node_instance *in)
 {
     list_remove(&in->link);
@@ -114,8 +137,7 @@ static void instance_free(struct node_instance *in)
     free(in);
 }
 
-/* One that came from another cell. */
-static struct node_instance *take_moving(struct list *moving, struct unit *unit, const char *name)
+struct node_instance *apply_take_moving(struct list *moving, const char *name)
 {
     if (moving)
         list_each(it, moving) {
@@ -124,11 +146,27 @@ static struct node_instance *take_moving(struct list *moving, struct unit *unit,
             if (strcmp(in->name, name))
                 continue;
             list_remove(&in->link);
-            list_append(&unit->instances, &in->link);
-            in->unit = unit;
             return in;
         }
     return NULL;
+}
+
+void apply_instance(struct node *node, struct node_instance *in, const struct config_instance *c)
+{
+    plugin_info_unref(in->info);
+    in->info = plugin_info_ref(c->info);
+    plugins_path(node, c->keys.plugin, in->plugin_path, sizeof(in->plugin_path));
+    in->data_dir[0] = 0;
+    if (c->info->needs & AIEX_NEED_DATA) {
+        snprintf(in->data_dir, sizeof(in->data_dir), "%.400s/plugins/%s", node->data_dir, in->name);
+        mkdir(in->data_dir, 0700);
+    }
+}
+
+struct bus_instance_options apply_bus_options(const struct config_instance *c)
+{
+    return (struct bus_instance_options){.timeout_ms = (uint32_t)c->keys.timeout_ms,
+                                         .queue_max = (uint32_t)c->keys.queue};
 }
 
 /* 1 when it is new in this cell, 0 when it was there, negative errno. `moving` may be NULL. */
@@ -136,17 +174,16 @@ static int instance_set(struct node *node, struct unit *unit, const struct confi
                         struct list *moving)
 {
     struct node_instance *in = instance_find(unit, c->name);
-    struct bus_instance_options options = {.timeout_ms = (uint32_t)c->keys.timeout_ms,
-                                           .queue_max = (uint32_t)c->keys.queue};
+    struct bus_instance_options options = apply_bus_options(c);
     int fresh = !in;
 
     if (!in)
-        in = take_moving(moving, unit, c->name);
+        in = apply_take_moving(moving, c->name);
     if (!in) {
         in = calloc(1, sizeof(*in));
         if (!in)
             return -ENOMEM;
-        in->unit = unit;
+        list_init(&in->link);
         snprintf(in->name, sizeof(in->name), "%s", c->name);
         in->bus = bus_instance_new(node->bus, c->name, &options);
         if (!in->bus) {
@@ -154,17 +191,13 @@ static int instance_set(struct node *node, struct unit *unit, const struct confi
             free(in);
             return -EEXIST;
         }
+    }
+    if (fresh) {
+        in->unit = unit;
         list_append(&unit->instances, &in->link);
     }
     bus_instance_options(in->bus, &options);
-    plugin_info_unref(in->info);
-    in->info = plugin_info_ref(c->info);
-    plugins_path(node, c->keys.plugin, in->plugin_path, sizeof(in->plugin_path));
-    in->data_dir[0] = 0;
-    if (c->info->needs & AIEX_NEED_DATA) {
-        snprintf(in->data_dir, sizeof(in->data_dir), "%.400s/plugins/%s", node->data_dir, c->name);
-        mkdir(in->data_dir, 0700);
-    }
+    apply_instance(node, in, c);
     return fresh;
 }
 
@@ -177,7 +210,7 @@ static int drop_instances(struct node *node, struct unit *unit, const struct con
         struct node_instance *in = list_of(it, struct node_instance, link);
         const struct config_instance *c = config_find(config, in->name);
 
-        if (c && c->keys.enabled && !strcmp(c->keys.cell, unit->name) && !is_removed(node, in->name))
+        if (c && c->keys.enabled && !strcmp(c->keys.cell, unit->name) && !apply_is_removed(node, in->name))
             continue;
         forget_in_processes(unit, in->bus);
         instance_free(in);
@@ -188,7 +221,7 @@ static int drop_instances(struct node *node, struct unit *unit, const struct con
     return dropped;
 }
 
-static struct supervise_spec spec_of(const struct unit *unit, const struct config_instance *c, int group)
+struct supervise_spec apply_spec(const struct unit *unit, const struct config_instance *c, int group)
 {
     struct supervise_spec spec = {
         .group = group,
@@ -205,7 +238,7 @@ static struct supervise_spec spec_of(const struct unit *unit, const struct confi
     return spec;
 }
 
-static enum config_change change_of(const struct config_diff *diff, const char *name)
+enum config_change apply_change(const struct config_diff *diff, const char *name)
 {
     for (size_t i = 0; i < diff->n; i++)
         if (!strcmp(diff->changes[i].name, name))
@@ -213,7 +246,7 @@ static enum config_change change_of(const struct config_diff *diff, const char *
     return CONFIG_ADDED;
 }
 
-static int group_number(struct node *node, const struct config *config, const char *name)
+int apply_group(struct node *node, const struct config *config, const char *name)
 {
     for (size_t i = 0; i < config->n_groups; i++) {
         const struct config_group *g = &config->groups[i];
@@ -225,7 +258,7 @@ static int group_number(struct node *node, const struct config *config, const ch
     return -1;
 }
 
-static int limits_set(struct unit *unit, const struct config_cell *cell)
+int apply_limits(struct unit *unit, const struct config_cell *cell)
 {
     int same = unit->sandbox == (int)cell->sandbox && unit->limit_memory_bytes == cell->limit_memory_bytes &&
                unit->limit_files == cell->limit_files && unit->limit_threads == cell->limit_threads &&
@@ -248,7 +281,7 @@ static void reload_options(struct unit *unit, const struct config *config, const
     list_each(it, &unit->instances) {
         struct node_instance *in = list_of(it, struct node_instance, link);
 
-        if (unit->serving && change_of(diff, in->name) == CONFIG_OPTIONS)
+        if (unit->serving && apply_change(diff, in->name) == CONFIG_OPTIONS)
             process_reload(unit->serving, index, config_find(config, in->name));
         index++;
     }
@@ -258,21 +291,26 @@ static void apply_cell(struct node *node, const struct config *config, const str
                        const struct config_diff *diff, struct list *moving)
 {
     struct unit *unit = unit_find(node, cell->name);
-    const struct config_instance *first = NULL;
+    const struct config_instance *first = NULL, *own = config_find(config, cell->name);
     int fresh = !unit, changed;
     struct supervise_spec spec;
 
+    if (pool_wanted(own)) {
+        if (!apply_is_removed(node, own->name))
+            apply_pool(node, own, diff, moving);
+        return;
+    }
     if (fresh)
         unit = unit_new(node, cell->name);
     if (!unit)
         return;
-    changed = limits_set(unit, cell) | drop_instances(node, unit, config);
+    changed = apply_limits(unit, cell) | drop_instances(node, unit, config);
     for (size_t i = 0; i < config->n_instances; i++) {
         const struct config_instance *c = &config->instances[i];
 
-        if (!c->keys.enabled || strcmp(c->keys.cell, cell->name) || is_removed(node, c->name))
+        if (!c->keys.enabled || strcmp(c->keys.cell, cell->name) || apply_is_removed(node, c->name))
             continue;
-        if (instance_set(node, unit, c, moving) != 0 || change_of(diff, c->name) == CONFIG_REPLACE)
+        if (instance_set(node, unit, c, moving) != 0 || apply_change(diff, c->name) == CONFIG_REPLACE)
             changed = 1;
         first = first ? first : c;
     }
@@ -282,7 +320,7 @@ static void apply_cell(struct node *node, const struct config *config, const str
         return; /* not kept: removed below */
     }
     unit->keep = 1;
-    spec = spec_of(unit, first, first->keys.group[0] ? group_number(node, config, first->keys.group) : -1);
+    spec = apply_spec(unit, first, first->keys.group[0] ? apply_group(node, config, first->keys.group) : -1);
     if (fresh) {
         unit->number = supervise_add(node->supervisor, &spec, UINT32_MAX);
         if (unit->number < 0) {
@@ -326,6 +364,14 @@ static void apply_host(struct node *node, const struct config_host *host)
     endpoint_node(inside_endpoint(node->inside), host->node);
 }
 
+static void remember_change(struct node *node, const struct config_change_of *c)
+{
+    if (c->change == CONFIG_SAME || node->n_changes == UNITS_MAX)
+        return;
+    snprintf(node->changes[node->n_changes].name, sizeof(node->changes[0].name), "%s", c->name);
+    node->changes[node->n_changes++].change = c->change;
+}
+
 void apply_config(struct node *node, struct config *config)
 {
     struct config *old = node->config;
@@ -350,10 +396,11 @@ void apply_config(struct node *node, struct config *config)
 
         if (unit->keep || unit->removed)
             continue;
-        unit->removed = 1;
-        unit_unbind(unit, BUS_DOWN, "it was removed");
-        unit_event(node, (struct supervise_event){.kind = SUPERVISE_REMOVE, .unit = (uint32_t)unit->number});
+        unit_retire(node, unit);
     }
+    node->n_changes = 0;
+    for (size_t i = 0; i < diff.n; i++)
+        remember_change(node, &diff.changes[i]);
     for (size_t i = 0; i < diff.n; i++)
         if (diff.changes[i].change != CONFIG_SAME)
             log_notice("%s: %s%s%s", diff.changes[i].name, config_change_name(diff.changes[i].change),
@@ -373,16 +420,23 @@ void apply_adopt(struct node *node, struct config *config)
     for (size_t i = 0; i < config->n_cells; i++) {
         const struct config_cell *cell = &config->cells[i];
         int number = supervise_find(node->supervisor, cell->name);
-        struct unit *unit = number < 0 ? NULL : unit_new(node, cell->name);
+        const struct config_instance *own = config_find(config, cell->name);
+        struct unit *unit;
 
+        if (pool_wanted(own)) {
+            if (!apply_is_removed(node, own->name))
+                apply_pool(node, own, NULL, NULL); /* its workers follow one by one */
+            continue;
+        }
+        unit = number < 0 ? NULL : unit_new(node, cell->name);
         if (!unit)
             continue;
         unit->number = number;
-        limits_set(unit, cell);
+        apply_limits(unit, cell);
         for (size_t k = 0; k < config->n_instances; k++) {
             const struct config_instance *c = &config->instances[k];
 
-            if (c->keys.enabled && !strcmp(c->keys.cell, cell->name) && !is_removed(node, c->name))
+            if (c->keys.enabled && !strcmp(c->keys.cell, cell->name) && !apply_is_removed(node, c->name))
                 instance_set(node, unit, c, NULL);
         }
     }

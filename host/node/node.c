@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "node/node_private.h"
+#include "node/pool.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -61,6 +62,7 @@ static int on_turn(void *arg)
     if (loop_now_ms(node->loop) - node->last_tick_ms >= BUS_TICK_MS)
         tick(node);
     did |= bus_flush(node->bus);
+    did |= pools_turn(node);
     if (node->on_turn)
         did |= node->on_turn(node->on_turn_arg);
     list_each_safe(it, next, &node->units)
@@ -129,6 +131,7 @@ static void set_paths(struct node *node, const struct node_options *o)
     snprintf(node->http_module, sizeof(node->http_module), "%s/aiex_http.so", o->lib_dir);
     node->lock_fd = node->settings_fd = node->settings_reader = -1;
     list_init(&node->units);
+    list_init(&node->pools);
     list_init(&node->known);
 }
 
@@ -194,6 +197,7 @@ void node_free(struct node *node)
         return;
     while (!list_empty(&node->units))
         unit_free(list_of(node->units.next, struct unit, link));
+    pools_free(node);
     spawner_free(node->spawner);
     node_jobs_free(node->jobs);
     inside_free(node->inside);
@@ -270,6 +274,15 @@ int node_configure(struct node *node, struct report *report)
     node->n_removed = 0;
     apply_config(node, config);
     node_set_watch(node);
+    return 0;
+}
+
+int node_change(const struct node *node, unsigned i, const char **name, enum config_change *change)
+{
+    if (i >= node->n_changes)
+        return -ENOENT;
+    *name = node->changes[i].name;
+    *change = node->changes[i].change;
     return 0;
 }
 
@@ -435,7 +448,7 @@ int node_replace(struct node *node, const char *name, struct aiex_error *err)
         if (name && strcmp(c->name, name))
             continue;
         unit = unit_find(node, c->keys.cell);
-        if (!unit)
+        if (!unit && !pool_find(node, c->name))
             continue;
         found = 1;
         r = plugins_lookup(node, c->keys.plugin, &info, err);
@@ -444,7 +457,10 @@ int node_replace(struct node *node, const char *name, struct aiex_error *err)
         if (strcmp(info->kind, c->info->kind) || info->needs != c->info->needs)
             return fail(err, -EINVAL, "%s: the new file has another kind or other needs; change the configuration and reload it",
                         c->name);
-        unit_event(node, (struct supervise_event){.kind = SUPERVISE_REPLACE, .unit = (uint32_t)unit->number});
+        if (unit)
+            unit_event(node, (struct supervise_event){.kind = SUPERVISE_REPLACE, .unit = (uint32_t)unit->number});
+        else
+            pool_replace(pool_find(node, c->name));
     }
     return found ? 0 : fail(err, -ENOENT, "no instance is named '%s'", name ? name : "");
 }
@@ -453,19 +469,22 @@ int node_remove(struct node *node, const char *name)
 {
     struct config_instance *c = config_find(node->config, name);
     struct unit *unit = c ? unit_find(node, c->keys.cell) : NULL;
+    struct pool *pool = c && !unit ? pool_find(node, name) : NULL;
     unsigned n = 0;
 
-    if (!unit)
+    if (!unit && !pool)
         return -ENOENT;
-    list_each(it, &unit->instances)
-        n++;
+    if (unit)
+        list_each(it, &unit->instances)
+            n++;
     if (n > 1)
         return -EBUSY;
     snprintf(node->removed[node->n_removed++ % UNITS_MAX], sizeof(node->removed[0]), "%s", name);
     forget_loaded(node, c->at.file);
-    unit->removed = 1;
-    unit_unbind(unit, BUS_DOWN, "it was removed");
-    unit_event(node, (struct supervise_event){.kind = SUPERVISE_REMOVE, .unit = (uint32_t)unit->number});
+    if (pool)
+        pool_remove(pool);
+    else
+        unit_retire(node, unit);
     return 0;
 }
 
@@ -537,7 +556,7 @@ int node_ready(struct node *node, char *why, size_t size)
         struct unit *unit = list_of(it, struct unit, link);
         struct supervise_info info;
 
-        if (unit->removed || supervise_info(node->supervisor, (uint32_t)unit->number, &info) < 0 ||
+        if (unit->removed || unit->temporary || supervise_info(node->supervisor, (uint32_t)unit->number, &info) < 0 ||
             info.state == SUPERVISE_UP || info.state == SUPERVISE_STOPPED)
             continue;
         snprintf(why, size, "%s is %s (%s)", unit->name, supervise_state_text(info.state),
@@ -575,8 +594,23 @@ static void fill_info(struct node *node, struct unit *unit, struct node_instance
         .next_try_ms = info.next_ms == SUPERVISE_NEVER || info.next_ms < loop_now_ms(node->loop)
                            ? 0
                            : info.next_ms - loop_now_ms(node->loop),
-        .stats = bus_instance_stats(in->bus),
+        .stats = unit->pool ? &unit->stats : bus_instance_stats(in->bus),
+        .pool = unit->pool ? pool_name(unit->pool) : "",
     };
+    if (unit->pool && unit->serving)
+        unit->stats.in_flight = bus_port_owed(unit->serving->port);
+}
+
+/* 1 for the first unit of a pool: the pool's own row stands before it. */
+static int begins_pool(struct node *node, const struct unit *unit)
+{
+    list_each(it, &node->units) {
+        const struct unit *other = list_of(it, struct unit, link);
+
+        if (other->pool == unit->pool && !other->removed)
+            return other == unit && unit->pool != NULL;
+    }
+    return 0;
 }
 
 int node_instance(struct node *node, unsigned i, struct node_instance_info *ret)
@@ -585,10 +619,15 @@ int node_instance(struct node *node, unsigned i, struct node_instance_info *ret)
         struct unit *unit = list_of(it, struct unit, link);
 
         list_each(jt, &unit->instances) {
-            if (i-- == 0) {
+            int row_of_pool = begins_pool(node, unit);
+
+            if (i == 0 || (i == 1 && row_of_pool)) {
                 fill_info(node, unit, list_of(jt, struct node_instance, link), ret);
+                if (i == 0 && row_of_pool)
+                    pool_info(unit->pool, ret);
                 return 0;
             }
+            i -= 1 + (unsigned)row_of_pool;
         }
     }
     return -ENOENT;

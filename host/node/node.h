@@ -39,6 +39,8 @@ void node_free(struct node *node);
 /* Loads, checks and applies the configuration. 0; -EINVAL with everything that is wrong in the
  * report (nothing was changed); other negative errno. */
 int node_configure(struct node *node, struct report *report);
+/* What the last node_configure() did to instances, in order: 0, -ENOENT past the last. */
+int node_change(const struct node *node, unsigned i, const char **name, enum config_change *change);
 /* Only checks what node_configure() would apply. */
 int node_try(struct node *node, struct report *report);
 /* The same without a running node; for --check. */
@@ -83,6 +85,8 @@ void node_takeover_done(struct node *node);
 /* What `aiex plugin list` shows of one instance. Texts live until the next loop turn. */
 struct node_instance_info {
     const char *name, *plugin, *kind, *version, *summary, *cell, *state, *state_why, *last_exit;
+    const char *pool; /* of a worker: the instance it works for; else "" */
+    unsigned workers; /* > 0: a pool as a whole, whose workers follow */
     const char *sandbox; /* lines "+layer" active, "-layer" missing */
     int pid;
     uint64_t restarts, rss_bytes, uptime_ms, next_try_ms;

@@ -53,7 +53,6 @@ struct unit {
     struct list processes;
     struct process *serving;
     struct pool *pool; /* NULL: not a worker */
-    unsigned worker;   /* number in it, from 1 */
     int temporary;     /* a worker that ends when there is less to do */
     struct bus_instance_stats stats; /* of a worker */
     uint32_t hang_ms;
@@ -100,6 +99,11 @@ struct node {
     uint32_t stop_limit_ms;
     char extra[EXTRA_FILES_MAX][512];
     unsigned n_extra;
+    struct {
+        char name[64];
+        enum config_change change;
+    } changes[UNITS_MAX]; /* of the last configuration */
+    unsigned n_changes;
     char removed[UNITS_MAX][64];
     unsigned n_removed;
     void (*on_state)(void *arg, const char *instance, const char *state, const char *why);
@@ -122,6 +126,8 @@ void unit_clear_instances(struct unit *unit);
 void unit_arm(struct node *node);
 /* The section that configures an instance; for a worker its pool's. */
 const char *unit_section(const struct node_instance *in);
+/* Out of service at once; drains and ends in its own time. Its name is free for a successor. */
+void unit_retire(struct node *node, struct unit *unit);
 void unit_unbind(struct unit *unit, enum bus_serving serving, const char *why);
 
 /* process.c */
@@ -158,8 +164,31 @@ void node_set_watch(struct node *node);
 void node_free_bus(struct node *node, struct bus_instance *bus);
 
 /* apply.c */
-/* A new unit for a pool, as the configuration that holds says; not started. NULL: no memory, no room. */
-struct unit *apply_worker(struct node *node, struct pool *pool, unsigned worker, int temporary);
+int apply_is_removed(const struct node *node, const char *name);
+/* What the configuration says, in the words of the rooms below. */
+struct supervise_spec apply_spec(const struct unit *unit, const struct config_instance *c, int group);
+int apply_group(struct node *node, const struct config *config, const char *name);
+enum config_change apply_change(const struct config_diff *diff, const char *name);
+struct bus_instance_options apply_bus_options(const struct config_instance *c);
+void apply_instance(struct node *node, struct node_instance *in, const struct config_instance *c);
+/* 1 = the cell has to be replaced. */
+int apply_limits(struct unit *unit, const struct config_cell *cell);
+/* An instance that left its cell: the caller's, in no list. NULL: none of that name; `moving` may be
+ * NULL. */
+struct node_instance *apply_take_moving(struct list *moving, const char *name);
+
+/* apply_pool.c */
+/* diff NULL: the host was upgraded and its workers run already. */
+void apply_pool(struct node *node, const struct config_instance *c, const struct config_diff *diff,
+                struct list *moving);
+/* A new unit for a pool; not started. NULL: no memory, no room. */
+struct unit *apply_worker(struct node *node, struct pool *pool, int temporary);
+/* The same for one that the supervisor knows as `number`. */
+struct unit *apply_adopt_worker(struct node *node, struct pool *pool, const char *name, int number,
+                                int temporary);
+/* Ends pools that the configuration does not have any more; names that go on as something else leave
+ * with what waits for them. */
+void pools_leave(struct node *node, const struct config *config, struct list *moving);
 /* Makes units and their instances without starting anything; for units that run already. */
 void apply_adopt(struct node *node, struct config *config);
 int apply_load(struct node *node, struct config **ret, struct report *report);

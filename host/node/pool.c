@@ -24,7 +24,7 @@ struct slot {
 };
 
 struct pool {
-    struct list link; /* in node->pools until it is removed */
+    struct list link;
     struct node *node;
     char name[64];
     struct bus_instance *bus;
@@ -75,12 +75,6 @@ static void order(const struct unit *unit, enum supervise_kind kind)
     unit_event(unit->node, (struct supervise_event){.kind = kind, .unit = (uint32_t)unit->number});
 }
 
-static void remove_unit(struct unit *unit)
-{
-    unit->removed = 1;
-    order(unit, SUPERVISE_REMOVE);
-}
-
 static struct slot *slot_of(struct pool *pool, const struct unit *unit)
 {
     for (uint32_t i = 0; i < pool->spec.max_children; i++)
@@ -110,18 +104,6 @@ static int rank_of(const struct unit *unit)
     }
 }
 
-static struct unit *make_temporary(struct pool *pool)
-{
-    char name[64];
-
-    for (uint32_t n = pool->spec.min_children + 1; n <= pool->spec.max_children; n++) {
-        snprintf(name, sizeof(name), "%.59s#%u", pool->name, n);
-        if (supervise_find(pool->node->supervisor, name) < 0)
-            return apply_worker(pool->node, pool, n, 1);
-    }
-    return NULL; /* the ones that are ending hold the names */
-}
-
 /* A unit for a slot that starts, and its start; NULL when none is to be had now. */
 static struct unit *pick(struct pool *pool)
 {
@@ -137,8 +119,8 @@ static struct unit *pick(struct pool *pool)
         rank = rank_of(unit);
     }
     if (!best)
-        best = make_temporary(pool);
-    if (best && rank <= 2)
+        best = apply_worker(pool->node, pool, 1);
+    if (best && (rank == 2 || rank == 0)) /* it is down, or new */
         order(best, SUPERVISE_START);
     return best;
 }
@@ -163,7 +145,7 @@ static void stop(struct pool *pool, struct slot *slot)
         }
     slot->life = STOPPING;
     if (slot->unit->temporary)
-        remove_unit(slot->unit);
+        unit_retire(pool->node, slot->unit);
     else
         order(slot->unit, SUPERVISE_STOP);
 }
@@ -210,7 +192,7 @@ static int watch_starting(struct pool *pool, uint32_t i, uint64_t now)
 
         slot->unit = NULL;
         if (lost->temporary) { /* tried again after a while */
-            remove_unit(lost);
+            unit_retire(pool->node, lost);
             slot->life = FREE;
             workers_down(pool->workers, i, now, &pool->actions);
             perform(pool);
@@ -240,7 +222,7 @@ static int watch(struct pool *pool, uint32_t i, uint64_t now)
     case BUSY:
         if (!port_of(slot->unit)) {
             if (slot->unit && slot->unit->temporary && !slot->unit->removed)
-                remove_unit(slot->unit);
+                unit_retire(pool->node, slot->unit);
             *slot = (struct slot){.life = FREE};
             workers_down(pool->workers, i, now, &pool->actions);
         } else if (slot->life == BUSY && (port_of(slot->unit) != slot->port || !bus_port_owed(slot->port))) {
@@ -281,7 +263,7 @@ static void watch_others(struct pool *pool)
                 unit = other;
             }
         if (unit->temporary)
-            remove_unit(unit);
+            unit_retire(pool->node, unit);
     }
 }
 
@@ -329,7 +311,7 @@ static enum bus_serving serving_of(struct pool *pool, const struct unit **ret_cu
 static void tell_bus(struct pool *pool)
 {
     enum bus_serving was = bus_instance_serving(pool->bus), serving;
-    const struct unit *culprit;
+    const struct unit *culprit = NULL;
 
     serving = pool->node->stopping ? BUS_DOWN : serving_of(pool, &culprit);
     if (serving == was)
@@ -366,12 +348,19 @@ static int turn(struct pool *pool, uint64_t now)
     return did;
 }
 
+void pools_each(struct node *node, void (*fn)(void *arg, struct pool *pool), void *arg)
+{
+    list_each_safe(it, next, &node->pools)
+        fn(arg, list_of(it, struct pool, link));
+}
+
 int pools_turn(struct node *node)
 {
     int did = 0;
 
     list_each_safe(it, next, &node->pools)
-        did |= turn(list_of(it, struct pool, link), loop_now_ms(node->loop));
+        if (!list_of(it, struct pool, link)->removed)
+            did |= turn(list_of(it, struct pool, link), loop_now_ms(node->loop));
     return did;
 }
 
@@ -387,7 +376,7 @@ struct pool *pool_find(struct node *node, const char *name)
     list_each(it, &node->pools) {
         struct pool *pool = list_of(it, struct pool, link);
 
-        if (!strcmp(pool->name, name))
+        if (!pool->removed && !strcmp(pool->name, name))
             return pool;
     }
     return NULL;
@@ -461,14 +450,31 @@ static void pool_free(struct pool *pool)
     free(pool);
 }
 
+int pool_removed(const struct pool *pool)
+{
+    return pool->removed;
+}
+
 struct bus_instance *pool_give_bus(struct pool *pool)
 {
     struct bus_instance *bus = pool->bus;
 
+    if (!bus)
+        return NULL;
     bus_pool(bus, NULL, NULL);
     bus_instance_unbind(bus, BUS_SOON, "it is being replaced");
     pool->bus = NULL;
     return bus;
+}
+
+void pool_replace(struct pool *pool)
+{
+    list_each(it, &pool->node->units) {
+        struct unit *unit = list_of(it, struct unit, link);
+
+        if (unit->pool == pool && !unit->removed)
+            order(unit, SUPERVISE_REPLACE);
+    }
 }
 
 void pool_remove(struct pool *pool)
@@ -476,7 +482,6 @@ void pool_remove(struct pool *pool)
     struct node *node = pool->node;
 
     pool->removed = 1;
-    list_remove(&pool->link);
     if (pool->bus)
         bus_instance_unbind(pool->bus, BUS_DOWN, "it was removed");
     if (!pool->n_units) {
@@ -488,16 +493,15 @@ void pool_remove(struct pool *pool)
         struct unit *unit = list_of(it, struct unit, link);
 
         if (unit->pool == pool && !unit->removed)
-            remove_unit(unit);
+            unit_retire(pool->node, unit);
     }
     if (--pool->n_units == 0)
         pool_free(pool);
 }
 
-void pool_unit_new(struct pool *pool, struct unit *unit, unsigned worker, int temporary)
+void pool_unit_new(struct pool *pool, struct unit *unit, int temporary)
 {
     unit->pool = pool;
-    unit->worker = worker;
     unit->temporary = temporary;
     pool->n_units++;
 }
@@ -533,6 +537,16 @@ void pool_info(struct pool *pool, struct node_instance_info *ret)
              n.busy + n.idle + n.starting, pool->spec.max_children, n.busy, n.idle, n.starting,
              n.queued[0] + n.queued[1] + n.queued[2]);
     ret->name = ret->cell = pool->name;
+    ret->pool = ret->last_exit = "";
+    ret->pid = 0;
+    ret->restarts = ret->next_try_ms = ret->rss_bytes = 0;
+    ret->workers = pool->spec.max_children;
+    list_each(it, &pool->node->units) {
+        const struct unit *unit = list_of(it, struct unit, link);
+
+        if (unit->pool == pool && unit->serving)
+            ret->rss_bytes += cell_rss_bytes(unit->serving->cell);
+    }
     ret->state = states[bus_instance_serving(pool->bus)];
     ret->state_why = pool->text;
     ret->stats = bus_instance_stats(pool->bus);

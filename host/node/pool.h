@@ -1,8 +1,8 @@
 /*
  * pool.h - an instance with workers_max above 1: a pool of cells that share its calls.
  *
- * The instance NAME is served by the units NAME#1 ... NAME#n, all with the same plugin and options.
- * The first `workers` of them always run, supervised as configured; the others are made when calls
+ * The instance NAME is served by the units NAME#1, NAME#2 ..., all with the same plugin and options.
+ * `workers` of them always run, supervised as configured; the others are made when calls
  * wait and removed after `workers_idle` without work. Each worker has one call at a time; what finds
  * none free waits in one queue of at most `queue` calls, in order of priority (8 high : 3 normal : 1
  * low while all wait) and arrival; above that callers get `busy`. schedule/workers.h decides, this
@@ -35,13 +35,19 @@ struct pool *pool_new(struct node *node, const char *name, struct bus_instance *
 int pool_set(struct pool *pool, const struct config_instance *c);
 const char *pool_name(const struct pool *pool);
 struct bus_instance *pool_bus(const struct pool *pool);
-/* Its instance, plain again and the caller's; the pool is then to be removed. */
+/* 1 when it was removed, and its workers still end. */
+int pool_removed(const struct pool *pool);
+/* Its instance, plain again and the caller's, NULL = gone already; the pool is then to be removed. */
 struct bus_instance *pool_give_bus(struct pool *pool);
-/* Ends its workers; it goes with the last of them. */
+/* New incarnations of all workers. */
+void pool_replace(struct pool *pool);
+/* Ends its workers; it goes with the last of them and is not found any more. */
 void pool_remove(struct pool *pool);
-/* A unit joins, as worker number `worker` (from 1); it leaves by pool_unit_gone(). */
-void pool_unit_new(struct pool *pool, struct unit *unit, unsigned worker, int temporary);
+/* A unit joins; it leaves by pool_unit_gone(). */
+void pool_unit_new(struct pool *pool, struct unit *unit, int temporary);
 void pool_unit_gone(struct unit *unit);
+/* Also those that were removed and still end; fn may remove the pool it is given. */
+void pools_each(struct node *node, void (*fn)(void *arg, struct pool *pool), void *arg);
 /* All pools; 1 when something was done. */
 int pools_turn(struct node *node);
 void pools_free(struct node *node);

@@ -7,6 +7,7 @@
  * on disk is not the one that runs: an upgrade changes code, a reload changes settings.
  */
 #include "node/node_private.h"
+#include "node/pool.h"
 
 #include "base/auto.h"
 #include "base/err.h"
@@ -141,8 +142,12 @@ static void save_units(struct node *node, struct pack *out, int *ret)
 
         list_each(jt, &unit->processes)
             k++;
-        pack_map(out, 4);
+        pack_map(out, 7);
         pack_key_str(out, "name", unit->name);
+        pack_key_str(out, "pool", unit->pool ? pool_name(unit->pool) : "");
+        pack_key_bool(out, "temporary", unit->temporary);
+        pack_str(out, "stats");
+        pack_bin(out, &unit->stats, sizeof(unit->stats));
         pack_key_str(out, "last_exit", unit->last_exit);
         pack_key_bool(out, "removed", unit->removed);
         pack_str(out, "processes");
@@ -347,8 +352,16 @@ static int adopt(struct node *node, doc_value root, struct aiex_error *err)
     apply_adopt(node, config);
     for (size_t i = 0; i < doc_len(units); i++) {
         doc_value u = doc_at(units, i), processes = doc_get(u, "processes");
-        char name[64];
+        struct aiex_slice stats = doc_bytes(doc_get(u, "stats"));
+        char name[64], pool_of[64];
         struct unit *unit = unit_find(node, doc_text(doc_get(u, "name"), name, sizeof(name), ""));
+        struct pool *pool = pool_find(node, doc_text(doc_get(u, "pool"), pool_of, sizeof(pool_of), ""));
+
+        if (!unit && pool && supervise_find(node->supervisor, name) >= 0)
+            unit = apply_adopt_worker(node, pool, name, supervise_find(node->supervisor, name),
+                                      doc_bool(doc_get(u, "temporary"), 1));
+        if (unit && stats.len == sizeof(unit->stats))
+            memcpy(&unit->stats, stats.data, stats.len);
 
         if (!unit && supervise_find(node->supervisor, name) >= 0) {
             unit = unit_new(node, name); /* removed, but it still drains */

@@ -86,6 +86,21 @@ void unit_unbind(struct unit *unit, enum bus_serving serving, const char *why)
         bus_instance_unbind(list_of(it, struct node_instance, link)->bus, serving, why);
 }
 
+void unit_retire(struct node *node, struct unit *unit)
+{
+    struct supervise_info info;
+    struct supervise_spec spec;
+
+    unit->removed = 1;
+    if (supervise_info(node->supervisor, (uint32_t)unit->number, &info) == 0) {
+        spec = *info.spec;
+        snprintf(spec.name, sizeof(spec.name), "%.40s leaving %d", unit->name, unit->number);
+        supervise_change(node->supervisor, (uint32_t)unit->number, &spec);
+    }
+    unit_unbind(unit, BUS_DOWN, "it was removed");
+    unit_event(node, (struct supervise_event){.kind = SUPERVISE_REMOVE, .unit = (uint32_t)unit->number});
+}
+
 /* A state that is not UP decides whether callers wait or are refused. */
 static void announce(struct node *node, const struct supervise_action *a)
 {
@@ -98,13 +113,14 @@ static void announce(struct node *node, const struct supervise_action *a)
         return;
     snprintf(text, sizeof(text), "%s%s%s%s%s", why, unit->last_exit[0] && a->cause ? ": " : "",
              a->cause ? unit->last_exit : "", a->in_ms ? ", next try soon" : "", "");
-    if (a->in_ms)
+    if (a->state == SUPERVISE_UP)
+        log_for(AIEX_LOG_INFO, &origin, "up");
+    else if (a->in_ms)
         log_for(a->state == SUPERVISE_FAILED ? AIEX_LOG_ERROR : AIEX_LOG_WARN, &origin,
                 "%s: %s; trying again in %u.%03u s", state, why, a->in_ms / 1000, a->in_ms % 1000);
     else
-        log_for(a->state == SUPERVISE_FAILED ? AIEX_LOG_ERROR : AIEX_LOG_INFO, &origin, "%s: %s%s%s", state,
-                why, a->state == SUPERVISE_FAILED && unit->last_exit[0] ? ": " : "",
-                a->state == SUPERVISE_FAILED ? unit->last_exit : "");
+        log_for(a->state == SUPERVISE_FAILED ? AIEX_LOG_ERROR : AIEX_LOG_INFO, &origin, "%s: %s", state,
+                a->state == SUPERVISE_FAILED && unit->last_exit[0] ? unit->last_exit : why);
     switch (a->state) {
     case SUPERVISE_STARTING:
     case SUPERVISE_DOWN:
@@ -151,7 +167,7 @@ static void perform(struct node *node, const struct supervise_action *a)
             return;
         if (p->unit->serving == p) {
             p->unit->serving = NULL;
-            unit_unbind(p->unit, node->stopping ? BUS_DOWN : BUS_SOON, "it is being stopped");
+            unit_unbind(p->unit, node->stopping || p->unit->removed ? BUS_DOWN : BUS_SOON, "it is being stopped");
         }
         process_drain(p);
         return;

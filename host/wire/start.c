@@ -84,7 +84,10 @@ static void read_instance(struct start_box *box, doc_value v, struct start_insta
         struct aiex_slice key;
         doc_value value;
 
-        doc_pair(options, k, &key, &value);
+        if (doc_pair(options, k, &key, &value) < 0) { /* a list, not a map */
+            in->n_options = 0;
+            return;
+        }
         (*next)->name = keep(box, key);
         (*next)->text = keep(box, doc_bytes(value));
         (*next)++;

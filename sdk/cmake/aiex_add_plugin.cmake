@@ -1,4 +1,5 @@
-# aiex_add_plugin(NAME provider_mine SOURCES mine.c [LINK libs] [INI mine.ini])
+# aiex_add_plugin(NAME provider_mine SOURCES mine.c [LINK libs] [INI mine.ini]
+#                 [DESTINATION folder] [NO_INSTALL])
 #
 # Builds NAME.so with the flags that a plugin must have: hidden symbols except the entry function,
 # every symbol resolved at link time (-z defs), bound at load (-z now), and no `lib` prefix.
@@ -6,7 +7,7 @@ include_guard(GLOBAL)
 include(GNUInstallDirs)
 
 function(aiex_add_plugin)
-    cmake_parse_arguments(P "" "NAME;INI;DESTINATION" "SOURCES;LINK" ${ARGN})
+    cmake_parse_arguments(P "NO_INSTALL" "NAME;INI;DESTINATION" "SOURCES;LINK" ${ARGN})
     if(NOT P_NAME OR NOT P_SOURCES)
         message(FATAL_ERROR "aiex_add_plugin: NAME and SOURCES are required")
     endif()
@@ -27,5 +28,11 @@ function(aiex_add_plugin)
     if(NOT P_DESTINATION)
         set(P_DESTINATION ${CMAKE_INSTALL_LIBDIR}/aiex/plugins)
     endif()
+    if(P_NO_INSTALL)
+        return()
+    endif()
     install(TARGETS ${P_NAME} LIBRARY DESTINATION ${P_DESTINATION})
+    if(P_INI) # a sample to copy into conf.d
+        install(FILES ${P_INI} DESTINATION ${CMAKE_INSTALL_DATADIR}/aiex/examples)
+    endif()
 endfunction()

@@ -131,6 +131,38 @@ static void added_removed_moved(void)
     rig_end(rig);
 }
 
+static int one_in_flight(struct rig *rig, void *arg)
+{
+    return rig_plugin(rig, arg).in_flight == 1;
+}
+
+/* Wanted again while the old process still works: both do their part. */
+static void removed_and_added_again(void)
+{
+    struct rig *rig = rig_start(first);
+    pid_t two = pid_of(rig, "service_faulty:two");
+    struct client *c = client_open(rig->socket);
+    struct frame f = {0};
+    int64_t id;
+
+    CU_ASSERT_FATAL(c != NULL);
+    id = client_call(c, "service_faulty:two", "slow", body_of(1500, NULL), 60000);
+    CU_ASSERT_EQUAL(client_send(c), 0);
+    CU_ASSERT(rig_until(rig, one_in_flight, "service_faulty:two"));
+    set(rig, "[host]\nnode = test\n[service_faulty]\nnote = one\n");
+    CU_ASSERT_STRING_EQUAL(rig_call(rig, "service_faulty:two", "echo", 0, NULL).code, "unavailable");
+    set(rig, first);
+    CU_ASSERT(rig_echo(rig, "service_faulty:two"));
+    CU_ASSERT(pid_of(rig, "service_faulty:two") != two);
+    CU_ASSERT_EQUAL(process_gone(two, 0), 0); /* it still owes an answer */
+    CU_ASSERT_EQUAL(client_next(c, &f, RIG_WAIT_MS), 1);
+    CU_ASSERT(f.id == id && !f.code[0]);
+    CU_ASSERT(process_gone(two, RIG_WAIT_MS));
+    CU_ASSERT(rig_echo(rig, "service_faulty:two"));
+    client_close(c);
+    rig_end(rig);
+}
+
 static void wrong_is_refused_whole(void)
 {
     static const char wrong[] = "[host]\nnode = test\n[service_faulty]\nnote = changed\nnoet = x\n"
@@ -240,6 +272,7 @@ const struct test_case tests[] = {
     {"an option that can be told", reloadable_option},
     {"an option that replaces", other_option_replaces},
     {"added, removed, moved", added_removed_moved},
+    {"removed and added again", removed_and_added_again},
     {"a wrong one is refused whole", wrong_is_refused_whole},
     {"under load", under_load},
     {"loaded and removed by hand", loaded_and_removed_by_hand},

@@ -88,7 +88,7 @@ static uint32_t limit_of(const struct command *c, const struct command_call *cal
     if (c->timeout_ms)
         return c->timeout_ms;
     if (call->timeout_ms == COMMAND_NO_LIMIT)
-        return 0;
+        return INT32_MAX; /* 0 would be the service's own limit */
     return call->timeout_ms ? call->timeout_ms : COMMAND_TIMEOUT_MS;
 }
 

@@ -78,6 +78,8 @@ enum outcome verb_job_list(struct command *c);      /* job_verbs.c */
 enum outcome verb_job_run(struct command *c);       /* job_verbs.c */
 enum outcome verb_config_check(struct command *c);  /* config_verbs.c */
 enum outcome verb_config_reload(struct command *c); /* config_verbs.c */
+/* Prints the lists `errors` and `warnings` of an answer; the number of errors. config_verbs.c */
+uint32_t command_put_findings(struct command *c, struct aiex_slice body);
 /* The counters of host.stats as a table; plugin_list.c */
 enum outcome plugin_stats_table(struct command *c, struct aiex_slice body);
 enum outcome verb_config_show(struct command *c);   /* config_verbs.c */

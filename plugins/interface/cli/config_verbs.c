@@ -33,12 +33,20 @@ static int put_finding(void *arg, struct aiex_slice item)
     return 0;
 }
 
-static void put_findings(struct command *c, struct aiex_slice body)
+static uint32_t count_of(struct aiex_slice body, const char *key)
+{
+    struct aiex_value v;
+
+    return aiex_get(body, key, &v) == 1 && v.type == AIEX_T_ARRAY ? v.count : 0;
+}
+
+uint32_t command_put_findings(struct command *c, struct aiex_slice body)
 {
     struct finding error = {c, "error", PAINT_RED}, warning = {c, "warning", PAINT_YELLOW};
 
     field_each_item(body, "errors", put_finding, &error);
     field_each_item(body, "warnings", put_finding, &warning);
+    return count_of(body, "errors");
 }
 
 static void pack_dir(struct aiex_writer *w, const void *arg)
@@ -62,7 +70,7 @@ static enum outcome check_by_host(struct command *c, const char *dir)
     if (command_wants_json(c))
         outcome = command_print_json(c, end.body);
     else
-        put_findings(c, end.body);
+        command_put_findings(c, end.body);
     if (ok && !command_wants_json(c))
         notice(&c->screen, "the configuration is good");
     control_end_done(&end);
@@ -104,13 +112,6 @@ static int put_name(void *arg, struct aiex_slice item)
     return 0;
 }
 
-static uint32_t count_of(struct aiex_slice body, const char *key)
-{
-    struct aiex_value v;
-
-    return aiex_get(body, key, &v) == 1 && v.type == AIEX_T_ARRAY ? v.count : 0;
-}
-
 enum outcome verb_config_reload(struct command *c)
 {
     const struct command_call call = {.method = "host.config_reload"};
@@ -132,7 +133,7 @@ enum outcome verb_config_reload(struct command *c)
             moved += count_of(end.body, lists[i]);
             field_each_item(end.body, lists[i], put_name, (void *)(uintptr_t)lists[i]);
         }
-        put_findings(c, end.body);
+        command_put_findings(c, end.body);
         if (!moved && !errors)
             notice(&c->screen, "nothing changed");
     }

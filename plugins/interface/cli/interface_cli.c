@@ -309,7 +309,7 @@ static const struct aiex_option options[] = {
      AIEX_OPT_STRING, AIEX_OPT_RELOADABLE, 0, 0, NULL, offsetof(struct config, model)},
     {"system", "", "instructions for questions that bring none", AIEX_OPT_STRING,
      AIEX_OPT_RELOADABLE, 0, 0, NULL, offsetof(struct config, system)},
-    {"timeout", "0ms", "time limit of one answer; 0 = the service's own", AIEX_OPT_DURATION,
+    {"timeout", "10m", "time limit of one answer; 0 = the service's own", AIEX_OPT_DURATION,
      AIEX_OPT_RELOADABLE, 0, 86400000, NULL, offsetof(struct config, timeout_ms)},
     {"max_answer", "8M", "largest answer to a question that is not streamed", AIEX_OPT_SIZE,
      AIEX_OPT_RELOADABLE, 1024, 31457280, NULL, offsetof(struct config, max_answer_bytes)},

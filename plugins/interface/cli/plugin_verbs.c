@@ -25,12 +25,15 @@ static enum outcome order(struct command *c, const struct command_call *call, co
 {
     struct control_end end;
     enum outcome outcome = command_call(c, call, &end);
+    int ok = 1;
 
     if (outcome != OUTCOME_OK)
         return outcome;
+    if (aiex_get_bool(end.body, "ok", &ok) == 1 && !ok)
+        outcome = OUTCOME_FAILED;
     if (command_wants_json(c))
-        outcome = command_print_json(c, end.body);
-    else
+        command_print_json(c, end.body);
+    else if (command_put_findings(c, end.body) == 0 && ok)
         notice(&c->screen, "%s %s", done, what);
     control_end_done(&end);
     return outcome;

@@ -75,7 +75,7 @@ static void add_help(struct text *t, const struct offline *o, const struct quest
         "- point `OPENAI_BASE_URL` (or `base_url`) to any server that speaks the OpenAI API, for "
         "example `http://127.0.0.1:11434/v1` for Ollama or `http://127.0.0.1:1234/v1` for LM "
         "Studio;\n"
-        "- if both are set, look why the provider is down: `aiex status`.\n\n"
+        "- if both are set, look why the provider is down: `GET /readyz` or `aiex call coordinator coordinator.status`.\n\n"
         "What works without a model: paste code in a fenced block and ask about it, or name a "
         "function of it, and it is explained from the code itself: signature, parameters, calls, "
         "control flow, returns.");

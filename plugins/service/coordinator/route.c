@@ -136,7 +136,7 @@ static void nobody(struct route *r, int why)
                  r->bare);
         route_fail(r, AIEX_E_NOT_FOUND, 404, text);
     } else {
-        snprintf(text, sizeof(text), "no provider for the model '%s' is reachable; see aiex status",
+        snprintf(text, sizeof(text), "no provider for the model '%s' is reachable; GET /readyz says why",
                  r->bare);
         route_fail(r, AIEX_E_UNAVAILABLE, 503, text);
     }

@@ -123,17 +123,22 @@ static void turn(struct both *t)
     } while (now != before);
 }
 
-static int send_pattern(struct side *s, uint64_t id, size_t len, unsigned flags)
+static int send_kind(struct side *s, unsigned kind, uint64_t id, size_t len, unsigned flags)
 {
     uint8_t *body = malloc(len + 1);
     int r;
 
     for (size_t i = 0; i < len; i++)
         body[i] = pattern(id, i);
-    r = channel_send(s->channel, &(struct record){.kind = RECORD_LOG, .id = id, .flags = (uint8_t)flags},
+    r = channel_send(s->channel, &(struct record){.kind = (uint8_t)kind, .id = id, .flags = (uint8_t)flags},
                      body, len, NULL);
     free(body);
     return r;
+}
+
+static int send_pattern(struct side *s, uint64_t id, size_t len, unsigned flags)
+{
+    return send_kind(s, RECORD_LOG, id, len, flags);
 }
 
 static int readable(int fd)
@@ -292,8 +297,12 @@ static void test_queue_bound(void)
     CU_ASSERT_EQUAL(r, -ENOBUFS);
     CU_ASSERT(channel_queued(t.a.channel) <= 200000);
     CU_ASSERT_EQUAL(send_pattern(&t.a, id, 5000000, 0), -ENOBUFS); /* whole or not at all */
-    while ((r = send_pattern(&t.a, id, 100, 0)) == 0) /* ends may go a little over */
+    while (send_kind(&t.a, RECORD_REQ, id, 100, 0) == 0)
         id++;
+    CU_ASSERT(channel_queued(t.a.channel) <= 200000);
+    while ((r = send_kind(&t.a, RECORD_REP, id, 100, 0)) == 0) /* ends may go a little over */
+        id++;
+    CU_ASSERT(channel_queued(t.a.channel) > 220000);
     CU_ASSERT_EQUAL(r, -ENOBUFS);
     CU_ASSERT(channel_queued(t.a.channel) <= 226000);
     turn(&t);
