@@ -27,7 +27,7 @@ int64_t clock_wall_ms(void)
 void clock_iso(int64_t wall_ms, char out[25])
 {
     int ms = (int)((wall_ms % 1000 + 1000) % 1000); /* also before 1970 */
-    time_t s = (time_t)((wall_ms - ms) / 1000);
+    time_t s = (time_t)(wall_ms / 1000 - (wall_ms % 1000 < 0));
     struct tm tm;
     char text[96];
 

@@ -76,8 +76,7 @@ void bus_pool_refuse(struct bus_instance *in, uint32_t call)
         return;
     c->taken = 0; /* the owner knows */
     in->stats.refused++;
-    snprintf(text, sizeof(text), "all workers of '%s' are busy and %u calls wait already", in->name,
-             in->stats.waiting - 1);
+    snprintf(text, sizeof(text), "all workers of '%s' are busy and its queue is full", in->name);
     call_fail(c, WIRE_BUSY, text, 100);
 }
 
@@ -85,7 +84,7 @@ void bus_pool_again(struct bus_instance *in)
 {
     struct list *behind = &in->fresh;
 
-    list_each_safe(it, next, &in->waiting) {
+    list_each_safe (it, next, &in->waiting) {
         struct call *c = list_of(it, struct call, waiting);
 
         if (!c->taken)
@@ -104,7 +103,7 @@ void bus_pool_up(struct bus_instance *in)
 
 struct bus_port *pool_other_port(struct bus_instance *in, const struct bus_port *but)
 {
-    list_each(it, &in->bus->ports) {
+    list_each (it, &in->bus->ports) {
         struct bus_port *port = list_of(it, struct bus_port, link);
 
         if (in->pool_gone && port != but && !port->broken && port->instances[0] == in)

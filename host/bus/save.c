@@ -255,6 +255,7 @@ static void load_name(struct bus *bus, doc_value v)
         registry_hold(in, port, doc_text(doc_at(v, 0), name, sizeof(name), ""), (int)doc_int(doc_at(v, 1), 0));
 }
 
+/* 0; 1 = its instance is gone and the caller was told. */
 static int load_call(struct bus *bus, doc_value v, struct saved_call *ret)
 {
     struct aiex_slice block = doc_bytes(doc_at(v, 0));
@@ -273,8 +274,12 @@ static int load_call(struct bus *bus, doc_value v, struct saved_call *ret)
     c->generation = s.generation;
     c->callee = bus_instance_find(bus, doc_text(doc_at(v, 1), callee, sizeof(callee), ""));
     c->callee_port = port_by_key(bus, s.callee_port);
-    if (!c->callee)
-        return -EPROTO;
+    caller = port_by_key(bus, s.caller);
+    if (!c->callee) {
+        if (caller)
+            refuse(caller, s.caller_id, s.trace, WIRE_UNAVAILABLE, "the service was removed", 0);
+        return 1;
+    }
     doc_text(doc_at(v, 2), c->service, sizeof(c->service), "");
     doc_text(doc_at(v, 3), c->method, sizeof(c->method), "");
     c->caller_index = s.caller_index;
@@ -308,7 +313,6 @@ static int load_call(struct bus *bus, doc_value v, struct saved_call *ret)
     }
     if (s.waiting)
         call_wait(c);
-    caller = port_by_key(bus, s.caller);
     if (caller && call_book(c, caller, s.caller_id) < 0)
         return -ENOMEM;
     call_deadline(c, s.deadline_ms);
@@ -319,6 +323,8 @@ static void relate(struct bus *bus, const struct saved_call *s)
 {
     struct call *c = bus->calls[s->slot];
 
+    if (!c->live)
+        return;
     if (s->parent >= 0 && (uint32_t)s->parent < bus->n_calls && bus->calls[s->parent]->live) {
         c->parent = bus->calls[s->parent];
         list_append(&c->parent->children, &c->sibling);
@@ -340,6 +346,7 @@ static int load_calls(struct bus *bus, doc_value calls)
         r = load_call(bus, doc_at(calls, i), &saved[i]);
         if (r == 0)
             live[saved[i].slot] = 1;
+        r = r == 1 ? 0 : r;
     }
     for (uint32_t i = 0; live && i < bus->n_calls; i++)
         bus->calls[i]->live = live[i];

@@ -3,6 +3,7 @@
 #include "base/err.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -75,7 +76,7 @@ static int parse_tcp(const char *address, struct sockaddr_storage *ret, socklen_
     if (!colon || colon == address || (n = (size_t)(colon - address)) >= sizeof(host))
         return -EINVAL;
     port = strtol(colon + 1, &end, 10);
-    if (*end || end == colon + 1 || port < 0 || port > 65535)
+    if (*end || !isdigit((unsigned char)colon[1]) || port > 65535)
         return -EINVAL;
     memcpy(host, address, n);
     host[n] = 0;
@@ -132,12 +133,12 @@ static int open_unix(const char *address, struct aiex_error *err)
                     address, sizeof(at.sun_path));
     memcpy(at.sun_path, path, strlen(path) + 1);
     if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
-        /* left behind by a dead process, or in use? */
-        probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        r = probe >= 0 ? connect(probe, (struct sockaddr *)&at, sizeof(at)) : -1;
+        /* left behind by a dead process, or in use (then perhaps too busy to take us)? */
+        probe = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        r = probe < 0 || connect(probe, (struct sockaddr *)&at, sizeof(at)) < 0 ? -errno : 0;
         if (probe >= 0)
             close(probe);
-        if (r == 0)
+        if (r != -ECONNREFUSED)
             return fail(err, -EADDRINUSE, "listen = '%s': another program listens there", address);
         unlink(path);
     }

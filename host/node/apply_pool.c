@@ -13,7 +13,8 @@
 
 #define NUMBER_MAX 999 /* of a worker: NAME#999 */
 
-static struct unit *unit_of_worker(struct node *node, struct pool *pool, const char *name, int temporary)
+static struct unit *unit_of_worker(struct node *node, struct pool *pool, const char *name,
+                                   int temporary)
 {
     const struct config_instance *c = config_find(node->config, pool_name(pool));
     struct node_instance *in = c ? calloc(1, sizeof(*in)) : NULL;
@@ -37,7 +38,9 @@ static int set_worker(struct unit *unit, struct supervise_spec *ret_spec)
     struct node *node = unit->node;
     const struct config_instance *c = config_find(node->config, pool_name(unit->pool));
     const struct config_cell *cell = config_find_cell(node->config, c->keys.cell);
-    int group = c->keys.group[0] && !unit->temporary ? apply_group(node, node->config, c->keys.group) : -1;
+    int group = c->keys.group[0] && !unit->temporary
+                    ? apply_group(node, node->config, c->keys.group)
+                    : -1;
 
     apply_instance(node, list_of(unit->instances.next, struct node_instance, link), c);
     *ret_spec = apply_spec(unit, c, group);
@@ -46,7 +49,8 @@ static int set_worker(struct unit *unit, struct supervise_spec *ret_spec)
     return cell ? apply_limits(unit, cell) : 0;
 }
 
-struct unit *apply_adopt_worker(struct node *node, struct pool *pool, const char *name, int number, int temporary)
+struct unit *apply_adopt_worker(struct node *node, struct pool *pool, const char *name, int number,
+                                int temporary)
 {
     struct unit *unit = unit_of_worker(node, pool, name, temporary);
     struct supervise_spec spec;
@@ -82,7 +86,8 @@ struct unit *apply_worker(struct node *node, struct pool *pool, int temporary)
 }
 
 /* The pool of that name: it is there, or takes over what a plain instance leaves, or is new. */
-static struct pool *get_pool(struct node *node, const struct config_instance *c, struct list *moving)
+static struct pool *get_pool(struct node *node, const struct config_instance *c,
+                             struct list *moving)
 {
     struct bus_instance_options options = apply_bus_options(c);
     struct pool *pool = pool_find(node, c->name);
@@ -111,7 +116,7 @@ static void change_workers(struct node *node, struct pool *pool, const struct co
     struct supervise_spec spec;
     int64_t permanent = 0;
 
-    list_each(it, &node->units) {
+    list_each (it, &node->units) {
         struct unit *unit = list_of(it, struct unit, link);
         int replace;
 
@@ -123,7 +128,8 @@ static void change_workers(struct node *node, struct pool *pool, const struct co
         replace = set_worker(unit, &spec) || change == CONFIG_REPLACE;
         supervise_change(node->supervisor, (uint32_t)unit->number, &spec);
         if (replace)
-            unit_event(node, (struct supervise_event){.kind = SUPERVISE_REPLACE, .unit = (uint32_t)unit->number});
+            unit_event(node, (struct supervise_event){.kind = SUPERVISE_REPLACE,
+                                                      .unit = (uint32_t)unit->number});
         else if (change == CONFIG_OPTIONS && unit->serving)
             process_reload(unit->serving, 0, c);
     }
@@ -142,7 +148,8 @@ void apply_pool(struct node *node, const struct config_instance *c, const struct
     struct pool *pool = get_pool(node, c, moving);
 
     if (!pool || pool_set(pool, c) < 0) {
-        log_error("instance '%s': its workers can not be made: no memory, or the name is taken", c->name);
+        log_error("instance '%s': its workers can not be made: no memory, or the name is taken",
+                  c->name);
         return;
     }
     bus_instance_options(pool_bus(pool), &options);

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLOTS_MAX 64 /* of the keys workers, workers_max */
+#define SLOTS_MAX 64   /* of the keys workers, workers_max */
 #define SOON_MS   2000 /* a back-off longer than this is no start to wait for */
 
 enum life { FREE, STARTING, IDLE, BUSY, STOPPING };
@@ -110,7 +110,7 @@ static struct unit *pick(struct pool *pool)
     struct unit *best = NULL;
     int rank = 0;
 
-    list_each(it, &pool->node->units) {
+    list_each (it, &pool->node->units) {
         struct unit *unit = list_of(it, struct unit, link);
 
         if (unit->pool != pool || unit->removed || slot_of(pool, unit) || rank_of(unit) <= rank)
@@ -225,7 +225,8 @@ static int watch(struct pool *pool, uint32_t i, uint64_t now)
                 unit_retire(pool->node, slot->unit);
             *slot = (struct slot){.life = FREE};
             workers_down(pool->workers, i, now, &pool->actions);
-        } else if (slot->life == BUSY && (port_of(slot->unit) != slot->port || !bus_port_owed(slot->port))) {
+        } else if (slot->life == BUSY &&
+                   (port_of(slot->unit) != slot->port || !bus_port_owed(slot->port))) {
             slot->life = IDLE; /* done, or a new incarnation serves while the old one finishes */
             workers_done(pool->workers, i, now, &pool->actions);
         } else {
@@ -250,7 +251,7 @@ static int watch(struct pool *pool, uint32_t i, uint64_t now)
  * a temporary one ends. */
 static void watch_others(struct pool *pool)
 {
-    list_each_safe(it, next, &pool->node->units) {
+    list_each_safe (it, next, &pool->node->units) {
         struct unit *unit = list_of(it, struct unit, link);
 
         if (unit->pool != pool || unit->removed || slot_of(pool, unit))
@@ -275,8 +276,9 @@ static int take_calls(struct pool *pool, uint64_t now)
 
     while (bus_pool_next(pool->bus, &call, &priority)) {
         did = 1;
-        if (workers_submit(pool->workers, priority < WORKERS_N_PRIORITIES ? priority : WORKERS_NORMAL, call,
-                           now, &pool->actions) < 0)
+        if (workers_submit(pool->workers,
+                           priority < WORKERS_N_PRIORITIES ? priority : WORKERS_NORMAL, call, now,
+                           &pool->actions) < 0)
             bus_pool_refuse(pool->bus, call);
         else
             perform(pool);
@@ -291,7 +293,7 @@ static enum bus_serving serving_of(struct pool *pool, const struct unit **ret_cu
     enum bus_serving best = BUS_DOWN;
 
     *ret_culprit = NULL;
-    list_each(it, &pool->node->units) {
+    list_each (it, &pool->node->units) {
         const struct unit *unit = list_of(it, struct unit, link);
 
         if (unit->pool != pool)
@@ -322,7 +324,8 @@ static void tell_bus(struct pool *pool)
         bus_instance_unbind(pool->bus, BUS_DOWN, "the host stops");
     else
         bus_instance_unbind(pool->bus, serving,
-                            culprit && culprit->last_exit[0] ? culprit->last_exit : "no worker is up");
+                            culprit && culprit->last_exit[0] ? culprit->last_exit
+                                                             : "no worker is up");
 }
 
 /* ---- Turns ---- */
@@ -350,7 +353,7 @@ static int turn(struct pool *pool, uint64_t now)
 
 void pools_each(struct node *node, void (*fn)(void *arg, struct pool *pool), void *arg)
 {
-    list_each_safe(it, next, &node->pools)
+    list_each_safe (it, next, &node->pools)
         fn(arg, list_of(it, struct pool, link));
 }
 
@@ -358,7 +361,7 @@ int pools_turn(struct node *node)
 {
     int did = 0;
 
-    list_each_safe(it, next, &node->pools)
+    list_each_safe (it, next, &node->pools)
         if (!list_of(it, struct pool, link)->removed)
             did |= turn(list_of(it, struct pool, link), loop_now_ms(node->loop));
     return did;
@@ -373,7 +376,7 @@ int pool_wanted(const struct config_instance *c)
 
 struct pool *pool_find(struct node *node, const char *name)
 {
-    list_each(it, &node->pools) {
+    list_each (it, &node->pools) {
         struct pool *pool = list_of(it, struct pool, link);
 
         if (!pool->removed && !strcmp(pool->name, name))
@@ -411,7 +414,8 @@ int pool_set(struct pool *pool, const struct config_instance *c)
     struct workers_spec spec = {
         .min_children = (uint32_t)c->keys.workers,
         .max_children = (uint32_t)c->keys.workers_max,
-        .queue_max = (uint32_t)(c->keys.queue < WORKERS_MAX_QUEUE ? c->keys.queue : WORKERS_MAX_QUEUE),
+        .queue_max = (uint32_t)(c->keys.queue < WORKERS_MAX_QUEUE ? c->keys.queue
+                                                                  : WORKERS_MAX_QUEUE),
         .idle_ms = (uint32_t)c->keys.workers_idle_ms,
     };
     struct workers *workers;
@@ -469,7 +473,7 @@ struct bus_instance *pool_give_bus(struct pool *pool)
 
 void pool_replace(struct pool *pool)
 {
-    list_each(it, &pool->node->units) {
+    list_each (it, &pool->node->units) {
         struct unit *unit = list_of(it, struct unit, link);
 
         if (unit->pool == pool && !unit->removed)
@@ -489,7 +493,7 @@ void pool_remove(struct pool *pool)
         return;
     }
     pool->n_units++; /* removing the last unit must not free the pool under us */
-    list_each_safe(it, next, &node->units) {
+    list_each_safe (it, next, &node->units) {
         struct unit *unit = list_of(it, struct unit, link);
 
         if (unit->pool == pool && !unit->removed)
@@ -530,10 +534,12 @@ void pools_free(struct node *node)
 
 void pool_info(struct pool *pool, struct node_instance_info *ret)
 {
-    static const char *const states[] = {[BUS_DOWN] = "failed", [BUS_SOON] = "starting", [BUS_UP] = "up"};
+    static const char *const states[] = {
+        [BUS_DOWN] = "failed", [BUS_SOON] = "starting", [BUS_UP] = "up"};
     struct workers_count n = workers_count(pool->workers);
 
-    snprintf(pool->text, sizeof(pool->text), "%u of %u workers: %u busy, %u idle, %u starting; %u calls wait",
+    snprintf(pool->text, sizeof(pool->text),
+             "%u of %u workers: %u busy, %u idle, %u starting; %u calls wait",
              n.busy + n.idle + n.starting, pool->spec.max_children, n.busy, n.idle, n.starting,
              n.queued[0] + n.queued[1] + n.queued[2]);
     ret->name = ret->cell = pool->name;
@@ -541,7 +547,7 @@ void pool_info(struct pool *pool, struct node_instance_info *ret)
     ret->pid = 0;
     ret->restarts = ret->next_try_ms = ret->rss_bytes = 0;
     ret->workers = pool->spec.max_children;
-    list_each(it, &pool->node->units) {
+    list_each (it, &pool->node->units) {
         const struct unit *unit = list_of(it, struct unit, link);
 
         if (unit->pool == pool && unit->serving)

@@ -1,12 +1,12 @@
 /*
  * pool.h - an instance with workers_max above 1: a pool of cells that share its calls.
  *
- * The instance NAME is served by the units NAME#1, NAME#2 ..., all with the same plugin and options.
- * `workers` of them always run, supervised as configured; the others are made when calls
- * wait and removed after `workers_idle` without work. Each worker has one call at a time; what finds
- * none free waits in one queue of at most `queue` calls, in order of priority (8 high : 3 normal : 1
- * low while all wait) and arrival; above that callers get `busy`. schedule/workers.h decides, this
- * performs.
+ * The instance NAME is served by the units NAME#1, NAME#2 ..., all with the same plugin and
+ * options. `workers` of them always run, supervised as configured; the others are made when calls
+ * wait and removed after `workers_idle` without work. Each worker has one call at a time; what
+ * finds none free waits in one queue of at most `queue` calls, in order of priority (8 high : 3
+ * normal : 1 low while all wait) and arrival; above that callers get `busy`. schedule/workers.h
+ * decides, this performs.
  *
  *   - A call that is cancelled or runs out of time frees its worker at once, whatever the plugin
  *     still does; casts never occupy one.
@@ -37,7 +37,8 @@ const char *pool_name(const struct pool *pool);
 struct bus_instance *pool_bus(const struct pool *pool);
 /* 1 when it was removed, and its workers still end. */
 int pool_removed(const struct pool *pool);
-/* Its instance, plain again and the caller's, NULL = gone already; the pool is then to be removed. */
+/* Its instance, plain again and the caller's, NULL = gone already; the pool is then to be removed.
+ */
 struct bus_instance *pool_give_bus(struct pool *pool);
 /* New incarnations of all workers. */
 void pool_replace(struct pool *pool);

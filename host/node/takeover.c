@@ -142,8 +142,9 @@ static void save_units(struct node *node, struct pack *out, int *ret)
 
         list_each(jt, &unit->processes)
             k++;
-        pack_map(out, 7);
+        pack_map(out, 8);
         pack_key_str(out, "name", unit->name);
+        pack_key_int(out, "number", unit->number);
         pack_key_str(out, "pool", unit->pool ? pool_name(unit->pool) : "");
         pack_key_bool(out, "temporary", unit->temporary);
         pack_str(out, "stats");
@@ -317,6 +318,32 @@ static unsigned load_texts(doc_value list, char *first, size_t stride, unsigned 
     return n;
 }
 
+/* The unit that a saved one is in this image. */
+static struct unit *unit_of_saved(struct node *node, doc_value u)
+{
+    struct aiex_slice stats = doc_bytes(doc_get(u, "stats"));
+    int number = (int)doc_int(doc_get(u, "number"), -1), removed = doc_bool(doc_get(u, "removed"), 0);
+    char name[64], pool_name_of[64];
+    struct supervise_info info;
+    struct unit *unit;
+    struct pool *pool;
+
+    doc_text(doc_get(u, "name"), name, sizeof(name), "");
+    pool = pool_find(node, doc_text(doc_get(u, "pool"), pool_name_of, sizeof(pool_name_of), ""));
+    unit = removed ? NULL : unit_find(node, name);
+    if (!unit && supervise_info(node->supervisor, (uint32_t)number, &info) == 0) {
+        if (pool && !removed)
+            unit = apply_adopt_worker(node, pool, name, number, doc_bool(doc_get(u, "temporary"), 1));
+        else
+            unit = unit_new(node, name); /* it still drains */
+        if (unit)
+            unit->number = number;
+    }
+    if (unit && stats.len == sizeof(unit->stats))
+        memcpy(&unit->stats, stats.data, stats.len);
+    return unit;
+}
+
 static int adopt(struct node *node, doc_value root, struct aiex_error *err)
 {
     struct aiex_slice block = doc_bytes(doc_get(root, "supervisor"));
@@ -352,29 +379,15 @@ static int adopt(struct node *node, doc_value root, struct aiex_error *err)
     apply_adopt(node, config);
     for (size_t i = 0; i < doc_len(units); i++) {
         doc_value u = doc_at(units, i), processes = doc_get(u, "processes");
-        struct aiex_slice stats = doc_bytes(doc_get(u, "stats"));
-        char name[64], pool_of[64];
-        struct unit *unit = unit_find(node, doc_text(doc_get(u, "name"), name, sizeof(name), ""));
-        struct pool *pool = pool_find(node, doc_text(doc_get(u, "pool"), pool_of, sizeof(pool_of), ""));
+        struct unit *unit = unit_of_saved(node, u);
 
-        if (!unit && pool && supervise_find(node->supervisor, name) >= 0)
-            unit = apply_adopt_worker(node, pool, name, supervise_find(node->supervisor, name),
-                                      doc_bool(doc_get(u, "temporary"), 1));
-        if (unit && stats.len == sizeof(unit->stats))
-            memcpy(&unit->stats, stats.data, stats.len);
-
-        if (!unit && supervise_find(node->supervisor, name) >= 0) {
-            unit = unit_new(node, name); /* removed, but it still drains */
-            if (unit)
-                unit->number = supervise_find(node->supervisor, name);
-        }
         if (!unit)
             continue;
         unit->removed = doc_bool(doc_get(u, "removed"), 0);
         doc_text(doc_get(u, "last_exit"), unit->last_exit, sizeof(unit->last_exit), "");
         for (size_t k = 0; k < doc_len(processes); k++)
             if (process_load(unit, doc_at(processes, k)) < 0)
-                log_error("a cell of '%s' could not be taken over", name);
+                log_error("a cell of '%s' could not be taken over", unit->name);
     }
     return 0;
 }

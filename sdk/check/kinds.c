@@ -404,6 +404,7 @@ static const struct kind kinds[] = {
     {"store/1", NULL, store_methods},
     {"tier/1", "tier", tier_methods},
     {"audit/1", NULL, audit_methods},
+    {"resolver/1", NULL, NULL},
     {"discovery/1", NULL, NULL},
     {"bridge/1", NULL, NULL},
 };

@@ -57,7 +57,7 @@ static void ready(const char *name, const char *conf)
 {
     struct series took = {0};
 
-    for (long i = 0; i < rounds(15, 3); i++) {
+    for (long i = 0; i < rounds(15, 1); i++) {
         struct deployment d;
 
         deployment_start(&d, conf, BENCH_PLUGINS, -1);
@@ -87,7 +87,7 @@ static void idle_cpu(struct deployment *d)
     struct tree_cost before = tree_cost(&tree), after;
     uint64_t t0 = now_ns();
 
-    pause_ms((unsigned)rounds(10000, 1000));
+    pause_ms((unsigned)rounds(10000, 300));
     after = tree_cost(&tree);
     row("host.idle_cpu_per_10s",
         (double)(after.cpu_ns - before.cpu_ns) / 1e6 * 1e10 / (double)(now_ns() - t0), "ms");

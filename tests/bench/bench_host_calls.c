@@ -6,6 +6,7 @@
 #include "bench_host.h"
 
 #include "measure.h"
+#include "proc.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,8 @@ static void one_at_a_time(struct deployment *d)
     struct load_spec host = {.service = "host", .method = "host.version", .n = rounds(50000, 2000)};
     struct ending e;
 
-    load_run(d, "service_bench0", &far); /* warm */
+    e = load_run(d, "service_bench0", &far); /* warm */
+    ending_done(&e);
     e = load_run(d, "service_bench0", &far);
     row("call.cell_host_cell_64B_same_core.p50", (double)ending_int(&e, "p50") / 1e3, "us");
     row("call.cell_host_cell_64B_same_core.p99", (double)ending_int(&e, "p99") / 1e3, "us");
@@ -54,23 +56,32 @@ static void inside_a_cell(struct deployment *d)
     series_done(&took);
 }
 
-static void pipelined(struct deployment *d, const char *name, const char *service, int64_t bytes,
-                      int64_t window, int64_t n)
+/* Switches of the whole tree tell how well wake-ups are shared by the calls of a window. */
+static void pipelined(struct deployment *d, const char *name, int64_t bytes, int64_t window,
+                      int64_t n)
 {
     struct load_spec spec = {
-        .service = service, .n = n, .window = window, .bytes = bytes, .no_samples = 1};
-    struct series rate = {0};
+        .service = "service_bench0:far", .n = n, .window = window, .bytes = bytes, .no_samples = 1};
+    struct series rate = {0}, switches = {0};
+    struct tree tree;
+    char text[96];
 
+    tree_of(d->pid, &tree);
     for (int i = 0; i < 5; i++) {
+        uint64_t before = tree_cost(&tree).switches;
         struct ending e = load_run(d, "service_bench1", &spec);
 
         if (ending_int(&e, "failed"))
             give_up("%s: %ld calls failed", name, (long)ending_int(&e, "failed"));
         series_add(&rate, (double)ending_int(&e, "calls") * 1e3 / (double)ending_int(&e, "ns"));
+        series_add(&switches, (double)(tree_cost(&tree).switches - before) / (double)n);
         ending_done(&e);
     }
     row(name, series_at(&rate, 0.5), "M/s");
+    snprintf(text, sizeof(text), "%s.switches_per_call", name);
+    row(text, series_at(&switches, 0.5), "switches");
     series_done(&rate);
+    series_done(&switches);
 }
 
 /* From the reload's request until its end, with the new value in every cell's page by then. */
@@ -112,14 +123,12 @@ void bench_calls(void)
     deployment_start(&d, conf, BENCH_PLUGINS, 0);
     one_at_a_time(&d);
     inside_a_cell(&d);
-    pipelined(&d, "call.pipelined_64B_w128_same_core", "service_bench0:far", 48, 128,
-              rounds(500000, 20000));
+    pipelined(&d, "call.pipelined_64B_w128_same_core", 48, 128, rounds(500000, 20000));
     deployment_stop(&d);
     deployment_start(&d, conf, BENCH_PLUGINS, -1);
-    pipelined(&d, "call.pipelined_64B_w128", "service_bench0:far", 48, 128, rounds(500000, 20000));
-    pipelined(&d, "call.pipelined_1KB_w128", "service_bench0:far", 1024, 128,
-              rounds(200000, 10000));
-    pipelined(&d, "call.pipelined_64KB_w8", "service_bench0:far", 65536, 8, rounds(5000, 500));
+    pipelined(&d, "call.pipelined_64B_w128", 48, 128, rounds(500000, 20000));
+    pipelined(&d, "call.pipelined_1KB_w128", 1024, 128, rounds(200000, 10000));
+    pipelined(&d, "call.pipelined_64KB_w8", 65536, 8, rounds(5000, 500));
     settings(&d);
     deployment_stop(&d);
 }

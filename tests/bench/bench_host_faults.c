@@ -42,7 +42,7 @@ static void recovery(const char *name, const char *extra)
     struct deployment d;
 
     start(&d, extra);
-    for (long i = 0; i < rounds(30, 5); i++) {
+    for (long i = 0; i < rounds(30, 2); i++) {
         int64_t pid = control_ask(d.control, "service_bench0", "pid", (struct aiex_slice){0},
                                   "pid"),
                 next;
@@ -70,7 +70,7 @@ static void endless_loop(void)
 
     snprintf(extra, sizeof(extra), "hang = %dms\n", HANG_MS);
     start(&d, extra);
-    for (long i = 0; i < rounds(10, 2); i++) {
+    for (long i = 0; i < rounds(10, 1); i++) {
         uint64_t t = now_ns();
 
         control_wait(
@@ -125,7 +125,7 @@ static void reload(struct deployment *d, int i)
 /* Sixty-four calls are always open while `what` happens to their callee again and again. */
 static void under_load(const char *word, void (*what)(struct deployment *, int))
 {
-    unsigned every_ms = 150, times = (unsigned)rounds(20, 4);
+    unsigned every_ms = 150, times = (unsigned)rounds(20, 2);
     struct load_spec spec = {
         .service = "service_bench0", .window = 64, .for_ms = every_ms * (times + 2)};
     struct deployment d;

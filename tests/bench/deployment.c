@@ -20,21 +20,62 @@
 
 const char *bench_build = ".";
 
-void folder_make(char out[64])
-{
-    snprintf(out, 64, "/tmp/aiex-bench-XXXXXX");
-    if (!mkdtemp(out))
-        give_up("no folder '%s': %s", out, strerror(errno));
-}
+/* Folders that are still there: when a program gives up, what their logs say is shown. */
+static char folders[4][64];
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
 {
     return remove(path);
 }
 
+static void show_log(const char *path)
+{
+    char line[512];
+    FILE *f = fopen(path, "r");
+
+    while (f && fgets(line, sizeof(line), f))
+        fputs(line, stderr);
+    if (f)
+        fclose(f);
+}
+
+static void remove_all(void)
+{
+    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+        char path[80];
+
+        if (!folders[i][0])
+            continue;
+        snprintf(path, sizeof(path), "%s/log", folders[i]);
+        show_log(path);
+        folder_remove(folders[i]);
+    }
+}
+
+void folder_make(char out[64])
+{
+    static int registered;
+    size_t i = 0;
+
+    if (!registered++)
+        atexit(remove_all);
+    while (i < sizeof(folders) / sizeof(folders[0]) && folders[i][0])
+        i++;
+    snprintf(out, 64, "/tmp/aiex-bench-XXXXXX");
+    if (i == sizeof(folders) / sizeof(folders[0]) || !mkdtemp(out))
+        give_up("no folder '%s': %s", out, strerror(errno));
+    memcpy(folders[i], out, 64);
+}
+
 void folder_remove(const char *folder)
 {
-    nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    char gone[64];
+
+    snprintf(gone, sizeof(gone), "%s", folder); /* it may be one of ours */
+    nftw(gone, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+        if (!strcmp(folders[i], gone))
+            folders[i][0] = 0;
 }
 
 int spawn(char *const argv[], const char *log, int cpu)
@@ -87,18 +128,7 @@ void deployment_write_conf(const struct deployment *d, const char *conf)
         give_up("'%s' can not be written", path);
 }
 
-static void show_log(const char *path)
-{
-    char line[512];
-    FILE *f = fopen(path, "r");
-
-    while (f && fgets(line, sizeof(line), f))
-        fputs(line, stderr);
-    if (f)
-        fclose(f);
-}
-
-static void wait_ready(struct deployment *d, const char *log)
+static void wait_ready(struct deployment *d)
 {
     char path[128];
 
@@ -107,10 +137,8 @@ static void wait_ready(struct deployment *d, const char *log)
         struct ending end;
         int64_t healthy = 0;
 
-        if (waitpid(d->pid, NULL, WNOHANG) != 0) {
-            show_log(log);
+        if (waitpid(d->pid, NULL, WNOHANG) != 0)
             give_up("aiex-host ended at once");
-        }
         if (!d->control)
             d->control = control_open(path);
         if (d->control) {
@@ -127,8 +155,6 @@ static void wait_ready(struct deployment *d, const char *log)
         }
         nanosleep(&(struct timespec){0, 100000}, NULL);
     }
-    show_log(log);
-    deployment_stop(d);
     give_up("aiex-host was not ready in %d s", READY_LIMIT_MS / 1000);
 }
 
@@ -150,7 +176,7 @@ void deployment_start(struct deployment *d, const char *conf, const char *plugin
     deployment_write_conf(d, conf);
     d->started_ns = now_ns();
     d->pid = spawn(argv, log, cpu);
-    wait_ready(d, log);
+    wait_ready(d);
 }
 
 void deployment_stop(struct deployment *d)

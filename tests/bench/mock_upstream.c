@@ -145,7 +145,9 @@ static void put_last_events(struct conn *c)
     put(c, "0\r\n\r\n", 5);
 }
 
-/* Writes what is due of a stream; each event is its own send, as real servers do it. */
+/* Writes what is due of a stream. Paced events are a send each. At full rate a burst is one send:
+ * sends of one event each would be read one by one or together as chance has it, and that decides
+ * what an event costs the reader. */
 static void stream_on(struct conn *c)
 {
     for (int burst = 0; c->streaming && burst < BURST; burst++) {
@@ -169,8 +171,11 @@ static void stream_on(struct conn *c)
         put_event(c, json, n);
         c->sent++;
         c->due += c->every_ns;
-        push(c);
+        if (c->every_ns)
+            push(c);
     }
+    if (!c->gone)
+        push(c);
 }
 
 static long number_after(const char *model, const char *key, long otherwise)

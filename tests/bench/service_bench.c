@@ -135,7 +135,8 @@ static void load_finish(struct load *l)
     uint8_t mem[256];
     struct aiex_writer w;
 
-    qsort(l->took, l->n_took, sizeof(*l->took), by_size);
+    if (l->n_took)
+        qsort(l->took, l->n_took, sizeof(*l->took), by_size);
     aiex_writer_init(&w, mem, sizeof(mem));
     aiex_w_map(&w, 7);
     aiex_w_key_int(&w, "calls", l->done);

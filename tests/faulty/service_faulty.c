@@ -244,6 +244,7 @@ static int relay(struct faulty *f, const struct aiex_message *m)
 
     aiex_get_text(m->body, "method", method, sizeof(method));
     req.flags = (uint32_t)int_of(m->body, "flags", AIEX_CALL_SPLICE);
+    req.priority = (uint32_t)int_of(m->body, "priority", 0);
     r = f->host->call(f->host, &req, on_relayed, l, NULL);
     if (r < 0)
         free(l);

@@ -14,8 +14,9 @@
 #define FAR_MS  60000
 #define N_SLOW  60
 
-static const char four[] = "[host]\nnode = test\nhang = 1h\n[service_faulty]\n[service_faulty:loop]\n"
-                           "[service_faulty:stop]\n[service_faulty:deaf]\n";
+static const char four[] =
+    "[host]\nnode = test\nhang = 1h\n[service_faulty]\n[service_faulty:loop]\n"
+    "[service_faulty:stop]\n[service_faulty:deaf]\n";
 
 static int is_spinning(struct rig *rig, void *arg)
 {
@@ -49,8 +50,14 @@ static void killed_host_leaves_no_cell(void)
 static void data_folder_has_one_host(void)
 {
     struct rig *rig = rig_start(four);
-    char *argv[] = {AIEX_BUILD_DIR "/bin/aiex-host", "--config", rig->config, "--data", rig->data,
-                    "--plugins", rig->plugins, NULL};
+    char *argv[] = {AIEX_BUILD_DIR "/bin/aiex-host",
+                    "--config",
+                    rig->config,
+                    "--data",
+                    rig->data,
+                    "--plugins",
+                    rig->plugins,
+                    NULL};
     char out[4096], expected[64];
 
     CU_ASSERT_EQUAL(rig_run(argv, out, sizeof(out)), 1);
@@ -63,14 +70,15 @@ static void data_folder_has_one_host(void)
 static void send_slow(struct rig *rig, int64_t ms)
 {
     for (int i = 0; i < N_SLOW; i++)
-        client_call(rig->client, i % 2 ? "service_faulty" : "service_faulty:loop", "slow", body_of(ms, NULL),
-                    FAR_MS);
+        client_call(rig->client, i % 2 ? "service_faulty" : "service_faulty:loop", "slow",
+                    body_of(ms, NULL), FAR_MS);
     CU_ASSERT_EQUAL(client_send(rig->client), 0);
 }
 
 static int all_slow(struct rig *rig, void *arg)
 {
-    return rig_plugin(rig, "service_faulty").in_flight + rig_plugin(rig, "service_faulty:loop").in_flight ==
+    return rig_plugin(rig, "service_faulty").in_flight +
+               rig_plugin(rig, "service_faulty:loop").in_flight ==
            N_SLOW;
 }
 

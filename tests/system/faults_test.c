@@ -14,10 +14,10 @@
 /* What one method does to its own cell. */
 struct misdeed {
     const char *method;
-    const char *code;   /* of the answer, "" = success */
-    const char *exit;   /* in last_exit after it; NULL = the process must survive */
+    const char *code;           /* of the answer, "" = success */
+    const char *exit;           /* in last_exit after it; NULL = the process must survive */
     const char *exit_sanitized; /* where a sanitizer ends the process in its own way */
-    const char *keys;   /* of the instance */
+    const char *keys;           /* of the instance */
     int64_t n;
     uint32_t timeout_ms;
     int not_sanitized; /* needs a memory limit, which a sanitizer's shadow does not bear */
@@ -64,7 +64,8 @@ static void commit(struct rig *rig, const struct misdeed *m)
     instance_of(m, name, sizeof(name));
     before = rig_plugin(rig, name);
     a = rig_ask(rig, name, m->method, body_of(m->n, NULL), m->timeout_ms);
-    printf("\n    %-10s %s%s%s", m->method, a.code[0] ? a.code : "answered", a.code[0] ? ": " : "", a.text);
+    printf("\n    %-10s %s%s%s", m->method, a.code[0] ? a.code : "answered", a.code[0] ? ": " : "",
+           a.text);
     CU_ASSERT(a.got);
     CU_ASSERT_STRING_EQUAL(a.code, m->code);
     if (exit)
@@ -104,8 +105,8 @@ static void misdeeds_stay_alone(void)
     char *log;
 
     for (size_t i = 0; i < N_MISDEEDS; i++)
-        snprintf(ini + strlen(ini), sizeof(ini) - strlen(ini), "[service_faulty:%s]\n%s", misdeeds[i].method,
-                 misdeeds[i].keys);
+        snprintf(ini + strlen(ini), sizeof(ini) - strlen(ini), "[service_faulty:%s]\n%s",
+                 misdeeds[i].method, misdeeds[i].keys);
     rig = rig_start(ini);
     for (size_t i = 0; i < N_MISDEEDS; i++) {
         if (skipped(&misdeeds[i]))
@@ -121,13 +122,15 @@ static void misdeeds_stay_alone(void)
 
 static void stopped_and_continued(void)
 {
-    struct rig *rig = rig_start("[host]\nnode = test\n[service_faulty]\nhang = 1h\n[service_faulty:two]\n");
+    struct rig *rig = rig_start(
+        "[host]\nnode = test\n[service_faulty]\nhang = 1h\n[service_faulty:two]\n");
     struct plugin before = rig_plugin(rig, "service_faulty"), after;
     int64_t id = client_call(rig->client, "service_faulty", "stop_self", body_of(1, NULL), 60000);
     struct frame f;
 
     CU_ASSERT_EQUAL(client_send(rig->client), 0);
-    for (int64_t until = now_ms() + RIG_WAIT_MS; process_state(before.pid) != 'T' && now_ms() < until;)
+    for (int64_t until = now_ms() + RIG_WAIT_MS;
+         process_state(before.pid) != 'T' && now_ms() < until;)
         CU_ASSERT(rig_echo(rig, "service_faulty:two"));
     CU_ASSERT_EQUAL(process_state(before.pid), 'T');
     CU_ASSERT_EQUAL(process_signal(before.pid, SIGCONT), 0);
@@ -158,8 +161,8 @@ static void faults_at_birth(void)
 
     for (size_t i = 0; i < sizeof(births) / sizeof(births[0]); i++)
         snprintf(ini + strlen(ini), sizeof(ini) - strlen(ini),
-                 "[service_faulty:%s]\nstart_deadline = 300ms\nmax_restarts = 1\n%s", births[i].name,
-                 births[i].keys);
+                 "[service_faulty:%s]\nstart_deadline = 300ms\nmax_restarts = 1\n%s",
+                 births[i].name, births[i].keys);
     rig = rig_start_raw(ini, NULL);
     CU_ASSERT(rig_until_state(rig, "service_faulty", "up"));
     for (size_t i = 0; i < sizeof(births) / sizeof(births[0]); i++) {
@@ -188,7 +191,8 @@ static void faults_at_drain(void)
 
     for (size_t i = 0; i < 3; i++)
         snprintf(ini + strlen(ini), sizeof(ini) - strlen(ini),
-                 "[service_faulty:%s]\nat_drain = %s\ndrain_deadline = 500ms\nhang = 300ms\n", moods[i], moods[i]);
+                 "[service_faulty:%s]\nat_drain = %s\ndrain_deadline = 500ms\nhang = 300ms\n",
+                 moods[i], moods[i]);
     rig = rig_start(ini);
     for (size_t i = 0; i < 3; i++) {
         struct plugin before;

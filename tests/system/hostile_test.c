@@ -13,8 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MIB    (1024 * 1024)
-#define FAR_MS 60000
+#define MIB     (1024 * 1024)
+#define FAR_MS  60000
 #define HOSTILE AIEX_BUILD_DIR "/tests/hostile"
 
 static const char one[] = "[host]\nnode = test\n[service_faulty]\n";
@@ -63,10 +63,14 @@ static void frames_that_end_the_connection(void)
         {"no op", "\x81\xa2id\x01", 5},
         {"unknown op", "\x82\xa2id\x01\xa2op\xa4halt", 13},
         {"op is a number", "\x82\xa2id\x01\xa2op\x07", 9},
-        {"id is a text", "\x82\xa2id\xa1x\xa2op\xa4"
-                         "call", 14},
-        {"no id", "\x81\xa2op\xa4"
-                  "call", 9},
+        {"id is a text",
+         "\x82\xa2id\xa1x\xa2op\xa4"
+         "call",
+         14},
+        {"no id",
+         "\x81\xa2op\xa4"
+         "call",
+         9},
         {"count of a map that is a lie", "\xdf\xff\xff\xff\xff", 5},
         {"length of a text that is a lie", "\x81\xdb\xff\xff\xff\xff", 6},
     };
@@ -132,7 +136,8 @@ static void expect_code(struct client *c, int64_t id, const char *code)
     CU_ASSERT_EQUAL(f.id, id);
     CU_ASSERT_STRING_EQUAL(f.code, code);
     if (strcmp(f.code, code))
-        printf("\n    call %lld ended with '%s', not '%s': %s", (long long)id, f.code, code, f.text);
+        printf("\n    call %lld ended with '%s', not '%s': %s", (long long)id, f.code, code,
+               f.text);
 }
 
 /* Wrong calls get an answer of their own; the connection and its other calls go on. */
@@ -295,7 +300,8 @@ static void path_of(char *out, size_t size, const char *name)
 }
 
 /* Copies at most `max` bytes of a file, then puts `n` bytes at `at`. */
-static void copy(const char *from, const char *to, size_t max, size_t at, const void *bytes, size_t n)
+static void copy(const char *from, const char *to, size_t max, size_t at, const void *bytes,
+                 size_t n)
 {
     FILE *in = fopen(from, "re"), *out;
     char path[128], mem[65536];
@@ -436,7 +442,8 @@ static void files_refused_by_load(void)
         snprintf(path, sizeof(path), "%s/more.txt", rig->dir);
         rig_write(rig, "../more.txt", ini);
         CU_ASSERT_FALSE(rig_host(rig, "host.load", "file", path, &a));
-        CU_ASSERT(memmem(a.body.data, a.body.len, files[i].sentence, strlen(files[i].sentence)) != NULL);
+        CU_ASSERT(memmem(a.body.data, a.body.len, files[i].sentence, strlen(files[i].sentence)) !=
+                  NULL);
         CU_ASSERT_FALSE(rig_plugin(rig, files[i].plugin).found);
         CU_ASSERT(rig_echo(rig, "service_faulty"));
     }

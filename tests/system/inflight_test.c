@@ -15,7 +15,8 @@
 #define FAR_MS    60000
 #define BIG_BYTES 40000 /* more than two records */
 
-static const char two[] = "[host]\nnode = test\n[service_faulty]\nhang = 1h\n[service_faulty:two]\n";
+static const char two[] =
+    "[host]\nnode = test\n[service_faulty]\nhang = 1h\n[service_faulty:two]\n";
 
 /* Ends by id: how often, and how. */
 struct tally {
@@ -50,7 +51,8 @@ static void gather(struct rig *rig, struct tally *t, int64_t first, int n)
             break;
     }
     printf("\n    %d answered, %d crashed, %d other%s%s%s%s", t->ok, t->crashed, t->other,
-           t->last_code[0] ? "; last error " : "", t->last_code, t->last_code[0] ? ": " : "", t->last_text);
+           t->last_code[0] ? "; last error " : "", t->last_code, t->last_code[0] ? ": " : "",
+           t->last_text);
 }
 
 static void check_once_each(const struct tally *t, int n)
@@ -73,7 +75,10 @@ static void one_of_hundred(void)
     int64_t first = 0;
 
     for (int i = 0; i < N; i++) {
-        int64_t id = client_call(rig->client, "service_faulty", i == 50 ? "segfault" : i % 2 ? "echo" : "sum",
+        int64_t id = client_call(rig->client, "service_faulty",
+                                 i == 50 ? "segfault"
+                                 : i % 2 ? "echo"
+                                         : "sum",
                                  body_of(i, "text of a request"), FAR_MS);
 
         first = first ? first : id;
@@ -104,8 +109,8 @@ static void one_of_hundred_large(void)
     aiex_w_map(&w, 1);
     aiex_w_key_str(&w, "text", text);
     for (int i = 0; i < 20; i++) {
-        int64_t id = client_call(rig->client, "service_faulty", i == 3 ? "segfault" : "sum", aiex_written(&w),
-                                 FAR_MS);
+        int64_t id = client_call(rig->client, "service_faulty", i == 3 ? "segfault" : "sum",
+                                 aiex_written(&w), FAR_MS);
 
         first = first ? first : id;
     }
@@ -144,12 +149,14 @@ static void all_unbegun(void)
     CU_ASSERT_EQUAL(t.ok, N);
     after = rig_plugin(rig, "service_faulty");
     CU_ASSERT_EQUAL(after.restarts, 1);
-    CU_ASSERT_PTR_NOT_NULL(strstr(after.last_exit, "out of memory suspected (SIGKILL not sent by the host"));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(after.last_exit, "out of memory suspected (SIGKILL not sent by the host"));
     rig_end(rig);
 }
 
 /* {text: service, method, flags, n} */
-static struct aiex_slice relay_body(const char *service, const char *method, int64_t flags, int64_t n)
+static struct aiex_slice relay_body(const char *service, const char *method, int64_t flags,
+                                    int64_t n)
 {
     static uint8_t mem[256];
     struct aiex_writer w;
@@ -165,8 +172,8 @@ static struct aiex_slice relay_body(const char *service, const char *method, int
 
 static void idempotent_is_repeated_once(void)
 {
-    struct rig *rig =
-        rig_start("[host]\nnode = test\n[service_faulty]\nmax_restarts = 60\n[service_faulty:two]\n");
+    struct rig *rig = rig_start(
+        "[host]\nnode = test\n[service_faulty]\nmax_restarts = 60\n[service_faulty:two]\n");
     pid_t pid = rig_plugin(rig, "service_faulty").pid;
     struct answer a;
 
@@ -187,7 +194,8 @@ static void idempotent_is_repeated_once(void)
 
     /* not marked: begun once only */
     pid = rig_plugin(rig, "service_faulty").pid;
-    a = rig_ask(rig, "service_faulty:two", "relay", relay_body("service_faulty", "abort_as", 0, pid), FAR_MS);
+    a = rig_ask(rig, "service_faulty:two", "relay",
+                relay_body("service_faulty", "abort_as", 0, pid), FAR_MS);
     CU_ASSERT_STRING_EQUAL(a.code, "crashed");
     CU_ASSERT(rig_until_back(rig, "service_faulty", 4, pid));
     CU_ASSERT_EQUAL(rig_plugin(rig, "service_faulty:two").restarts, 0);
@@ -199,7 +207,8 @@ static void stream_is_cut(void)
 {
     struct rig *rig = rig_start(two);
     pid_t pid = rig_plugin(rig, "service_faulty").pid;
-    int64_t id = client_call(rig->client, "service_faulty", "sleep_stream", body_of(1000000, "part"), FAR_MS);
+    int64_t id = client_call(rig->client, "service_faulty", "sleep_stream",
+                             body_of(1000000, "part"), FAR_MS);
     int parts = 0, ends = 0;
     struct frame f;
 
@@ -238,8 +247,8 @@ static void caller_dies(void)
     struct tally t;
     int64_t id;
 
-    id = client_call(rig->client, "service_faulty:two", "relay", relay_body("service_faulty", "silent", 0, 0),
-                     FAR_MS);
+    id = client_call(rig->client, "service_faulty:two", "relay",
+                     relay_body("service_faulty", "silent", 0, 0), FAR_MS);
     CU_ASSERT(rig_until(rig, busy, "service_faulty"));
     CU_ASSERT_EQUAL(process_signal(pid, SIGKILL), 0);
     gather(rig, &t, id, 1);
@@ -256,7 +265,8 @@ static void client_goes_away(void)
     struct client *gone = client_open(rig->socket);
 
     CU_ASSERT_FATAL(gone != NULL);
-    client_call(gone, "service_faulty:two", "relay", relay_body("service_faulty", "silent", 0, 0), FAR_MS);
+    client_call(gone, "service_faulty:two", "relay", relay_body("service_faulty", "silent", 0, 0),
+                FAR_MS);
     CU_ASSERT_EQUAL(client_send(gone), 0);
     CU_ASSERT(rig_until(rig, busy, "service_faulty"));
     client_close(gone);

@@ -11,7 +11,8 @@ static void load_send(struct load *l)
 {
     static const char *const methods[] = {"echo", "slow", "stream", "sum"};
     const char *method = methods[l->sent % 4];
-    int64_t id = client_call(l->client, l->service, method, body_of(method[1] == 'l' ? 3 : 5, "payload"), FAR_MS);
+    int64_t id = client_call(l->client, l->service, method,
+                             body_of(method[1] == 'l' ? 3 : 5, "payload"), FAR_MS);
 
     CU_ASSERT_FATAL(id < l->cap);
     l->open[id] = 1;

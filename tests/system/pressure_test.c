@@ -14,7 +14,8 @@
 #define MIB    (1024 * 1024)
 #define FAR_MS 60000
 
-static const char two[] = "[host]\nnode = test\n[service_faulty]\nhang = 1h\n[service_faulty:two]\nhang = 1h\n";
+static const char two[] =
+    "[host]\nnode = test\n[service_faulty]\nhang = 1h\n[service_faulty:two]\nhang = 1h\n";
 
 /* {n, text of `len` bytes}; the caller frees .data. */
 static struct aiex_slice large_body(size_t len)
@@ -129,7 +130,8 @@ static int read_parts(struct rig *rig, int64_t id, int credit, int wait_ms, size
     return 0;
 }
 
-/* A reader that credits nothing gets one window; the producer pauses, and goes on with the reader. */
+/* A reader that credits nothing gets one window; the producer pauses, and goes on with the reader.
+ */
 static void slow_reader(void)
 {
     enum { PART = 200, PARTS = 20000 };
@@ -219,7 +221,8 @@ static void event_flood(void)
 
     CU_ASSERT_EQUAL(process_signal(pid, SIGSTOP), 0);
     for (int i = 0; i < ROUNDS; i++)
-        CU_ASSERT_STRING_EQUAL(rig_call(rig, "service_faulty", "publish", EACH, "flood.x").code, "");
+        CU_ASSERT_STRING_EQUAL(rig_call(rig, "service_faulty", "publish", EACH, "flood.x").code,
+                               "");
     printf("\n    host from %lld to %lld MiB", (long long)(before / MIB),
            (long long)(process_rss_bytes(rig->pid) / MIB));
     CU_ASSERT(process_rss_bytes(rig->pid) - before < 96 * MIB);

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-static const char first[] = "[host]\nnode = test\n[service_faulty]\nnote = one\n[service_faulty:two]\n";
+static const char first[] =
+    "[host]\nnode = test\n[service_faulty]\nnote = one\n[service_faulty:two]\n";
 
 static struct answer note(struct rig *rig, const char *service)
 {
@@ -57,7 +58,8 @@ static void unchanged_is_untouched(void)
     pid_t one = pid_of(rig, "service_faulty"), two = pid_of(rig, "service_faulty:two");
 
     rig_reload(rig);
-    rig_write(rig, "20.ini", "; another order, and in another file\n[service_faulty]\nnote = one\n");
+    rig_write(rig, "20.ini",
+              "; another order, and in another file\n[service_faulty]\nnote = one\n");
     set(rig, "[service_faulty:two]\n[host]\nnode = test\n");
     CU_ASSERT(rig_echo(rig, "service_faulty"));
     CU_ASSERT_EQUAL(pid_of(rig, "service_faulty"), one);
@@ -89,14 +91,16 @@ static void other_option_replaces(void)
     struct rig *rig = rig_start(first);
     pid_t one = pid_of(rig, "service_faulty"), two = pid_of(rig, "service_faulty:two");
 
-    set(rig, "[host]\nnode = test\n[service_faulty]\nnote = one\nsubscribe = a.b\n[service_faulty:two]\n");
+    set(rig, "[host]\nnode = test\n[service_faulty]\nnote = one\nsubscribe = "
+             "a.b\n[service_faulty:two]\n");
     CU_ASSERT(rig_until_back(rig, "service_faulty", 0, one));
     CU_ASSERT(process_gone(one, RIG_WAIT_MS));
     CU_ASSERT(note_is(rig, "service_faulty", "one"));
     CU_ASSERT_EQUAL(pid_of(rig, "service_faulty:two"), two);
     one = pid_of(rig, "service_faulty");
-    set(rig, "[host]\nnode = test\n[service_faulty]\nnote = one\nsubscribe = a.b\nlimit_files = 40\n"
-             "[service_faulty:two]\n");
+    set(rig,
+        "[host]\nnode = test\n[service_faulty]\nnote = one\nsubscribe = a.b\nlimit_files = 40\n"
+        "[service_faulty:two]\n");
     CU_ASSERT(rig_until_back(rig, "service_faulty", 0, one));
     CU_ASSERT_EQUAL(pid_of(rig, "service_faulty:two"), two);
     rig_end(rig);
@@ -111,18 +115,22 @@ static void added_removed_moved(void)
     CU_ASSERT(rig_until_state(rig, "service_faulty:three", "up"));
     CU_ASSERT(process_gone(two, RIG_WAIT_MS));
     CU_ASSERT_FALSE(rig_plugin(rig, "service_faulty:two").found);
-    CU_ASSERT_STRING_EQUAL(rig_call(rig, "service_faulty:two", "echo", 0, NULL).code, "unavailable");
+    CU_ASSERT_STRING_EQUAL(rig_call(rig, "service_faulty:two", "echo", 0, NULL).code,
+                           "unavailable");
     CU_ASSERT(rig_echo(rig, "service_faulty:three"));
     CU_ASSERT_EQUAL(pid_of(rig, "service_faulty"), one);
 
     /* disabled is as good as removed */
-    set(rig, "[host]\nnode = test\n[service_faulty]\nnote = one\n[service_faulty:three]\nenabled = no\n"
-             "[service_faulty:two]\n");
+    set(rig,
+        "[host]\nnode = test\n[service_faulty]\nnote = one\n[service_faulty:three]\nenabled = no\n"
+        "[service_faulty:two]\n");
     CU_ASSERT(rig_until_state(rig, "service_faulty:two", "up"));
-    CU_ASSERT_STRING_EQUAL(rig_call(rig, "service_faulty:three", "echo", 0, NULL).code, "unavailable");
+    CU_ASSERT_STRING_EQUAL(rig_call(rig, "service_faulty:three", "echo", 0, NULL).code,
+                           "unavailable");
 
     /* two that had cells of their own move into one */
-    set(rig, "[host]\nnode = test\n[service_faulty]\nnote = one\ncell = both\n[service_faulty:two]\ncell = both\n");
+    set(rig, "[host]\nnode = test\n[service_faulty]\nnote = one\ncell = "
+             "both\n[service_faulty:two]\ncell = both\n");
     CU_ASSERT(rig_until_state(rig, "service_faulty:two", "up"));
     CU_ASSERT(rig_echo(rig, "service_faulty"));
     CU_ASSERT(rig_echo(rig, "service_faulty:two"));
@@ -150,7 +158,8 @@ static void removed_and_added_again(void)
     CU_ASSERT_EQUAL(client_send(c), 0);
     CU_ASSERT(rig_until(rig, one_in_flight, "service_faulty:two"));
     set(rig, "[host]\nnode = test\n[service_faulty]\nnote = one\n");
-    CU_ASSERT_STRING_EQUAL(rig_call(rig, "service_faulty:two", "echo", 0, NULL).code, "unavailable");
+    CU_ASSERT_STRING_EQUAL(rig_call(rig, "service_faulty:two", "echo", 0, NULL).code,
+                           "unavailable");
     set(rig, first);
     CU_ASSERT(rig_echo(rig, "service_faulty:two"));
     CU_ASSERT(pid_of(rig, "service_faulty:two") != two);
@@ -165,15 +174,17 @@ static void removed_and_added_again(void)
 
 static void wrong_is_refused_whole(void)
 {
-    static const char wrong[] = "[host]\nnode = test\n[service_faulty]\nnote = changed\nnoet = x\n"
-                                "[service_faulty:two]\nat_start = never\n[service_faulty:new]\n[service_absent]\n";
+    static const char wrong[] =
+        "[host]\nnode = test\n[service_faulty]\nnote = changed\nnoet = x\n"
+        "[service_faulty:two]\nat_start = never\n[service_faulty:new]\n[service_absent]\n";
     struct rig *rig = rig_start(first);
     pid_t one = pid_of(rig, "service_faulty"), two = pid_of(rig, "service_faulty:two");
     struct answer a;
 
     rig_write(rig, "10.ini", wrong);
     for (int i = 0; i < 2; i++) {
-        CU_ASSERT_FALSE(rig_host(rig, i ? "host.config_reload" : "host.config_check", NULL, NULL, &a));
+        CU_ASSERT_FALSE(
+            rig_host(rig, i ? "host.config_reload" : "host.config_check", NULL, NULL, &a));
         CU_ASSERT_STRING_EQUAL(a.code, "");
         /* the body is msgpack, its sentences are readable in it */
         CU_ASSERT(memmem(a.body.data, a.body.len, "10.ini:5", 8) != NULL);
@@ -189,7 +200,8 @@ static void wrong_is_refused_whole(void)
     CU_ASSERT_EQUAL(pid_of(rig, "service_faulty:two"), two);
 
     /* and a right one is taken afterwards, through the socket too */
-    rig_write(rig, "10.ini", "[host]\nnode = test\n[service_faulty]\nnote = two\n[service_faulty:two]\n");
+    rig_write(rig, "10.ini",
+              "[host]\nnode = test\n[service_faulty]\nnote = two\n[service_faulty:two]\n");
     CU_ASSERT(rig_host(rig, "host.config_reload", NULL, NULL, NULL));
     CU_ASSERT(rig_until(rig, note_is_two, "service_faulty"));
     CU_ASSERT_EQUAL(pid_of(rig, "service_faulty"), one);
@@ -198,7 +210,8 @@ static void wrong_is_refused_whole(void)
 
 static void under_load(void)
 {
-    struct rig *rig = rig_start("[host]\nnode = test\n[service_faulty]\nhang = 10s\n[service_faulty:two]\n");
+    struct rig *rig = rig_start(
+        "[host]\nnode = test\n[service_faulty]\nhang = 10s\n[service_faulty:two]\n");
     struct load load;
     pid_t pid = pid_of(rig, "service_faulty");
 
@@ -209,9 +222,10 @@ static void under_load(void)
         struct plugin p;
 
         /* one option is told, the other replaces; a neighbour comes and goes */
-        snprintf(ini, sizeof(ini),
-                 "[host]\nnode = test\n[service_faulty]\nhang = 10s\nnote = n%d\nsubscribe = t%d\n%s", i, i / 2,
-                 i % 2 ? "" : "[service_faulty:two]\n");
+        snprintf(
+            ini, sizeof(ini),
+            "[host]\nnode = test\n[service_faulty]\nhang = 10s\nnote = n%d\nsubscribe = t%d\n%s", i,
+            i / 2, i % 2 ? "" : "[service_faulty:two]\n");
         set(rig, ini);
         do {
             load_run(&load, 20);
@@ -247,7 +261,8 @@ static void loaded_and_removed_by_hand(void)
     CU_ASSERT_EQUAL(pid_of(rig, "service_faulty:more"), pid);
     CU_ASSERT(rig_host(rig, "host.remove", "name", "service_faulty:more", NULL));
     CU_ASSERT(process_gone(pid, RIG_WAIT_MS));
-    CU_ASSERT_STRING_EQUAL(rig_call(rig, "service_faulty:more", "echo", 0, NULL).code, "unavailable");
+    CU_ASSERT_STRING_EQUAL(rig_call(rig, "service_faulty:more", "echo", 0, NULL).code,
+                           "unavailable");
     CU_ASSERT_FALSE(rig_host(rig, "host.remove", "name", "service_faulty:more", &a));
     CU_ASSERT_STRING_EQUAL(a.code, "not_found");
     CU_ASSERT(rig_echo(rig, "service_faulty"));

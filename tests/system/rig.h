@@ -29,9 +29,9 @@ struct rig {
     char dir[64];
     char config[80], data[80], socket[96], log[80];
     char plugins[256];
-    int notify;             /* NOTIFY_SOCKET of the host */
-    struct client *client;  /* for the case */
-    struct client *watch;   /* streams the host's events: what waiting waits for */
+    int notify;            /* NOTIFY_SOCKET of the host */
+    struct client *client; /* for the case */
+    struct client *watch;  /* streams the host's events: what waiting waits for */
     int64_t watch_id;
 };
 

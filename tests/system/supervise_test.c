@@ -32,7 +32,8 @@ static struct rig *start_trio(const char *strategy, const char *max_restarts)
 
     snprintf(ini, sizeof(ini),
              "[host]\nnode = test\n[group:g]\nstrategy = %s\nmax_restarts = %s\nperiod = 60s\n"
-             "[service_faulty:a]\ngroup = g\n[service_faulty:b]\ngroup = g\n[service_faulty:c]\ngroup = g\n"
+             "[service_faulty:a]\ngroup = g\n[service_faulty:b]\ngroup = "
+             "g\n[service_faulty:c]\ngroup = g\n"
              "[service_faulty:other]\n",
              strategy, max_restarts);
     return rig_start(ini);
@@ -96,8 +97,9 @@ static void group_gives_up(void)
 
 static void too_many_restarts(void)
 {
-    struct rig *rig = rig_start("[host]\nnode = test\n[service_faulty]\nmax_restarts = 2\nperiod = 60s\n"
-                                "[service_faulty:two]\n");
+    struct rig *rig = rig_start(
+        "[host]\nnode = test\n[service_faulty]\nmax_restarts = 2\nperiod = 60s\n"
+        "[service_faulty:two]\n");
     struct plugin p;
     struct answer a;
     int ready = 1;
@@ -138,9 +140,12 @@ static void restart_policies(void)
         int code; /* it exits with */
         const char *state, *exit;
     } ends[] = {
-        {"permanent", 0, "up", "finished (exit 0)"},       {"permanent", 3, "up", "exited with code 3"},
-        {"transient", 0, "stopped", "finished (exit 0)"},  {"transient", 3, "up", "exited with code 3"},
-        {"temporary", 0, "stopped", "finished (exit 0)"},  {"temporary", 3, "stopped", "exited with code 3"},
+        {"permanent", 0, "up", "finished (exit 0)"},
+        {"permanent", 3, "up", "exited with code 3"},
+        {"transient", 0, "stopped", "finished (exit 0)"},
+        {"transient", 3, "up", "exited with code 3"},
+        {"temporary", 0, "stopped", "finished (exit 0)"},
+        {"temporary", 3, "stopped", "exited with code 3"},
         {"permanent", 78, "failed", "configuration refused"},
         {"transient", 78, "failed", "configuration refused"},
     };
@@ -149,8 +154,8 @@ static void restart_policies(void)
     struct rig *rig;
 
     for (int i = 0; i < N; i++)
-        snprintf(ini + strlen(ini), sizeof(ini) - strlen(ini), "[service_faulty:n%d]\nrestart = %s\n", i,
-                 ends[i].policy);
+        snprintf(ini + strlen(ini), sizeof(ini) - strlen(ini),
+                 "[service_faulty:n%d]\nrestart = %s\n", i, ends[i].policy);
     rig = rig_start(ini);
     for (int i = 0; i < N; i++) {
         struct plugin before, p;
@@ -162,7 +167,8 @@ static void restart_policies(void)
             CU_ASSERT(rig_until_back(rig, name, 1, before.pid));
         CU_ASSERT(rig_until_state(rig, name, ends[i].state));
         p = rig_plugin(rig, name);
-        printf("\n    %-9s exits with %-2d: %s, %s", ends[i].policy, ends[i].code, p.state, p.last_exit);
+        printf("\n    %-9s exits with %-2d: %s, %s", ends[i].policy, ends[i].code, p.state,
+               p.last_exit);
         CU_ASSERT_PTR_NOT_NULL(strstr(p.last_exit, ends[i].exit));
         CU_ASSERT_EQUAL(p.next_try_ms, 0);
         CU_ASSERT_EQUAL(p.restarts, !strcmp(ends[i].state, "up"));
@@ -192,12 +198,14 @@ static int has_three_children(struct rig *rig, void *arg)
 {
     pid_t children[16];
 
-    return process_children(rig->pid, children, 16) == 3; /* the maker of cells, one that serves, a spare */
+    return process_children(rig->pid, children, 16) ==
+           3; /* the maker of cells, one that serves, a spare */
 }
 
 static void spare_takes_over(void)
 {
-    struct rig *rig = rig_start("[host]\nnode = test\n[service_faulty]\nspare = 1\nmax_restarts = 20\n");
+    struct rig *rig = rig_start(
+        "[host]\nnode = test\n[service_faulty]\nspare = 1\nmax_restarts = 20\n");
 
     for (int i = 0; i < 3; i++) {
         pid_t children[16], before = pid_of(rig, "service_faulty"), now;
@@ -224,26 +232,32 @@ static void every_error_in_one_run(void)
 {
     static const char ini[] = "[host]\n"
                               "node = test\n"
-                              "hnag = 1s\n"                                 /* 3 */
+                              "hnag = 1s\n" /* 3 */
                               "[service_faulty]\n"
-                              "at_create = sometimes\n"                     /* 5 */
-                              "max_restarts = many\n"                       /* 6 */
-                              "nte = x\n"                                   /* 7 */
+                              "at_create = sometimes\n" /* 5 */
+                              "max_restarts = many\n"   /* 6 */
+                              "nte = x\n"               /* 7 */
                               "[service_faulty:two]\n"
-                              "cell = host\n"                               /* 9: needs trust */
-                              "group = nowhere\n"                           /* 10 */
-                              "[service_absent]\n"                          /* 11 */
+                              "cell = host\n"      /* 9: needs trust */
+                              "group = nowhere\n"  /* 10 */
+                              "[service_absent]\n" /* 11 */
                               "[service_faulty:three]\n"
-                              "drain_deadline = -1s\n"                      /* 13 */
-                              "a line that is nothing\n"                    /* 14 */
+                              "drain_deadline = -1s\n"   /* 13 */
+                              "a line that is nothing\n" /* 14 */
                               "[service_faulty:four]\n"
-                              "note = ${AIEX_TEST_NOT_SET}\n";              /* 16 */
-    static const char *const sentences[] = {"10.ini:3: [host]",           "10.ini:5: [service_faulty]",
-                                            "10.ini:6: [service_faulty]", "10.ini:7: [service_faulty]",
-                                            "10.ini:9: [service_faulty:two]", "10.ini:10: [service_faulty:two]",
-                                            "10.ini:11: [service_absent]", "10.ini:13: [service_faulty:three]",
-                                            "10.ini:14", "10.ini:16: [service_faulty:four]",
-                                            "did you mean 'hang'", "did you mean 'note'"};
+                              "note = ${AIEX_TEST_NOT_SET}\n"; /* 16 */
+    static const char *const sentences[] = {"10.ini:3: [host]",
+                                            "10.ini:5: [service_faulty]",
+                                            "10.ini:6: [service_faulty]",
+                                            "10.ini:7: [service_faulty]",
+                                            "10.ini:9: [service_faulty:two]",
+                                            "10.ini:10: [service_faulty:two]",
+                                            "10.ini:11: [service_absent]",
+                                            "10.ini:13: [service_faulty:three]",
+                                            "10.ini:14",
+                                            "10.ini:16: [service_faulty:four]",
+                                            "did you mean 'hang'",
+                                            "did you mean 'note'"};
     char out[16384];
 
     CU_ASSERT_EQUAL(rig_check(ini, NULL, out, sizeof(out)), 2);
@@ -252,7 +266,8 @@ static void every_error_in_one_run(void)
         if (!strstr(out, sentences[i]))
             printf("\n    missing: %s", sentences[i]);
     }
-    CU_ASSERT_EQUAL(rig_check("[host]\nnode = test\n[service_faulty]\n", NULL, out, sizeof(out)), 0);
+    CU_ASSERT_EQUAL(rig_check("[host]\nnode = test\n[service_faulty]\n", NULL, out, sizeof(out)),
+                    0);
     CU_ASSERT_PTR_NOT_NULL(strstr(out, "is sound"));
 }
 

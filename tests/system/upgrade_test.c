@@ -11,7 +11,8 @@
 #define UPGRADES      40
 #define HOST_UPGRADES 10
 
-static const char ini[] = "[host]\nnode = test\n[service_faulty]\nhang = 10s\n[service_faulty:two]\n";
+static const char ini[] =
+    "[host]\nnode = test\n[service_faulty]\nhang = 10s\n[service_faulty:two]\n";
 
 static void plugin_under_load(void)
 {
@@ -88,7 +89,9 @@ static void failed_upgrade(void)
 
     CU_ASSERT_FALSE(rig_host(rig, "host.reload", "name", "service_unknown", &a));
     CU_ASSERT_STRING_EQUAL(a.code, "not_found");
-    rig_write(rig, "10.ini", "[host]\nnode = test\n[service_faulty]\nhang = 10s\nat_start = fail\n[service_faulty:two]\n");
+    rig_write(rig, "10.ini",
+              "[host]\nnode = test\n[service_faulty]\nhang = 10s\nat_start = "
+              "fail\n[service_faulty:two]\n");
     rig_reload(rig);
     for (int i = 0; i < 20; i++)
         CU_ASSERT(rig_echo(rig, "service_faulty"));

@@ -219,8 +219,8 @@ static void all_errors_of_all_files_in_one_run(void)
     CU_ASSERT(has_line(&report, C "1: [job:j] method is required and has no default"));
     CU_ASSERT(has_line(&report, C "3: [x:y:z] expected [plugin] or [plugin:name] without further "
                                   ": or #"));
-    CU_ASSERT(has_line(&report, C "5: [c] '../evil' is not the name of a plugin: letters, digits, "
-                                  "_ and -"));
+    CU_ASSERT(has_line(&report, C "5: [c] '../evil' is not the name of a plugin (letters, digits, "
+                                  "_ and -) nor the absolute path of a .so"));
     CU_ASSERT(has_line(&report, C "7: [cell:shared] unknown option 'workers' (options: hang, "
                                   "sandbox, limit_memory, limit_files, limit_threads, priority)"));
     CU_ASSERT(has_line(&report, C "9: [d] trust = yes does nothing without cell = host"));
