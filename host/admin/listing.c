@@ -80,8 +80,9 @@ void listing_plugins(struct admin *admin, struct pack *out)
     pack_array(out, n);
     for (unsigned i = 0; i < n; i++) {
         node_instance(admin->node, i, &info);
-        pack_map(out, 18);
+        pack_map(out, 19);
         pack_key_str(out, "name", info.name);
+        pack_key_str(out, "pool", info.pool);
         pack_key_str(out, "plugin", info.plugin);
         pack_key_str(out, "kind", info.kind);
         pack_key_str(out, "version", info.version);

@@ -6,10 +6,19 @@
 
 #include <string.h>
 
+/* A pool's calls are counted at its name, its processes at their own. */
+enum whose { ALL, SERVICE, PROCESS };
+
 struct of_instance {
     const char *name, *type, *help;
     double (*value)(const struct node_instance_info *);
+    enum whose whose;
 };
+
+static int is_of(const struct node_instance_info *i, enum whose whose)
+{
+    return whose == ALL || (whose == SERVICE ? !i->pool[0] : !i->workers);
+}
 
 static double v_up(const struct node_instance_info *i)
 {
@@ -57,15 +66,15 @@ static double v_bytes_out(const struct node_instance_info *i)
 }
 
 static const struct of_instance instance_metrics[] = {
-    {"aiex_plugin_up", "gauge", "1 when the plugin serves.", v_up},
-    {"aiex_plugin_restarts_total", "counter", "Times the plugin's cell was started again.", v_restarts},
-    {"aiex_plugin_resident_memory_bytes", "gauge", "Resident memory of the plugin's cell.", v_rss},
-    {"aiex_plugin_calls_total", "counter", "Calls that ended, well or not.", v_calls},
-    {"aiex_plugin_call_errors_total", "counter", "Calls that ended with an error.", v_errors},
-    {"aiex_plugin_calls_in_flight", "gauge", "Calls being served.", v_in_flight},
-    {"aiex_plugin_calls_waiting", "gauge", "Calls that wait for the plugin to come up.", v_waiting},
-    {"aiex_plugin_request_bytes_total", "counter", "Bytes of requests to the plugin.", v_bytes_in},
-    {"aiex_plugin_answer_bytes_total", "counter", "Bytes of parts and answers from it.", v_bytes_out},
+    {"aiex_plugin_up", "gauge", "1 when the plugin serves.", v_up, ALL},
+    {"aiex_plugin_restarts_total", "counter", "Times the plugin's cell was started again.", v_restarts, PROCESS},
+    {"aiex_plugin_resident_memory_bytes", "gauge", "Resident memory of the plugin's cell.", v_rss, PROCESS},
+    {"aiex_plugin_calls_total", "counter", "Calls that ended, well or not.", v_calls, SERVICE},
+    {"aiex_plugin_call_errors_total", "counter", "Calls that ended with an error.", v_errors, SERVICE},
+    {"aiex_plugin_calls_in_flight", "gauge", "Calls being served.", v_in_flight, SERVICE},
+    {"aiex_plugin_calls_waiting", "gauge", "Calls that wait for the plugin to come up.", v_waiting, SERVICE},
+    {"aiex_plugin_request_bytes_total", "counter", "Bytes of requests to the plugin.", v_bytes_in, SERVICE},
+    {"aiex_plugin_answer_bytes_total", "counter", "Bytes of parts and answers from it.", v_bytes_out, SERVICE},
 };
 
 static void one(struct buf *out, const char *name, const char *type, const char *help, double value)
@@ -82,6 +91,8 @@ static void latency(struct admin *admin, struct buf *out)
     for (unsigned i = 0; node_instance(admin->node, i, &info) == 0; i++) {
         uint64_t sum = 0;
 
+        if (!is_of(&info, SERVICE))
+            continue;
         for (int b = 0; b < 15; b++) {
             sum += info.stats->latency_bucket[b];
             buf_addf(out, "aiex_plugin_call_duration_seconds_bucket{plugin=\"%s\",le=\"%g\"} %llu\n",
@@ -126,7 +137,8 @@ void metrics_text(struct admin *admin, struct buf *out)
 
         buf_addf(out, "# HELP %s %s\n# TYPE %s %s\n", metric->name, metric->help, metric->name, metric->type);
         for (unsigned i = 0; node_instance(admin->node, i, &info) == 0; i++)
-            buf_addf(out, "%s{plugin=\"%s\"} %.17g\n", metric->name, info.name, metric->value(&info));
+            if (is_of(&info, metric->whose))
+                buf_addf(out, "%s{plugin=\"%s\"} %.17g\n", metric->name, info.name, metric->value(&info));
     }
     latency(admin, out);
 }

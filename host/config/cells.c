@@ -47,6 +47,35 @@ static void refuse_misplaced(const struct config_instance *in, struct report *re
     }
 }
 
+/* The enabled instance that a shared cell was declared with. */
+static const struct config_instance *first_of(const struct config *config, const char *cell)
+{
+    for (size_t i = 0; i < config->n_instances; i++)
+        if (config->instances[i].keys.enabled && !strcmp(config->instances[i].keys.cell, cell))
+            return &config->instances[i];
+    return NULL;
+}
+
+/* A cell starts and ends as one: what its first instance says about that holds for all. */
+static void refuse_different(const struct config *config, const struct config_instance *in,
+                             struct report *report)
+{
+    static const char *const names[] = {"restart", "group", "max_restarts",
+                                        "period",  "start_deadline", "drain_deadline"};
+    const struct config_instance *first = first_of(config, in->keys.cell);
+
+    for (size_t i = 0; first && first != in && i < sizeof(names) / sizeof(names[0]); i++) {
+        const struct aiex_option *key = &instance_keys[key_find(instance_keys, names[i])];
+        const struct config_pair *p = section_get(in->section, names[i]);
+        struct option_value a = option_read(key, &in->keys), b = option_read(key, &first->keys);
+
+        if (p && (a.whole != b.whole || (a.text && b.text && strcmp(a.text, b.text) != 0)))
+            report_error(report, p->at, in->name,
+                         "%s = '%s': cell '%s' starts and ends as one, and [%s] in it says another",
+                         p->key, p->text, in->keys.cell, first->name);
+    }
+}
+
 /* The cell of an enabled instance, made on first use. The section was checked when it was loaded,
  * so what is read again here goes to no report. */
 static struct config_cell *cell_of(struct config *config, const struct config_instance *in)
@@ -123,6 +152,8 @@ void cells_complete(struct config *config, struct report *report)
 
         if (!owns_cell(in))
             refuse_misplaced(in, report);
+        if (in->keys.enabled && strcmp(in->keys.cell, CONFIG_HOST_CELL) != 0)
+            refuse_different(config, in, report);
         if (!in->keys.enabled || strcmp(in->keys.cell, CONFIG_HOST_CELL) == 0)
             continue;
         cell = cell_of(config, in);

@@ -5,6 +5,7 @@
 #include "node/node_private.h"
 
 #include "base/log.h"
+#include "config/sections.h"
 #include "node/pool.h"
 #include "schedule/job.h"
 
@@ -34,6 +35,20 @@ static void drop_missing(struct node *node)
     }
 }
 
+/* Plugins run in cells only: an instance that asks for the host's own process is told so, rather than
+ * left out. */
+static void refuse_inside(const struct config *config, struct report *report)
+{
+    for (size_t i = 0; i < config->n_instances; i++) {
+        const struct config_instance *c = &config->instances[i];
+
+        if (c->keys.enabled && !strcmp(c->keys.cell, CONFIG_HOST_CELL))
+            report_error(report, section_get(c->section, "cell")->at, c->name,
+                         "cell = host: this host runs no plugins in its own process, also with trust = yes; "
+                         "remove the key for a cell of its own, or name a cell that instances share");
+    }
+}
+
 int apply_load(struct node *node, struct config **ret, struct report *report)
 {
     struct config_load_options options = {.plugin_dir = node->plugin_dir, .check_job = node_jobs_check};
@@ -56,6 +71,7 @@ int apply_load(struct node *node, struct config **ret, struct report *report)
     }
     if (r < 0)
         return r;
+    refuse_inside(*ret, report);
     if ((*ret)->n_jobs > JOB_MAX)
         report_error(report, (*ret)->jobs[JOB_MAX].at, NULL, "more than %u jobs", JOB_MAX);
     if ((*ret)->host.plugin_dir[0])
@@ -287,6 +303,21 @@ static void reload_options(struct unit *unit, const struct config *config, const
     }
 }
 
+/* Where a new cell stands in the supervisor's order: behind the nearest cell declared before it. */
+static uint32_t position_of(struct node *node, const struct config *config, const struct config_cell *cell)
+{
+    size_t i = (size_t)(cell - config->cells);
+
+    while (i-- > 0) {
+        const struct unit *before = unit_find(node, config->cells[i].name);
+
+        for (uint32_t n = 0; before && supervise_nth(node->supervisor, n) >= 0; n++)
+            if (supervise_nth(node->supervisor, n) == before->number)
+                return n + 1;
+    }
+    return 0;
+}
+
 static void apply_cell(struct node *node, const struct config *config, const struct config_cell *cell,
                        const struct config_diff *diff, struct list *moving)
 {
@@ -322,7 +353,7 @@ static void apply_cell(struct node *node, const struct config *config, const str
     unit->keep = 1;
     spec = apply_spec(unit, first, first->keys.group[0] ? apply_group(node, config, first->keys.group) : -1);
     if (fresh) {
-        unit->number = supervise_add(node->supervisor, &spec, UINT32_MAX);
+        unit->number = supervise_add(node->supervisor, &spec, position_of(node, config, cell));
         if (unit->number < 0) {
             log_error("cell '%s' can not be supervised: %s", unit->name, strerror(-unit->number));
             unit_free(unit);

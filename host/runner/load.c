@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <elf.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -62,6 +63,7 @@ int load_plugin(const char *path, const struct aiex_plugin **ret, struct aiex_er
 {
     const struct aiex_plugin *(*entry)(uint32_t, uint32_t);
     const struct aiex_plugin *plugin;
+    struct aiex_plugin *own;
     void *handle, *symbol;
     int r;
 
@@ -88,6 +90,11 @@ int load_plugin(const char *path, const struct aiex_plugin **ret, struct aiex_er
     r = plugin_info_check(plugin, err);
     if (r < 0)
         return -EINVAL;
-    *ret = plugin;
+    own = calloc(1, sizeof(*own));
+    if (!own)
+        return fail(err, -ENOMEM, "no memory");
+    memcpy(own, plugin, plugin->struct_size < sizeof(*own) ? plugin->struct_size : sizeof(*own));
+    own->struct_size = sizeof(*own);
+    *ret = own;
     return 0;
 }

@@ -32,6 +32,7 @@ struct conn {
     size_t out_len, out_at, out_cap;
     int wants_write;
     int streaming;
+    int in_bursts; /* one send for all that is due */
     long events, sent;
     uint64_t every_ns, due;
     struct conn *next_gone;
@@ -145,9 +146,7 @@ static void put_last_events(struct conn *c)
     put(c, "0\r\n\r\n", 5);
 }
 
-/* Writes what is due of a stream. Paced events are a send each. At full rate a burst is one send:
- * sends of one event each would be read one by one or together as chance has it, and that decides
- * what an event costs the reader. */
+/* Writes what is due of a stream: each event is a send of its own, or a whole burst is one. */
 static void stream_on(struct conn *c)
 {
     for (int burst = 0; c->streaming && burst < BURST; burst++) {
@@ -171,7 +170,7 @@ static void stream_on(struct conn *c)
         put_event(c, json, n);
         c->sent++;
         c->due += c->every_ns;
-        if (c->every_ns)
+        if (!c->in_bursts)
             push(c);
     }
     if (!c->gone)
@@ -196,6 +195,7 @@ static void begin_stream(struct conn *c, const char *model)
     }
     c->events = number_after(model, "-n", 200);
     c->every_ns = (uint64_t)number_after(model, "-i", 0) * 1000;
+    c->in_bursts = strstr(model, "-bursts") != NULL;
     c->sent = 0;
     c->due = now_ns();
     c->streaming = 1;

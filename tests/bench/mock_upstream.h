@@ -5,6 +5,7 @@
  * The model's name says what is answered, because every gateway hands it on:
  *     mock          one JSON document of about 1.5 KB
  *     mock-nN-iU    with "stream":true: N events, U microseconds apart (0 = at full rate)
+ *     ...-bursts    sixteen events are one send, not one each
  * Each event carries the time at which it was written as "T" and 19 digits of CLOCK_MONOTONIC ns,
  * so that who reads it on the same machine knows how long it was on its way.
  * GET answers with a list of one model, for health probes.

@@ -75,7 +75,7 @@ static void say(struct peer *p)
     head.name = (uint16_t)(byte(p->in) % 6);
     head.id = byte(p->in) % 16 | (uint64_t)(1 + byte(p->in) % 2) << 16;
     head.id |= (uint64_t)(byte(p->in) % 16 | (1 + byte(p->in) % 2) << 16) << 32;
-    head.status = (int32_t)byte(p->in) - 4;
+    head.status = (int32_t)byte(p->in); /* ms, or how a call ends */
     head.aux = byte(p->in) % 3 | byte(p->in) << 16;
     head.len = byte(p->in);
     left = (size_t)(p->in->end - p->in->at);

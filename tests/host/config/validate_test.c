@@ -232,6 +232,25 @@ static void keys_of_shared_cells_belong_there(void)
     unload(&l);
 }
 
+static void shared_cell_starts_and_ends_as_one(void)
+{
+    struct loaded l;
+
+    load_text(&l,
+              "[group:g]\n"
+              "[provider_sample:a]\nmodel = m\ncell = chat\nmax_restarts = 5\n"
+              "[provider_sample:b]\nmodel = m\ncell = chat\ngroup = g\nmax_restarts = 5\nrestart = transient\n"
+              "[provider_sample:c]\nmodel = m\ncell = chat\n"
+              "[provider_sample:d]\nmodel = m\nrestart = transient\n",
+              NULL, NULL);
+    CU_ASSERT(has_line(&l.report, "c.ini:9: [provider_sample:b] group = 'g': cell 'chat' starts and ends "
+                                  "as one, and [provider_sample:a] in it says another"));
+    CU_ASSERT(has_line(&l.report, "c.ini:11: [provider_sample:b] restart = 'transient': cell 'chat' starts "
+                                  "and ends as one, and [provider_sample:a] in it says another"));
+    CU_ASSERT(has_errors(&l.report, 2));
+    unload(&l);
+}
+
 const struct test_case tests[] = {
     {"options are complete", options_are_complete},
     {"every error has its place", every_error_has_its_place},
@@ -242,4 +261,5 @@ const struct test_case tests[] = {
     {"an environment default can be wrong", a_default_from_the_environment_can_be_wrong},
     {"cells are found", cells_are_found},
     {"keys of shared cells belong there", keys_of_shared_cells_belong_there},
+    {"shared cell starts and ends as one", shared_cell_starts_and_ends_as_one},
     {0}};
