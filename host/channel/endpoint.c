@@ -678,6 +678,14 @@ static int on_end(struct endpoint *ep, const struct record *head, const uint8_t 
     return 0;
 }
 
+/* A call of ours that the host may answer: not one that is served in this process. */
+static struct out *answered_outside(struct endpoint *ep, uint32_t call)
+{
+    struct out *o = endpoint_out_of(ep, call);
+
+    return o && !o->callee ? o : NULL;
+}
+
 int endpoint_record(struct endpoint *ep, const struct record *head, const uint8_t *body)
 {
     struct served *s;
@@ -689,10 +697,10 @@ int endpoint_record(struct endpoint *ep, const struct record *head, const uint8_
     case RECORD_REQ:
         return on_request(ep, head, body);
     case RECORD_STREAM:
-        o = endpoint_out_of(ep, record_id_low(head));
+        o = answered_outside(ep, record_id_low(head));
         return o ? on_part(ep, head, body, o) : 0;
     case RECORD_REP:
-        o = endpoint_out_of(ep, record_id_low(head));
+        o = answered_outside(ep, record_id_low(head));
         return o ? on_end(ep, head, body, o) : 0;
     case RECORD_CREDIT:
         s = endpoint_served_of(ep, record_id_low(head));

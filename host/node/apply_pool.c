@@ -13,6 +13,20 @@
 
 #define NUMBER_MAX 999 /* of a worker: NAME#999 */
 
+/* Workers stand together in the list that people see. */
+static void join_the_others(struct unit *unit, const struct pool *pool)
+{
+    struct list *last = NULL;
+
+    list_each (it, &unit->node->units)
+        if (list_of(it, struct unit, link)->pool == pool)
+            last = it;
+    if (!last)
+        return;
+    list_remove(&unit->link);
+    list_append(last->next, &unit->link);
+}
+
 static struct unit *unit_of_worker(struct node *node, struct pool *pool, const char *name,
                                    int temporary)
 {
@@ -28,6 +42,7 @@ static struct unit *unit_of_worker(struct node *node, struct pool *pool, const c
     in->bus = pool_bus(pool);
     snprintf(in->name, sizeof(in->name), "%s", name);
     list_append(&unit->instances, &in->link);
+    join_the_others(unit, pool);
     pool_unit_new(pool, unit, temporary);
     return unit;
 }

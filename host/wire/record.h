@@ -69,7 +69,7 @@ enum record_kind {
 #define RECORD_LAZY       4u  /* published without a wake-up */
 #define RECORD_IDEMPOTENT 8u  /* REQ: may be started again after a crash */
 #define RECORD_SPLICE     16u /* REQ: the stream goes to the parent's caller. REP: copy of an end */
-#define RECORD_CAST       32u /* REQ: nobody waits for an answer */
+#define RECORD_CAST       32u /* REQ: nobody waits for an answer; one record, never pieces */
 #define RECORD_PRIO_SHIFT 6   /* REQ: two bits of priority */
 
 #define RECORD_BODY_MAX (16u * 1024u - sizeof(struct record)) /* bytes of body in one record */

@@ -1,7 +1,7 @@
 #!/bin/sh
 # run.sh BUILD: measures a release build. Figures on stdout as `name value unit`, beside the limits of
-# this machine in the same run (`limit.*`); everything else on stderr. BENCH_QUICK=1: rough, half a
-# minute. docs/benchmarks.md says what each row means and what it should be.
+# this machine in the same run (`limit.*`); everything else on stderr. BENCH_QUICK=1: rough, in less
+# than half a minute. docs/benchmarks.md says what the rows mean and what they should be.
 set -eu
 build=$1
 programs=$build/tests/bench
@@ -12,6 +12,13 @@ for program in "$build/bin/aiex-host" "$programs/bench_limits" "$programs/bench_
         exit 1
     }
 done
+# What others do on the machine spoils rates and tails first; the reader must know.
+read -r load rest </proc/loadavg
+echo "machine.load_before $load processes"
+case $load in
+0.*) ;;
+*) echo "the machine is busy (load $load): trust no rate, no p99 and no single ratio" >&2 ;;
+esac
 "$programs/bench_limits"
 "$programs/bench_host" "$build"
 "$programs/bench_gateway" "$build"

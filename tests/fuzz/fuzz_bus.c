@@ -28,7 +28,8 @@ static unsigned byte(struct input *in)
     return in->at < in->end ? *in->at++ : 0;
 }
 
-static int on_send(void *arg, const struct record *head, const void *body, size_t len, uint64_t *pos)
+static int on_send(void *arg, const struct record *head, const void *body, size_t len,
+                   uint64_t *pos)
 {
     struct peer *p = arg;
 
@@ -63,8 +64,10 @@ static void start(struct bus *bus, struct peer *p, struct bus_instance **instanc
     p->port = bus_port_new(bus, &ops, p);
     bus_port_instance(p->port, 0, instances[index]);
     for (unsigned i = 0; i < 5; i++)
-        bus_port_record(p->port, &(struct record){.kind = RECORD_NAME, .name = (uint16_t)i, .len = i == 4 ? 6 : 4},
-                        (const uint8_t *)names[i]);
+        bus_port_record(
+            p->port,
+            &(struct record){.kind = RECORD_NAME, .name = (uint16_t)i, .len = i == 4 ? 6 : 4},
+            (const uint8_t *)names[i]);
 }
 
 static void say(struct peer *p)
@@ -87,7 +90,8 @@ static void say(struct peer *p)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct bus_limits limits = {.timeout_ms = 100, .calls_max = 20, .queue_max = 4, .events_max = 1000};
+    static const struct bus_limits limits = {
+        .timeout_ms = 100, .calls_max = 20, .queue_max = 4, .events_max = 1000};
     static char name[] = "i0";
     struct input in = {data, data + size};
     struct bus *bus = bus_new(&limits, 1000);

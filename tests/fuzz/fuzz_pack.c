@@ -108,7 +108,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     doc_free(doc);
     aiex_get_int(body, "a", &i);
     aiex_get_text(body, "a", text, sizeof(text));
-    if (aiex_get_whole(body, "a", &out) == 1 && (out.data < data || out.data + out.len > data + size))
+    if (aiex_get_whole(body, "a", &out) == 1 &&
+        (out.data < data || out.data + out.len > data + size))
         abort();
     if (start_unpack(body, &start, &box) == 0) {
         for (size_t k = 0; k < start.n_instances; k++)

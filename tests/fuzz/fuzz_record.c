@@ -130,7 +130,8 @@ static void act(struct state *s)
         endpoint_stream(s->ep, id, bytes(s, 255));
         break;
     case 4:
-        if (endpoint_reply(s->ep, id, bytes(s, 255)) == 0 && endpoint_reply(s->ep, id, (struct aiex_slice){0}) == 0)
+        if (endpoint_reply(s->ep, id, bytes(s, 255)) == 0 &&
+            endpoint_reply(s->ep, id, (struct aiex_slice){0}) == 0)
             abort();
         break;
     case 5:
@@ -161,9 +162,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     s.ep = endpoint_new(&ops, &s, "node");
     endpoint_record(s.ep, &(struct record){.kind = RECORD_NAME, .len = 3}, (const uint8_t *)"s\0m");
-    endpoint_record(s.ep, &(struct record){.kind = RECORD_NAME, .name = 1, .len = 4}, (const uint8_t *)"\0a.b");
+    endpoint_record(s.ep, &(struct record){.kind = RECORD_NAME, .name = 1, .len = 4},
+                    (const uint8_t *)"\0a.b");
     while (s.at < s.end && r == 0) {
-        struct record head = {.kind = (uint8_t)byte(&s), .flags = (uint8_t)byte(&s), .name = (uint16_t)(byte(&s) % 4)};
+        struct record head = {.kind = (uint8_t)byte(&s),
+                              .flags = (uint8_t)byte(&s),
+                              .name = (uint16_t)(byte(&s) % 4)};
         struct aiex_slice body;
 
         head.id = byte(&s) % 32 | (uint64_t)(1 + byte(&s) % 3) << 16;

@@ -56,7 +56,7 @@ static void instance_of(const struct misdeed *m, char *out, size_t size)
 
 static void commit(struct rig *rig, const struct misdeed *m)
 {
-    const char *exit = RIG_SANITIZED && m->exit_sanitized ? m->exit_sanitized : m->exit;
+    const char *exit = m->exit;
     struct plugin before, after;
     struct answer a;
     char name[64];
@@ -72,7 +72,9 @@ static void commit(struct rig *rig, const struct misdeed *m)
         CU_ASSERT(rig_until_back(rig, name, before.restarts + 1, before.pid));
     after = rig_plugin(rig, name);
     if (exit) {
-        CU_ASSERT_PTR_NOT_NULL(strstr(after.last_exit, exit));
+        /* how much of a heap overwrite the sanitizer sees depends on the optimiser */
+        CU_ASSERT(strstr(after.last_exit, exit) ||
+                  (RIG_SANITIZED && m->exit_sanitized && strstr(after.last_exit, m->exit_sanitized)));
         CU_ASSERT(process_gone(before.pid, 0));
     } else {
         CU_ASSERT_EQUAL(after.pid, before.pid);

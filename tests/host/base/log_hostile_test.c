@@ -78,9 +78,28 @@ static int is_json_line(const char *p)
 }
 
 static const char *const texts[] = {
-    "", "plain", "\"", "\\", "\\\"\\", "a\nb", "\r\n\t\b\f\v", "\x01\x02\x1f\x7f", "\033[2J\033]0;x\007",
-    "\xff\xfe", "\xc3", "\xc3\xa4\xc3", "\xe2\x82", "\xed\xa0\x80", "\xf0\x9f\x98\x80", "\xc0\xaf", "\xc2\x9b" "2J",
-    "\xf4\x90\x80\x80", "\xe2\x80\xa8 line separator", "%s%n%d", "{\"a\":1}",
+    "",
+    "plain",
+    "\"",
+    "\\",
+    "\\\"\\",
+    "a\nb",
+    "\r\n\t\b\f\v",
+    "\x01\x02\x1f\x7f",
+    "\033[2J\033]0;x\007",
+    "\xff\xfe",
+    "\xc3",
+    "\xc3\xa4\xc3",
+    "\xe2\x82",
+    "\xed\xa0\x80",
+    "\xf0\x9f\x98\x80",
+    "\xc0\xaf",
+    "\xc2\x9b"
+    "2J",
+    "\xf4\x90\x80\x80",
+    "\xe2\x80\xa8 line separator",
+    "%s%n%d",
+    "{\"a\":1}",
 };
 
 static void begin(void)
@@ -137,7 +156,8 @@ static void test_long(void)
     for (unsigned i = 0; i < sizeof(fills) / sizeof(fills[0]); i++)
         for (size_t offset = 0; offset < 5; offset++) {
             size_t n = strlen(fills[i]), at = offset;
-            struct log_origin origin = {.plugin = text, .cell = text, .pid = 2147483647, .trace = UINT64_MAX};
+            struct log_origin origin = {
+                .plugin = text, .cell = text, .pid = 2147483647, .trace = UINT64_MAX};
 
             memset(text, 'o', offset);
             for (; at + n < sizeof(text); at += n)
@@ -166,7 +186,8 @@ static void test_text(void)
 
             CU_ASSERT_FATAL(n > 0);
             CU_ASSERT((unsigned char)line[k] >= 0x20 && line[k] != 0x7f);
-            CU_ASSERT(n != 2 || (unsigned char)line[k] != 0xc2 || (unsigned char)line[k + 1] >= 0xa0);
+            CU_ASSERT(n != 2 || (unsigned char)line[k] != 0xc2 ||
+                      (unsigned char)line[k + 1] >= 0xa0);
             k += n;
         }
     }
@@ -193,6 +214,7 @@ static void test_levels(void)
 }
 
 const struct test_case tests[] = {
-    {"json", test_json}, {"every_byte_pair", test_every_byte_pair}, {"long", test_long},
-    {"text", test_text}, {"levels", test_levels},                   {0},
+    {"json", test_json},     {"every_byte_pair", test_every_byte_pair},
+    {"long", test_long},     {"text", test_text},
+    {"levels", test_levels}, {0},
 };

@@ -11,8 +11,9 @@ static void test_distance(void)
         const char *a, *b;
         unsigned distance;
     } rows[] = {
-        {"", "", 0},           {"abc", "abc", 0},       {"abc", "ABC", 0}, {"abc", "", 3},
-        {"kitten", "sitting", 3}, {"timeout", "timout", 1}, {"ab", "ba", 2},  {"restart", "start", 2},
+        {"", "", 0},     {"abc", "abc", 0},        {"abc", "ABC", 0},
+        {"abc", "", 3},  {"kitten", "sitting", 3}, {"timeout", "timout", 1},
+        {"ab", "ba", 2}, {"restart", "start", 2},
     };
     char wide[80];
 
@@ -45,7 +46,8 @@ static void test_nearest(void)
 static void test_names(void)
 {
     static const char *const good[] = {"a", "9", "provider_openai:work", "a.b-c_d:e#1", "A"};
-    static const char *const bad[] = {"", "_a", ".a", "-a", ":", "#1", "a b", "a/b", "a\n", "\xc3\xa4", "a\x80"};
+    static const char *const bad[] = {"",    "_a",  ".a",  "-a",       ":",    "#1",
+                                      "a b", "a/b", "a\n", "\xc3\xa4", "a\x80"};
     char wide[65];
 
     for (unsigned i = 0; i < sizeof(good) / sizeof(good[0]); i++)
@@ -65,11 +67,26 @@ static void test_utf8(void)
         const char *text;
         size_t n;
     } rows[] = {
-        {"a", 1},          {"", 1},           {"\xc3\xa4", 2},         {"\xe2\x82\xac", 3},
-        {"\xf0\x9f\x98\x80", 4}, {"\x80", 0},  {"\xc0\x80", 0},         {"\xc1\xbf", 0},
-        {"\xc3", 0},       {"\xc3(", 0},      {"\xe2\x82", 0},         {"\xe0\x80\x80", 0},
-        {"\xed\xa0\x80", 0}, {"\xed\x9f\xbf", 3}, {"\xf0\x80\x80\x80", 0}, {"\xf4\x90\x80\x80", 0},
-        {"\xf4\x8f\xbf\xbf", 4}, {"\xf5\x80\x80\x80", 0}, {"\xff", 0},  {"\xf0\x9f\x98", 0},
+        {"a", 1},
+        {"", 1},
+        {"\xc3\xa4", 2},
+        {"\xe2\x82\xac", 3},
+        {"\xf0\x9f\x98\x80", 4},
+        {"\x80", 0},
+        {"\xc0\x80", 0},
+        {"\xc1\xbf", 0},
+        {"\xc3", 0},
+        {"\xc3(", 0},
+        {"\xe2\x82", 0},
+        {"\xe0\x80\x80", 0},
+        {"\xed\xa0\x80", 0},
+        {"\xed\x9f\xbf", 3},
+        {"\xf0\x80\x80\x80", 0},
+        {"\xf4\x90\x80\x80", 0},
+        {"\xf4\x8f\xbf\xbf", 4},
+        {"\xf5\x80\x80\x80", 0},
+        {"\xff", 0},
+        {"\xf0\x9f\x98", 0},
     };
 
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -113,6 +130,11 @@ static void test_clocks(void)
 }
 
 const struct test_case tests[] = {
-    {"distance", test_distance}, {"nearest", test_nearest}, {"names", test_names}, {"utf8", test_utf8},
-    {"iso", test_iso},           {"clocks", test_clocks},   {0},
+    {"distance", test_distance},
+    {"nearest", test_nearest},
+    {"names", test_names},
+    {"utf8", test_utf8},
+    {"iso", test_iso},
+    {"clocks", test_clocks},
+    {0},
 };

@@ -49,7 +49,8 @@ static void clear(struct kept_queue *q)
 
 /* ---- The bus's side of a cell ---- */
 
-static int port_send(void *arg, const struct record *head, const void *body, size_t len, uint64_t *pos)
+static int port_send(void *arg, const struct record *head, const void *body, size_t len,
+                     uint64_t *pos)
 {
     struct cell_rig *cell = arg;
 
@@ -150,8 +151,8 @@ static const char *on_name(void *arg, unsigned instance)
 
 void cells_init(struct cells *all)
 {
-    static const struct bus_limits limits = {.timeout_ms = 10000, .calls_max = 4096, .queue_max = 100,
-                                             .events_max = 100000};
+    static const struct bus_limits limits = {
+        .timeout_ms = 10000, .calls_max = 4096, .queue_max = 100, .events_max = 100000};
 
     *all = (struct cells){.now_ms = 1000000};
     all->bus = bus_new(&limits, all->now_ms);
@@ -181,8 +182,8 @@ struct cell_rig *cells_add(struct cells *all, const char *name, unsigned n)
     cell->n = n;
     for (unsigned i = 0; i < n; i++) {
         snprintf(cell->names[i], sizeof(cell->names[i]), i ? "%s:%u" : "%s", name, i);
-        cell->instances[i] =
-            bus_instance_new(all->bus, cell->names[i], &(struct bus_instance_options){0});
+        cell->instances[i] = bus_instance_new(all->bus, cell->names[i],
+                                              &(struct bus_instance_options){0});
         CU_ASSERT_PTR_NOT_NULL_FATAL(cell->instances[i]);
         bus_port_instance(cell->port, i, cell->instances[i]);
         bus_instance_bind(cell->instances[i], cell->port, i);
@@ -347,8 +348,8 @@ int64_t cells_body_n(struct aiex_slice body)
     return n;
 }
 
-int cells_call(struct cell_rig *cell, const char *service, const char *method, struct aiex_slice body,
-               const struct aiex_request *more, struct seen_answer *seen)
+int cells_call(struct cell_rig *cell, const char *service, const char *method,
+               struct aiex_slice body, const struct aiex_request *more, struct seen_answer *seen)
 {
     struct aiex_request req = more ? *more : (struct aiex_request){0};
 
@@ -356,5 +357,6 @@ int cells_call(struct cell_rig *cell, const char *service, const char *method, s
     req.service = service;
     req.method = method;
     req.body = body;
-    return endpoint_call(cell->endpoint, 0, &req, seen ? seen_on : NULL, seen, seen ? &seen->call : NULL);
+    return endpoint_call(cell->endpoint, 0, &req, seen ? seen_on : NULL, seen,
+                         seen ? &seen->call : NULL);
 }

@@ -10,8 +10,8 @@
 #include "bus/bus.h"
 #include "channel/endpoint.h"
 
-#define CELLS_MAX     8u
-#define CELL_PARTS    4u
+#define CELLS_MAX  8u
+#define CELL_PARTS 4u
 
 struct kept {
     struct kept *next;
@@ -95,7 +95,7 @@ struct aiex_slice cells_body(int64_t n, size_t len);
 int64_t cells_body_n(struct aiex_slice body);
 
 /* Calls from instance 0 of a cell; `more` (may be NULL) gives flags, parent, window, timeout. */
-int cells_call(struct cell_rig *cell, const char *service, const char *method, struct aiex_slice body,
-               const struct aiex_request *more, struct seen_answer *seen);
+int cells_call(struct cell_rig *cell, const char *service, const char *method,
+               struct aiex_slice body, const struct aiex_request *more, struct seen_answer *seen);
 
 #endif

@@ -26,7 +26,8 @@ struct process {
     uint64_t ids[64];
     int64_t ns[64];
     unsigned n, begun, casts;
-    unsigned take; /* requests it begins before it stops reading */
+    unsigned take;         /* requests it begins before it stops reading */
+    unsigned take_records; /* or records, when not 0 */
     int broken;
 };
 
@@ -34,7 +35,8 @@ static struct cells all;
 static struct cell_rig *caller;
 static struct process p;
 
-static int to_cell(void *arg, const struct record *head, const void *body, size_t len, uint64_t *pos)
+static int to_cell(void *arg, const struct record *head, const void *body, size_t len,
+                   uint64_t *pos)
 {
     return channel_send(p.channel, head, body, len, pos);
 }
@@ -62,6 +64,8 @@ static void on_broken(void *arg)
 static void on_cell_record(void *arg, const struct record *head, const uint8_t *body)
 {
     CU_ASSERT_EQUAL(endpoint_record(p.endpoint, head, body), 0);
+    if (p.take_records && --p.take_records == 0)
+        channel_hold(p.its_channel, 1);
 }
 
 static int endpoint_out(void *arg, const struct record *head, const void *body, size_t len)
@@ -94,8 +98,10 @@ static const char *on_name(void *arg, unsigned instance)
 static void begin(unsigned take)
 {
     static const struct bus_port_ops port_ops = {to_cell, waiting_to_cell, on_violation};
-    static const struct endpoint_ops endpoint_ops = {endpoint_out, on_begin, on_message, NULL, on_name};
-    static const struct channel_ops host_ops = {on_host_record, on_broken}, cell_ops = {on_cell_record, on_broken};
+    static const struct endpoint_ops endpoint_ops = {endpoint_out, on_begin, on_message, NULL,
+                                                     on_name};
+    static const struct channel_ops host_ops = {on_host_record, on_broken},
+                                    cell_ops = {on_cell_record, on_broken};
     struct channel_fds fds, its;
 
     cells_init(&all);
@@ -172,7 +178,8 @@ static void call_n(int n, size_t len, uint32_t flags, struct seen_answer *seen)
 
     if (seen)
         seen_init(seen);
-    CU_ASSERT_EQUAL(cells_call(caller, "cell", "m", body, &(struct aiex_request){.flags = flags}, seen), 0);
+    CU_ASSERT_EQUAL(
+        cells_call(caller, "cell", "m", body, &(struct aiex_request){.flags = flags}, seen), 0);
     free((void *)body.data);
 }
 
@@ -312,10 +319,11 @@ static void test_idempotent_with_parts(void)
     finish();
 }
 
-/* A request in pieces is not recovered from the ring; it is told. */
+/* A request in pieces that was not begun goes on as well. */
 static void test_pieces(void)
 {
     struct seen_answer seen, whole;
+    struct cell_rig *next;
 
     begin(1);
     call_n(1, 10, 0, &whole);
@@ -323,10 +331,62 @@ static void test_pieces(void)
     turn();
     CU_ASSERT_EQUAL(p.begun, 1);
     die();
-    CU_ASSERT_STRING_EQUAL(seen.code, AIEX_E_CRASHED);
     CU_ASSERT_STRING_EQUAL(whole.code, AIEX_E_CRASHED);
+    next = succeed();
+    CU_ASSERT_EQUAL(next->requests, 1);
+    CU_ASSERT_STRING_EQUAL(seen.code, "ok");
+    CU_ASSERT_EQUAL(cells_body_n((struct aiex_slice){seen.body.data, seen.body.len}), 2);
     seen_done(&seen);
     seen_done(&whole);
+    finish();
+}
+
+/* One whose first pieces are overwritten already can not be put together: it is told. */
+static void test_pieces_gone(void)
+{
+    struct seen_answer seen;
+
+    begin(0);
+    call_n(1, 150000, 0, &seen);
+    p.take_records = 8; /* its name, and pieces that take more than the ring in all */
+    turn();
+    CU_ASSERT_EQUAL(p.begun, 0);
+    die();
+    CU_ASSERT_EQUAL(seen.ends, 1);
+    CU_ASSERT_STRING_EQUAL(seen.code, AIEX_E_CRASHED);
+    seen_done(&seen);
+    finish();
+}
+
+/* The caller still sends its pieces when the callee dies: they follow to the successor. */
+static void test_pieces_under_way(void)
+{
+    struct aiex_slice body = cells_body(3, 60000);
+    struct seen_answer seen;
+    struct cell_rig *next;
+
+    begin(0);
+    seen_init(&seen);
+    CU_ASSERT_EQUAL(cells_call(caller, "cell", "m", body, NULL, &seen), 0);
+    for (int i = 0; i < 3; i++) { /* its name and two pieces */
+        struct kept *k = caller->to_bus.first;
+
+        caller->to_bus.first = k->next;
+        caller->to_bus.bytes -= k->head.len + sizeof(k->head);
+        bus_port_record(caller->port, &k->head, k->body);
+        free(k);
+    }
+    loop_once(p.loop, 0);
+    loop_once(p.its_loop, 0);
+    CU_ASSERT_EQUAL(p.begun, 0);
+    channel_push(p.its_channel);
+    die(); /* the rest comes now */
+    next = succeed();
+    CU_ASSERT_EQUAL(next->requests, 1);
+    CU_ASSERT_STRING_EQUAL(seen.code, "ok");
+    CU_ASSERT_EQUAL(cells_body_n((struct aiex_slice){seen.body.data, seen.body.len}), 3);
+    seen_done(&seen);
+    free((void *)body.data);
     finish();
 }
 
@@ -417,6 +477,8 @@ const struct test_case tests[] = {
     {"idempotent_crashes_again", test_idempotent_crashes_again},
     {"idempotent_with_parts", test_idempotent_with_parts},
     {"pieces", test_pieces},
+    {"pieces_gone", test_pieces_gone},
+    {"pieces_under_way", test_pieces_under_way},
     {"successor_is_up", test_successor_is_up},
     {"down_for_good", test_down_for_good},
     {"ended_before", test_ended_before},

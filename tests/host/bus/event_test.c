@@ -30,7 +30,10 @@ static void publish_n(const char *topic, int n, size_t len)
 {
     struct aiex_slice data = cells_body(n, len);
 
-    CU_ASSERT_EQUAL(endpoint_publish(from->endpoint, 0, &(struct aiex_event){.topic = topic, .type = "t", .data = data}), 0);
+    CU_ASSERT_EQUAL(
+        endpoint_publish(from->endpoint, 0,
+                         &(struct aiex_event){.topic = topic, .type = "t", .data = data}),
+        0);
     free((void *)data.data);
 }
 
@@ -214,12 +217,18 @@ static void test_many_patterns(void)
     begin();
     for (unsigned i = 0; i < PATTERNS_MAX + 50; i++) {
         snprintf(topic, sizeof(topic), "p.%u", i);
-        cells_raw(x, &(struct record){.kind = RECORD_SUB, .status = 1, .len = (uint32_t)strlen(topic)}, topic);
+        cells_raw(x,
+                  &(struct record){.kind = RECORD_SUB, .status = 1, .len = (uint32_t)strlen(topic)},
+                  topic);
     }
     for (unsigned i = 0; i < PATTERNS_MAX + 50; i++) {
         snprintf(topic, sizeof(topic), "p.%u", i);
-        cells_raw(x, &(struct record){.kind = RECORD_SUB, .status = 0, .len = (uint32_t)strlen(topic)}, topic);
-        cells_raw(x, &(struct record){.kind = RECORD_SUB, .status = 0, .len = (uint32_t)strlen(topic)}, topic);
+        cells_raw(x,
+                  &(struct record){.kind = RECORD_SUB, .status = 0, .len = (uint32_t)strlen(topic)},
+                  topic);
+        cells_raw(x,
+                  &(struct record){.kind = RECORD_SUB, .status = 0, .len = (uint32_t)strlen(topic)},
+                  topic);
     }
     CU_ASSERT_EQUAL(x->port->n_patterns, 0);
     finish();

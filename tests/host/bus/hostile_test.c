@@ -47,7 +47,8 @@ static void finish(void)
 static void raw(unsigned kind, uint64_t id, unsigned flags, const void *body, size_t len)
 {
     cells_raw(bad,
-              &(struct record){.kind = (uint8_t)kind, .id = id, .flags = (uint8_t)flags, .len = (uint32_t)len},
+              &(struct record){
+                  .kind = (uint8_t)kind, .id = id, .flags = (uint8_t)flags, .len = (uint32_t)len},
               body);
 }
 
@@ -76,10 +77,12 @@ static void test_violations(void)
         {"join far out", {.kind = RECORD_JOIN, .aux = 0xffff, .len = 1}, "x"},
         {"join of no name", {.kind = RECORD_JOIN, .len = 3}, "a b"},
         {"join of nothing", {.kind = RECORD_JOIN, .len = 0}, ""},
-        {"join too long", {.kind = RECORD_JOIN, .len = 64},
+        {"join too long",
+         {.kind = RECORD_JOIN, .len = 64},
          "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"},
         {"bad topic", {.kind = RECORD_SUB, .status = 1, .len = 2}, "a*"},
-        {"topic too long", {.kind = RECORD_SUB, .status = 1, .len = 64},
+        {"topic too long",
+         {.kind = RECORD_SUB, .status = 1, .len = 64},
          "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"},
     };
 
@@ -142,7 +145,8 @@ static void test_not_its_own(void)
     finish();
 }
 
-/* One slot, many generations: the older call is given up; when the cell dies nothing points at it. */
+/* One slot, many generations: the older call is given up; when the cell dies nothing points at it.
+ */
 static void test_slot_reused(void)
 {
     uint64_t first;
@@ -297,10 +301,19 @@ static void test_status_changes(void)
         bad->handle = stay;
         cells_call(caller, "callee", "m", none, NULL, &seen);
         cells_run(&all);
-        cells_raw(bad, &(struct record){.kind = RECORD_REP, .id = bad->last_id, .flags = RECORD_MORE, .len = 1,
-                                        .status = first ? WIRE_OK : WIRE_BUSY}, "\x80");
-        cells_raw(bad, &(struct record){.kind = RECORD_REP, .id = bad->last_id, .flags = RECORD_CONT,
-                                        .status = first ? WIRE_BUSY : WIRE_OK}, "");
+        cells_raw(bad,
+                  &(struct record){.kind = RECORD_REP,
+                                   .id = bad->last_id,
+                                   .flags = RECORD_MORE,
+                                   .len = 1,
+                                   .status = first ? WIRE_OK : WIRE_BUSY},
+                  "\x80");
+        cells_raw(bad,
+                  &(struct record){.kind = RECORD_REP,
+                                   .id = bad->last_id,
+                                   .flags = RECORD_CONT,
+                                   .status = first ? WIRE_BUSY : WIRE_OK},
+                  "");
         cells_run(&all);
         CU_ASSERT_EQUAL(middle_seen.ends, 1);
         CU_ASSERT_EQUAL(seen.ends, first ? 1u : 0u); /* joined by the first piece, or not at all */
@@ -351,7 +364,9 @@ static void test_long_chain(void)
         struct cell_rig *from = i % 2 ? callee : bad, *to = i % 2 ? bad : callee;
 
         cells_raw(from,
-                  &(struct record){.kind = RECORD_REQ, .name = i % 2 ? 900 : 0, .id = (i + 1) | parent << 32,
+                  &(struct record){.kind = RECORD_REQ,
+                                   .name = i % 2 ? 900 : 0,
+                                   .id = (i + 1) | parent << 32,
                                    .len = 1},
                   "\x80");
         to->handle = stay;

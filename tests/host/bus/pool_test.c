@@ -246,7 +246,8 @@ static void test_names(void)
 }
 
 const struct test_case tests[] = {
-    {"given_out", test_given_out}, {"gone", test_gone},       {"again", test_again},
-    {"one_port_dies", test_one_port_dies}, {"down", test_down}, {"changes", test_changes},
+    {"given_out", test_given_out}, {"gone", test_gone},
+    {"again", test_again},         {"one_port_dies", test_one_port_dies},
+    {"down", test_down},           {"changes", test_changes},
     {"names", test_names},         {0},
 };

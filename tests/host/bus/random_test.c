@@ -54,7 +54,8 @@ static enum bus_serving serving_now[PORTS * PER_PORT];
 static uint64_t now_ms, seed;
 static unsigned refuse_one_in; /* of the records sent to ports; 0 = none */
 static struct {
-    uint64_t calls, ends, cancelled, died, stray_end, stray_part, unknown_name, bad_piece, parts, crashes, spliced;
+    uint64_t calls, ends, cancelled, died, stray_end, stray_part, unknown_name, bad_piece, parts,
+        crashes, spliced;
 } count;
 
 static unsigned roll(unsigned n)
@@ -72,7 +73,8 @@ static struct made *made_of(struct peer *p, uint32_t id)
 {
     unsigned slot = id & 0xffff;
 
-    return slot < SLOTS && p->made[slot].state == OPEN && made_id(p, slot) == id ? &p->made[slot] : NULL;
+    return slot < SLOTS && p->made[slot].state == OPEN && made_id(p, slot) == id ? &p->made[slot]
+                                                                                 : NULL;
 }
 
 static int closing(const struct peer *p, uint32_t id)
@@ -129,7 +131,8 @@ static void got_end(struct peer *p, const struct record *head)
     count.spliced += !!(head->flags & RECORD_SPLICE);
 }
 
-static int on_send(void *arg, const struct record *head, const void *body, size_t len, uint64_t *pos)
+static int on_send(void *arg, const struct record *head, const void *body, size_t len,
+                   uint64_t *pos)
 {
     struct peer *p = arg;
     struct serving *s;
@@ -197,11 +200,15 @@ static void peer_start(struct peer *p)
         bus_port_instance(p->port, i, instances[p->index * PER_PORT + i]);
     /* names: every instance, the groups, and one that nobody has */
     for (unsigned i = 0; i < PORTS * PER_PORT + 3; i++) {
-        int n = i < PORTS * PER_PORT ? snprintf(text, sizeof(text), "i%u", i)
-                                     : snprintf(text, sizeof(text), "group%u", i - PORTS * PER_PORT);
+        int n = i < PORTS * PER_PORT
+                    ? snprintf(text, sizeof(text), "i%u", i)
+                    : snprintf(text, sizeof(text), "group%u", i - PORTS * PER_PORT);
 
         text[n + 1] = 'm';
-        bus_port_record(p->port, &(struct record){.kind = RECORD_NAME, .name = (uint16_t)p->n_names++, .len = (uint32_t)n + 2},
+        bus_port_record(p->port,
+                        &(struct record){.kind = RECORD_NAME,
+                                         .name = (uint16_t)p->n_names++,
+                                         .len = (uint32_t)n + 2},
                         (const uint8_t *)text);
     }
 }
@@ -221,8 +228,10 @@ static void join_group(struct peer *p, unsigned instance, unsigned group)
     char name[8] = "group0";
 
     name[5] = (char)('0' + group);
-    bus_port_record(p->port, &(struct record){.kind = RECORD_JOIN, .aux = instance, .len = 6, .status = AIEX_NAME_GROUP},
-                    (const uint8_t *)name);
+    bus_port_record(
+        p->port,
+        &(struct record){.kind = RECORD_JOIN, .aux = instance, .len = 6, .status = AIEX_NAME_GROUP},
+        (const uint8_t *)name);
 }
 
 static void peer_dies(struct peer *p)
@@ -239,8 +248,10 @@ static void peer_dies(struct peer *p)
 
 static void make_call(struct peer *p)
 {
-    struct record head = {.kind = RECORD_REQ, .name = (uint16_t)roll(PORTS * PER_PORT + 3),
-                          .status = (int32_t)roll(3000), .aux = roll(PER_PORT) | roll(4) << 16,
+    struct record head = {.kind = RECORD_REQ,
+                          .name = (uint16_t)roll(PORTS * PER_PORT + 3),
+                          .status = (int32_t)roll(3000),
+                          .aux = roll(PER_PORT) | roll(4) << 16,
                           .len = roll(200)};
     unsigned slot = roll(SLOTS);
     struct made *m = &p->made[slot];
@@ -277,7 +288,9 @@ static void continue_call(struct peer *p)
     if (m->state != OPEN || !m->whole_pieces)
         return;
     m->whole_pieces--;
-    record(p, &(struct record){.kind = RECORD_REQ, .id = made_id(p, slot), .len = roll(200),
+    record(p, &(struct record){.kind = RECORD_REQ,
+                               .id = made_id(p, slot),
+                               .len = roll(200),
                                .flags = RECORD_CONT | (m->whole_pieces ? RECORD_MORE : 0)});
 }
 
@@ -316,7 +329,10 @@ static void cancel(struct peer *p)
 static void nonsense(struct peer *p)
 {
     static const uint8_t kinds[] = {RECORD_STREAM, RECORD_REP, RECORD_CREDIT, RECORD_CANCEL};
-    struct record head = {.kind = kinds[roll(4)], .id = roll(1 << 18), .aux = roll(1 << 30), .flags = (uint8_t)roll(4)};
+    struct record head = {.kind = kinds[roll(4)],
+                          .id = roll(1 << 18),
+                          .aux = roll(1 << 30),
+                          .flags = (uint8_t)roll(4)};
 
     if (head.kind == RECORD_CANCEL && made_of(p, record_id_low(&head)))
         return;
@@ -351,7 +367,9 @@ static void instance_removed(void)
 
     bus_instance_free(instances[n]);
     snprintf(name, sizeof(name), "i%u", n);
-    instances[n] = bus_instance_new(bus, name, &(struct bus_instance_options){.queue_max = 20, .in_flight_max = n % 3 ? 0 : 30});
+    instances[n] = bus_instance_new(
+        bus, name,
+        &(struct bus_instance_options){.queue_max = 20, .in_flight_max = n % 3 ? 0 : 30});
     CU_ASSERT_PTR_NOT_NULL_FATAL(instances[n]);
     bus_port_instance(peers[n / PER_PORT].port, n % PER_PORT, instances[n]);
     serving_now[n] = BUS_DOWN;
@@ -365,7 +383,8 @@ static void settle(void)
             if (peers[i].made[slot].state == CLOSING) {
                 peers[i].made[slot].state = GONE;
                 count.cancelled++;
-                record(&peers[i], &(struct record){.kind = RECORD_CANCEL, .id = made_id(&peers[i], slot)});
+                record(&peers[i],
+                       &(struct record){.kind = RECORD_CANCEL, .id = made_id(&peers[i], slot)});
             }
     for (unsigned i = 0; i < PORTS; i++)
         if (peers[i].violated)
@@ -386,7 +405,8 @@ static void operate(void)
     else if (what < 840)
         cancel(p);
     else if (what < 880)
-        record(p, &(struct record){.kind = RECORD_CREDIT, .id = made_id(p, roll(SLOTS)), .aux = roll(5000)});
+        record(p, &(struct record){
+                      .kind = RECORD_CREDIT, .id = made_id(p, roll(SLOTS)), .aux = roll(5000)});
     else if (what < 920)
         nonsense(p);
     else if (what < 960)
@@ -434,7 +454,8 @@ static void check_figures(void)
 
 static void run(uint64_t with_seed, unsigned refuse)
 {
-    static const struct bus_limits limits = {.timeout_ms = 2000, .calls_max = 50, .queue_max = 30, .events_max = 10000};
+    static const struct bus_limits limits = {
+        .timeout_ms = 2000, .calls_max = 50, .queue_max = 30, .events_max = 10000};
     struct bus_stats stats;
     char name[16];
 
@@ -480,7 +501,8 @@ static void run(uint64_t with_seed, unsigned refuse)
     CU_ASSERT_EQUAL(count.unknown_name, 0);
     CU_ASSERT_EQUAL(count.bad_piece, 0);
     /* and something did happen */
-    CU_ASSERT(count.calls > 10000 && count.ends > 5000 && count.parts > 1000 && count.spliced > 100);
+    CU_ASSERT(count.calls > 10000 && count.ends > 5000 && count.parts > 1000 &&
+              count.spliced > 100);
     CU_ASSERT(count.crashes > 100 && count.cancelled > 100);
     for (unsigned i = 0; i < PORTS; i++)
         bus_port_dead(peers[i].port, NULL, "end");

@@ -1,4 +1,5 @@
-/* listener_test.c - addresses that are none, sockets that are there already, sockets from systemd. */
+/* listener_test.c - addresses that are none, sockets that are there already, sockets from systemd.
+ */
 #include "cell/listener.h"
 #include "test.h"
 
@@ -37,10 +38,32 @@ static void finish(void)
 static void test_bad_addresses(void)
 {
     static const char *const bad[] = {
-        "", ":", ":80", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:80x", "127.0.0.1:65536",
-        "127.0.0.1:-1", "127.0.0.1: 80", "127.0.0.1:+80", "127.0.0.1:99999999999999999999", "1.2.3:80",
-        "300.0.0.1:80", "example.org:80", "::1:80", "[::1]", "[::1]80", "[]:80", "[:80", "[zz]:80", "unix:", "unix:relative",
-        "systemd:none", "localhost", "*:80",
+        "",
+        ":",
+        ":80",
+        "127.0.0.1",
+        "127.0.0.1:",
+        "127.0.0.1:x",
+        "127.0.0.1:80x",
+        "127.0.0.1:65536",
+        "127.0.0.1:-1",
+        "127.0.0.1: 80",
+        "127.0.0.1:+80",
+        "127.0.0.1:99999999999999999999",
+        "1.2.3:80",
+        "300.0.0.1:80",
+        "example.org:80",
+        "::1:80",
+        "[::1]",
+        "[::1]80",
+        "[]:80",
+        "[:80",
+        "[zz]:80",
+        "unix:",
+        "unix:relative",
+        "systemd:none",
+        "localhost",
+        "*:80",
         "111111111111111111111111111111111111111111111111111111111111111111111111:80",
     };
     char wide[300] = "unix:/";

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define RUNNER AIEX_BUILD_DIR "/bin/aiex-runner"
+#define RUNNER   AIEX_BUILD_DIR "/bin/aiex-runner"
 #define LIMIT_MS 30000
 
 static struct loop *loop;
@@ -164,7 +164,9 @@ static void test_bad_descriptor(void)
     int fds[START_FDS] = {-1, -1, -1, -1, -1, -1};
 
     begin(RUNNER, 0);
-    CU_ASSERT_EQUAL(spawner_start(sp, (struct aiex_slice){(const uint8_t *)"x", 1}, fds, on_made, &made), -EMFILE);
+    CU_ASSERT_EQUAL(
+        spawner_start(sp, (struct aiex_slice){(const uint8_t *)"x", 1}, fds, on_made, &made),
+        -EMFILE);
     CU_ASSERT_EQUAL(spawner_busy(sp), 0);
     finish();
 }
@@ -205,9 +207,14 @@ static void on_exited(void *arg, const struct cell_exit *e)
 
 static void test_cell_without_runner(void)
 {
-    static const struct cell_ops ops = {on_record, on_broken, on_hung, on_output, on_listen, on_exited};
+    static const struct cell_ops ops = {on_record, on_broken, on_hung,
+                                        on_output, on_listen, on_exited};
     struct start_instance instance = {.name = "x", .path = "", .data_dir = "", .kind = "service"};
-    struct start start = {.cell = "x", .node = "n", .http_module = "", .plugin_dir = "", .n_instances = 1,
+    struct start start = {.cell = "x",
+                          .node = "n",
+                          .http_module = "",
+                          .plugin_dir = "",
+                          .n_instances = 1,
                           .instances = &instance};
     uint64_t began = clock_ms();
     struct cell_env env;

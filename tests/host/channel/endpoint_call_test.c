@@ -67,8 +67,9 @@ static void test_too_large(void)
     begin();
     seen_init(&seen);
     callee->handle = hold;
-    CU_ASSERT_EQUAL(cells_call(caller, "callee", "m", (struct aiex_slice){mem, AIEX_MAX_BODY + 1}, NULL, &seen),
-                    -EMSGSIZE);
+    CU_ASSERT_EQUAL(
+        cells_call(caller, "callee", "m", (struct aiex_slice){mem, AIEX_MAX_BODY + 1}, NULL, &seen),
+        -EMSGSIZE);
     CU_ASSERT_EQUAL(cells_call(caller, "callee", "m", none, NULL, &seen), 0);
     cells_run(&all);
     CU_ASSERT_EQUAL(endpoint_reply(callee->endpoint, callee->last_id,
@@ -100,7 +101,8 @@ static void test_arguments(void)
     CU_ASSERT_EQUAL(cells_call(caller, "callee", "", none, NULL, &seen), -EINVAL);
     CU_ASSERT_EQUAL(cells_call(caller, name, "m", none, NULL, &seen), -EINVAL);
     CU_ASSERT_EQUAL(cells_call(caller, "callee", name, none, NULL, &seen), -EINVAL);
-    CU_ASSERT_EQUAL(cells_call(caller, "callee", "m", none, &splice, &seen), -EINVAL); /* no parent */
+    CU_ASSERT_EQUAL(cells_call(caller, "callee", "m", none, &splice, &seen),
+                    -EINVAL); /* no parent */
     CU_ASSERT_EQUAL(endpoint_reply(callee->endpoint, 0, none), -ENOENT);
     CU_ASSERT_EQUAL(endpoint_reply(callee->endpoint, 12345, none), -ENOENT);
     CU_ASSERT_EQUAL(endpoint_stream(callee->endpoint, UINT64_MAX, none), -ENOENT);
@@ -139,7 +141,8 @@ static int fail_it(struct cell_rig *cell, unsigned instance, const struct aiex_m
         return 0;
     }
     if (!strcmp(m->method, "not a map"))
-        return endpoint_reply(cell->endpoint, m->id, (struct aiex_slice){(const uint8_t *)"\xa1x", 2});
+        return endpoint_reply(cell->endpoint, m->id,
+                              (struct aiex_slice){(const uint8_t *)"\xa1x", 2});
     return endpoint_fail(cell->endpoint, m->id, AIEX_E_BUSY, "full", UINT32_MAX, none);
 }
 
@@ -211,12 +214,14 @@ static void test_cast(void)
     cells_run(&all);
     CU_ASSERT_EQUAL(callee->casts, 1);
     CU_ASSERT_EQUAL(callee->last_id, 0);
-    CU_ASSERT_EQUAL(cells_body_n((struct aiex_slice){callee->last_body.data, callee->last_body.len}), 1);
+    CU_ASSERT_EQUAL(
+        cells_body_n((struct aiex_slice){callee->last_body.data, callee->last_body.len}), 1);
     /* one that does not fit into a record arrives too, whole */
     CU_ASSERT_EQUAL(cells_call(caller, "callee", "note", large, NULL, NULL), 0);
     cells_run(&all);
     CU_ASSERT_EQUAL(callee->casts + callee->requests, 2);
-    CU_ASSERT_EQUAL(cells_body_n((struct aiex_slice){callee->last_body.data, callee->last_body.len}), 2);
+    CU_ASSERT_EQUAL(
+        cells_body_n((struct aiex_slice){callee->last_body.data, callee->last_body.len}), 2);
     bus_stats(all.bus, &stats);
     CU_ASSERT_EQUAL(stats.open_calls, 0);
     free((void *)small.data);
@@ -248,237 +253,6 @@ static void test_answer_later(void)
     cells_run(&all);
     CU_ASSERT_EQUAL(seen.ends, 1);
     CU_ASSERT_EQUAL(callee->cancels, 0);
-    seen_done(&seen);
-    finish();
-}
-
-/* ---- Cancelling ---- */
-
-static int answer_a_cancel(struct cell_rig *cell, unsigned instance, const struct aiex_message *m)
-{
-    if (m->kind == AIEX_MSG_CANCEL) {
-        CU_ASSERT_EQUAL(endpoint_stream(cell->endpoint, m->id, none), -ENOENT);
-        CU_ASSERT_EQUAL(endpoint_reply(cell->endpoint, m->id, none), -ENOENT);
-        CU_ASSERT_EQUAL(endpoint_fail(cell->endpoint, m->id, AIEX_E_CANCELLED, "", 0, none), -ENOENT);
-    }
-    return 0;
-}
-
-static void test_cancel(void)
-{
-    struct bus_stats stats;
-    struct seen_answer seen;
-
-    begin();
-    seen_init(&seen);
-    callee->handle = answer_a_cancel;
-    cells_call(caller, "callee", "m", none, NULL, &seen);
-    cells_run(&all);
-    CU_ASSERT_EQUAL(endpoint_cancel(caller->endpoint, seen.call), 0);
-    CU_ASSERT_EQUAL(endpoint_cancel(caller->endpoint, seen.call), -ENOENT);
-    cells_run(&all);
-    CU_ASSERT_EQUAL(callee->cancels, 1);
-    CU_ASSERT_EQUAL(seen.ends, 0);
-    bus_stats(all.bus, &stats);
-    CU_ASSERT_EQUAL(stats.open_calls, 0);
-    seen_done(&seen);
-    finish();
-}
-
-/* The answer and the cancel cross on the way. */
-static void test_cancel_crosses_answer(void)
-{
-    struct seen_answer seen, next;
-
-    begin();
-    seen_init(&seen);
-    seen_init(&next);
-    callee->handle = hold;
-    cells_call(caller, "callee", "m", none, NULL, &seen);
-    cells_run(&all);
-    endpoint_reply(callee->endpoint, callee->last_id, none);
-    endpoint_cancel(caller->endpoint, seen.call);
-    callee->handle = NULL;
-    cells_call(caller, "callee", "m", none, NULL, &next); /* in the same slot */
-    CU_ASSERT_EQUAL(next.call & 0xffff, seen.call & 0xffff);
-    CU_ASSERT_NOT_EQUAL(next.call, seen.call);
-    cells_run(&all);
-    CU_ASSERT_EQUAL(seen.ends, 0);
-    CU_ASSERT_EQUAL(next.ends, 1);
-    seen_done(&seen);
-    seen_done(&next);
-    finish();
-}
-
-/* Cancelled while its pieces are under way: neither half a request nor the next one is harmed. */
-static void test_cancel_between_pieces(void)
-{
-    struct aiex_slice body = cells_body(3, 100000);
-    struct seen_answer seen, next;
-    struct kept *k;
-
-    begin();
-    seen_init(&seen);
-    seen_init(&next);
-    cells_call(caller, "callee", "m", body, NULL, &seen);
-    endpoint_cancel(caller->endpoint, seen.call);
-    /* the last piece follows the cancel */
-    for (k = caller->to_bus.first; k->next->next; k = k->next)
-        ;
-    CU_ASSERT_EQUAL(k->next->head.kind, RECORD_CANCEL);
-    k->next->next = k;
-    caller->to_bus.last = k;
-    for (struct kept *p = caller->to_bus.first; p; p = p->next)
-        if (p->next == k) {
-            p->next = k->next;
-            break;
-        }
-    k->next = NULL;
-    cells_call(caller, "callee", "m", body, NULL, &next);
-    cells_run(&all);
-    CU_ASSERT_EQUAL(seen.ends, 0);
-    CU_ASSERT_EQUAL(next.ends, 1);
-    CU_ASSERT_EQUAL(callee->requests, 1);
-    CU_ASSERT_EQUAL(cells_body_n((struct aiex_slice){next.body.data, next.body.len}), 3);
-    seen_done(&seen);
-    seen_done(&next);
-    free((void *)body.data);
-    finish();
-}
-
-static void cancel_on_part(void *arg, const struct aiex_answer *a)
-{
-    struct seen_answer *seen = arg;
-
-    seen_on(arg, a);
-    if (seen->parts == 1)
-        CU_ASSERT_EQUAL(endpoint_cancel(caller->endpoint, a->call), 0);
-}
-
-static int three_parts(struct cell_rig *cell, unsigned instance, const struct aiex_message *m)
-{
-    if (m->kind != AIEX_MSG_REQUEST)
-        return 0;
-    for (int i = 0; i < 3; i++)
-        endpoint_stream(cell->endpoint, m->id, (struct aiex_slice){(const uint8_t *)"abc", 3});
-    return endpoint_reply(cell->endpoint, m->id, none);
-}
-
-static void test_cancel_inside_part(void)
-{
-    struct aiex_request req = {.struct_size = sizeof(req), .service = "callee", .method = "m"};
-    struct seen_answer seen;
-    uint64_t call;
-
-    begin();
-    seen_init(&seen);
-    callee->handle = three_parts;
-    CU_ASSERT_EQUAL(endpoint_call(caller->endpoint, 0, &req, cancel_on_part, &seen, &call), 0);
-    cells_run(&all);
-    CU_ASSERT_EQUAL(seen.parts, 1);
-    CU_ASSERT_EQUAL(seen.ends, 0);
-    seen_done(&seen);
-    finish();
-}
-
-static struct seen_answer chained[3];
-
-static void call_on_end(void *arg, const struct aiex_answer *a)
-{
-    struct seen_answer *seen = arg;
-    struct aiex_request req = {.struct_size = sizeof(req), .service = "callee", .method = "m"};
-
-    seen_on(arg, a);
-    if (a->kind != AIEX_ANSWER_END)
-        return;
-    CU_ASSERT_EQUAL(endpoint_cancel(caller->endpoint, a->call), -ENOENT); /* it is over */
-    if (seen + 1 < chained + 3)
-        CU_ASSERT_EQUAL(endpoint_call(caller->endpoint, 0, &req, call_on_end, seen + 1, NULL), 0);
-}
-
-static void test_call_inside_end(void)
-{
-    struct aiex_request req = {.struct_size = sizeof(req), .service = "callee", .method = "m"};
-
-    begin();
-    for (int i = 0; i < 3; i++)
-        seen_init(&chained[i]);
-    endpoint_call(caller->endpoint, 0, &req, call_on_end, &chained[0], NULL);
-    cells_run(&all);
-    for (int i = 0; i < 3; i++) {
-        CU_ASSERT_EQUAL(chained[i].ends, 1);
-        CU_ASSERT_EQUAL(chained[i].after_end, 0);
-        seen_done(&chained[i]);
-    }
-    finish();
-}
-
-/* A call made for another one ends with it. */
-static uint64_t child_calls[2];
-
-static int call_deeper(struct cell_rig *cell, unsigned instance, const struct aiex_message *m)
-{
-    struct aiex_request req = {.struct_size = sizeof(req), .service = "deep", .method = "m",
-                               .parent = m->id};
-
-    if (m->kind == AIEX_MSG_REQUEST)
-        for (int i = 0; i < 2; i++)
-            endpoint_call(cell->endpoint, 0, &req, seen_on, &chained[i], &child_calls[i]);
-    return 0;
-}
-
-static void test_cancel_goes_down(void)
-{
-    struct cell_rig *deep;
-    struct bus_stats stats;
-    struct seen_answer seen;
-
-    begin();
-    seen_init(&seen);
-    for (int i = 0; i < 2; i++)
-        seen_init(&chained[i]);
-    deep = cells_add(&all, "deep", 1);
-    deep->handle = hold;
-    callee->handle = call_deeper;
-    cells_call(caller, "callee", "m", none, &(struct aiex_request){.trace = 42}, &seen);
-    cells_run(&all);
-    CU_ASSERT_EQUAL(deep->requests, 2);
-    CU_ASSERT_EQUAL(deep->last_trace, 42); /* the parent's */
-    endpoint_cancel(caller->endpoint, seen.call);
-    cells_run(&all);
-    CU_ASSERT_EQUAL(callee->cancels, 1);
-    CU_ASSERT_EQUAL(deep->cancels, 2);
-    for (int i = 0; i < 2; i++) {
-        CU_ASSERT_EQUAL(chained[i].ends, 0);
-        CU_ASSERT_EQUAL(endpoint_cancel(callee->endpoint, child_calls[i]), -ENOENT);
-        seen_done(&chained[i]);
-    }
-    bus_stats(all.bus, &stats);
-    CU_ASSERT_EQUAL(stats.open_calls, 0);
-    CU_ASSERT_EQUAL(endpoint_serving(deep->endpoint, UINT32_MAX), 0);
-    seen_done(&seen);
-    finish();
-}
-
-static void test_timeout(void)
-{
-    struct seen_answer seen;
-
-    begin();
-    seen_init(&seen);
-    callee->handle = hold;
-    cells_call(caller, "callee", "m", none, &(struct aiex_request){.timeout_ms = 500}, &seen);
-    cells_run(&all);
-    CU_ASSERT_EQUAL(callee->last_timeout_ms, 500);
-    cells_tick(&all, 490);
-    cells_run(&all);
-    CU_ASSERT_EQUAL(seen.ends, 0);
-    cells_tick(&all, 40);
-    cells_run(&all);
-    CU_ASSERT_EQUAL(seen.ends, 1);
-    CU_ASSERT_STRING_EQUAL(seen.code, AIEX_E_TIMEOUT);
-    CU_ASSERT_EQUAL(callee->cancels, 1);
-    CU_ASSERT_EQUAL(endpoint_reply(callee->endpoint, callee->last_id, none), -ENOENT);
     seen_done(&seen);
     finish();
 }
@@ -527,7 +301,8 @@ static void test_generations(void)
     finish();
 }
 
-/* A queue that is full refuses the call, and the name it would have introduced is sent again later. */
+/* A queue that is full refuses the call, and the name it would have introduced is sent again later.
+ */
 static void test_full_queue(void)
 {
     struct seen_answer seen;
@@ -537,14 +312,18 @@ static void test_full_queue(void)
     caller->room_out = 1;
     CU_ASSERT_EQUAL(cells_call(caller, "callee", "fresh", none, NULL, &seen), -EBUSY);
     CU_ASSERT_EQUAL(endpoint_subscribe(caller->endpoint, 0, "a.b"), -ENOBUFS);
-    CU_ASSERT(endpoint_publish(caller->endpoint, 0, &(struct aiex_event){.topic = "t", .type = "x"}) < 0);
+    CU_ASSERT(
+        endpoint_publish(caller->endpoint, 0, &(struct aiex_event){.topic = "t", .type = "x"}) < 0);
     caller->room_out = 0;
     CU_ASSERT_EQUAL(cells_call(caller, "callee", "fresh", none, NULL, &seen), 0);
     CU_ASSERT_EQUAL(endpoint_subscribe(caller->endpoint, 0, "t"), 0);
     CU_ASSERT_EQUAL(endpoint_subscribe(caller->endpoint, 0, "a.b"), 0);
     cells_run(&all);
-    CU_ASSERT_EQUAL(endpoint_publish(caller->endpoint, 0, &(struct aiex_event){.topic = "t", .type = "x"}), 0);
-    CU_ASSERT_EQUAL(endpoint_publish(callee->endpoint, 0, &(struct aiex_event){.topic = "a.b", .type = "x"}), 0);
+    CU_ASSERT_EQUAL(
+        endpoint_publish(caller->endpoint, 0, &(struct aiex_event){.topic = "t", .type = "x"}), 0);
+    CU_ASSERT_EQUAL(
+        endpoint_publish(callee->endpoint, 0, &(struct aiex_event){.topic = "a.b", .type = "x"}),
+        0);
     cells_run(&all);
     CU_ASSERT_EQUAL(seen.ends, 1);
     CU_ASSERT_STRING_EQUAL(seen.code, "ok");
@@ -561,13 +340,6 @@ const struct test_case tests[] = {
     {"request_not_a_map", test_request_not_a_map},
     {"cast", test_cast},
     {"answer_later", test_answer_later},
-    {"cancel", test_cancel},
-    {"cancel_crosses_answer", test_cancel_crosses_answer},
-    {"cancel_between_pieces", test_cancel_between_pieces},
-    {"cancel_inside_part", test_cancel_inside_part},
-    {"call_inside_end", test_call_inside_end},
-    {"cancel_goes_down", test_cancel_goes_down},
-    {"timeout", test_timeout},
     {"table_full", test_table_full},
     {"generations", test_generations},
     {"full_queue", test_full_queue},

@@ -65,10 +65,10 @@ static void test_topics(void)
         const char *text;
         int topic, pattern;
     } rows[] = {
-        {"", 0, 0},        {"a", 1, 1},      {"a.b", 1, 1},   {"a.*", 0, 1},   {"*", 0, 1},
-        {"a*", 0, 0},      {"*.a", 0, 0},    {"a.*.b", 0, 0}, {"a b", 0, 0},   {"a\nb", 0, 0},
-        {"a..b", 0, 0},    {".a", 0, 0},     {"a.", 0, 0},    {".", 0, 0},     {"A_9-z", 1, 1},
-        {"a/b", 0, 0},     {"\xc3\xa4", 0, 0}, {"a.**", 0, 0}, {".*", 0, 0},
+        {"", 0, 0},     {"a", 1, 1},        {"a.b", 1, 1},   {"a.*", 0, 1}, {"*", 0, 1},
+        {"a*", 0, 0},   {"*.a", 0, 0},      {"a.*.b", 0, 0}, {"a b", 0, 0}, {"a\nb", 0, 0},
+        {"a..b", 0, 0}, {".a", 0, 0},       {"a.", 0, 0},    {".", 0, 0},   {"A_9-z", 1, 1},
+        {"a/b", 0, 0},  {"\xc3\xa4", 0, 0}, {"a.**", 0, 0},  {".*", 0, 0},
     };
     char name[80];
 
@@ -101,8 +101,12 @@ static void test_matching(void)
 static void test_envelope(void)
 {
     struct aiex_slice data = cells_body(12, 30), s;
-    struct aiex_event e = {.topic = "a.b", .type = "opened", .subject = "it", .data = data,
-                           .trace = 0xab, .causation = 0xcd};
+    struct aiex_event e = {.topic = "a.b",
+                           .type = "opened",
+                           .subject = "it",
+                           .data = data,
+                           .trace = 0xab,
+                           .causation = 0xcd};
     char id[2][64], text[64];
     int64_t now = 0;
 
@@ -149,9 +153,13 @@ static void test_refused(void)
     begin();
     memset(subject, 's', sizeof(subject));
     subject[599] = 0;
-    CU_ASSERT_EQUAL(endpoint_publish(from->endpoint, 0, &(struct aiex_event){.topic = "a"}), -EINVAL);
-    CU_ASSERT_EQUAL(endpoint_publish(from->endpoint, 0, &(struct aiex_event){.type = "a"}), -EINVAL);
-    CU_ASSERT_EQUAL(endpoint_publish(from->endpoint, 0, &(struct aiex_event){.type = "a", .topic = "a.*"}), -EINVAL);
+    CU_ASSERT_EQUAL(endpoint_publish(from->endpoint, 0, &(struct aiex_event){.topic = "a"}),
+                    -EINVAL);
+    CU_ASSERT_EQUAL(endpoint_publish(from->endpoint, 0, &(struct aiex_event){.type = "a"}),
+                    -EINVAL);
+    CU_ASSERT_EQUAL(
+        endpoint_publish(from->endpoint, 0, &(struct aiex_event){.type = "a", .topic = "a.*"}),
+        -EINVAL);
     e.type = subject;
     CU_ASSERT_EQUAL(endpoint_publish(from->endpoint, 0, &e), -EINVAL);
     e.type = "t";

@@ -67,15 +67,19 @@ static void rig_init(struct rig *r)
     CU_ASSERT_EQUAL(endpoint_call(r->ep, 0, &req, on_answer, r, &call), 0);
     r->call = (uint32_t)call;
     r->sent = 0;
-    CU_ASSERT_EQUAL(endpoint_record(r->ep, &(struct record){.kind = RECORD_NAME, .len = 3}, (const uint8_t *)"s\0m"), 0);
+    CU_ASSERT_EQUAL(endpoint_record(r->ep, &(struct record){.kind = RECORD_NAME, .len = 3},
+                                    (const uint8_t *)"s\0m"),
+                    0);
 }
 
-static int give(struct rig *r, unsigned kind, uint64_t id, unsigned flags, const void *body, size_t len)
+static int give(struct rig *r, unsigned kind, uint64_t id, unsigned flags, const void *body,
+                size_t len)
 {
-    return endpoint_record(r->ep,
-                           &(struct record){.kind = (uint8_t)kind, .id = id, .flags = (uint8_t)flags,
-                                            .len = (uint32_t)len},
-                           body ? body : (const void *)"");
+    return endpoint_record(
+        r->ep,
+        &(struct record){
+            .kind = (uint8_t)kind, .id = id, .flags = (uint8_t)flags, .len = (uint32_t)len},
+        body ? body : (const void *)"");
 }
 
 static void test_kinds(void)
@@ -100,7 +104,8 @@ static void test_names(void)
 
     rig_init(&r);
     CU_ASSERT_EQUAL(give(&r, RECORD_NAME, 0, 0, "s\0m", 3), -EPROTO); /* twice */
-    CU_ASSERT_EQUAL(endpoint_record(r.ep, &(struct record){.kind = RECORD_NAME, .name = 1024, .len = 3},
+    CU_ASSERT_EQUAL(endpoint_record(r.ep,
+                                    &(struct record){.kind = RECORD_NAME, .name = 1024, .len = 3},
                                     (const uint8_t *)"s\0m"),
                     -EPROTO);
     CU_ASSERT_EQUAL(endpoint_record(r.ep, &(struct record){.kind = RECORD_REQ, .name = 7, .id = 1},
@@ -108,13 +113,16 @@ static void test_names(void)
                     -EPROTO);
     CU_ASSERT_EQUAL(r.messages, 0);
     /* an event nobody has a name for is no reason to end */
-    CU_ASSERT_EQUAL(endpoint_record(r.ep, &(struct record){.kind = RECORD_EVENT, .name = 9}, (const uint8_t *)""), 0);
+    CU_ASSERT_EQUAL(endpoint_record(r.ep, &(struct record){.kind = RECORD_EVENT, .name = 9},
+                                    (const uint8_t *)""),
+                    0);
     endpoint_free(r.ep);
 }
 
 static void test_unknown_ids(void)
 {
-    static const uint64_t ids[] = {0, 1, 0xffff, 0x10000, 0x2ffff, UINT32_MAX, LOCAL_ID, LOCAL_ID | 0x10000};
+    static const uint64_t ids[] = {0,       1,          0xffff,   0x10000,
+                                   0x2ffff, UINT32_MAX, LOCAL_ID, LOCAL_ID | 0x10000};
     struct rig r;
 
     rig_init(&r);
@@ -123,6 +131,31 @@ static void test_unknown_ids(void)
             if ((uint32_t)ids[i] != r.call)
                 CU_ASSERT_EQUAL(give(&r, kind, ids[i], 0, "\x80", 1), 0);
     CU_ASSERT_EQUAL(r.messages + r.sent + r.ends + r.parts, 0);
+    endpoint_free(r.ep);
+}
+
+static int on_local(void *arg, const char *service)
+{
+    return 1;
+}
+
+/* A call that is served in this process can only be answered there. */
+static void test_answers_a_local_call(void)
+{
+    static const struct endpoint_ops ops = {on_send, NULL, on_message, on_local, on_name};
+    struct aiex_request req = {.struct_size = sizeof(req), .service = "s", .method = "m"};
+    struct rig r = {.sent = 0};
+    uint64_t call;
+
+    r.ep = endpoint_new(&ops, &r, "node");
+    CU_ASSERT_EQUAL(endpoint_call(r.ep, 0, &req, on_answer, &r, &call), 0);
+    CU_ASSERT_EQUAL(give(&r, RECORD_STREAM, call, 0, "abc", 3), 0);
+    CU_ASSERT_EQUAL(give(&r, RECORD_REP, call, 0, "\x80", 1), 0);
+    CU_ASSERT_EQUAL(r.ends + r.parts, 0);
+    CU_ASSERT_EQUAL(endpoint_stream(r.ep, r.id, (struct aiex_slice){(const uint8_t *)"x", 1}), 0);
+    CU_ASSERT_EQUAL(endpoint_reply(r.ep, r.id, (struct aiex_slice){0}), 0);
+    CU_ASSERT_EQUAL(r.parts, 1);
+    CU_ASSERT_EQUAL(r.ends, 1);
     endpoint_free(r.ep);
 }
 
@@ -168,7 +201,9 @@ static void test_more_for_ever(void)
 
         rig_init(&r);
         id = kinds[k] == RECORD_REQ ? 9 : r.call;
-        while (give(&r, kinds[k], id, RECORD_MORE | (n ? RECORD_CONT : 0), piece, sizeof(piece)) == 0 && n < 10000)
+        while (give(&r, kinds[k], id, RECORD_MORE | (n ? RECORD_CONT : 0), piece, sizeof(piece)) ==
+                   0 &&
+               n < 10000)
             n++;
         CU_ASSERT_EQUAL(n, (int)(AIEX_MAX_BODY / sizeof(piece)));
         CU_ASSERT_EQUAL(r.messages + r.ends + r.parts, 0);
@@ -205,15 +240,19 @@ static void test_credit(void)
     CU_ASSERT_EQUAL(give(&r, RECORD_REQ, 0x10001, 0, "\x80", 1), 0);
     r.messages = 0;
     for (int i = 0; i < 10; i++)
-        CU_ASSERT_EQUAL(endpoint_record(r.ep, &(struct record){.kind = RECORD_CREDIT, .id = 0x10001, .aux = UINT32_MAX},
-                                        (const uint8_t *)""),
-                        0);
+        CU_ASSERT_EQUAL(
+            endpoint_record(
+                r.ep, &(struct record){.kind = RECORD_CREDIT, .id = 0x10001, .aux = UINT32_MAX},
+                (const uint8_t *)""),
+            0);
     CU_ASSERT_EQUAL(r.messages, 0); /* nothing was paused */
     while (endpoint_stream(r.ep, r.id, (struct aiex_slice){(const uint8_t *)"abcdefgh", 8}) == 0)
         ;
-    CU_ASSERT_EQUAL(endpoint_record(r.ep, &(struct record){.kind = RECORD_CREDIT, .id = 0x10001, .aux = UINT32_MAX},
-                                    (const uint8_t *)""),
-                    0);
+    CU_ASSERT_EQUAL(
+        endpoint_record(r.ep,
+                        &(struct record){.kind = RECORD_CREDIT, .id = 0x10001, .aux = UINT32_MAX},
+                        (const uint8_t *)""),
+        0);
     CU_ASSERT_EQUAL(r.messages, 1);
     endpoint_free(r.ep);
 }
@@ -228,8 +267,12 @@ static void test_error_bodies(void)
         {"", 0, AIEX_E_BUSY},
         {"\x80", 1, AIEX_E_BUSY},
         {"\x81\xa4text\x05", 7, AIEX_E_BUSY},
-        {"\x81\xa6""detail\x91\x01", 10, AIEX_E_BUSY},
-        {"\x81\xae""retry_after_ms\xcf\xff\xff\xff\xff\xff\xff\xff\xff", 25, AIEX_E_BUSY},
+        {"\x81\xa6"
+         "detail\x91\x01",
+         10, AIEX_E_BUSY},
+        {"\x81\xae"
+         "retry_after_ms\xcf\xff\xff\xff\xff\xff\xff\xff\xff",
+         25, AIEX_E_BUSY},
         {"\xdf\xff\xff\xff\xff", 5, AIEX_E_INTERNAL},
         {"\xc1", 1, AIEX_E_INTERNAL},
     };
@@ -239,7 +282,9 @@ static void test_error_bodies(void)
 
         rig_init(&r);
         CU_ASSERT_EQUAL(endpoint_record(r.ep,
-                                        &(struct record){.kind = RECORD_REP, .id = r.call, .status = WIRE_BUSY,
+                                        &(struct record){.kind = RECORD_REP,
+                                                         .id = r.call,
+                                                         .status = WIRE_BUSY,
                                                          .len = (uint32_t)rows[i].len},
                                         (const uint8_t *)rows[i].body),
                         0);
@@ -253,6 +298,7 @@ const struct test_case tests[] = {
     {"kinds", test_kinds},
     {"names", test_names},
     {"unknown_ids", test_unknown_ids},
+    {"answers_a_local_call", test_answers_a_local_call},
     {"lost_pieces", test_lost_pieces},
     {"more_for_ever", test_more_for_ever},
     {"slot_taken_over", test_slot_taken_over},

@@ -39,7 +39,8 @@ static void test_call(void)
 
     begin();
     seen_init(&seen);
-    CU_ASSERT_EQUAL(cells_call(cell, "cell:1", "m", body, &(struct aiex_request){.trace = 7}, &seen), 0);
+    CU_ASSERT_EQUAL(
+        cells_call(cell, "cell:1", "m", body, &(struct aiex_request){.trace = 7}, &seen), 0);
     CU_ASSERT_EQUAL(seen.ends, 1); /* before call() returned */
     CU_ASSERT_EQUAL(cells_body_n((struct aiex_slice){seen.body.data, seen.body.len}), 4);
     CU_ASSERT_EQUAL(cell->last_instance, 1);
@@ -120,7 +121,9 @@ static void test_cast(void)
     CU_ASSERT_EQUAL(cells_call(cell, "cell:1", "m", none, NULL, NULL), 0);
     CU_ASSERT_EQUAL(cell->casts, 1);
     CU_ASSERT_EQUAL(cell->last_id, 0);
-    CU_ASSERT_EQUAL(cells_call(cell, "cell:1", "m", (struct aiex_slice){(const uint8_t *)"x", 1}, NULL, NULL), 0);
+    CU_ASSERT_EQUAL(
+        cells_call(cell, "cell:1", "m", (struct aiex_slice){(const uint8_t *)"x", 1}, NULL, NULL),
+        0);
     CU_ASSERT_EQUAL(cell->casts, 1);
     CU_ASSERT_PTR_NULL(cell->to_bus.first);
     cell->handle = refuse_all;
@@ -230,11 +233,14 @@ static struct seen_answer inner[2];
 
 static int go_deeper(struct cell_rig *c, unsigned instance, const struct aiex_message *m)
 {
-    struct aiex_request req = {.struct_size = sizeof(req), .service = instance == 0 ? "cell:1" : "cell:2",
-                               .method = "m", .parent = m->id};
+    struct aiex_request req = {.struct_size = sizeof(req),
+                               .service = instance == 0 ? "cell:1" : "cell:2",
+                               .method = "m",
+                               .parent = m->id};
 
     if (m->kind == AIEX_MSG_REQUEST && instance < 2)
-        CU_ASSERT_EQUAL(endpoint_call(c->endpoint, instance, &req, seen_on, &inner[instance], NULL), 0);
+        CU_ASSERT_EQUAL(endpoint_call(c->endpoint, instance, &req, seen_on, &inner[instance], NULL),
+                        0);
     return 0;
 }
 

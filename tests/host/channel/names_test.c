@@ -92,8 +92,8 @@ static void test_in_limits(void)
     CU_ASSERT_EQUAL(names_in_define(n, 0xffff, "s\0m", 3), -EINVAL);
     CU_ASSERT_EQUAL(names_in_define(n, 0, "", 0), -EINVAL);
     CU_ASSERT_EQUAL(names_in_define(n, 0, "s", 1), -EINVAL);
-    CU_ASSERT_EQUAL(names_in_define(n, 0, "sm", 2), -EINVAL);     /* no method */
-    CU_ASSERT_EQUAL(names_in_define(n, 0, "s\0", 2), -EINVAL);    /* an empty one */
+    CU_ASSERT_EQUAL(names_in_define(n, 0, "sm", 2), -EINVAL);      /* no method */
+    CU_ASSERT_EQUAL(names_in_define(n, 0, "s\0", 2), -EINVAL);     /* an empty one */
     CU_ASSERT_EQUAL(names_in_define(n, 0, "s\0m\0n", 5), -EINVAL); /* three words */
     CU_ASSERT_EQUAL(names_in_define(n, 0, text, NAME_TEXT_MAX), -EINVAL);
     CU_ASSERT_EQUAL(names_in_define(n, 0, text, sizeof(text)), -EINVAL);

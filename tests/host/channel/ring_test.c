@@ -112,7 +112,7 @@ static void test_fill(void)
     pair_init(&p);
     while (put(&p.tx, 0, n))
         n++;
-    CU_ASSERT_EQUAL(n, RING_MIN / 32); /* to the last byte */
+    CU_ASSERT_EQUAL(n, RING_MIN / 32);         /* to the last byte */
     CU_ASSERT_EQUAL(get(&p.rx, &len, &id), 0); /* nothing is published yet */
     ring_publish(&p.tx);
     CU_ASSERT_EQUAL(get(&p.rx, &len, &id), 1);
@@ -134,7 +134,7 @@ static void test_fill(void)
 /* What the consumer must refuse: the index of a hostile producer. */
 static void test_hostile_tail(void)
 {
-    static const uint64_t tails[] = {RING_MIN + 8, 4, 33, 36, 8, 24, UINT64_MAX, UINT64_MAX - 7,
+    static const uint64_t tails[] = {RING_MIN + 8,     4, 33, 36, 8, 24, UINT64_MAX, UINT64_MAX - 7,
                                      (uint64_t)1 << 63};
 
     for (unsigned i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
@@ -173,8 +173,8 @@ static void test_tail_goes_back(void)
 static void test_hostile_record(void)
 {
     static const struct record heads[] = {
-        {.len = 8, .kind = RECORD_LOG},                    /* longer than what is published */
-        {.len = UINT32_MAX, .kind = RECORD_LOG},           /* wraps when rounded up */
+        {.len = 8, .kind = RECORD_LOG},          /* longer than what is published */
+        {.len = UINT32_MAX, .kind = RECORD_LOG}, /* wraps when rounded up */
         {.len = UINT32_MAX - 31, .kind = RECORD_LOG},
         {.len = RECORD_BODY_MAX + 1, .kind = RECORD_LOG},
         {.len = 0, .kind = 0},
@@ -198,7 +198,8 @@ static void test_hostile_record(void)
 /* What the producer must refuse: the index of a hostile consumer. */
 static void test_hostile_head(void)
 {
-    static const uint64_t heads[] = {RING_MIN + 8, RING_MIN * 2, 4, 1, UINT64_MAX - 7, (uint64_t)1 << 40};
+    static const uint64_t heads[] = {RING_MIN + 8,   RING_MIN * 2,     4, 1,
+                                     UINT64_MAX - 7, (uint64_t)1 << 40};
 
     for (unsigned i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
         struct pair p;

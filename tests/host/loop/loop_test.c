@@ -328,7 +328,8 @@ static void on_signal(void *arg)
 static void test_signals(void)
 {
     static char names[9] = "12345678";
-    static const int numbers[8] = {SIGUSR1, SIGUSR2, SIGHUP, SIGINT, SIGTERM, SIGWINCH, SIGALRM, SIGVTALRM};
+    static const int numbers[8] = {SIGUSR1, SIGUSR2,  SIGHUP,  SIGINT,
+                                   SIGTERM, SIGWINCH, SIGALRM, SIGVTALRM};
 
     begin();
     loop_hook(loop, NULL, NULL);

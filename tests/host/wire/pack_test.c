@@ -136,15 +136,21 @@ static void test_lies(void)
         const char *bytes;
         size_t len;
     } rows[] = {
-        {"\xdf\xff\xff\xff\xff", 5},                  /* 4 G pairs */
+        {"\xdf\xff\xff\xff\xff", 5}, /* 4 G pairs */
         {"\xdd\xff\xff\xff\xff\x01\x02", 7},
-        {"\xdd\x00\x00\x00\x03\x01\x02", 7},          /* three, but two */
-        {"\xde\x00\x02\xa1" "a\x01", 6},
-        {"\xdb\xff\xff\xff\xff" "abc", 8},            /* a text of 4 GB */
+        {"\xdd\x00\x00\x00\x03\x01\x02", 7}, /* three, but two */
+        {"\xde\x00\x02\xa1"
+         "a\x01",
+         6},
+        {"\xdb\xff\xff\xff\xff"
+         "abc",
+         8}, /* a text of 4 GB */
         {"\xc6\xff\xff\xff\xff", 5},
-        {"\xc9\xff\xff\xff\xff\x01", 6},              /* extension */
-        {"\xc7\x05\x01" "abcd", 7},
-        {"\xc1", 1},                                  /* never used */
+        {"\xc9\xff\xff\xff\xff\x01", 6}, /* extension */
+        {"\xc7\x05\x01"
+         "abcd",
+         7},
+        {"\xc1", 1}, /* never used */
         {"\xcf\x00\x00", 3},
         {"\xca\x00\x00\x00", 4},
         {"", 0},
@@ -153,7 +159,9 @@ static void test_lies(void)
     struct doc *d = NULL;
 
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        CU_ASSERT_EQUAL(doc_new((struct aiex_slice){(const uint8_t *)rows[i].bytes, rows[i].len}, &d), -EBADMSG);
+        CU_ASSERT_EQUAL(
+            doc_new((struct aiex_slice){(const uint8_t *)rows[i].bytes, rows[i].len}, &d),
+            -EBADMSG);
     CU_ASSERT_PTR_NULL(d);
 }
 
@@ -175,7 +183,11 @@ static void test_odd_types(void)
 }
 
 const struct test_case tests[] = {
-    {"round_trip", test_round_trip}, {"too_small", test_too_small}, {"truncated", test_truncated},
-    {"depth", test_depth},           {"lies", test_lies},           {"odd_types", test_odd_types},
+    {"round_trip", test_round_trip},
+    {"too_small", test_too_small},
+    {"truncated", test_truncated},
+    {"depth", test_depth},
+    {"lies", test_lies},
+    {"odd_types", test_odd_types},
     {0},
 };

@@ -20,7 +20,8 @@ static void test_layout(void)
     CU_ASSERT_EQUAL(offsetof(struct record, aux), 28);
     CU_ASSERT_EQUAL(RECORD_BODY_MAX + sizeof(struct record), 16384);
     /* flags and the two bits of priority share a byte */
-    CU_ASSERT_EQUAL((RECORD_MORE | RECORD_CONT | RECORD_LAZY | RECORD_IDEMPOTENT | RECORD_SPLICE | RECORD_CAST) &
+    CU_ASSERT_EQUAL((RECORD_MORE | RECORD_CONT | RECORD_LAZY | RECORD_IDEMPOTENT | RECORD_SPLICE |
+                     RECORD_CAST) &
                         (3u << RECORD_PRIO_SHIFT),
                     0);
     CU_ASSERT(RECORD_KINDS <= 256);
@@ -43,9 +44,19 @@ static void test_fields(void)
 static void test_codes(void)
 {
     static const char *const codes[WIRE_STATUSES] = {
-        NULL,               AIEX_E_TIMEOUT,   AIEX_E_CRASHED,  AIEX_E_BUSY,      AIEX_E_CANCELLED,
-        AIEX_E_UNAVAILABLE, AIEX_E_INVALID,   AIEX_E_DENIED,   AIEX_E_NOT_FOUND, AIEX_E_CONFLICT,
-        AIEX_E_READ_ONLY,   AIEX_E_UPSTREAM,  AIEX_E_INTERNAL,
+        NULL,
+        AIEX_E_TIMEOUT,
+        AIEX_E_CRASHED,
+        AIEX_E_BUSY,
+        AIEX_E_CANCELLED,
+        AIEX_E_UNAVAILABLE,
+        AIEX_E_INVALID,
+        AIEX_E_DENIED,
+        AIEX_E_NOT_FOUND,
+        AIEX_E_CONFLICT,
+        AIEX_E_READ_ONLY,
+        AIEX_E_UPSTREAM,
+        AIEX_E_INTERNAL,
     };
 
     CU_ASSERT_PTR_NULL(wire_code(WIRE_OK));
@@ -109,7 +120,10 @@ static void test_error_pack_long_text(void)
 }
 
 const struct test_case tests[] = {
-    {"layout", test_layout},         {"fields", test_fields},
-    {"codes", test_codes},           {"error_pack", test_error_pack},
-    {"error_pack_long_text", test_error_pack_long_text}, {0},
+    {"layout", test_layout},
+    {"fields", test_fields},
+    {"codes", test_codes},
+    {"error_pack", test_error_pack},
+    {"error_pack_long_text", test_error_pack_long_text},
+    {0},
 };

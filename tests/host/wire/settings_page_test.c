@@ -106,7 +106,8 @@ static void test_read_only(void)
     void *other;
 
     begin();
-    CU_ASSERT_PTR_EQUAL(mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, reader_fd, 0), MAP_FAILED);
+    CU_ASSERT_PTR_EQUAL(mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, reader_fd, 0),
+                        MAP_FAILED);
     other = mmap(NULL, sizeof(*page), PROT_READ, MAP_SHARED, reader_fd, 0);
     CU_ASSERT_FATAL(other != MAP_FAILED);
     CU_ASSERT_EQUAL(mprotect(other, sizeof(*page), PROT_READ | PROT_WRITE), -1);

@@ -11,10 +11,20 @@ static struct start_instance instances[2] = {
     {"provider_x:work", "/lib/provider_x.so", "/data/x", "provider", 5, 3, options},
     {"service_y", "/lib/service_y.so", "", "service", 0, 0, NULL},
 };
-static const struct start start = {.host_pid = 123, .cell = "c", .node = "n", .http_module = "/h.so",
-                                   .plugin_dir = "/p", .ring_bytes = 262144, .spin_us = 20, .sandbox = 0,
-                                   .priority = -5, .limit_memory_bytes = 1 << 30, .limit_files = 64,
-                                   .limit_threads = 8, .n_instances = 2, .instances = instances};
+static const struct start start = {.host_pid = 123,
+                                   .cell = "c",
+                                   .node = "n",
+                                   .http_module = "/h.so",
+                                   .plugin_dir = "/p",
+                                   .ring_bytes = 262144,
+                                   .spin_us = 20,
+                                   .sandbox = 0,
+                                   .priority = -5,
+                                   .limit_memory_bytes = 1 << 30,
+                                   .limit_files = 64,
+                                   .limit_threads = 8,
+                                   .n_instances = 2,
+                                   .instances = instances};
 
 static void test_round_trip(void)
 {
@@ -162,8 +172,10 @@ static void test_shapes(void)
     CU_ASSERT_EQUAL(got.instances[0].n_options, 0);
     start_done(box);
     pack_done(&p);
-    CU_ASSERT_EQUAL(start_unpack((struct aiex_slice){(const uint8_t *)"\x90", 1}, &got, &box), -EBADMSG);
-    CU_ASSERT_EQUAL(start_unpack((struct aiex_slice){(const uint8_t *)"\xc0", 1}, &got, &box), -EBADMSG);
+    CU_ASSERT_EQUAL(start_unpack((struct aiex_slice){(const uint8_t *)"\x90", 1}, &got, &box),
+                    -EBADMSG);
+    CU_ASSERT_EQUAL(start_unpack((struct aiex_slice){(const uint8_t *)"\xc0", 1}, &got, &box),
+                    -EBADMSG);
 }
 
 const struct test_case tests[] = {
