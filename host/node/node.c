@@ -1,15 +1,16 @@
-/* node.c - the life of the node and what it tells about itself; see node.h. */
+/*
+ * node.c - the life of the node; see node.h. change.c is what operators change in it, show.c
+ * what it tells about itself.
+ */
 #include "node/node.h"
 
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "base/text.h"
 #include "node/node_private.h"
 #include "node/pool.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,6 @@
 #define CALLS_WAITING   1024u
 #define EVENTS_WAITING  (1024u * 1024u)
 #define TICK_MS         100u
-#define WATCH_MS_LEAST  20u
 
 /* ---- Time ---- */
 
@@ -121,7 +121,7 @@ static int lock_data(struct node *node, struct aiex_error *err)
     return 0;
 }
 
-static void set_paths(struct node *node, const struct node_options *o)
+void node_paths(struct node *node, const struct node_options *o)
 {
     node->options = *o;
     snprintf(node->config_dir, sizeof(node->config_dir), "%s", o->config_dir);
@@ -176,7 +176,7 @@ struct node *node_make(const struct node_options *options, int lock_fd, int sett
 
     if (!node)
         return NULL;
-    set_paths(node, options);
+    node_paths(node, options);
     node->started_ms = clock_ms();
     node->lock_fd = lock_fd;
     if ((lock_fd < 0 && lock_data(node, err) < 0) || make_parts(node, settings_fd, err) < 0) {
@@ -223,271 +223,6 @@ void node_free(struct node *node)
     free(node);
 }
 
-/* ---- Configuration ---- */
-
-void node_set_watch(struct node *node)
-{
-    uint64_t least = 500;
-
-    for (size_t i = 0; i < node->config->n_cells; i++)
-        if (node->config->cells[i].hang_ms && (uint64_t)node->config->cells[i].hang_ms < least)
-            least = (uint64_t)node->config->cells[i].hang_ms;
-    least = least / 5 < WATCH_MS_LEAST ? WATCH_MS_LEAST : least / 5;
-    if (least != node->watch_ms)
-        loop_timer_set(node->watch, least, least);
-    node->watch_ms = least;
-}
-
-static int wants_http(const struct config *config)
-{
-    for (size_t i = 0; i < config->n_instances; i++)
-        if (config->instances[i].keys.enabled && config->instances[i].info &&
-            (config->instances[i].info->needs & AIEX_NEED_HTTP))
-            return 1;
-    return 0;
-}
-
-int node_spawner(struct node *node, const struct config *config)
-{
-    if (!node->spawner)
-        node->spawner = spawner_new(node->loop, node->runner,
-                                    config->host.preload_http && wants_http(config) ? node->http_module : "",
-                                    (int)config->host.zygote);
-    return node->spawner ? 0 : -ENOMEM;
-}
-
-int node_configure(struct node *node, struct report *report)
-{
-    struct config *config = NULL;
-    int r = apply_load(node, &config, report);
-
-    if (r == 0 && report->n_errors)
-        r = -EINVAL;
-    if (r < 0) {
-        config_free(config);
-        return r;
-    }
-    if (node_spawner(node, config) < 0) {
-        config_free(config);
-        return -ENOMEM;
-    }
-    node->n_removed = 0;
-    apply_config(node, config);
-    node_set_watch(node);
-    return 0;
-}
-
-int node_change(const struct node *node, unsigned i, const char **name, enum config_change *change)
-{
-    if (i >= node->n_changes)
-        return -ENOENT;
-    *name = node->changes[i].name;
-    *change = node->changes[i].change;
-    return 0;
-}
-
-int node_try(struct node *node, struct report *report)
-{
-    struct config *config = NULL;
-    int r = apply_load(node, &config, report);
-
-    config_free(config);
-    return r == 0 && report->n_errors ? -EINVAL : r;
-}
-
-int node_check(const struct node_options *options, struct report *report)
-{
-    struct node *node = calloc(1, sizeof(*node));
-    int r;
-
-    if (!node)
-        return -ENOMEM;
-    set_paths(node, options);
-    r = node_try(node, report);
-    plugins_forget(node);
-    free(node);
-    return r;
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-int node_reference(const struct node_options *options, FILE *out)
-{
-    struct node *node = calloc(1, sizeof(*node));
-    struct plugin_info *infos[UNITS_MAX];
-    char *names[UNITS_MAX];
-    size_t n_names = 0, n = 0;
-    struct dirent *entry;
-    DIR *dir;
-
-    if (!node)
-        return -ENOMEM;
-    set_paths(node, options);
-    dir = opendir(node->plugin_dir);
-    while (dir && n_names < UNITS_MAX && (entry = readdir(dir))) {
-        size_t len = strlen(entry->d_name);
-
-        if (len > 3 && !strcmp(entry->d_name + len - 3, ".so"))
-            names[n_names++] = strndup(entry->d_name, len - 3);
-    }
-    if (dir)
-        closedir(dir);
-    qsort(names, n_names, sizeof(names[0]), by_name);
-    plugins_probe_all(node, (const char *const *)names, n_names);
-    for (size_t i = 0; i < n_names; i++) {
-        struct aiex_error err = {""};
-
-        if (plugins_lookup(node, names[i], &infos[n], &err) == 0)
-            n++;
-        else
-            fprintf(stderr, "%s\n", err.text);
-    }
-    config_reference(infos, n, out);
-    for (size_t i = 0; i < n_names; i++)
-        free(names[i]);
-    plugins_forget(node);
-    free(node);
-    return 0;
-}
-
-int node_load_file(struct node *node, const char *path, struct report *report)
-{
-    char absolute[4096];
-    int r;
-
-    if (!realpath(path, absolute) || strlen(absolute) >= sizeof(node->extra[0])) {
-        report_error(report, (struct place){path, 0}, NULL, "can not be read: %s", strerror(errno));
-        return -EINVAL;
-    }
-    for (unsigned i = 0; i < node->n_extra; i++)
-        if (!strcmp(node->extra[i], absolute))
-            return node_configure(node, report);
-    if (node->n_extra == EXTRA_FILES_MAX)
-        return -ENOSPC;
-    snprintf(node->extra[node->n_extra++], sizeof(node->extra[0]), "%s", absolute);
-    r = node_configure(node, report);
-    if (r < 0)
-        node->n_extra--;
-    return r;
-}
-
-/* The name a section gets when none was given: that of the file. */
-static void name_of(const char *plugin, char *out, size_t size)
-{
-    const char *file = strrchr(plugin, '/');
-    size_t n;
-
-    file = file ? file + 1 : plugin;
-    n = strlen(file);
-    if (n > 3 && !strcmp(file + n - 3, ".so"))
-        n -= 3;
-    snprintf(out, size, "%.*s", (int)n, file);
-}
-
-int node_load_plugin(struct node *node, const char *plugin, const char *name,
-                     const struct node_option *options, size_t n, struct report *report)
-{
-    auto_fclose FILE *f = NULL;
-    char section[64], path[600];
-
-    name_of(plugin, section, sizeof(section));
-    if (name && name[0])
-        snprintf(section, sizeof(section), "%s", name);
-    for (size_t i = 0; i < n; i++)
-        if (strpbrk(options[i].name, "=\n[];") || strchr(options[i].text, '\n'))
-            report_error(report, (struct place){NULL, 0}, section, "option '%s' can not be written in one line",
-                         options[i].name);
-    if (!text_is_name(section) || strpbrk(plugin, "\n;"))
-        report_error(report, (struct place){NULL, 0}, NULL, "'%s' is not a name for an instance", section);
-    if (config_find(node->config, section))
-        report_error(report, (struct place){NULL, 0}, section, "there is such an instance already; give another --name");
-    if (report->n_errors)
-        return -EINVAL;
-    snprintf(path, sizeof(path), "%.480s/run/loaded-%s.ini", node->data_dir, section);
-    f = fopen(path, "we");
-    if (!f) {
-        report_error(report, (struct place){path, 0}, NULL, "can not be written: %s", strerror(errno));
-        return -errno;
-    }
-    fchmod(fileno(f), 0600);
-    fprintf(f, "[%s]\nplugin = %s\n", section, plugin);
-    for (size_t i = 0; i < n; i++)
-        fprintf(f, "%s = %s\n", options[i].name, options[i].text);
-    fclose(take(f));
-    return node_load_file(node, path, report);
-}
-
-/* What was loaded by command goes for good. */
-static void forget_loaded(struct node *node, const char *file)
-{
-    for (unsigned i = 0; file && i < node->n_extra; i++) {
-        const char *base = strrchr(node->extra[i], '/');
-
-        if (strcmp(node->extra[i], file) || !base || strncmp(base, "/loaded-", 8))
-            continue;
-        unlink(node->extra[i]);
-        memmove(node->extra[i], node->extra[i + 1], (node->n_extra - i - 1) * sizeof(node->extra[0]));
-        node->n_extra--;
-        return;
-    }
-}
-
-int node_replace(struct node *node, const char *name, struct aiex_error *err)
-{
-    struct config_instance *c;
-    struct plugin_info *info;
-    int found = 0, r;
-
-    for (size_t i = 0; i < node->config->n_instances; i++) {
-        struct unit *unit;
-
-        c = &node->config->instances[i];
-        if (name && strcmp(c->name, name))
-            continue;
-        unit = unit_find(node, c->keys.cell);
-        if (!unit && !pool_find(node, c->name))
-            continue;
-        found = 1;
-        r = plugins_lookup(node, c->keys.plugin, &info, err);
-        if (r < 0)
-            return -EINVAL;
-        if (strcmp(info->kind, c->info->kind) || info->needs != c->info->needs)
-            return fail(err, -EINVAL, "%s: the new file has another kind or other needs; change the configuration and reload it",
-                        c->name);
-        if (unit)
-            unit_event(node, (struct supervise_event){.kind = SUPERVISE_REPLACE, .unit = (uint32_t)unit->number});
-        else
-            pool_replace(pool_find(node, c->name));
-    }
-    return found ? 0 : fail(err, -ENOENT, "no instance is named '%s'", name ? name : "");
-}
-
-int node_remove(struct node *node, const char *name)
-{
-    struct config_instance *c = config_find(node->config, name);
-    struct unit *unit = c ? unit_find(node, c->keys.cell) : NULL;
-    struct pool *pool = c && !unit ? pool_find(node, name) : NULL;
-    unsigned n = 0;
-
-    if (!unit && !pool)
-        return -ENOENT;
-    if (unit)
-        list_each(it, &unit->instances)
-            n++;
-    if (n > 1)
-        return -EBUSY;
-    snprintf(node->removed[node->n_removed++ % UNITS_MAX], sizeof(node->removed[0]), "%s", name);
-    forget_loaded(node, c->at.file);
-    if (pool)
-        pool_remove(pool);
-    else
-        unit_retire(node, unit);
-    return 0;
-}
-
 void node_stop(struct node *node, uint32_t limit_ms)
 {
     if (node->stopping)
@@ -501,153 +236,4 @@ void node_stop(struct node *node, uint32_t limit_ms)
     if (node->queue_n)
         unit_event(node, (struct supervise_event){.kind = SUPERVISE_TICK});
     unit_arm(node);
-}
-
-/* ---- What it tells ---- */
-
-struct loop *node_loop(struct node *node)
-{
-    return node->loop;
-}
-
-struct bus *node_bus(struct node *node)
-{
-    return node->bus;
-}
-
-struct inside *node_inside(struct node *node)
-{
-    return node->inside;
-}
-
-struct node_jobs *node_jobs(struct node *node)
-{
-    return node->jobs;
-}
-
-const struct config *node_config(const struct node *node)
-{
-    return node->config;
-}
-
-const char *node_name(const struct node *node)
-{
-    return node->config ? node->config->host.node : "";
-}
-
-const char *node_data_dir(const struct node *node)
-{
-    return node->data_dir;
-}
-
-const char *node_config_dir(const struct node *node)
-{
-    return node->config_dir;
-}
-
-uint64_t node_uptime_ms(const struct node *node)
-{
-    return clock_ms() - node->started_ms;
-}
-
-int node_ready(struct node *node, char *why, size_t size)
-{
-    list_each(it, &node->units) {
-        struct unit *unit = list_of(it, struct unit, link);
-        struct supervise_info info;
-
-        if (unit->removed || unit->temporary || supervise_info(node->supervisor, (uint32_t)unit->number, &info) < 0 ||
-            info.state == SUPERVISE_UP || info.state == SUPERVISE_STOPPED)
-            continue;
-        snprintf(why, size, "%s is %s (%s)", unit->name, supervise_state_text(info.state),
-                 unit->last_exit[0] ? unit->last_exit : supervise_why_text(info.why));
-        return 0;
-    }
-    snprintf(why, size, "%s", "");
-    return 1;
-}
-
-static void fill_info(struct node *node, struct unit *unit, struct node_instance *in,
-                      struct node_instance_info *ret)
-{
-    struct process *p = unit->serving;
-    struct supervise_info info = {0};
-
-    if (!p && !list_empty(&unit->processes))
-        p = list_of(unit->processes.next, struct process, link);
-    supervise_info(node->supervisor, (uint32_t)unit->number, &info);
-    *ret = (struct node_instance_info){
-        .name = in->name,
-        .plugin = in->info->name,
-        .kind = in->info->kind,
-        .version = in->info->version,
-        .summary = in->info->summary,
-        .cell = unit->name,
-        .state = supervise_state_text(info.state),
-        .state_why = supervise_why_text(info.why),
-        .last_exit = unit->last_exit,
-        .sandbox = p && p->sandbox ? p->sandbox : "",
-        .pid = p ? cell_pid(p->cell) : 0,
-        .restarts = info.n_restarts,
-        .rss_bytes = p ? cell_rss_bytes(p->cell) : 0,
-        .uptime_ms = p && p->ready_ms ? loop_now_ms(node->loop) - p->ready_ms : 0,
-        .next_try_ms = info.next_ms == SUPERVISE_NEVER || info.next_ms < loop_now_ms(node->loop)
-                           ? 0
-                           : info.next_ms - loop_now_ms(node->loop),
-        .stats = unit->pool ? &unit->stats : bus_instance_stats(in->bus),
-        .pool = unit->pool ? pool_name(unit->pool) : "",
-    };
-    if (unit->pool && unit->serving)
-        unit->stats.in_flight = bus_port_owed(unit->serving->port);
-}
-
-/* 1 for the first unit of a pool: the pool's own row stands before it. */
-static int begins_pool(struct node *node, const struct unit *unit)
-{
-    list_each(it, &node->units) {
-        const struct unit *other = list_of(it, struct unit, link);
-
-        if (other->pool == unit->pool && !other->removed)
-            return other == unit && unit->pool != NULL;
-    }
-    return 0;
-}
-
-int node_instance(struct node *node, unsigned i, struct node_instance_info *ret)
-{
-    list_each(it, &node->units) {
-        struct unit *unit = list_of(it, struct unit, link);
-
-        list_each(jt, &unit->instances) {
-            int row_of_pool = begins_pool(node, unit);
-
-            if (i == 0 || (i == 1 && row_of_pool)) {
-                fill_info(node, unit, list_of(jt, struct node_instance, link), ret);
-                if (i == 0 && row_of_pool)
-                    pool_info(unit->pool, ret);
-                return 0;
-            }
-            i -= 1 + (unsigned)row_of_pool;
-        }
-    }
-    return -ENOENT;
-}
-
-struct bus_instance *node_bus_instance(struct node *node, const char *name)
-{
-    return bus_instance_find(node->bus, name);
-}
-
-void node_on_state(struct node *node,
-                   void (*fn)(void *arg, const char *instance, const char *state, const char *why),
-                   void *arg)
-{
-    node->on_state = fn;
-    node->on_state_arg = arg;
-}
-
-void node_on_turn(struct node *node, int (*fn)(void *arg), void *arg)
-{
-    node->on_turn = fn;
-    node->on_turn_arg = arg;
 }

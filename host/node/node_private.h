@@ -155,6 +155,8 @@ void plugins_path(struct node *node, const char *plugin, char *out, size_t size)
 void takeover_try(struct node *node);
 
 /* node.c */
+/* Where everything is, before anything is opened. */
+void node_paths(struct node *node, const struct node_options *options);
 struct node *node_make(const struct node_options *options, int lock_fd, int settings_fd,
                        struct aiex_error *err);
 int node_spawner(struct node *node, const struct config *config);
