@@ -46,7 +46,7 @@ int bus_flush(struct bus *bus);
 
 struct bus_port_ops {
     /* Sends to the port's process: as channel_send(). */
-    int (*send)(void *arg, const struct record *head, const void *body, size_t len, uint64_t *pos);
+    int (*send)(void *arg, const struct record *head, const void *body, size_t len);
     /* Bytes waiting to be sent; may be NULL (never any). */
     size_t (*queued)(void *arg);
     /* The port broke the protocol: the owner ends it. */

@@ -39,7 +39,6 @@ struct call {
     uint32_t window;
     uint64_t outstanding; /* bytes of parts on their way to the consumer */
     uint8_t flags;        /* RECORD_IDEMPOTENT, RECORD_CAST, priority */
-    uint64_t pos;         /* of the request in the callee's ring; UINT64_MAX = not in it */
     uint32_t request_len;
     int whole;   /* all pieces of the request have come */
     int pieces;  /* the request came in more than one */
@@ -177,8 +176,7 @@ struct held *held_take(struct held_list *list);
 void held_clear(struct held_list *list);
 
 /* route.c */
-int port_send(struct bus_port *port, const struct record *head, const void *body, size_t len,
-              uint64_t *pos);
+int port_send(struct bus_port *port, const struct record *head, const void *body, size_t len);
 /* A short record that the port's books depend on: a port whose queue does not take it is ended. */
 void port_tell(struct bus_port *port, const struct record *head, const void *body, size_t len);
 void port_violation(struct bus_port *port, const char *why);

@@ -96,7 +96,6 @@ struct call *call_new(struct bus *bus)
     c->callee_port = NULL;
     c->outstanding = 0;
     c->joining = 0;
-    c->pos = UINT64_MAX;
     c->whole = c->pieces = c->repeats = c->unstarted = c->taken = c->parts = c->ending = 0;
     c->held = (struct held_list){0};
     c->parent = c->into = c->joined = NULL;

@@ -103,14 +103,14 @@ static int send_event(struct bus_port *port, const struct record *head, const ui
     if (number < 0)
         return drop_event(port);
     if (fresh && port_send(port, &(struct record){.kind = RECORD_NAME, .name = (uint16_t)number}, text,
-                           len, NULL) < 0) {
+                           len) < 0) {
         names_out_undo(port->names_out);
         return drop_event(port);
     }
     out.name = (uint16_t)number;
     out.id = 0;
     out.aux = port->events_missed;
-    if (port_send(port, &out, body, head->len, NULL) < 0)
+    if (port_send(port, &out, body, head->len) < 0)
         return drop_event(port);
     port->events_missed = 0;
     port->bus->stats.deliveries++;

@@ -13,17 +13,16 @@
 /* Bytes beyond a window that are not a mistake any more: what an endpoint lets pass and one part. */
 #define OVERRUN_MAX (AIEX_MAX_BODY + 4u * 1024u * 1024u)
 
-int port_send(struct bus_port *port, const struct record *head, const void *body, size_t len,
-              uint64_t *pos)
+int port_send(struct bus_port *port, const struct record *head, const void *body, size_t len)
 {
     if (port->broken)
         return -EPIPE;
-    return port->ops.send(port->arg, head, body, len, pos);
+    return port->ops.send(port->arg, head, body, len);
 }
 
 void port_tell(struct bus_port *port, const struct record *head, const void *body, size_t len)
 {
-    if (port_send(port, head, body, len, NULL) == -ENOBUFS)
+    if (port_send(port, head, body, len) == -ENOBUFS)
         port_violation(port, "does not read: not even short records fit into its queue");
 }
 
@@ -54,7 +53,7 @@ static int name_for(struct bus_port *port, const struct call *c)
         return number;
     r = port_send(port,
                   &(struct record){.kind = RECORD_NAME, .name = (uint16_t)number, .flags = RECORD_LAZY},
-                  text, len, NULL);
+                  text, len);
     if (r < 0)
         names_out_undo(port->names_out);
     return r < 0 ? r : number;
@@ -97,7 +96,7 @@ static int send_piece(struct call *c, const struct record *head, const uint8_t *
     tap(c, 1, &out);
     c->callee->stats.bytes_in += head->len;
     /* pieces go as they came: channel_send() must not cut them again nor add flags */
-    r = port_send(c->callee_port, &out, body, head->len, &c->pos);
+    r = port_send(c->callee_port, &out, body, head->len);
     if (r < 0)
         not_sent(c, r);
     return r;
@@ -316,7 +315,7 @@ static void part(struct call *c, const struct record *head, const uint8_t *body)
     if (!to->caller)
         return;
     out.id = to->caller_id;
-    r = port_send(to->caller, &out, body, head->len, NULL);
+    r = port_send(to->caller, &out, body, head->len);
     if (r == -ENOBUFS)
         call_fail(c, WIRE_BUSY, "the caller does not take its answer fast enough", 0);
 }
@@ -328,7 +327,7 @@ static void copy_end(struct call *c, const struct record *head, const uint8_t *b
 
     copy.id = c->caller_id;
     copy.flags |= RECORD_SPLICE | RECORD_LAZY;
-    if (port_send(c->caller, &copy, body, head->len, NULL) != -ENOBUFS)
+    if (port_send(c->caller, &copy, body, head->len) != -ENOBUFS)
         return;
     copy.flags = RECORD_SPLICE;
     port_tell(c->caller, &copy, NULL, 0);
@@ -349,7 +348,7 @@ static void end(struct call *c, const struct record *head, const uint8_t *body)
     to = joined ? parent : c;
     to->ending = joined ? 1 : c->ending;
     out.id = to->caller_id;
-    if (to->caller && port_send(to->caller, &out, body, head->len, NULL) == -ENOBUFS) {
+    if (to->caller && port_send(to->caller, &out, body, head->len) == -ENOBUFS) {
         c->parts |= joined; /* fails both */
         call_fail(c, WIRE_BUSY, "the caller does not take its answer fast enough", 0);
         return;

@@ -103,7 +103,7 @@ static void save_names(struct bus *bus, struct pack *out)
 /* What of a call is plain numbers travels as one block; both images check its size. */
 struct saved_call {
     uint32_t slot, generation, caller, caller_id, caller_index, callee_port, window, request_len;
-    uint64_t trace, deadline_ms, begun_ns, outstanding, pos;
+    uint64_t trace, deadline_ms, begun_ns, outstanding;
     int32_t whole, pieces, repeats, parts, ending, waiting, parent, into;
     uint32_t flags;
 };
@@ -115,7 +115,7 @@ static void save_call(const struct call *c, struct pack *out)
         .caller_id = c->caller_id, .caller_index = c->caller_index, .callee_port = key_of(c->callee_port),
         .window = c->window, .request_len = c->request_len, .trace = c->trace,
         .deadline_ms = c->deadline_ms, .begun_ns = c->begun_ns, .outstanding = c->outstanding,
-        .pos = c->pos, .whole = c->whole, .pieces = c->pieces, .repeats = c->repeats,
+        .whole = c->whole, .pieces = c->pieces, .repeats = c->repeats,
         .parts = c->parts, .ending = c->ending, .waiting = !list_empty(&c->waiting),
         .parent = c->parent ? (int32_t)c->parent->slot : -1,
         .into = c->into ? (int32_t)c->into->slot : -1, .flags = c->flags,
@@ -288,7 +288,6 @@ static int load_call(struct bus *bus, doc_value v, struct saved_call *ret)
     c->window = s.window;
     c->outstanding = s.outstanding;
     c->flags = (uint8_t)s.flags;
-    c->pos = s.pos;
     c->request_len = s.request_len;
     c->whole = s.whole;
     c->pieces = s.pieces;

@@ -137,21 +137,18 @@ static int enqueue(struct channel *ch, const struct record *head, const void *bo
 }
 
 /* One piece, into the ring or behind what waits already. */
-static int send_piece(struct channel *ch, const struct record *head, const void *body,
-                      uint64_t *ret_pos)
+static int send_piece(struct channel *ch, const struct record *head, const void *body)
 {
     uint8_t *to = ch->queue ? NULL : ring_reserve(&ch->tx, head->len);
 
     ch->hub->stats.records_out++;
     if (!(head->flags & RECORD_LAZY))
         ch->urgent = 1;
-    if (!to) {
-        *ret_pos = UINT64_MAX;
+    if (!to)
         return ch->tx.bad ? -EPIPE : enqueue(ch, head, body);
-    }
     if (head->len)
         memcpy(to, body, head->len);
-    *ret_pos = ring_commit(&ch->tx, head);
+    ring_commit(&ch->tx, head);
     return 0;
 }
 
@@ -163,12 +160,10 @@ static int may_exceed(const struct record *head, size_t len)
            head->kind != RECORD_EVENT;
 }
 
-int channel_send(struct channel *ch, const struct record *head, const void *body, size_t len,
-                 uint64_t *ret_pos)
+int channel_send(struct channel *ch, const struct record *head, const void *body, size_t len)
 {
     struct record piece = *head;
     const uint8_t *at = body;
-    uint64_t pos;
     int r;
 
     if (ch->broken || ch->tx.bad)
@@ -180,14 +175,12 @@ int channel_send(struct channel *ch, const struct record *head, const void *body
         piece.len = (uint32_t)(len > RECORD_BODY_MAX ? RECORD_BODY_MAX : len);
         piece.flags = (uint8_t)(head->flags | (len > piece.len ? RECORD_MORE : 0) |
                                 (at != body ? RECORD_CONT : 0));
-        r = send_piece(ch, &piece, at, &pos);
+        r = send_piece(ch, &piece, at);
         if (r < 0)
             return r;
         at += piece.len;
         len -= piece.len;
     } while (len);
-    if (ret_pos)
-        *ret_pos = pos;
     return 0;
 }
 

@@ -56,10 +56,8 @@ struct channel *channel_new(struct hub *hub, const struct channel_fds *fds, int 
 void channel_free(struct channel *ch);
 
 /* Sends a record or, when len exceeds one record, its pieces. head->len is set here.
- * *ret_pos (may be NULL): ring position of the last piece when all went into the ring, else
- * UINT64_MAX. 0, -ENOBUFS (nothing was sent), -EPIPE (broken). */
-int channel_send(struct channel *ch, const struct record *head, const void *body, size_t len,
-                 uint64_t *ret_pos);
+ * 0, -ENOBUFS (nothing was sent), -EPIPE (broken). */
+int channel_send(struct channel *ch, const struct record *head, const void *body, size_t len);
 /* Publishes what was sent and wakes the peer now, without waiting for the hub's turn. */
 void channel_push(struct channel *ch);
 /* Bytes that wait in the queue. */

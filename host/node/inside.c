@@ -59,12 +59,10 @@ static struct kept *take_kept(struct queue *q)
 }
 
 /* From the bus to a part of the host. */
-static int port_send(void *arg, const struct record *head, const void *body, size_t len, uint64_t *pos)
+static int port_send(void *arg, const struct record *head, const void *body, size_t len)
 {
     struct inside *in = arg;
 
-    if (pos)
-        *pos = 0;
     return keep(&in->to_us, head, body, len);
 }
 

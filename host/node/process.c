@@ -177,11 +177,11 @@ static void on_exited(void *arg, const struct cell_exit *e)
 
 /* ---- The port's side ---- */
 
-static int port_send(void *arg, const struct record *head, const void *body, size_t len, uint64_t *pos)
+static int port_send(void *arg, const struct record *head, const void *body, size_t len)
 {
     struct process *p = arg;
 
-    return channel_send(cell_channel(p->cell), head, body, len, pos);
+    return channel_send(cell_channel(p->cell), head, body, len);
 }
 
 static size_t port_queued(void *arg)
@@ -353,12 +353,12 @@ void process_switch(struct process *p)
 void process_drain(struct process *p)
 {
     p->draining = 1;
-    channel_send(cell_channel(p->cell), &(struct record){.kind = RECORD_STOP}, NULL, 0, NULL);
+    channel_send(cell_channel(p->cell), &(struct record){.kind = RECORD_STOP}, NULL, 0);
 }
 
 void process_end(struct process *p)
 {
-    channel_send(cell_channel(p->cell), &(struct record){.kind = RECORD_STOP, .status = 1}, NULL, 0, NULL);
+    channel_send(cell_channel(p->cell), &(struct record){.kind = RECORD_STOP, .status = 1}, NULL, 0);
 }
 
 void process_kill(struct process *p, enum supervise_why why)
@@ -383,7 +383,7 @@ void process_reload(struct process *p, unsigned index, const struct config_insta
     for (size_t i = 0; i < c->n_options; i++)
         pack_key_str(&body, c->options[i].name, c->options[i].text);
     channel_send(cell_channel(p->cell), &(struct record){.kind = RECORD_STATE, .status = 1, .aux = index},
-                 pack_slice(&body).data, pack_slice(&body).len, NULL);
+                 pack_slice(&body).data, pack_slice(&body).len);
     if (body.buf.data)
         explicit_bzero(body.buf.data, body.buf.len);
     pack_done(&body);

@@ -15,7 +15,7 @@
 
 void runner_send(struct runner *runner, const struct record *head, const void *body, size_t len)
 {
-    channel_send(runner->channel, head, body, len, NULL);
+    channel_send(runner->channel, head, body, len);
 }
 
 struct log_line {

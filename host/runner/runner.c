@@ -40,7 +40,7 @@ static _Noreturn void give_up(int instance, int r, const char *text)
 
 static int on_send(void *arg, const struct record *head, const void *body, size_t len)
 {
-    return channel_send(self.channel, head, body, len, NULL);
+    return channel_send(self.channel, head, body, len);
 }
 
 static void on_begin(void *arg)

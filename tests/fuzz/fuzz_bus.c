@@ -28,15 +28,12 @@ static unsigned byte(struct input *in)
     return in->at < in->end ? *in->at++ : 0;
 }
 
-static int on_send(void *arg, const struct record *head, const void *body, size_t len,
-                   uint64_t *pos)
+static int on_send(void *arg, const struct record *head, const void *body, size_t len)
 {
     struct peer *p = arg;
 
     if (p->violated || len > RECORD_BODY_MAX)
         abort(); /* nothing goes to a port that was given up */
-    if (pos)
-        *pos = 0;
     return byte(p->in) == 255 ? -ENOBUFS : 0;
 }
 

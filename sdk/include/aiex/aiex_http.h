@@ -33,7 +33,7 @@ struct aiex_http_header {
 #define AIEX_HTTP_TIMEOUT 3u       /* one of the limits below; text says which */
 #define AIEX_HTTP_CUT 4u           /* the peer closed or reset before the answer was complete */
 #define AIEX_HTTP_MALFORMED 5u     /* not HTTP, or limits on head or body were exceeded */
-#define AIEX_HTTP_CANCELLED 6u     /* by cancel() */
+#define AIEX_HTTP_CANCELLED 6u     /* head() or body() gave up */
 
 struct aiex_http_handler {
     uint32_t struct_size;
@@ -47,7 +47,7 @@ struct aiex_http_handler {
     void (*end)(void *arg, uint32_t result, int sent, const char *text);
 };
 
-#define AIEX_HTTP_DECODE 1u     /* accept and undo gzip */
+#define AIEX_HTTP_DECODE 1u     /* accept and undo gzip; its headers are then not shown */
 #define AIEX_HTTP_NO_VERIFY 2u  /* do not check the certificate; only by explicit configuration */
 
 struct aiex_http_request {
@@ -56,7 +56,9 @@ struct aiex_http_request {
     const char *method;         /* "POST" */
     const char *url;            /* http:// or https:// absolute */
     const struct aiex_http_header *headers;
-    size_t n_headers;           /* Host and Content-Length are added */
+    size_t n_headers;           /* Host and Content-Length are added; given ones of Host,
+                                   Content-Length, Connection, Transfer-Encoding, TE, Upgrade, Expect
+                                   and Trailer are refused (-EINVAL) */
     struct aiex_slice body;
     uint32_t connect_ms;        /* limits, 0 = the defaults 10 s, 60 s, 60 s, none */
     uint32_t first_byte_ms;     /* from request sent to first byte of the head */

@@ -122,7 +122,8 @@ struct aiex_option {
 
 /* What handle() is given. */
 #define AIEX_MSG_REQUEST 1u /* answer `id` with stream()* then reply() or fail(), now or later */
-#define AIEX_MSG_CAST 2u    /* a request without an answer; id is 0 */
+#define AIEX_MSG_CAST 2u    /* a request without an answer; id is 0. A cast whose body is longer than
+                               16 KiB comes as a REQUEST, whose answer is dropped */
 #define AIEX_MSG_CANCEL 3u  /* call `id` is over: free what belongs to it, do not answer */
 #define AIEX_MSG_RESUME 4u  /* call `id`: the consumer has room again after AIEX_PAUSE */
 #define AIEX_MSG_EVENT 5u   /* body is the envelope map of docs/architecture.md "Events" */
@@ -175,7 +176,8 @@ struct aiex_request {
     const char *service;    /* registered name, group or instance name */
     const char *method;
     struct aiex_slice body; /* msgpack map; at most AIEX_MAX_BODY bytes; copied */
-    uint64_t parent;        /* id of the call being served, 0 = none: cancel follows it down */
+    uint64_t parent;        /* id of the call being served, 0 = none: when that one is cancelled, this
+                               one is too, without a callback */
     uint64_t trace;         /* 0 = take the parent's, or begin a new one */
     uint32_t timeout_ms;    /* 0 = the service's configured default */
     uint32_t window_bytes;  /* of parts in flight before the producer must pause; 0 = 256 KiB */
@@ -230,7 +232,8 @@ struct aiex_host {
     uint64_t (*now_ms)(const struct aiex_host *);
     /* [any] Feeds the watchdog during long work. */
     void (*alive)(const struct aiex_host *);
-    /* [any] Runs fn(arg) on the loop thread soon. 0, -ENOMEM. */
+    /* [any] Runs fn(arg) on the loop thread soon: called on the loop, after the messages of this
+     * turn. What has not run when the instance ends is dropped. 0, -ENOMEM. */
     int (*post)(const struct aiex_host *, void (*fn)(void *arg), void *arg);
 
     /* [loop] One part of the answer to `id`. 0, AIEX_PAUSE (taken; wait for RESUME), -ENOENT (the
@@ -253,7 +256,8 @@ struct aiex_host {
     int (*cancel)(const struct aiex_host *, uint64_t call);
 
     /* [loop] Takes a name under which others call this instance (its instance name is taken
-     * already). Lost when the instance ends. 0, -EINVAL, -EEXIST. */
+     * already). Lost when the instance ends. 0, -EINVAL, -EEXIST (held by another instance of this
+     * cell). A name held in another cell stays there and the host logs it. */
     int (*join)(const struct aiex_host *, const char *name, uint32_t flags);
     /* [loop] Publishes to every subscriber of the topic. 0, -EINVAL, -EMSGSIZE. */
     int (*publish)(const struct aiex_host *, const struct aiex_event *);

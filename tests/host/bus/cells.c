@@ -49,15 +49,12 @@ static void clear(struct kept_queue *q)
 
 /* ---- The bus's side of a cell ---- */
 
-static int port_send(void *arg, const struct record *head, const void *body, size_t len,
-                     uint64_t *pos)
+static int port_send(void *arg, const struct record *head, const void *body, size_t len)
 {
     struct cell_rig *cell = arg;
 
     if (cell->room && cell->to_cell.bytes + len + sizeof(*head) > cell->room)
         return -ENOBUFS;
-    if (pos)
-        *pos = 0;
     return keep(&cell->to_cell, head, body, len);
 }
 

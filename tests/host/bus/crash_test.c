@@ -35,10 +35,9 @@ static struct cells all;
 static struct cell_rig *caller;
 static struct process p;
 
-static int to_cell(void *arg, const struct record *head, const void *body, size_t len,
-                   uint64_t *pos)
+static int to_cell(void *arg, const struct record *head, const void *body, size_t len)
 {
-    return channel_send(p.channel, head, body, len, pos);
+    return channel_send(p.channel, head, body, len);
 }
 
 static size_t waiting_to_cell(void *arg)
@@ -70,7 +69,7 @@ static void on_cell_record(void *arg, const struct record *head, const uint8_t *
 
 static int endpoint_out(void *arg, const struct record *head, const void *body, size_t len)
 {
-    return channel_send(p.its_channel, head, body, len, NULL);
+    return channel_send(p.its_channel, head, body, len);
 }
 
 static void on_begin(void *arg)

@@ -131,16 +131,13 @@ static void got_end(struct peer *p, const struct record *head)
     count.spliced += !!(head->flags & RECORD_SPLICE);
 }
 
-static int on_send(void *arg, const struct record *head, const void *body, size_t len,
-                   uint64_t *pos)
+static int on_send(void *arg, const struct record *head, const void *body, size_t len)
 {
     struct peer *p = arg;
     struct serving *s;
 
     if (refuse_one_in && roll(refuse_one_in) == 0)
         return -ENOBUFS;
-    if (pos)
-        *pos = 0;
     switch (head->kind) {
     case RECORD_NAME:
         count.bad_piece += p->named[head->name];

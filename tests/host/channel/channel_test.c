@@ -131,7 +131,7 @@ static int send_kind(struct side *s, unsigned kind, uint64_t id, size_t len, uns
         body[i] = pattern(id, i);
     r = channel_send(s->channel,
                      &(struct record){.kind = (uint8_t)kind, .id = id, .flags = (uint8_t)flags},
-                     body, len, NULL);
+                     body, len);
     free(body);
     return r;
 }

@@ -78,7 +78,7 @@ static void burst(struct racer *r)
 
         if (i < n && roll(&r->seed) % 2)
             head.flags = RECORD_LAZY;
-        if (channel_send(r->side.channel, &head, body, roll(&r->seed) % size, NULL) < 0)
+        if (channel_send(r->side.channel, &head, body, roll(&r->seed) % size) < 0)
             r->side.wrong++;
     }
     r->bursts++;
@@ -184,7 +184,7 @@ static int produce(void *arg)
                               .flags = s->sent % 5 && s->sent != MANY - 1 ? RECORD_LAZY : 0};
 
         memset(body, (int)(s->sent & 0xff), sizeof(body));
-        if (channel_send(s->side.channel, &head, body, s->sent % 40, NULL) < 0)
+        if (channel_send(s->side.channel, &head, body, s->sent % 40) < 0)
             s->side.wrong++;
         s->sent++;
         did = 1;
