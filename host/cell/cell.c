@@ -178,10 +178,51 @@ static void on_made(void *arg, int pid, int pidfd)
 
 void cell_kill(struct cell *cell)
 {
-    if (cell->pid)
+    if (cell->env.inside)
+        cell->env.inside->stop(0); /* it can be asked, not killed */
+    else if (cell->pid)
         syscall(SYS_pidfd_send_signal, cell->pidfd, SIGKILL, NULL, 0);
     else
         cell->kill_when_made = 1;
+}
+
+static void on_inside_exited(void *arg, int code)
+{
+    struct cell *cell = arg;
+
+    finish(cell, &(struct cell_exit){.code = code});
+}
+
+static int on_inside_listen(void *arg, unsigned instance, const char *address, struct aiex_error *err)
+{
+    struct cell *cell = arg;
+
+    return cell->ops.listen_inside ? cell->ops.listen_inside(cell->arg, instance, address, err) : -ENOSYS;
+}
+
+/* The plugins of this cell run here: the other end of the channel is ours as well. */
+static int start_inside(struct cell *cell, const struct start *start, const struct channel_fds *fds)
+{
+    static const struct cell_inside_ops ops = {on_inside_exited, on_inside_listen};
+    struct channel_fds copy = {fcntl(fds->memory, F_DUPFD_CLOEXEC, 10),
+                               {fcntl(fds->wake[0], F_DUPFD_CLOEXEC, 10),
+                                fcntl(fds->wake[1], F_DUPFD_CLOEXEC, 10)}};
+    struct pack message;
+    int r;
+
+    pack_init(&message, START_MAX);
+    r = start_pack(start, &message);
+    if (r == 0)
+        r = cell->env.inside->start(cell->env.loop, cell->env.hub, pack_slice(&message), &copy,
+                                    cell->env.settings_fd, &ops, cell);
+    if (message.buf.data)
+        explicit_bzero(message.buf.data, message.buf.len);
+    pack_done(&message);
+    if (r < 0)
+        channel_fds_close(&copy);
+    else
+        cell->pid = getpid();
+    return r;
 }
 
 static int start_process(struct cell *cell, const struct start *start, const struct channel_fds *fds,
@@ -224,6 +265,19 @@ int cell_new(const struct cell_env *env, const struct start *start, uint32_t han
     r = channel_make(told.ring_bytes, &fds);
     if (r < 0)
         goto failed;
+    if (env->inside) {
+        cell->channel = channel_new(env->hub, &fds, 0, told.ring_bytes,
+                                    &(struct channel_ops){on_record, on_broken}, cell, &r);
+        if (!cell->channel)
+            goto failed;
+        r = start_inside(cell, &told, &fds);
+        if (r < 0) {
+            cell_free(cell);
+            return r;
+        }
+        *ret = cell;
+        return 0;
+    }
     r = -EMFILE;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 ||
         pipe2(pipes, O_CLOEXEC | O_NONBLOCK) < 0)
@@ -264,7 +318,10 @@ void cell_free(struct cell *cell)
 {
     if (!cell)
         return;
-    if (cell->pid) {
+    if (cell->env.inside) {
+        if (cell->pid)
+            cell->env.inside->stop(1);
+    } else if (cell->pid) {
         cell_kill(cell);
         waitid(P_PIDFD, (id_t)cell->pidfd, &(siginfo_t){0}, WEXITED);
     } else {
@@ -297,6 +354,8 @@ void cell_watch(struct cell *cell, uint64_t now_ms)
 {
     uint64_t progress = channel_peer_progress(cell->channel);
 
+    if (cell->env.inside)
+        return; /* while this code runs, so does that one */
     if (progress != cell->seen_progress || channel_peer_sleeping(cell->channel) || !progress) {
         cell->seen_progress = progress;
         cell->seen_ms = now_ms;
@@ -339,7 +398,7 @@ int cell_save(struct cell *cell, struct pack *out)
 {
     struct channel_state state;
 
-    if (!cell->pid || channel_save(cell->channel, &state) < 0)
+    if (!cell->pid || cell->env.inside || channel_save(cell->channel, &state) < 0)
         return -EBUSY;
     pack_map(out, 7);
     pack_str(out, "channel");

@@ -14,6 +14,7 @@
 
 #include "cell/spawner.h"
 #include "channel/channel.h"
+#include "channel/inside.h"
 #include "wire/start.h"
 
 struct cell;
@@ -37,13 +38,16 @@ struct cell_ops {
     /* The plugin asks for a listening socket: answer with cell_answer_listen(). */
     void (*listen)(void *arg, unsigned instance, const char *address);
     void (*exited)(void *arg, const struct cell_exit *exit);
+    /* The same as listen for a cell inside the host: answers at once with a descriptor of its own. */
+    int (*listen_inside)(void *arg, unsigned instance, const char *address, struct aiex_error *err);
 };
 
 struct cell_env {
     struct loop *loop;
     struct hub *hub;
     struct spawner *spawner;
-    int settings_fd; /* read-only descriptor of the settings page, -1 = none */
+    int settings_fd; /* read-only descriptor of the settings page */
+    const struct cell_inside *inside; /* NULL = a process */
 };
 
 /* start->ring_bytes 0 = default. 0, -ENOMEM, -EMFILE, -EMSGSIZE. */

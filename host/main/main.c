@@ -2,6 +2,7 @@
  * main.c - aiex-host: signals, exit codes; puts the rooms together.
  */
 #include "admin/admin.h"
+#include "channel/inside.h"
 #include "main/arguments.h"
 
 #include <signal.h>
@@ -183,6 +184,7 @@ int main(int argc, char **argv)
     static struct arguments a;
 
     arguments_read(&a, argc, argv);
+    a.node.inside = &runner_inside;
     arguments = argv;
     program = a.program;
     log_init(2, a.log_form, a.log_level);

@@ -35,17 +35,15 @@ static void drop_missing(struct node *node)
     }
 }
 
-/* Plugins run in cells only: an instance that asks for the host's own process is told so, rather than
- * left out. */
-static void refuse_inside(const struct config *config, struct report *report)
+/* A host without that part can not run plugins in its own process. */
+static void refuse_inside(const struct node *node, const struct config *config, struct report *report)
 {
-    for (size_t i = 0; i < config->n_instances; i++) {
+    for (size_t i = 0; !node->options.inside && i < config->n_instances; i++) {
         const struct config_instance *c = &config->instances[i];
 
         if (c->keys.enabled && !strcmp(c->keys.cell, CONFIG_HOST_CELL))
             report_error(report, section_get(c->section, "cell")->at, c->name,
-                         "cell = host: this host runs no plugins in its own process, also with trust = yes; "
-                         "remove the key for a cell of its own, or name a cell that instances share");
+                         "cell = host: this host runs no plugins in its own process");
     }
 }
 
@@ -71,7 +69,7 @@ int apply_load(struct node *node, struct config **ret, struct report *report)
     }
     if (r < 0)
         return r;
-    refuse_inside(*ret, report);
+    refuse_inside(node, *ret, report);
     if ((*ret)->n_jobs > JOB_MAX)
         report_error(report, (*ret)->jobs[JOB_MAX].at, NULL, "more than %u jobs", JOB_MAX);
     if ((*ret)->host.plugin_dir[0])
@@ -306,7 +304,9 @@ static void reload_options(struct unit *unit, const struct config *config, const
 /* Where a new cell stands in the supervisor's order: behind the nearest cell declared before it. */
 static uint32_t position_of(struct node *node, const struct config *config, const struct config_cell *cell)
 {
-    size_t i = (size_t)(cell - config->cells);
+    size_t i = cell < config->cells || cell >= config->cells + config->n_cells
+                   ? config->n_cells /* the host's own process: the last to start, the first to stop */
+                   : (size_t)(cell - config->cells);
 
     while (i-- > 0) {
         const struct unit *before = unit_find(node, config->cells[i].name);
@@ -403,6 +403,9 @@ static void remember_change(struct node *node, const struct config_change_of *c)
     node->changes[node->n_changes++].change = c->change;
 }
 
+/* What instances with `cell = host` share; nothing is made when there are none. */
+static const struct config_cell own_process = {.name = CONFIG_HOST_CELL, .is_shared = 1};
+
 void apply_config(struct node *node, struct config *config)
 {
     struct config *old = node->config;
@@ -420,6 +423,7 @@ void apply_config(struct node *node, struct config *config)
     collect_moving(node, config, &moving);
     for (size_t i = 0; i < config->n_cells; i++)
         apply_cell(node, config, &config->cells[i], &diff, &moving);
+    apply_cell(node, config, &own_process, &diff, &moving);
     while (!list_empty(&moving)) /* their cell could not be made, which was logged */
         instance_free(list_of(moving.next, struct node_instance, link));
     list_each_safe(it, next, &node->units) {

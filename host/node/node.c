@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "channel/inside.h"
 #include "node/node_private.h"
 #include "node/pool.h"
 
@@ -59,6 +60,8 @@ static int on_turn(void *arg)
     struct node *node = arg;
     int did = inside_turn(node->inside) | node_jobs_turn(node->jobs);
 
+    if (node->options.inside)
+        did |= node->options.inside->turn();
     if (loop_now_ms(node->loop) - node->last_tick_ms >= BUS_TICK_MS)
         tick(node);
     did |= bus_flush(node->bus);

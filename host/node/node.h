@@ -24,6 +24,7 @@
 #include <stdio.h>
 
 struct node;
+struct cell_inside;
 
 struct node_options {
     const char *config_dir;
@@ -31,6 +32,7 @@ struct node_options {
     const char *bin_dir; /* where aiex-runner is */
     const char *lib_dir; /* where aiex_http.so is */
     const char *plugin_dir;
+    const struct cell_inside *inside; /* runs `cell = host`; NULL = refused */
 };
 
 /* NULL and err: data folder not writable, another host runs on it, no memory. */

@@ -10,6 +10,8 @@
 #include "supervise/supervise.h"
 #include "wire/settings_page.h"
 
+#include <string.h>
+
 #define UNITS_MAX      SUPERVISE_MAX_UNITS
 #define QUEUE_MAX      1024u
 #define EXTRA_FILES_MAX 64u
@@ -129,6 +131,11 @@ const char *unit_section(const struct node_instance *in);
 /* Out of service at once; drains and ends in its own time. Its name is free for a successor. */
 void unit_retire(struct node *node, struct unit *unit);
 void unit_unbind(struct unit *unit, enum bus_serving serving, const char *why);
+
+static inline int unit_is_inside(const struct unit *unit)
+{
+    return !strcmp(unit->name, CONFIG_HOST_CELL);
+}
 
 /* process.c */
 int process_save(struct process *p, struct pack *out);

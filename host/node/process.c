@@ -7,6 +7,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -141,6 +142,14 @@ static void on_listen(void *arg, unsigned index, const char *address)
     cell_answer_listen(p->cell, fd, fd >= 0 ? "" : err.text);
 }
 
+static int on_listen_inside(void *arg, unsigned index, const char *address, struct aiex_error *err)
+{
+    struct process *p = arg;
+    int fd = listeners_get(p->unit->node->listeners, address, err);
+
+    return fd < 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 10);
+}
+
 static void on_exited(void *arg, const struct cell_exit *e)
 {
     struct process *p = arg;
@@ -208,13 +217,15 @@ static void fill_instance(struct node_instance *in, const struct config_instance
         options[ret->n_options++] = (struct start_option){c->options[i].name, c->options[i].text};
 }
 
-static const struct cell_ops cell_ops = {on_record, on_broken, on_hung, on_output, on_listen, on_exited};
+static const struct cell_ops cell_ops = {on_record, on_broken, on_hung, on_output, on_listen, on_exited,
+                                         on_listen_inside};
 static const struct bus_port_ops port_ops = {port_send, port_queued, port_violation};
 
 int process_start(struct unit *unit, uint32_t inc)
 {
     struct node *node = unit->node;
-    struct cell_env env = {node->loop, node->hub, node->spawner, node->settings_reader};
+    struct cell_env env = {node->loop, node->hub, node->spawner, node->settings_reader,
+                           unit_is_inside(unit) ? node->options.inside : NULL};
     struct start_instance instances[START_INSTANCES_MAX];
     struct start start = {.cell = unit->name,
                           .node = node->config->host.node,
@@ -294,7 +305,7 @@ int process_save(struct process *p, struct pack *out)
 int process_load(struct unit *unit, const void *v)
 {
     struct node *node = unit->node;
-    struct cell_env env = {node->loop, node->hub, node->spawner, node->settings_reader};
+    struct cell_env env = {node->loop, node->hub, node->spawner, node->settings_reader, NULL};
     struct process *p = calloc(1, sizeof(*p));
     struct aiex_slice sandbox = doc_bytes(doc_get(v, "sandbox"));
     doc_value instances = doc_get(v, "instances");

@@ -108,6 +108,9 @@ int node_upgrade(struct node *node, const char *program, char *const argv[], nod
 
     if (node->upgrade || node->stopping)
         return fail(err, -EBUSY, "the host is being upgraded or stopped already");
+    if (unit_find(node, CONFIG_HOST_CELL))
+        return fail(err, -EINVAL, "plugins run in the host's own process (cell = host) and can not be "
+                                  "carried over: stop and start it instead");
     if (check_program(program, err) < 0 || check_config(node, err) < 0)
         return -EINVAL;
     u = calloc(1, sizeof(*u));

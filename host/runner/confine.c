@@ -115,7 +115,9 @@ void confine_report(struct runner *runner)
     char text[SANDBOX_LAYERS * 128] = "";
     size_t n = 0;
 
-    for (uint32_t i = 0; i < sealed.report.n_layers && n < sizeof(text); i++)
+    if (runner->inside)
+        snprintf(text, sizeof(text), "-sandbox: none, it runs in the host's own process");
+    for (uint32_t i = 0; !runner->inside && i < sealed.report.n_layers && n < sizeof(text); i++)
         n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%c%s", i ? "\n" : "",
                               sealed.report.layers[i].active ? '+' : '-', sealed.report.layers[i].text);
     runner_send(runner,

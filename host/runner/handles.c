@@ -150,3 +150,14 @@ int handle_unwatch(const struct aiex_host *host, uint64_t watch)
     end(h);
     return 0;
 }
+
+void handles_done(struct runner *r)
+{
+    for (unsigned i = 0; i < r->n_handles; i++) {
+        end(r->handles[i]);
+        free(r->handles[i]);
+    }
+    free(r->handles);
+    r->handles = NULL;
+    r->n_handles = r->handles_cap = 0;
+}

@@ -18,6 +18,8 @@ static int listen_open(const struct aiex_host *host, const char *address, struct
     char text[512];
     ssize_t got;
 
+    if (in->runner->inside)
+        return in->runner->inside->listen(in->runner->inside_arg, in->index, address, err);
     if (in->runner->ready)
         return fail(err, -EINVAL, "listening sockets are opened in create() and start() only");
     n = snprintf(text, sizeof(text), "listen %u %.400s", in->index, address);

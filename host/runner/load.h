@@ -11,7 +11,7 @@
 /* 0 and the descriptor, or -EINVAL and a sentence
  * without the path: "not an ELF file", "built for another processor (ARM aarch64)", "it does not
  * export aiex_plugin_entry", "built for plugin ABI 2.0, this host speaks 1.0; ..."
- * The descriptor is a copy in this host's own layout that lives as long as the process: fields that an
+ * The descriptor is a copy in this host's own layout, the caller's to free(); the code stays mapped: fields that an
  * older plugin's table is too short for are 0, what a newer one appends is left out. */
 int load_plugin(const char *path, const struct aiex_plugin **ret, struct aiex_error *err);
 

@@ -43,3 +43,13 @@ int posts_run(struct runner *r)
     }
     return did;
 }
+
+void posts_done(struct runner *r)
+{
+    struct post *p;
+
+    while ((p = r->posts)) {
+        r->posts = p->next;
+        free(p);
+    }
+}

@@ -20,6 +20,46 @@
 
 static struct runner self;
 
+/* Frees what ran in the host's process, from the loop, and tells. */
+static void end_inside(void *arg)
+{
+    struct runner ended = self;
+
+    memset(&self, 0, sizeof(self));
+    channel_free(ended.channel);
+    endpoint_free(ended.endpoint);
+    for (size_t i = 0; ended.instances && i < ended.start.n_instances; i++) {
+        option_values_free(ended.instances[i].options);
+        free((void *)(uintptr_t)ended.instances[i].plugin);
+    }
+    free(ended.instances);
+    start_done(ended.box);
+    settings_unmap(&ended);
+    loop_timer_free(ended.ending);
+    if (!ended.silent)
+        ended.inside->exited(ended.inside_arg, ended.exit_code);
+}
+
+static void destroy_all(void);
+
+/* The end of a cell inside the host: nothing of it runs any more, the rest happens from the loop. */
+static void leave_inside(int code)
+{
+    if (self.left)
+        return;
+    self.left = 1;
+    self.exit_code = code;
+    if (self.instances)
+        destroy_all();
+    handles_done(&self);
+    posts_done(&self);
+    if (self.channel) {
+        channel_push(self.channel);
+        channel_hold(self.channel, 1);
+    }
+    loop_timer_set(self.ending, 0, 0);
+}
+
 /* Says why and ends; -EINVAL is the configuration's fault and not worth a retry. */
 static _Noreturn void give_up(int instance, int r, const char *text)
 {
@@ -32,6 +72,10 @@ static _Noreturn void give_up(int instance, int r, const char *text)
         channel_push(self.channel);
     } else {
         fprintf(stderr, "%s\n", text);
+    }
+    if (self.inside) {
+        self.exit_code = code;
+        longjmp(self.refused, 1);
     }
     _exit(code);
 }
@@ -117,16 +161,26 @@ static void check_drained(void)
     runner_send(&self, &(struct record){.kind = RECORD_STOP}, NULL, 0);
 }
 
-static _Noreturn void finish(void)
+static void destroy_all(void)
 {
     for (size_t i = self.start.n_instances; i-- > 0;) {
         struct instance *in = &self.instances[i];
 
         if (in->self && in->plugin->destroy)
             in->plugin->destroy(in->self);
+        in->self = NULL;
         if (self.http_close && (in->start->needs & AIEX_NEED_HTTP))
             self.http_close(&in->host);
     }
+}
+
+static void finish(void)
+{
+    if (self.inside) {
+        leave_inside(AIEX_EXIT_DONE);
+        return;
+    }
+    destroy_all();
     channel_push(self.channel);
     _exit(AIEX_EXIT_DONE);
 }
@@ -214,21 +268,27 @@ static void on_record(void *arg, const struct record *head, const uint8_t *body)
     case RECORD_STOP:
         if (head->status)
             finish();
-        begin_drain();
+        else
+            begin_drain();
         return;
     case RECORD_STATE:
         on_state(head, body);
         return;
     default:
-        if (endpoint_record(self.endpoint, head, body) < 0)
+        if (endpoint_record(self.endpoint, head, body) == 0)
+            return;
+        if (!self.inside)
             give_up(0, -EPROTO, "the host's records were not understood");
+        leave_inside(1);
     }
 }
 
 static void on_broken(void *arg)
 {
     fprintf(stderr, "the ring shared with the host was overwritten: %s\n", channel_broken_why(self.channel));
-    _exit(1);
+    if (!self.inside)
+        _exit(1);
+    leave_inside(1);
 }
 
 static int after_records(void *arg)
@@ -247,17 +307,20 @@ static void open_channel(void)
     struct channel_fds fds = {self.fds[START_FD_MEMORY], {self.fds[START_FD_WAKE0], self.fds[START_FD_WAKE1]}};
     int r = 0;
 
-    self.loop = loop_new();
-    self.hub = self.loop ? hub_new(self.loop) : NULL;
-    if (!self.hub)
-        give_up(0, -ENOMEM, "no event loop");
-    hub_spin(self.hub, self.start.spin_us);
+    if (!self.inside) {
+        self.loop = loop_new();
+        self.hub = self.loop ? hub_new(self.loop) : NULL;
+        if (!self.hub)
+            give_up(0, -ENOMEM, "no event loop");
+        hub_spin(self.hub, self.start.spin_us);
+    }
     self.channel = channel_new(self.hub, &fds, 1, self.start.ring_bytes,
                                &(struct channel_ops){on_record, on_broken}, &self, &r);
     self.endpoint = endpoint_new(&ops, &self, self.start.node);
     if (!self.channel || !self.endpoint)
         give_up(0, r, "no channel to the host");
-    hub_after(self.hub, after_records, NULL);
+    if (!self.inside)
+        hub_after(self.hub, after_records, NULL);
 }
 
 static void open_http(struct instance *in)
@@ -326,7 +389,7 @@ static void start_instances(void)
         if (r < 0)
             give_up((int)i, r, err.text[0] ? err.text : "start() failed and gave no reason");
     }
-    r = confine_tighten(&self, &err);
+    r = self.inside ? 0 : confine_tighten(&self, &err);
     if (r < 0)
         give_up(0, r, err.text);
 }
@@ -349,17 +412,17 @@ static void settle(void)
         setpriority(PRIO_PROCESS, 0, self.start.priority);
 }
 
-_Noreturn void runner_run(struct aiex_slice message, const int *fds)
+/* From the start message to HELLO. */
+static void begin(const int *fds)
 {
     struct aiex_error err = {""};
-    int r = start_unpack(message, &self.start, &self.box);
+    int r;
 
-    if (r < 0)
-        _exit(1);
     memcpy(self.fds, fds, sizeof(self.fds));
     self.thread = pthread_self();
     pthread_mutex_init(&self.posts_lock, NULL);
-    settle();
+    if (!self.inside)
+        settle();
     open_channel();
     settings_map(&self);
     self.instances = calloc(self.start.n_instances, sizeof(*self.instances));
@@ -371,16 +434,68 @@ _Noreturn void runner_run(struct aiex_slice message, const int *fds)
         self.instances[i].start = &self.start.instances[i];
         instance_table(&self.instances[i]);
     }
-    r = confine_enter(&self, &err);
+    r = self.inside ? 0 : confine_enter(&self, &err);
     if (r < 0)
         give_up(0, r, err.text);
     start_instances();
-    malloc_trim(0); /* what building the filters took: more than a plain plugin itself needs */
     self.ready = 1;
     confine_report(&self);
+}
+
+_Noreturn void runner_run(struct aiex_slice message, const int *fds)
+{
+    if (start_unpack(message, &self.start, &self.box) < 0)
+        _exit(1);
+    begin(fds);
+    malloc_trim(0); /* what building the filters took: more than a plain plugin itself needs */
     loop_run(self.loop);
     _exit(1);
 }
+
+/* ---- Inside the host ---- */
+
+static int inside_start(struct loop *loop, struct hub *hub, struct aiex_slice message,
+                        const struct channel_fds *fds, int settings_fd, const struct cell_inside_ops *ops,
+                        void *arg)
+{
+    int all[START_FDS] = {[START_FD_MEMORY] = fds->memory,  [START_FD_WAKE0] = fds->wake[0],
+                          [START_FD_WAKE1] = fds->wake[1],  [START_FD_SETTINGS] = settings_fd,
+                          [START_FD_OUTPUT] = -1,           [START_FD_CONTROL] = -1};
+    int r;
+
+    if (self.inside)
+        return -EBUSY; /* the one before is still there: changes wait for the host's next start */
+    r = start_unpack(message, &self.start, &self.box);
+    if (r < 0)
+        return r;
+    self.inside = ops;
+    self.inside_arg = arg;
+    self.loop = loop;
+    self.hub = hub;
+    self.ending = loop_timer_new(loop, end_inside, NULL);
+    if (setjmp(self.refused) == 0)
+        begin(all);
+    else
+        leave_inside(self.exit_code);
+    return 0;
+}
+
+static int inside_turn(void)
+{
+    return self.inside && !self.left ? after_records(NULL) : 0;
+}
+
+static void inside_stop(int silent)
+{
+    if (!self.inside)
+        return;
+    self.silent = silent;
+    leave_inside(1);
+    if (silent)
+        end_inside(NULL);
+}
+
+const struct cell_inside runner_inside = {inside_start, inside_turn, inside_stop};
 
 _Noreturn void runner_probe(const char *path, int sock)
 {

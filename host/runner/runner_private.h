@@ -4,6 +4,7 @@
 
 #include "channel/channel.h"
 #include "channel/endpoint.h"
+#include "channel/inside.h"
 #include "config/option.h"
 #include "loop/loop.h"
 #include "wire/start.h"
@@ -11,6 +12,7 @@
 #include <aiex/aiex_listen.h>
 #include <aiex/aiex_settings.h>
 #include <pthread.h>
+#include <setjmp.h>
 
 #define NAMES_PER_INSTANCE 8
 
@@ -49,6 +51,11 @@ struct runner {
     struct instance *instances;
     int draining, told_drained;
     int ready;
+    const struct cell_inside_ops *inside; /* NULL = a process of its own */
+    void *inside_arg;
+    jmp_buf refused; /* inside: where give_up() goes while starting */
+    int exit_code, left, silent;
+    struct loop_timer *ending;
     struct handle **handles;
     unsigned n_handles, handles_cap;
     pthread_mutex_t posts_lock;
@@ -77,14 +84,19 @@ int handle_watch(const struct aiex_host *host, int fd, uint32_t events,
 int handle_rewatch(const struct aiex_host *host, uint64_t watch, uint32_t events);
 int handle_unwatch(const struct aiex_host *host, uint64_t watch);
 
+/* Ends all of them. */
+void handles_done(struct runner *runner);
+
 /* posts.c: work handed over from other threads, or to after this turn's records */
 int posts_add(const struct aiex_host *host, void (*fn)(void *arg), void *arg);
 int posts_run(struct runner *runner);
+void posts_done(struct runner *runner);
 
 /* listen.c, settings.c */
 extern const struct aiex_listen runner_listen;
 extern const struct aiex_settings runner_settings;
 void settings_map(struct runner *runner);
+void settings_unmap(struct runner *runner);
 
 /* confine.c */
 int confine_enter(struct runner *runner, struct aiex_error *err);

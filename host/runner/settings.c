@@ -10,6 +10,11 @@ void settings_map(struct runner *runner)
     runner->settings = settings_page_map(runner->fds[START_FD_SETTINGS]);
 }
 
+void settings_unmap(struct runner *runner)
+{
+    settings_page_unmap(runner->settings);
+}
+
 static const int64_t *settings_find(const struct aiex_host *host, const char *name)
 {
     const struct setting_slot *slot = settings_page_find(instance_of(host)->runner->settings, name);

@@ -1,6 +1,6 @@
 /*
  * order_test.c - where an instance stands: in the declared order also when a reload put it
- * there, and never inside the host.
+ * there.
  */
 #include "rig.h"
 
@@ -38,27 +38,7 @@ static void a_reload_keeps_the_declared_order(void)
     rig_end(rig);
 }
 
-static void inside_the_host_is_refused_at_its_line(void)
-{
-    char out[2048];
-
-    CU_ASSERT_EQUAL(rig_check("[host]\nnode = test\n[service_faulty]\ntrust = yes\ncell = host\n",
-                              NULL, out, sizeof(out)),
-                    2);
-    CU_ASSERT_PTR_NOT_NULL(
-        strstr(out, "10.ini:5: [service_faulty] cell = host: this host runs no plugins"));
-    CU_ASSERT_EQUAL(
-        rig_check("[host]\nnode = test\n[service_faulty]\nenabled = no\ntrust = yes\ncell = host\n",
-                  NULL, out, sizeof(out)),
-        0);
-    CU_ASSERT_EQUAL(
-        rig_check("[host]\nnode = test\n[service_faulty]\ncell = host\n", NULL, out, sizeof(out)),
-        2);
-    CU_ASSERT_PTR_NOT_NULL(strstr(out, "trust = yes"));
-}
-
 const struct test_case tests[] = {
     {"a reload keeps the declared order", a_reload_keeps_the_declared_order},
-    {"inside the host is refused at its line", inside_the_host_is_refused_at_its_line},
     {0},
 };

@@ -208,7 +208,7 @@ static void on_exited(void *arg, const struct cell_exit *e)
 static void test_cell_without_runner(void)
 {
     static const struct cell_ops ops = {on_record, on_broken, on_hung,
-                                        on_output, on_listen, on_exited};
+                                        on_output, on_listen, on_exited, NULL};
     struct start_instance instance = {.name = "x", .path = "", .data_dir = "", .kind = "service"};
     struct start start = {.cell = "x",
                           .node = "n",
@@ -225,7 +225,7 @@ static void test_cell_without_runner(void)
     begin("/nowhere/aiex-runner", 0);
     memset(&seen, 0, sizeof(seen));
     hub = hub_new(loop);
-    env = (struct cell_env){loop, hub, sp, fd};
+    env = (struct cell_env){loop, hub, sp, fd, NULL};
     CU_ASSERT_EQUAL_FATAL(cell_new(&env, &start, 1000, &ops, NULL, &cell), 0);
     CU_ASSERT_EQUAL(cell_pid(cell), 0);
     while (!seen.exits && clock_ms() - began < LIMIT_MS)
