@@ -37,6 +37,12 @@ static const struct scenario {
     {"prompt_200KB_c8",
      {.connections = 8, .seconds = 0.6, .model = "mock", .prompt_bytes = 200000},
      0},
+    /* Anthropic's dialect in front of an OpenAI server; nginx passes the server's own dialect */
+    {"messages_c16", {.connections = 16, .seconds = 0.6, .model = "mock", .messages = 1}, 0},
+    {"messages_c64", {.connections = 64, .seconds = 0.6, .model = "mock", .messages = 1}, 0},
+    {"messages_sse_c16",
+     {.connections = 16, .seconds = 0.6, .model = "mock-n200", .stream = 1, .messages = 1},
+     1},
     {"sse_full_c16", {.connections = 16, .seconds = 0.6, .model = "mock-n200", .stream = 1}, 1},
     {"sse_bursts_c16",
      {.connections = 16, .seconds = 0.6, .model = "mock-n200-bursts", .stream = 1},
@@ -182,10 +188,11 @@ static struct tree_cost cost_of(int gateway)
     return tree_cost(&tree);
 }
 
-static struct load_plan scaled(const struct load_plan *plan)
+static struct load_plan scaled(const struct load_plan *plan, int gateway)
 {
     struct load_plan p = *plan;
 
+    p.messages = plan->messages && gateway == AIEX;
     p.seconds = is_quick() ? p.seconds / 4 : p.seconds;
     p.requests = is_quick() && p.requests ? p.requests / 2 : p.requests;
     return p;
@@ -219,7 +226,7 @@ static void warm(int gateway)
 
 static struct figures measure(const struct scenario *s, int gateway)
 {
-    struct load_plan plan = scaled(&s->plan);
+    struct load_plan plan = scaled(&s->plan, gateway);
     struct tree_cost before = cost_of(gateway), after;
     struct load_result r;
     struct series *times;

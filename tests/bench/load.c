@@ -1,5 +1,5 @@
 /* load.c - see load.h. The parser trusts the gateway's framing, but counts whatever is not a whole
- * good answer as bad: a wrong status, an early end, a stream without [DONE]. */
+ * good answer as bad: a wrong status, an early end, a stream without its own end. */
 #include "load.h"
 
 #include <arpa/inet.h>
@@ -120,7 +120,7 @@ static void finish(struct conn *c, const char *error)
     if (!error && c->status != 200)
         error = "status";
     if (!error && load.plan->stream && !c->done_seen && !load.plan->leave_after)
-        error = "a stream without [DONE]";
+        error = "a stream without its end";
     if (error) {
         if (!r->bad++)
             snprintf(r->error, sizeof(r->error), "%.60s, status %d: %.100s", error, c->status,
@@ -143,7 +143,7 @@ static int take_line(struct conn *c, uint64_t now)
     c->line[c->line_len] = 0;
     if (strncmp(c->line, "data:", 5))
         return 0;
-    if (strstr(c->line, "[DONE]"))
+    if (strstr(c->line, load.plan->messages ? "\"message_stop\"" : "[DONE]"))
         c->done_seen = 1;
     else if ((at = strstr(c->line, "\"T"))) {
         uint64_t sent = strtoull(at + 2, NULL, 10);
@@ -281,6 +281,16 @@ static void read_some(struct conn *c)
     }
 }
 
+static const char chat_body[] =
+    "{\"model\":\"%s\",\"messages\":[{\"role\":\"system\",\"content\":\"You are a helpful coding "
+    "assistant.\"},{\"role\":\"user\",\"content\":\"Write a short answer about load testing. "
+    "%s\"}],"
+    "\"max_tokens\":256,\"temperature\":0.7%s%s}";
+static const char messages_body[] =
+    "{\"model\":\"%s\",\"system\":\"You are a helpful coding assistant.\",\"messages\":[{\"role\":"
+    "\"user\",\"content\":\"Write a short answer about load testing. %s\"}],\"max_tokens\":256,"
+    "\"temperature\":0.7%s%s}";
+
 static void make_request(int port)
 {
     const struct load_plan *p = load.plan;
@@ -290,21 +300,18 @@ static void make_request(int port)
     if (!padding)
         give_up("no memory");
     memset(padding, 'p', p->prompt_bytes);
-    n = asprintf(&body,
-                 "{\"model\":\"%s\",\"messages\":[{\"role\":\"system\",\"content\":\"You are a "
-                 "helpful coding "
-                 "assistant.\"},{\"role\":\"user\",\"content\":\"Write a short answer about load "
-                 "testing. %s\"}],"
-                 "\"max_tokens\":256,\"temperature\":0.7%s}",
-                 p->model, padding,
-                 p->stream ? ",\"stream\":true,\"stream_options\":{\"include_usage\":true}" : "");
+    n = asprintf(&body, p->messages ? messages_body : chat_body, p->model, padding,
+                 p->stream ? ",\"stream\":true" : "",
+                 p->stream && !p->messages ? ",\"stream_options\":{\"include_usage\":true}" : "");
     if (n < 0)
         give_up("no memory");
     n = asprintf(&load.request,
-                 "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: "
-                 "application/json\r\n"
-                 "Accept: %s\r\nContent-Length: %d\r\n\r\n%s",
-                 port, p->stream ? "text/event-stream" : "application/json", n, body);
+                 "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: application/json\r\n"
+                 "Accept: %s\r\n%s%s%sContent-Length: %d\r\n\r\n%s",
+                 p->messages ? "/v1/messages" : "/v1/chat/completions", port,
+                 p->stream ? "text/event-stream" : "application/json",
+                 p->key ? "Authorization: Bearer " : "", p->key ? p->key : "", p->key ? "\r\n" : "",
+                 n, body);
     if (n < 0)
         give_up("no memory");
     load.request_len = (size_t)n;

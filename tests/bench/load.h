@@ -1,5 +1,5 @@
 /*
- * load.h - requests to an OpenAI endpoint, many at a time, and what came back: a closed loop (the
+ * load.h - requests to a chat endpoint, many at a time, and what came back: a closed loop (the
  * next request of a connection starts when its last one ended) or an open one (by the clock).
  */
 #ifndef AIEX_BENCH_LOAD_H
@@ -14,6 +14,8 @@ struct load_plan {
     double rate;       /* requests started per second; 0 = closed loop */
     const char *model; /* see mock_upstream.h */
     int stream;
+    int messages;        /* Anthropic's messages instead of OpenAI's chat completions */
+    const char *key;     /* sent as bearer token, or NULL */
     int leave_after;     /* close the connection after so many events of a stream; 0 = never */
     size_t prompt_bytes; /* added to the prompt */
 };
