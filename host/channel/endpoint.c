@@ -106,21 +106,17 @@ struct out *endpoint_out_new(struct endpoint *ep)
     o->live = 1;
     o->assembling = 0;
     o->relay = o->relayed = 0;
+    o->outer = 0;
     o->callee = 0;
     o->uncredited = 0;
     return o;
-}
-
-static uint32_t out_id(const struct out *o)
-{
-    return o->slot | o->generation << 16;
 }
 
 struct out *endpoint_out_of(struct endpoint *ep, uint64_t call)
 {
     uint32_t slot = (uint32_t)call & 0xffff;
 
-    if (call >> 32 || slot >= ep->n_outs || !ep->outs[slot]->live || out_id(ep->outs[slot]) != call)
+    if (call >> 32 || slot >= ep->n_outs || !ep->outs[slot]->live || endpoint_out_id(ep->outs[slot]) != call)
         return NULL;
     return ep->outs[slot];
 }
@@ -265,6 +261,7 @@ static int on_request(struct endpoint *ep, const struct record *head, const uint
         s->cast = !!(head->flags & RECORD_CAST);
         s->assembling = 1;
         s->caller = NULL;
+        s->streamed = 0;
         s->first = *head;
     } else if (s->id != id || !s->assembling) {
         return 0; /* cancelled while its pieces were under way */
@@ -310,6 +307,7 @@ int endpoint_stream(struct endpoint *ep, uint64_t id, struct aiex_slice part)
                          part.data, part.len);
         if (r < 0)
             return r;
+        s->streamed = 1;
     }
     s->window.outstanding += part.len;
     if (s->caller) {
@@ -413,16 +411,16 @@ void endpoint_cancelled(struct endpoint *ep, struct served *s)
     /* what it had asked for is not wanted either */
     for (unsigned i = 0; i < ep->n_outs; i++)
         if (ep->outs[i]->live && ep->outs[i]->parent == m.id)
-            endpoint_cancel(ep, out_id(ep->outs[i]));
+            endpoint_cancel(ep, endpoint_out_id(ep->outs[i]));
 }
 
 /* ---- Calling ---- */
 
+/* `parent` is a call of the host, or 0. */
 static int send_request(struct endpoint *ep, struct out *o, const struct aiex_request *req,
-                        uint64_t trace, int cast)
+                        uint64_t parent, int cast)
 {
-    struct record head = {.kind = RECORD_REQ, .trace = trace, .status = (int32_t)req->timeout_ms};
-    uint64_t parent = req->parent & LOCAL_ID ? 0 : req->parent;
+    struct record head = {.kind = RECORD_REQ, .trace = req->trace, .status = (int32_t)req->timeout_ms};
     char text[NAME_TEXT_MAX];
     int fresh, number, r;
     size_t len;
@@ -441,7 +439,7 @@ static int send_request(struct endpoint *ep, struct out *o, const struct aiex_re
         }
     }
     head.name = (uint16_t)number;
-    head.id = (o ? out_id(o) : 0) | parent << 32;
+    head.id = (o ? endpoint_out_id(o) : 0) | parent << 32;
     head.aux = o ? o->instance | (o->window / RECORD_WINDOW_UNIT) << 16 : 0;
     head.flags = (uint8_t)((req->flags & AIEX_CALL_IDEMPOTENT ? RECORD_IDEMPOTENT : 0) |
                            (req->flags & AIEX_CALL_LAZY ? RECORD_LAZY : 0) | (cast ? RECORD_CAST : 0) |
@@ -462,7 +460,8 @@ static uint32_t wire_window(uint32_t bytes)
 int endpoint_call(struct endpoint *ep, unsigned instance, const struct aiex_request *req,
                   aiex_answer_fn fn, void *arg, uint64_t *ret_call)
 {
-    struct served *parent = endpoint_served_of(ep, req->parent);
+    struct served *parent = endpoint_served_of(ep, req->parent), *root = NULL;
+    uint64_t remote = req->parent & LOCAL_ID ? 0 : req->parent;
     struct aiex_request copy = *req;
     int local, r;
     struct out *o;
@@ -475,7 +474,7 @@ int endpoint_call(struct endpoint *ep, unsigned instance, const struct aiex_requ
     local = ep->ops.local ? ep->ops.local(ep->arg, req->service) : -1;
     /* pieces are joined by their call's id: a cast of several is a call nobody listens to */
     if (!fn && local < 0 && req->body.len <= RECORD_BODY_MAX)
-        return send_request(ep, NULL, &copy, copy.trace, 1);
+        return send_request(ep, NULL, &copy, remote, 1);
     o = endpoint_out_new(ep);
     if (!o)
         return -EBUSY;
@@ -485,7 +484,13 @@ int endpoint_call(struct endpoint *ep, unsigned instance, const struct aiex_requ
     o->arg = arg;
     o->parent = parent ? parent->id : 0;
     o->window = req->window_bytes ? req->window_bytes : RECORD_WINDOW_DEFAULT;
-    if ((req->flags & AIEX_CALL_SPLICE) && (local >= 0 || (req->parent & LOCAL_ID))) {
+    if (req->flags & AIEX_CALL_SPLICE) {
+        o->outer = parent->caller ? endpoint_out_id(parent->caller) : 0;
+        root = local < 0 ? endpoint_splice_root(ep, parent) : NULL;
+    }
+    if (root) {
+        remote = root->id;
+    } else if (req->flags & AIEX_CALL_SPLICE) {
         o->relay = 1;
         o->window = parent->window.size;
         parent->relay = o;
@@ -493,10 +498,10 @@ int endpoint_call(struct endpoint *ep, unsigned instance, const struct aiex_requ
     if (local < 0)
         o->window = wire_window(o->window);
     if (ret_call)
-        *ret_call = out_id(o);
+        *ret_call = endpoint_out_id(o);
     if (local >= 0)
         return endpoint_call_local(ep, o, (unsigned)local, &copy);
-    r = send_request(ep, o, &copy, copy.trace, 0);
+    r = send_request(ep, o, &copy, remote, 0);
     if (r < 0)
         endpoint_out_release(ep, o);
     return r == -ENOBUFS ? -EBUSY : r;
@@ -518,7 +523,7 @@ static void give_credit(struct endpoint *ep, struct out *o, uint32_t bytes)
     if (o->uncredited < o->window / 4)
         return;
     ep->ops.send(ep->arg,
-                 &(struct record){.kind = RECORD_CREDIT, .id = out_id(o), .aux = o->uncredited}, NULL, 0);
+                 &(struct record){.kind = RECORD_CREDIT, .id = endpoint_out_id(o), .aux = o->uncredited}, NULL, 0);
     o->uncredited = 0;
 }
 
@@ -558,7 +563,7 @@ int endpoint_cancel(struct endpoint *ep, uint64_t call)
 
 void endpoint_answer_part(struct endpoint *ep, struct out *o, struct aiex_slice part)
 {
-    struct aiex_answer a = {.struct_size = sizeof(a), .kind = AIEX_ANSWER_PART, .call = out_id(o),
+    struct aiex_answer a = {.struct_size = sizeof(a), .kind = AIEX_ANSWER_PART, .call = endpoint_out_id(o),
                             .body = part};
 
     if (o->relay) {
@@ -566,7 +571,7 @@ void endpoint_answer_part(struct endpoint *ep, struct out *o, struct aiex_slice 
         o->relayed = 1;
         if (endpoint_stream(ep, o->parent, part) >= 0 || endpoint_out_of(ep, a.call) != o)
             return;
-        cancel_callee(ep, o->callee, out_id(o));
+        cancel_callee(ep, o->callee, endpoint_out_id(o));
         if (endpoint_out_of(ep, a.call) == o)
             endpoint_answer_end(ep, o, WIRE_BUSY, "the caller does not take its answer fast enough", 0,
                                 (struct aiex_slice){0}, 0);
@@ -583,7 +588,7 @@ void endpoint_answer_end(struct endpoint *ep, struct out *o, int32_t status, con
 {
     struct aiex_answer a = {.struct_size = sizeof(a),
                             .kind = AIEX_ANSWER_END,
-                            .call = out_id(o),
+                            .call = endpoint_out_id(o),
                             .code = wire_code(status),
                             .text = text ? text : "",
                             .retry_after_ms = retry_after_ms,
@@ -593,13 +598,14 @@ void endpoint_answer_end(struct endpoint *ep, struct out *o, int32_t status, con
     void *arg = o->arg;
     uint64_t parent = o->parent;
     int joined = o->relay && (status == WIRE_OK || o->relayed);
-    struct served *s;
 
+    if ((flags & AIEX_AF_SPLICED) && !o->relay) {
+        endpoint_splice_end(ep, o, &a);
+        return;
+    }
     endpoint_out_release(ep, o);
     if (joined)
         a.flags |= AIEX_AF_SPLICED;
-    else if ((flags & AIEX_AF_SPLICED) && (s = endpoint_served_of(ep, parent)))
-        endpoint_served_release(ep, s); /* the host has answered the parent */
     if (fn)
         fn(arg, &a);
     if (joined)

@@ -8,8 +8,10 @@
  * instances of the same process, which then cost a function call and may be answered
  * before endpoint_call() returns.
  *
- * Splice: when both legs cross the host, the host moves the parts. When a leg is
- * inside this process, the endpoint itself hands parts on to the parent's caller.
+ * Splice: the host moves the parts whenever who produces them and who reads them are
+ * in other processes, however many calls inside this one are between them, as long as
+ * each of these is a splice itself (endpoint_splice.c). Else the endpoint hands the
+ * parts on to the parent's caller.
  *
  * Thread rule: loop thread. Ownership: bodies are copied where kept; pointers given to
  * ops die when they return. Errors: as documented in aiex_plugin.h for each function.

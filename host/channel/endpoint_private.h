@@ -27,6 +27,7 @@ struct served {
     struct window window;
     struct out *caller;
     struct out *relay; /* the call whose parts this endpoint passes on as ours */
+    int streamed;      /* a part of our own went to the host */
     int assembling;
     int cast;
     struct record first; /* header of the first piece */
@@ -43,6 +44,7 @@ struct out {
     aiex_answer_fn fn;
     void *arg;
     uint64_t parent;
+    uint32_t outer;  /* spliced: the call of this process that `parent` serves, or 0 */
     int relay;       /* spliced by this endpoint: parts go to `parent` */
     int relayed;     /* ... and some went */
     uint64_t callee; /* served id when inside this process, else 0 */
@@ -80,6 +82,10 @@ struct endpoint {
     unsigned n_subscriptions;
 };
 
+static inline uint32_t endpoint_out_id(const struct out *o)
+{
+    return o->slot | o->generation << 16;
+}
 struct out *endpoint_out_of(struct endpoint *ep, uint64_t call);
 struct out *endpoint_out_new(struct endpoint *ep);
 void endpoint_out_release(struct endpoint *ep, struct out *o);
@@ -99,6 +105,14 @@ void endpoint_answer_end(struct endpoint *ep, struct out *o, int32_t status, con
 void endpoint_credited(struct endpoint *ep, struct served *s, uint32_t bytes);
 /* The caller is gone: tells the instance and forgets the call. */
 void endpoint_cancelled(struct endpoint *ep, struct served *s);
+
+/* endpoint_splice.c */
+/* The call of the host that parts of a splice onto `parent` belong to: `parent` itself, or what a
+ * chain of splices inside this process leads to. NULL: this process has to pass the parts on. */
+struct served *endpoint_splice_root(struct endpoint *ep, struct served *parent);
+/* The host has answered the root of a splice made by o. Releases all calls and entries on the way
+ * and tells the callers, the innermost first. */
+void endpoint_splice_end(struct endpoint *ep, struct out *o, struct aiex_answer *end);
 
 /* endpoint_local.c: a call to an instance of this process. */
 int endpoint_call_local(struct endpoint *ep, struct out *o, unsigned callee,

@@ -144,6 +144,26 @@ static void warn_unused(const struct config *config, struct report *report)
             report_warning(report, s->list[i].at, s->list[i].name, "no enabled instance uses it");
 }
 
+/* All options of a cell travel in one message (wire/start.h). */
+static void check_texts(const struct config *config, const struct config_instance *in,
+                        struct report *report)
+{
+    size_t before = 0, own = 0;
+
+    for (const struct config_instance *it = config->instances; it <= in; it++) {
+        before += own;
+        own = 0;
+        if (it->keys.enabled && strcmp(it->keys.cell, in->keys.cell) == 0)
+            for (size_t i = 0; i < it->n_options; i++)
+                own += strlen(it->options[i].name) + strlen(it->options[i].text);
+    }
+    if (before <= CONFIG_CELL_TEXT_MAX && before + own > CONFIG_CELL_TEXT_MAX)
+        report_error(report, in->at, in->name,
+                     "the options of cell '%s' are %zu bytes long, more than %u together; shorten "
+                     "them, or give instances cells of their own",
+                     in->keys.cell, before + own, CONFIG_CELL_TEXT_MAX);
+}
+
 void cells_complete(struct config *config, struct report *report)
 {
     for (size_t i = 0; i < config->n_instances; i++) {
@@ -154,6 +174,8 @@ void cells_complete(struct config *config, struct report *report)
             refuse_misplaced(in, report);
         if (in->keys.enabled && strcmp(in->keys.cell, CONFIG_HOST_CELL) != 0)
             refuse_different(config, in, report);
+        if (in->keys.enabled)
+            check_texts(config, in, report);
         if (!in->keys.enabled || strcmp(in->keys.cell, CONFIG_HOST_CELL) == 0)
             continue;
         cell = cell_of(config, in);

@@ -39,6 +39,8 @@ enum config_restart { CONFIG_PERMANENT, CONFIG_TRANSIENT, CONFIG_TEMPORARY };
 enum config_strategy { CONFIG_ONE_FOR_ONE, CONFIG_REST_FOR_ONE, CONFIG_ONE_FOR_ALL };
 enum config_missed { CONFIG_MISSED_RUN, CONFIG_MISSED_SKIP };
 
+#define CONFIG_CELL_TEXT_MAX (128u * 1024u) /* bytes of all options of one cell */
+
 #define CONFIG_HOST_CELL "host" /* the cell that is the host process itself */
 
 /* [host] */

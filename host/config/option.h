@@ -9,6 +9,9 @@
  *     timeout = '30 parsecs': expected a duration such as 500ms, 30s or 2m, from 1s to 10m
  *     unknown option 'modle'; did you mean 'model'? (options: base_url, model, timeout)
  *
+ * An option whose name ends in ".*" is a family: it takes every key with its prefix
+ * (`alias.*`: alias.fast, alias.big ...) and its value is one text, see option_gather().
+ *
  * The host uses it to check (option_check), the runner to build what create() gets
  * (option_values_new). A table of another minor has another stride: everything here
  * takes the stride and reads no byte beyond it.
@@ -25,6 +28,9 @@
 #define OPTION_MAX_COUNT   256        /* options of one table */
 #define OPTION_MAX_CHOICES 64         /* words of one CHOICE */
 #define OPTION_MAX_CONFIG  (1u << 20) /* bytes of a plugin's config struct */
+
+#define OPTION_FAMILY_KEYS  1024          /* keys of one family */
+#define OPTION_FAMILY_BYTES (64u * 1024u) /* of its text */
 
 /* A given option: as in a file, after `${}` and `file:` were replaced. Borrowed. */
 struct option_text {
@@ -45,6 +51,24 @@ struct aiex_option option_at(const struct aiex_option *table, size_t stride, siz
 
 /* Its index, or -ENOENT. */
 int option_find(const struct aiex_option *table, size_t stride, const char *name);
+
+/* The option that takes a key: the one of that name, else the family with the longest prefix of it.
+ * Its index, or -ENOENT. */
+int option_match(const struct aiex_option *table, size_t stride, const char *name);
+
+/* 1 for a family, whose name ends in ".*". */
+int option_is_family(const struct aiex_option *option);
+/* 0, or -EINVAL when a family is of a type or has flags that it can not have. */
+int option_family_check(const struct aiex_option *option, struct aiex_error *err);
+/* Adds the line `rest-of-key TAB value` of one key to a family's text, after n_before others. 0,
+ * -EINVAL (too many, too long, not one line), -ENOMEM. */
+int option_gather(const struct aiex_option *family, const struct option_text *key, size_t n_before,
+                  struct buf *out, struct aiex_error *err);
+/* Takes the next line off a family's text: 1, or 0 at its end. The slices point into the text. */
+int option_line(const char **at, struct aiex_slice *ret_rest, struct aiex_slice *ret_value);
+/* The key that was meant by one that begins almost like a family's. 0, -ENOENT. */
+int option_nearest_family(const char *name, const struct aiex_option *table, size_t stride,
+                          char ret[AIEX_MAX_NAME + 1]);
 
 /* 0 when the table can be trusted to write into config_size bytes: known types, sound offsets, no
  * name twice, defaults that parse. -EINVAL with the reason. Run once per table of a stranger. */

@@ -28,11 +28,14 @@ int option_find(const struct aiex_option *table, size_t stride, const char *name
     return -ENOENT;
 }
 
-/* Keys of an ini file: what a shell variable may be, and dots and dashes. */
+/* Keys of an ini file: what a shell variable may be, and dots and dashes; at the end of a family .*
+ */
 static int is_option_name(const char *name)
 {
     size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-.");
 
+    if (n > 1 && name[n] == '*' && name[n - 1] == '.')
+        n++;
     return n > 0 && n <= AIEX_MAX_NAME && name[n] == 0 && islower((unsigned char)name[0]);
 }
 
@@ -82,6 +85,8 @@ static int check_one(const struct aiex_option *o, size_t config_size, struct aie
         return fail(err, -EINVAL, "option '%s' has min %lld above max %lld", o->name,
                     (long long)o->min, (long long)o->max);
     if (o->type == AIEX_OPT_CHOICE && check_choices(o, err) != 0)
+        return -EINVAL;
+    if (option_family_check(o, err) != 0)
         return -EINVAL;
     return check_default(o, err);
 }
@@ -135,8 +140,12 @@ void option_unknown(const char *name, const struct aiex_option *table, size_t st
 {
     const char **names = all_names(table, stride, also);
     const char *near = names ? text_nearest(name, names) : NULL;
+    char member[AIEX_MAX_NAME + 1];
     struct aiex_option o;
     struct buf b;
+
+    if (option_nearest_family(name, table, stride, member) == 0)
+        near = member;
 
     buf_init(&b, sizeof(err->text) - 100);
     (void)buf_addf(&b, "unknown option '%.63s'", name);
@@ -167,7 +176,7 @@ static int check_given(const struct aiex_option *table, size_t stride,
                        const struct option_text *given, size_t i, const char *const *also,
                        struct aiex_error *err)
 {
-    int at = option_find(table, stride, given[i].name);
+    int at = option_match(table, stride, given[i].name);
     struct aiex_option o;
     struct option_value v;
 

@@ -44,7 +44,8 @@ static void print_table(const struct aiex_option *options, FILE *out)
 {
     fprintf(out, "| key | value | default | meaning |\n|---|---|---|---|\n");
     for (; options->name; options++) {
-        fprintf(out, "| `%s` | %s", options->name, type_names[options->type]);
+        fprintf(out, "| `%s` | %s%s", options->name, type_names[options->type],
+                option_is_family(options) ? ", for each key with this prefix" : "");
         print_limits(options, out);
         if (options->flags & AIEX_OPT_REQUIRED)
             fprintf(out, " | required | ");

@@ -89,6 +89,39 @@ static const char *origin_of(const struct config_instance *in, const char *optio
     return "default";
 }
 
+/* The text of one key of a family, masked like any other. */
+static int member_text(const struct aiex_option *o, struct aiex_slice value, struct buf *out)
+{
+    char one[VALUE_MAX_BYTES + 1];
+    size_t n = value.len < sizeof(one) ? value.len : sizeof(one) - 1;
+    int r;
+
+    memcpy(one, value.data, n);
+    one[n] = 0;
+    r = value_text(o, one, out);
+    explicit_bzero(one, n);
+    return r;
+}
+
+/* A family is shown as the keys that it was made of. */
+static int show_family(const struct aiex_option *o, const char *lines, struct buf *out)
+{
+    int stem = (int)strlen(o->name) - 1, r = 0;
+    struct aiex_slice rest, value;
+    struct buf text;
+
+    buf_init(&text, TEXT_BYTES);
+    while (r == 0 && option_line(&lines, &rest, &value)) {
+        text.len = 0;
+        r = member_text(o, value, &text);
+        r = r ? r
+              : buf_addf(out, "%.*s%.*s = %s\n", stem, o->name, (int)rest.len,
+                         (const char *)rest.data, (const char *)text.data);
+    }
+    buf_done(&text);
+    return r;
+}
+
 static int show_options(const struct config_instance *in, struct buf *out)
 {
     struct buf text;
@@ -99,6 +132,10 @@ static int show_options(const struct config_instance *in, struct buf *out)
         const struct aiex_option *o = &in->info->options[i];
         const char *holds = config_effective(in, o->name);
 
+        if (holds && option_is_family(o)) {
+            r = show_family(o, holds, out);
+            continue;
+        }
         text.len = 0;
         r = holds ? value_text(o, holds, &text) : 0;
         if (r == 0)
@@ -217,17 +254,55 @@ static void pack_fields(const struct aiex_option *keys, const void *fields, stru
     buf_done(&text);
 }
 
+/* Entries of the map of options: one for each option, for a family one for each key. */
+static uint32_t count_options(const struct config_instance *in)
+{
+    struct aiex_slice rest, value;
+    uint32_t n = 0;
+
+    for (size_t i = 0; in->info && i < in->info->n_options; i++) {
+        const struct aiex_option *o = &in->info->options[i];
+        const char *lines = option_is_family(o) ? config_effective(in, o->name) : NULL;
+
+        n += !option_is_family(o);
+        while (lines && option_line(&lines, &rest, &value))
+            n++;
+    }
+    return n;
+}
+
+static void pack_family(const struct aiex_option *o, const char *lines, struct buf *text,
+                        struct aiex_writer *w)
+{
+    int stem = (int)strlen(o->name) - 1;
+    struct aiex_slice rest, value;
+    char key[2 * AIEX_MAX_NAME];
+
+    while (lines && option_line(&lines, &rest, &value)) {
+        text->len = 0;
+        if (member_text(o, value, text) != 0)
+            w->failed = 1;
+        (void)snprintf(key, sizeof(key), "%.*s%.*s", stem, o->name, (int)rest.len,
+                       (const char *)rest.data);
+        aiex_w_key_strn(w, key, text->len ? (const char *)text->data : "", text->len);
+    }
+}
+
 static void pack_options(const struct config_instance *in, struct aiex_writer *w)
 {
     struct buf text;
     size_t n = in->info ? in->info->n_options : 0;
 
     buf_init(&text, TEXT_BYTES);
-    aiex_w_map(w, (uint32_t)n);
+    aiex_w_map(w, count_options(in));
     for (size_t i = 0; i < n; i++) {
         const struct aiex_option *o = &in->info->options[i];
         const char *holds = config_effective(in, o->name);
 
+        if (option_is_family(o)) {
+            pack_family(o, holds, &text, w);
+            continue;
+        }
         text.len = 0;
         if (holds && value_text(o, holds, &text) != 0)
             w->failed = 1;

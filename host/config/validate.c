@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "config/cells.h"
 #include "config/config.h"
+#include "config/families.h"
 #include "config/keys.h"
 #include "config/sections.h"
 
@@ -162,7 +163,7 @@ static void option_wrong(void *arg, size_t index, const char *text)
     }
     o = &v->in->options[index];
     /* a broken value was reported; that nobody knows its key is news */
-    if (!o->pair->is_broken || option_find(v->in->info->options, STRIDE, o->name) < 0)
+    if (!o->pair->is_broken || option_match(v->in->info->options, STRIDE, o->name) < 0)
         report_error(v->report, o->at, v->in->name, "%s", text);
 }
 
@@ -184,7 +185,7 @@ static void warn_secrets(struct validating *v)
 {
     for (size_t i = 0; i < v->in->n_options; i++) {
         const struct config_option *o = &v->in->options[i];
-        int at = option_find(v->in->info->options, STRIDE, o->name);
+        int at = option_match(v->in->info->options, STRIDE, o->name);
 
         if (at >= 0 && v->in->info->options[at].type == AIEX_OPT_SECRET && o->pair->is_literal)
             report_warning(v->report, o->at, v->in->name,
@@ -254,7 +255,8 @@ static int validate_instance(struct validating *v)
     if (r != 0)
         return r;
     warn_secrets(v);
-    return add_defaults(v);
+    r = families_gather(v->config, v->in, v->report);
+    return r ? r : add_defaults(v);
 }
 
 int config_validate(struct config *config, config_lookup_fn lookup, void *arg,

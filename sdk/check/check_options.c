@@ -12,11 +12,9 @@ static int is_option_name(const char *s)
 {
     if (!islower((unsigned char)*s) || strlen(s) > AIEX_MAX_NAME)
         return 0;
-    for (; *s; s++) {
-        if (!islower((unsigned char)*s) && !isdigit((unsigned char)*s) && *s != '_')
-            return 0;
-    }
-    return 1;
+    while (islower((unsigned char)*s) || isdigit((unsigned char)*s) || *s == '_')
+        s++;
+    return *s == 0 || strcmp(s, ".*") == 0;
 }
 
 static int is_host_key(const char *name)
@@ -46,6 +44,26 @@ static void check_words(struct check *c, const struct aiex_option *o)
         if (strcmp(other->name, o->name) == 0)
             finding(c, "remove one", "option '%s' is there twice", o->name);
     }
+}
+
+/* "alias.*": all keys that begin with "alias." */
+static int is_family(const struct aiex_option *o)
+{
+    size_t n = strlen(o->name);
+
+    return n > 2 && strcmp(o->name + n - 2, ".*") == 0;
+}
+
+static void check_family(struct check *c, const struct aiex_option *o)
+{
+    if (!is_family(o))
+        return;
+    if (o->type != AIEX_OPT_STRING && o->type != AIEX_OPT_SECRET)
+        finding(c, "make it a string or a secret", "option '%s' takes many keys and has type %u",
+                o->name, o->type);
+    if (o->def || (o->flags & AIEX_OPT_REQUIRED))
+        finding(c, "drop default and flag; none given is the empty text",
+                "option '%s' takes many keys and is required or has a default", o->name);
 }
 
 static void check_type(struct check *c, const struct aiex_option *o)
@@ -127,6 +145,7 @@ void check_options(struct check *c)
         at(c, "reading option %zu", n++);
         check_words(c, o);
         check_type(c, o);
+        check_family(c, o);
         check_default(c, o);
         check_room(c, o);
     }
@@ -178,16 +197,20 @@ static size_t odd_values(const struct aiex_option *o, char numbers[4][32], const
 static void try_value(struct check *c, const struct aiex_option *o, const char *text)
 {
     struct aiex_error err = {""};
+    char name[AIEX_MAX_NAME + 8];
     struct config config;
     struct drive d;
     int result;
 
-    at(c, "create with %s = '%.60s'", o->name, o->type == AIEX_OPT_SECRET ? "..." : text);
-    config_with(c, o->name, text, &config);
+    /* of a family: one key */
+    snprintf(name, sizeof(name), "%.*s%s", (int)strlen(o->name) - is_family(o), o->name,
+             is_family(o) ? "odd" : "");
+    at(c, "create with %s = '%.60s'", name, o->type == AIEX_OPT_SECRET ? "..." : text);
+    config_with(c, name, text, &config);
     result = drive_begin(&d, c, &config, &err);
     if (result < 0 && !err.text[0])
         finding(c, "fill struct aiex_error before returning",
-                "%s = '%.60s' is refused without a reason", o->name, text);
+                "%s = '%.60s' is refused without a reason", name, text);
     if (result < 0 && err.text[0] && err.text[strlen(err.text) - 1] == '.')
         finding(c, "end it without a full stop", "the reason '%.200s' ends with a full stop",
                 err.text);

@@ -52,6 +52,16 @@ static const char *given(const struct check *c, const char *name)
     return NULL;
 }
 
+static int is_option(const struct check *c, const char *name)
+{
+    const struct aiex_option *o;
+
+    for (size_t i = 0; (o = config_option(c->plugin, i)) != NULL; i++)
+        if (strcmp(o->name, name) == 0)
+            return 1;
+    return 0;
+}
+
 void config_with(const struct check *c, const char *name, const char *text,
                  struct config *ret_config)
 {
@@ -66,14 +76,13 @@ void config_with(const struct check *c, const char *name, const char *text,
         if (value)
             ret_config->pairs[ret_config->n++] = (struct aiex_fake_pair){o->name, value};
     }
-    /* names that are no options are passed on, so that the parser refuses them with its sentence */
+    /* a key of a family */
+    if (name && !is_option(c, name) && ret_config->n < CONFIG_MAX)
+        ret_config->pairs[ret_config->n++] = (struct aiex_fake_pair){name, text};
+    /* names that are no options are passed on: keys of families, and what the parser refuses with
+     * its sentence */
     for (size_t i = 0; i < c->plan->n_sets && ret_config->n < CONFIG_MAX; i++) {
-        size_t k = 0;
-
-        while ((o = config_option(c->plugin, k)) != NULL &&
-               strcmp(o->name, c->plan->sets[i][0]) != 0)
-            k++;
-        if (!o)
+        if (!is_option(c, c->plan->sets[i][0]))
             ret_config->pairs[ret_config->n++] = (struct aiex_fake_pair){c->plan->sets[i][0],
                                                                          c->plan->sets[i][1]};
     }

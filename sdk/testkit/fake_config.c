@@ -2,7 +2,8 @@
  * fake_config.c - a plugin's config struct from name and text, by its option table.
  *
  * The rules are those of aiex_plugin.h "Options": the types, suffixes of sizes and
- * durations, choices, limits, and "${NAME}" and "${NAME:-text}" in values.
+ * durations, choices, limits, families ("alias.*"), and "${NAME}" and "${NAME:-text}" in
+ * values.
  */
 #include "fake.h"
 
@@ -12,7 +13,9 @@
 #include <stdalign.h>
 #include <strings.h>
 
-#define MAX_OPTIONS 512 /* a table without an end is broken, not long */
+#define MAX_OPTIONS      512 /* a table without an end is broken, not long */
+#define MAX_FAMILY_KEYS  1024
+#define MAX_FAMILY_BYTES (64u * 1024u)
 
 struct suffix {
     const char *text;
@@ -195,6 +198,31 @@ static const struct aiex_option *option_at(const struct aiex_plugin *p, size_t i
     return o->name ? o : NULL;
 }
 
+/* Bytes of a family's prefix ("alias.*": 6), 0 when the option is none. */
+static size_t stem_of(const struct aiex_option *o)
+{
+    size_t n = strlen(o->name);
+
+    return n > 2 && strcmp(o->name + n - 2, ".*") == 0 ? n - 1 : 0;
+}
+
+/* The option that takes a name: the one called so, else the family with the longest prefix. */
+static const struct aiex_option *option_of(const struct aiex_plugin *p, const char *name)
+{
+    const struct aiex_option *o, *found = NULL;
+
+    for (size_t i = 0; (o = option_at(p, i)) != NULL; i++) {
+        size_t stem = stem_of(o);
+
+        if (stem == 0 && strcmp(o->name, name) == 0)
+            return o;
+        if (stem && strncmp(o->name, name, stem) == 0 && name[stem] &&
+            (!found || stem > stem_of(found)))
+            found = o;
+    }
+    return found;
+}
+
 static const char *pair_text(const struct aiex_fake_pair *pairs, const char *name)
 {
     for (; pairs && pairs->name; pairs++) {
@@ -208,12 +236,7 @@ static int check_names(const struct aiex_plugin *p, const struct aiex_fake_pair 
                        struct aiex_error *err)
 {
     for (; pairs && pairs->name; pairs++) {
-        const struct aiex_option *o;
-        size_t i = 0;
-
-        while ((o = option_at(p, i++)) != NULL && strcmp(o->name, pairs->name) != 0)
-            ;
-        if (!o)
+        if (!option_of(p, pairs->name))
             return bad(err, "unknown option '%s' of %s", pairs->name, p->name);
     }
     return 0;
@@ -243,6 +266,46 @@ static int set_option(struct block *b, const struct aiex_plugin *p, const struct
     return aiex_fake_option_parse(o, expanded, out, err);
 }
 
+static int add_key(const struct aiex_option *o, const struct aiex_fake_pair *pair, struct text *out,
+                   struct aiex_error *err)
+{
+    const char *rest = pair->name + stem_of(o);
+    char *value = aiex_fake_expand(pair->text, err);
+
+    if (!value)
+        return -EINVAL;
+    if (strpbrk(rest, "\t\r\n") || strpbrk(value, "\r\n")) {
+        free(value);
+        return bad(err, "%s: a tab or line break in a key, or a line break in a value", o->name);
+    }
+    if (*value) { /* `key =` in a file takes the key away */
+        append(out, rest, strlen(rest));
+        append(out, "\t", 1);
+        append(out, value, strlen(value));
+        append(out, "\n", 1);
+    }
+    free(value);
+    return out->len > MAX_FAMILY_BYTES ? bad(err, "%s is longer than 64 KiB", o->name) : 0;
+}
+
+/* All keys of a family become one text of lines. */
+static int set_family(struct block *b, const struct aiex_plugin *p, const struct aiex_option *o,
+                      const struct aiex_fake_pair *pairs, struct aiex_error *err)
+{
+    struct text lines = {0};
+    int result = 0, n = 0;
+
+    append(&lines, "", 0);
+    for (; result == 0 && pairs && pairs->name; pairs++)
+        if (option_of(p, pairs->name) == o)
+            result = ++n > MAX_FAMILY_KEYS ? bad(err, "more than 1024 keys of %s", o->name)
+                                           : add_key(o, pairs, &lines, err);
+    b->strings[b->n_strings++] = lines.mem;
+    if (result == 0 && (o->offset > p->config_size || p->config_size - o->offset < 8))
+        result = bad(err, "option '%s' lies outside the config struct of %s", o->name, p->name);
+    return result ? result : aiex_fake_option_parse(o, lines.mem, b->config + o->offset, err);
+}
+
 void *aiex_fake_config(const struct aiex_plugin *p, const struct aiex_fake_pair *pairs,
                        struct aiex_error *err)
 {
@@ -256,7 +319,8 @@ void *aiex_fake_config(const struct aiex_plugin *p, const struct aiex_fake_pair 
     for (size_t i = 0; (o = option_at(p, i)) != NULL; i++) {
         const char *text = pair_text(pairs, o->name);
 
-        if (set_option(b, p, o, text ? text : o->def, err) < 0) {
+        if ((stem_of(o) ? set_family(b, p, o, pairs, err)
+                        : set_option(b, p, o, text ? text : o->def, err)) < 0) {
             aiex_fake_config_free(b->config);
             return NULL;
         }

@@ -107,6 +107,11 @@ struct aiex_error {
 #define AIEX_OPT_REQUIRED 1u   /* no default: must be configured */
 #define AIEX_OPT_RELOADABLE 2u /* reload() takes a change; else the instance is replaced */
 
+/* A name that ends in ".*" is a family: `alias.*` takes every key of the section that begins with
+   "alias.", except those that the table names by themselves (of two families the longer prefix wins).
+   Type STRING or SECRET, not required, no default. Its value is one text with a line
+   "rest-of-key\tvalue\n" for each key, in the order in which the keys first appear; "" when there is
+   none. At most 1024 keys and 64 KiB; keys have no tab, values no line break. */
 struct aiex_option {
     const char *name;  /* NULL ends the table */
     const char *def;   /* as text, as in a file; NULL = unset. "${NAME}" reads the environment */

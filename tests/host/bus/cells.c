@@ -246,6 +246,7 @@ unsigned cells_step(struct cells *all)
             continue;
         cell->to_bus = (struct kept_queue){0};
         while ((k = next_of(&now))) {
+            cell->stream_records += k->head.kind == RECORD_STREAM;
             if (cell->port)
                 bus_port_record(cell->port, &k->head, k->body);
             free(k);
@@ -256,6 +257,7 @@ unsigned cells_step(struct cells *all)
         now = cell->to_cell;
         cell->to_cell = (struct kept_queue){0};
         while ((k = next_of(&now))) {
+            cell->stream_records += k->head.kind == RECORD_STREAM;
             cell->proto_errors += endpoint_record(cell->endpoint, &k->head, k->body) < 0;
             free(k);
             moved++;

@@ -44,6 +44,7 @@ struct cell_rig {
     unsigned violations;
     char why[128];
     unsigned begun;
+    unsigned stream_records; /* that came to it or went from it */
     /* Seen by the handler of the rig itself. */
     unsigned requests, casts, cancels, resumes, events;
     uint64_t last_id, last_trace;

@@ -40,22 +40,27 @@ static const char text[] = "[host]\nnode = n\n[settings]\na = ${NONE:-1}\n[group
                            "[provider_sample:x]\nmodel = m\ngroup = g\nwrong = 1\n"
                            "[provider_sample:y]\nmodel = m\nretries = x\nworkers = 2\n";
 
-static int load(struct report *report, struct plugin_info *info, struct config **ret)
+static const char families[] = "[provider_sample:x]\nalias.a = ${NONE:-1}\nalias.b = 2\n"
+                               "alais.c = 3\n[provider_sample:y]\nwrong = 1\n";
+
+static int load(const char *bytes, struct report *report, struct plugin_info *info,
+                struct config **ret)
 {
     struct ini ini;
     int r;
 
     ini_init(&ini);
-    r = ini_read_bytes(&ini, "m.ini", text, sizeof(text) - 1, report);
+    r = ini_read_bytes(&ini, "m.ini", bytes, strlen(bytes), report);
     if (r == 0)
         r = config_load_ini(&ini, ".", NULL, ret, report);
     ini_done(&ini);
     return r ? r : config_validate(*ret, sample_lookup, info, report);
 }
 
-static void a_configuration(void)
+/* Two errors are in the bytes. */
+static void every_allocation(const struct aiex_plugin *plugin, const char *bytes)
 {
-    struct plugin_info *info = sample_info(&sample_plugin);
+    struct plugin_info *info = sample_info(plugin);
     size_t failed = 0;
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(info);
@@ -66,7 +71,7 @@ static void a_configuration(void)
 
         report_init(&report);
         left = n;
-        r = load(&report, info, &config);
+        r = load(bytes, &report, info, &config);
         reached = left < 0;
         left = -1;
         CU_ASSERT(r == 0 || r == -ENOMEM);
@@ -82,6 +87,21 @@ static void a_configuration(void)
     CU_ASSERT(failed > 10);
     CU_ASSERT_EQUAL(info->refs, 1);
     plugin_info_unref(info);
+}
+
+static void a_configuration(void)
+{
+    every_allocation(&sample_plugin, text);
+}
+
+static void a_family(void)
+{
+    static const struct aiex_option options[] = {
+        {"alias.*", NULL, "", AIEX_OPT_STRING, 0, 0, 0, NULL, 0}, {0}};
+    struct aiex_plugin plugin = sample_plugin;
+
+    plugin.options = options;
+    every_allocation(&plugin, families);
 }
 
 static void a_descriptor(void)
@@ -167,6 +187,7 @@ static void a_text_to_show(void)
 }
 
 const struct test_case tests[] = {{"a configuration", a_configuration},
+                                  {"a family", a_family},
                                   {"a descriptor", a_descriptor},
                                   {"a struct", a_struct},
                                   {"a text to show", a_text_to_show},

@@ -48,6 +48,7 @@ enum {
 struct config {
     const char *text;
     int64_t number;
+    const char *labels;
 };
 
 struct self {
@@ -68,6 +69,10 @@ static const struct aiex_option good_options[] = {
      .min = 1,
      .max = 9,
      .offset = offsetof(struct config, number)},
+    {.name = "label.*",
+     .help = "Labels.",
+     .type = AIEX_OPT_STRING,
+     .offset = offsetof(struct config, labels)},
     {0},
 };
 
@@ -79,7 +84,8 @@ static const struct aiex_option bad_options[] = {
      .type = AIEX_OPT_DURATION,
      .offset = 8},
     {.name = "key", .def = "abc", .help = "A key.", .type = AIEX_OPT_SECRET, .offset = 8},
-    {.name = "far", .def = "1", .help = "Outside.", .type = AIEX_OPT_INT, .offset = 16},
+    {.name = "far", .def = "1", .help = "Outside.", .type = AIEX_OPT_INT, .offset = 24},
+    {.name = "many.*", .def = "1", .help = "Numbers.", .type = AIEX_OPT_INT, .offset = 16},
     {0},
 };
 

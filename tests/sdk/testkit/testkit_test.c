@@ -137,6 +137,40 @@ static void option_values(void)
     aiex_fake_config_free(c);
 }
 
+static void option_families(void)
+{
+    static const struct aiex_option table[] = {
+        {.name = "alias.*", .help = "h", .type = AIEX_OPT_STRING, AT(text)},
+        {.name = "alias.deep.*", .help = "h", .type = AIEX_OPT_SECRET, AT(secret)},
+        {.name = "alias.number", .def = "3", .help = "h", .type = AIEX_OPT_INT, AT(number)},
+        {0},
+    };
+    const struct aiex_fake_pair pairs[] = {{"alias.b", "1"},      {"alias.number", "9"},
+                                           {"alias.deep.x", "y"}, {"alias.gone", ""},
+                                           {"alias.a", "2 3"},    {0}};
+    static const struct aiex_fake_pair bad[][2] = {{{"alias.", "1"}, {0}},
+                                                   {{"alais.a", "1"}, {0}},
+                                                   {{"alias.a\tb", "1"}, {0}},
+                                                   {{"alias.a", "1\n2"}, {0}}};
+    struct aiex_plugin p = plugin;
+    struct aiex_error err;
+    struct config *c;
+
+    p.options = table;
+    c = aiex_fake_config(&p, pairs, NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+    CU_ASSERT_STRING_EQUAL(c->text, "b\t1\na\t2 3\n");
+    CU_ASSERT_STRING_EQUAL(c->secret, "x\ty\n");
+    CU_ASSERT_EQUAL(c->number, 9);
+    aiex_fake_config_free(c);
+    c = aiex_fake_config(&p, NULL, NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+    CU_ASSERT_STRING_EQUAL(c->text, "");
+    aiex_fake_config_free(c);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        CU_ASSERT_PTR_NULL(aiex_fake_config(&p, bad[i], &err));
+}
+
 static void option_refusals(void)
 {
     static const char *const wrong[][3] = {
@@ -594,6 +628,7 @@ static void extensions_and_settings(void)
 
 const struct test_case tests[] = {
     {"option values", option_values},
+    {"option families", option_families},
     {"option refusals", option_refusals},
     {"what the plugin did", what_the_plugin_did},
     {"handle that returns an error", handle_that_returns_an_error},
