@@ -42,22 +42,22 @@ extern "C" {
 
 /* ---- Dialects ---- */
 
-#define AIEX_DIALECT_NONE       0
-#define AIEX_OPENAI_CHAT        1 /* "openai.chat"         POST /v1/chat/completions, SSE */
-#define AIEX_OPENAI_RESPONSES   2 /* "openai.responses"    POST /v1/responses, SSE with names */
+#define AIEX_DIALECT_NONE 0
+#define AIEX_OPENAI_CHAT 1        /* "openai.chat"         POST /v1/chat/completions, SSE */
+#define AIEX_OPENAI_RESPONSES 2   /* "openai.responses"    POST /v1/responses, SSE with names */
 #define AIEX_ANTHROPIC_MESSAGES 3 /* "anthropic.messages"  POST /v1/messages, SSE with names */
-#define AIEX_OLLAMA_CHAT        4 /* "ollama.chat"         POST /api/chat, NDJSON */
+#define AIEX_OLLAMA_CHAT 4        /* "ollama.chat"         POST /api/chat, NDJSON */
 #define AIEX_OPENAI_COMPLETIONS 5 /* "openai.completions"  POST /v1/completions, SSE */
-#define AIEX_OLLAMA_GENERATE    6 /* "ollama.generate"     POST /api/generate, NDJSON */
-#define AIEX_OPENAI_EMBEDDINGS  7 /* "openai.embeddings"   POST /v1/embeddings, no stream */
-#define AIEX_OLLAMA_EMBED       8 /* "ollama.embed"        POST /api/embed, no stream */
-#define AIEX_N_DIALECTS         9
+#define AIEX_OLLAMA_GENERATE 6    /* "ollama.generate"     POST /api/generate, NDJSON */
+#define AIEX_OPENAI_EMBEDDINGS 7  /* "openai.embeddings"   POST /v1/embeddings, no stream */
+#define AIEX_OLLAMA_EMBED 8       /* "ollama.embed"        POST /api/embed, no stream */
+#define AIEX_N_DIALECTS 9
 
 /* What a dialect is for. A request goes from one dialect to another of the same operation;
  * completions without a suffix also go to chat. */
-#define AIEX_OP_CHAT     1 /* the four chat dialects */
+#define AIEX_OP_CHAT 1     /* the four chat dialects */
 #define AIEX_OP_COMPLETE 2 /* completions, generate: a prompt, perhaps with a suffix (FIM) */
-#define AIEX_OP_EMBED    3
+#define AIEX_OP_EMBED 3
 
 /* The number of a name, AIEX_DIALECT_NONE for an unknown one; and back ("" for none). */
 int aiex_dialect_of(struct aiex_slice name);
@@ -71,20 +71,20 @@ int aiex_dialect_bridges(int from, int to);
 /* ---- A chat ---- */
 
 /* How the vendor differs from the letter of its dialect. */
-#define AIEX_CHAT_NO_DONE      1u /* openai.*: a stream may end with finish_reason and no [DONE] */
+#define AIEX_CHAT_NO_DONE 1u      /* openai.*: a stream may end with finish_reason and no [DONE] */
 #define AIEX_CHAT_NO_USAGE_ASK 2u /* do not put stream_options.include_usage into requests */
-#define AIEX_CHAT_NO_SUFFIX    4u /* a suffix (FIM) is refused */
+#define AIEX_CHAT_NO_SUFFIX 4u    /* a suffix (FIM) is refused */
 
 struct aiex_chat_setup {
     uint32_t struct_size;
-    uint32_t flags;             /* AIEX_CHAT_* */
-    int client, vendor;         /* dialects; aiex_dialect_bridges() holds */
-    int stream;                 /* the client gets a stream: 0, 1, or -1 = as the body says */
-    struct aiex_slice model;    /* for the vendor; wins over the body's */
+    uint32_t flags;           /* AIEX_CHAT_* */
+    int client, vendor;       /* dialects; aiex_dialect_bridges() holds */
+    int stream;               /* the client gets a stream: 0, 1, or -1 = as the body says */
+    struct aiex_slice model;  /* for the vendor; wins over the body's */
     int64_t default_max_tokens; /* for dialects that demand a limit (anthropic) when the client
                                    gave none; 0 = 4096 */
-    uint64_t now_s;             /* wall clock for `created`; */
-    uint64_t random;            /* seed of ids that must be made up; differs per request */
+    uint64_t now_s;           /* wall clock for `created`; */
+    uint64_t random;          /* seed of ids that must be made up; differs per request */
 };
 
 struct aiex_chat;
@@ -118,13 +118,13 @@ int aiex_chat_close(struct aiex_chat *c, aiex_chat_sink sink, void *arg);
 int aiex_chat_complete(const struct aiex_chat *c);
 
 /* Why an answer ended (`finish`). */
-#define AIEX_FINISH_NONE           0 /* it did not */
-#define AIEX_FINISH_STOP           1
-#define AIEX_FINISH_LENGTH         2
-#define AIEX_FINISH_TOOL_CALLS     3
+#define AIEX_FINISH_NONE 0 /* it did not */
+#define AIEX_FINISH_STOP 1
+#define AIEX_FINISH_LENGTH 2
+#define AIEX_FINISH_TOOL_CALLS 3
 #define AIEX_FINISH_CONTENT_FILTER 4
-#define AIEX_FINISH_REFUSAL        5
-#define AIEX_FINISH_PAUSE          6      /* anthropic pause_turn */
+#define AIEX_FINISH_REFUSAL 5
+#define AIEX_FINISH_PAUSE 6 /* anthropic pause_turn */
 const char *aiex_finish_name(int finish); /* "stop", "length", ... "" for none */
 
 struct aiex_usage {
@@ -134,18 +134,18 @@ struct aiex_usage {
 };
 
 struct aiex_chat_result {
-    char model[256]; /* as the vendor named it */
+    char model[256];      /* as the vendor named it */
     struct aiex_usage usage;
-    int usage_estimated;   /* some of it was counted here: the vendor said nothing or nonsense */
-    int finish;            /* AIEX_FINISH_* */
-    int events;            /* canonical events that carried content */
-    uint64_t text_bytes;   /* of text, reasoning and tool arguments so far: for estimates */
+    int usage_estimated;  /* some of it was counted here: the vendor said nothing or nonsense */
+    int finish;           /* AIEX_FINISH_* */
+    int events;           /* canonical events that carried content */
+    uint64_t text_bytes;  /* of text, reasoning and tool arguments so far: for estimates */
     uint64_t prompt_bytes; /* of the request's text, images not counted */
-    char fault[256];       /* after -EPROTO or -EMSGSIZE: one sentence */
+    char fault[256];      /* after -EPROTO or -EMSGSIZE: one sentence */
     /* an error that the vendor sent inside a 2xx answer; see aiex_chat_read_error() */
-    int vendor_error; /* 1: the fields below are set and fault says it, too */
-    int error_status; /* HTTP status that fits, e.g. 529 for overloaded_error */
-    int error_reason; /* AIEX_REASON_* */
+    int vendor_error;     /* 1: the fields below are set and fault says it, too */
+    int error_status;     /* HTTP status that fits, e.g. 529 for overloaded_error */
+    int error_reason;     /* AIEX_REASON_* */
 };
 const struct aiex_chat_result *aiex_chat_result(const struct aiex_chat *c);
 /* Tokens of `bytes` of text, estimated on the safe side: never 0 for some text. */
@@ -157,17 +157,17 @@ int64_t aiex_chat_prompt_tokens(int dialect, struct aiex_slice body);
 /* ---- Errors ---- */
 
 /* What went wrong, as far as a vendor's answer says. */
-#define AIEX_REASON_UNKNOWN        0
-#define AIEX_REASON_RATE_LIMIT     1 /* too many requests or tokens; Retry-After */
-#define AIEX_REASON_OVERLOADED     2 /* 529, 503, "overloaded" */
+#define AIEX_REASON_UNKNOWN 0
+#define AIEX_REASON_RATE_LIMIT 1     /* too many requests or tokens; Retry-After */
+#define AIEX_REASON_OVERLOADED 2     /* 529, 503, "overloaded" */
 #define AIEX_REASON_CONTEXT_LENGTH 3 /* the prompt does not fit the model */
 #define AIEX_REASON_CONTENT_FILTER 4
-#define AIEX_REASON_AUTH           5 /* key missing, wrong, not allowed */
-#define AIEX_REASON_QUOTA          6 /* money is used up */
-#define AIEX_REASON_MODEL          7 /* no such model */
-#define AIEX_REASON_REQUEST        8 /* any other fault of the request */
-#define AIEX_REASON_SERVER         9 /* any other fault of the vendor */
-#define AIEX_N_REASONS             10
+#define AIEX_REASON_AUTH 5           /* key missing, wrong, not allowed */
+#define AIEX_REASON_QUOTA 6          /* money is used up */
+#define AIEX_REASON_MODEL 7          /* no such model */
+#define AIEX_REASON_REQUEST 8        /* any other fault of the request */
+#define AIEX_REASON_SERVER 9         /* any other fault of the vendor */
+#define AIEX_N_REASONS 10
 const char *aiex_reason_name(int reason); /* "rate_limit", "overloaded", ..., "" for unknown */
 int aiex_reason_of(struct aiex_slice name);
 
@@ -189,7 +189,7 @@ size_t aiex_chat_write_error(int dialect, const struct aiex_chat_error *e, char 
 
 /* What an error event in mid-stream must know of the stream; zero it at the start. */
 struct aiex_chat_trail {
-    int64_t sequence; /* openai.responses: the last sequence_number, 0 = none seen */
+    int64_t sequence;      /* openai.responses: the last sequence_number, 0 = none seen */
     int64_t created;
     char id[80], model[128];
 };
