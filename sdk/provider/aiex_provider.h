@@ -189,7 +189,9 @@ struct aiex_provider_model {
     int64_t created, context, output, bytes; /* 0 = unknown */
     uint32_t can;                            /* AIEX_CAN_*, 0 = unknown */
     int loaded;                              /* 0, 1, -1 = unknown */
-    uint64_t stamp; /* the vendor's own mark of this version, to know it again; 0 = none */
+    /* for the reader of the list: */
+    int64_t limit, running; /* context that it could have, that it was loaded with */
+    uint64_t stamp;         /* the vendor's mark of this version, to know it again; 0 = none */
 };
 
 struct aiex_provider_list {

@@ -27,13 +27,23 @@ static void publish(struct aiex_provider *p, const char *type)
     p->host->publish(p->host, &e);
 }
 
-/* A local server that never ran is nothing to speak of. */
+static int is_here(const char *base)
+{
+    const char *host = strstr(base, "://");
+
+    host = host ? host + 3 : base;
+    return strncmp(host, "127.", 4) == 0 || strncmp(host, "localhost", 9) == 0 ||
+           strncmp(host, "[::1]", 5) == 0;
+}
+
+/* Neither a local server that never ran nor a vendor without a key is a fault. */
 static uint32_t loudness(const struct aiex_provider *p)
 {
-    if (p->health.state == PROVIDER_UP)
+    if (p->health.state == PROVIDER_UP || provider_blocked(p))
         return AIEX_LOG_INFO;
-    return (p->vendor->flags & AIEX_VENDOR_LOCAL) && !p->health.seen_up ? AIEX_LOG_DEBUG
-                                                                        : AIEX_LOG_WARN;
+    if ((p->vendor->flags & AIEX_VENDOR_LOCAL) && !p->health.seen_up && is_here(p->base))
+        return AIEX_LOG_DEBUG;
+    return AIEX_LOG_WARN;
 }
 
 static void found(struct aiex_provider *p, enum provider_state state, const char *reason)

@@ -1,0 +1,2 @@
+#include <rig.h>
+const struct test_case tests[] = {{0}};
