@@ -124,6 +124,8 @@ void rig_parts_are(uint64_t id, const char *text)
     struct aiex_slice s = aiex_fake_parts(rig.host, id);
 
     CU_ASSERT_EQUAL(s.len, strlen(text));
+    if (s.len != strlen(text))
+        fprintf(stderr, "parts are: %.*s\n", (int)s.len, (const char *)s.data);
     if (s.len == strlen(text))
         CU_ASSERT_NSTRING_EQUAL(s.data, text, s.len);
 }
