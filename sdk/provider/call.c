@@ -118,16 +118,26 @@ static int give(struct call *c, struct aiex_slice part)
     return 0;
 }
 
-/* The aiex_chat_sink. A stream's bytes are whole events and stay together. */
+/* Bytes of the next part: a stream's events and lines stay whole. */
+static size_t portion(const struct call *c, struct aiex_slice bytes)
+{
+    const char *mark = aiex_dialect_stream_type(c->client)[0] == 't' ? "\n\n" : "\n";
+    const uint8_t *end;
+
+    if (bytes.len <= PART_BYTES || !aiex_chat_streams(c->chat))
+        return bytes.len < PART_BYTES ? bytes.len : PART_BYTES;
+    end = memmem(bytes.data + PART_BYTES, bytes.len - PART_BYTES, mark, strlen(mark));
+    return end ? (size_t)(end - bytes.data) + strlen(mark) : bytes.len;
+}
+
+/* The aiex_chat_sink. */
 static int hand_out(void *arg, struct aiex_slice bytes)
 {
     struct call *c = arg;
 
     while (!c->over && !c->paused && bytes.len) {
-        struct aiex_slice part = bytes;
+        struct aiex_slice part = {bytes.data, portion(c, bytes)};
 
-        if (!c->stream && part.len > PART_BYTES)
-            part.len = PART_BYTES;
         bytes.data += part.len;
         bytes.len -= part.len;
         if (give(c, part) != 0)
@@ -155,8 +165,7 @@ static void pump(struct call *c)
     while (!c->paused && c->held_sent < c->held.len) {
         struct aiex_slice part = {c->held.data + c->held_sent, c->held.len - c->held_sent};
 
-        if (!c->stream && part.len > PART_BYTES)
-            part.len = PART_BYTES;
+        part.len = portion(c, part);
         c->held_sent += part.len;
         if (give(c, part) != 0)
             return;

@@ -334,14 +334,16 @@ static struct chat *find(struct offline *o, uint64_t id)
 
 static int count(struct offline *o, const struct aiex_message *m)
 {
-    struct aiex_error err = {"the body is missing or not a JSON object"};
+    struct aiex_error err = {"the model is missing, or the body is not a JSON object"};
     struct aiex_slice body = {NULL, 0};
     int dialect = read_dialect(m, &err);
     int64_t tokens = -1;
     struct aiex_writer w;
+    char model[257];
     uint8_t mem[64];
 
-    if (dialect > 0 && aiex_get_bytes(m->body, "body", &body) == 1)
+    if (dialect > 0 && aiex_get_text(m->body, "model", model, sizeof(model)) == 1 &&
+        aiex_get_bytes(m->body, "body", &body) == 1)
         tokens = aiex_chat_prompt_tokens(dialect, body);
     if (tokens < 0) {
         chat_fail(o, m->id, AIEX_E_INVALID, 400, err.text);
