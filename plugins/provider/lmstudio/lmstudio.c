@@ -68,7 +68,8 @@ static uint32_t abilities(const struct aiex_json_span *model, const char *type)
         can = AIEX_CAN_CHAT | AIEX_CAN_JSON | AIEX_CAN_FIM;
     if (strcmp(type, "vlm") == 0)
         can |= AIEX_CAN_VISION;
-    aiex_json_find(model, "capabilities", &list);
+    if (!aiex_json_find(model, "capabilities", &list))
+        can |= can ? AIEX_CAN_TOOLS : 0; /* before 0.3.16: its own prompt for every model */
     while (aiex_json_next(&list, &at, NULL, &name))
         can |= aiex_json_is(&name, "tool_use") ? AIEX_CAN_TOOLS : 0;
     return can;
