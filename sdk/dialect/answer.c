@@ -12,15 +12,27 @@
 
 static const struct answer_reader *const readers[AIEX_N_DIALECTS] = {
     [AIEX_OPENAI_CHAT] = &answer_openai_chat_reader,
+    [AIEX_OPENAI_RESPONSES] = &answer_responses_reader,
     [AIEX_ANTHROPIC_MESSAGES] = &answer_anthropic_reader,
+    [AIEX_OLLAMA_CHAT] = &answer_ollama_reader,
+    [AIEX_OPENAI_COMPLETIONS] = &answer_completions_reader,
+    [AIEX_OLLAMA_GENERATE] = &answer_ollama_reader,
+    [AIEX_OPENAI_EMBEDDINGS] = &answer_embeddings_reader,
+    [AIEX_OLLAMA_EMBED] = &answer_embeddings_reader,
 };
 
 static const struct answer_writer *const writers[AIEX_N_DIALECTS] = {
     [AIEX_OPENAI_CHAT] = &answer_openai_chat_writer,
+    [AIEX_OPENAI_RESPONSES] = &answer_responses_writer,
     [AIEX_ANTHROPIC_MESSAGES] = &answer_anthropic_writer,
+    [AIEX_OLLAMA_CHAT] = &answer_ollama_writer,
+    [AIEX_OPENAI_COMPLETIONS] = &answer_completions_writer,
+    [AIEX_OLLAMA_GENERATE] = &answer_ollama_writer,
+    [AIEX_OPENAI_EMBEDDINGS] = &answer_embeddings_writer,
+    [AIEX_OLLAMA_EMBED] = &answer_embeddings_writer,
 };
 
-static uint64_t now_ns(void)
+uint64_t answer_now_ns(void)
 {
     struct timespec t;
 
@@ -46,9 +58,10 @@ int answer_init(struct aiex_chat *c)
     store_init(&a->store, AIEX_MAX_BODY);
     a->doc.max = a->out.max = a->args.max = AIEX_MAX_BODY;
     a->scratch.max = a->w.head.max = a->names.max = a->name.max = AIEX_MAX_BODY;
+    a->prompt.max = a->r.items.max = AIEX_MAX_BODY;
     a->said = NO_USAGE;
     a->r.sequence = a->r.open = a->w.index = -1;
-    a->begun_ns = now_ns();
+    a->begun_ns = answer_now_ns();
     return 0;
 }
 
@@ -70,8 +83,26 @@ void answer_done(struct aiex_chat *c)
     bytes_done(&a->names);
     bytes_done(&a->name);
     bytes_done(&a->w.head);
+    bytes_done(&a->prompt);
+    bytes_done(&a->r.items);
     free(a);
     c->answer = NULL;
+}
+
+int answer_keep_prompt(struct answer *a, struct aiex_slice body)
+{
+    struct aiex_json_field f[] = {{.key = "prompt"}};
+    struct aiex_json_span prompt;
+    size_t at = 0;
+
+    if (!a->c->echo_prompt || a->pass || aiex_json_scan(body, 0, f, 1, NULL) != AIEX_JSON_OBJECT)
+        return 0;
+    prompt = f[0].value;
+    if (prompt.type == AIEX_JSON_ARRAY)
+        aiex_json_next(&f[0].value, &at, NULL, &prompt);
+    if (prompt.type == AIEX_JSON_STRING)
+        bytes_add(&a->prompt, prompt.data + 1, prompt.len - 2);
+    return a->prompt.failed;
 }
 
 /* ---- Faults ---- */
@@ -115,7 +146,7 @@ static void count(struct answer *a, const struct event *e)
     case EVENT_TOOL_ARGS:
         result->text_bytes += e->text.len;
         if (!a->first_ns && !a->pass)
-            a->first_ns = now_ns();
+            a->first_ns = answer_now_ns();
         /* fall through */
     case EVENT_TOOL_BEGIN:
     case EVENT_REDACTED:

@@ -59,12 +59,11 @@ extern const struct answer_writer answer_openai_chat_writer, answer_responses_wr
 
 /* Of a reader; each uses what it needs. */
 struct read_state {
-    int64_t sequence;     /* responses: the last number */
-    int64_t open, next;   /* anthropic, responses: index of the open block, of the next one */
-    int open_kind;        /* what the open block is: an enum of the reader */
-    int64_t tools;        /* calls so far, where the vendor does not count them */
-    int said;             /* the open item has had a delta */
-    uint64_t choice_role; /* unused bits are 0 */
+    int64_t sequence;   /* responses: the last number */
+    int64_t open, next; /* anthropic, responses: index of the open block, of the next one */
+    int open_kind;      /* what the open block is: an enum of the reader */
+    int64_t tools;      /* calls so far, where the vendor does not count them */
+    struct bytes items; /* responses: struct of the reader, one for each output item */
 };
 
 /* Of a writer, likewise. */
@@ -110,11 +109,15 @@ struct answer {
     uint64_t begun_ns, first_ns;
     struct aiex_slice model; /* raw; in names */
     struct bytes names;
-    int n_emitted; /* events since a reader set it to 0, and the last one */
+    struct bytes prompt; /* completions with "echo": what the answer begins with; raw */
+    int n_emitted;       /* events since a reader set it to 0, and the last one */
     struct event last;
     struct read_state r;
     struct write_state w;
 };
+
+/* Keeps the prompt of a body that asks for its echo, for answers that are written anew. */
+int answer_keep_prompt(struct answer *a, struct aiex_slice body);
 
 /* ---- For readers ---- */
 
@@ -147,6 +150,8 @@ int answer_deliver(struct answer *a, const struct event *e);
 
 /* answer_id.c: "chatcmpl-" and 24 characters, the same for the same number. */
 void answer_put_id(struct answer *a, struct bytes *b, const char *prefix, uint64_t number);
+/* Clock that only goes forward. */
+uint64_t answer_now_ns(void);
 /* Raw: the vendor's name of the model, or the client's. */
 void answer_put_model(struct answer *a, struct bytes *b);
 /* Finished usage: never -1 in input and output. */

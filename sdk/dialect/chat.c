@@ -36,6 +36,8 @@ int aiex_chat_new(const struct aiex_chat_setup *setup, struct aiex_slice body,
     r = request_convert(c, body, err);
     if (r == 0)
         r = answer_init(c);
+    if (r == 0)
+        r = answer_keep_prompt(c->answer, body);
     if (r != 0) {
         if (r == -ENOMEM)
             refuse(err, r, "no memory for a request");

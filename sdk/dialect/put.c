@@ -64,6 +64,18 @@ int put_joined(struct answer *a, struct bytes *b, enum block_kind kind)
     return 1;
 }
 
+void put_said(struct answer *a, struct bytes *b)
+{
+    bytes_str(b, "\"");
+    for (size_t i = 0; i < a->store.n; i++) {
+        const struct block *block = &a->store.blocks[i];
+
+        if (block->kind == BLOCK_TEXT || block->kind == BLOCK_REFUSAL)
+            bytes_slice(b, store_text(&a->store, block));
+    }
+    bytes_str(b, "\"");
+}
+
 void put_time(struct answer *a, struct bytes *b)
 {
     time_t now = (time_t)a->c->setup.now_s;

@@ -11,6 +11,8 @@ const char *put_openai_finish(const struct answer *a);
 /* All blocks of a kind as one string, in quotes; null when there are none. 1 when there were some.
  */
 int put_joined(struct answer *a, struct bytes *b, enum block_kind kind);
+/* What was said to people, refusals included, as one string in quotes. */
+void put_said(struct answer *a, struct bytes *b);
 int put_has(const struct answer *a, enum block_kind kind);
 /* "2026-11-21T13:40:00Z" of the setup's time, in quotes. */
 void put_time(struct answer *a, struct bytes *b);
