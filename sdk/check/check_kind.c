@@ -16,23 +16,27 @@ static int is_listed(const char *codes, const char *code)
     return strstr(codes, wanted) != NULL;
 }
 
-static void check_sse(struct check *c, struct drive *d, const struct kind_method *m, uint64_t id)
+/* `end` closes every event: a blank line, or the end of a line. */
+static void check_stream(struct check *c, struct drive *d, const struct kind_method *m, uint64_t id,
+                         const char *end)
 {
     struct aiex_slice all = aiex_fake_parts(d->host, id);
-    static const char done[] = "data: [DONE]\n\n";
-    const size_t n = sizeof(done) - 1;
     const struct aiex_fake_record *r;
+    size_t n = strlen(end), from = all.len > n ? all.len - n : 0;
 
     for (size_t i = 0; (r = aiex_fake_nth(d->host, AIEX_FAKE_STREAM, i)) != NULL; i++) {
-        if (r->id == id && (r->body.len < 2 || memcmp(r->body.data + r->body.len - 2, "\n\n", 2))) {
+        if (r->id == id &&
+            (r->body.len < n || memcmp(r->body.data + r->body.len - n, end, n) != 0)) {
             finding(c, "send whole events in a part", "%s: a part does not end with an event",
                     m->method);
             return;
         }
     }
-    if (all.len < n || memcmp(all.data + all.len - n, done, n) != 0)
-        finding(c, "close the stream with data: [DONE]", "%s: the last event is not [DONE]",
-                m->method);
+    while (from && (from < n || memcmp(all.data + from - n, end, n) != 0))
+        from--;
+    if (!memmem(all.data + from, all.len - from, m->last, strlen(m->last)))
+        finding(c, "close the stream as its dialect does", "%s: the last event has no '%s'",
+                m->method, m->last);
 }
 
 static void check_json(struct check *c, struct drive *d, const struct kind_method *m, uint64_t id)
@@ -73,7 +77,9 @@ static void check_success(struct check *c, struct drive *d, const struct kind_me
     if (m->end_table && aiex_message_check(m->end_table, r->body, &err) < 0)
         finding(c, "see sdk/kinds", "%s: the end is wrong: %s", m->method, err.text);
     if (m->parts & KIND_PARTS_SSE)
-        check_sse(c, d, m, r->id);
+        check_stream(c, d, m, r->id, "\n\n");
+    if (m->parts & KIND_PARTS_LINES)
+        check_stream(c, d, m, r->id, "\n");
     if (m->parts & KIND_PARTS_JSON)
         check_json(c, d, m, r->id);
     if (m->parts & KIND_PARTS_ARRAYS)

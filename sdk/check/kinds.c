@@ -288,21 +288,80 @@ static const char chat_codes[] =
 
 static const struct kind_method provider_methods[] = {
     {.method = "provider.chat",
-     .request =
-         "{\"dialect\":\"openai.chat\",\"model\":\"check\",\"stream\":true,\"body\":{\"model\":"
-         "\"check\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}}",
+     .request = "{\"dialect\":\"openai.chat\",\"model\":\"check\",\"stream\":true,\"body\":{"
+                "\"model\":\"check\","
+                "\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}}",
      .request_table = &aiex_provider_chat_table,
      .end_table = &aiex_provider_chat_end_table,
      .parts = KIND_PARTS_SSE,
+     .last = "data: [DONE]",
      .codes = chat_codes},
     {.method = "provider.chat",
-     .request =
-         "{\"dialect\":\"openai.chat\",\"model\":\"check\",\"stream\":false,\"body\":{\"model\":"
-         "\"check\",\"stream\":false,\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}}",
+     .request = "{\"dialect\":\"openai.chat\",\"model\":\"check\",\"stream\":false,\"body\":{"
+                "\"model\":\"check\","
+                "\"stream\":false,\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}}",
      .request_table = &aiex_provider_chat_table,
      .end_table = &aiex_provider_chat_end_table,
      .parts = KIND_PARTS_JSON,
      .codes = chat_codes},
+    {.method = "provider.chat",
+     .request = "{\"dialect\":\"openai.responses\",\"model\":\"check\",\"stream\":true,\"body\":{"
+                "\"model\":\"check\","
+                "\"stream\":true,\"input\":\"hello\"}}",
+     .request_table = &aiex_provider_chat_table,
+     .end_table = &aiex_provider_chat_end_table,
+     .parts = KIND_PARTS_SSE,
+     .last = "response.completed",
+     .codes = chat_codes},
+    {.method = "provider.chat",
+     .request = "{\"dialect\":\"openai.responses\",\"model\":\"check\",\"stream\":false,\"body\":{"
+                "\"model\":\"check\","
+                "\"stream\":false,\"input\":\"hello\"}}",
+     .request_table = &aiex_provider_chat_table,
+     .end_table = &aiex_provider_chat_end_table,
+     .parts = KIND_PARTS_JSON,
+     .codes = chat_codes},
+    {.method = "provider.chat",
+     .request = "{\"dialect\":\"anthropic.messages\",\"model\":\"check\",\"stream\":true,\"body\":{"
+                "\"model\":\"check\","
+                "\"stream\":true,\"max_tokens\":64,\"messages\":[{\"role\":\"user\",\"content\":"
+                "\"hello\"}]}}",
+     .request_table = &aiex_provider_chat_table,
+     .end_table = &aiex_provider_chat_end_table,
+     .parts = KIND_PARTS_SSE,
+     .last = "message_stop",
+     .codes = chat_codes},
+    {.method = "provider.chat",
+     .request = "{\"dialect\":\"anthropic.messages\",\"model\":\"check\",\"stream\":false,\"body\":"
+                "{\"model\":\"check\","
+                "\"stream\":false,\"max_tokens\":64,\"messages\":[{\"role\":\"user\",\"content\":"
+                "\"hello\"}]}}",
+     .request_table = &aiex_provider_chat_table,
+     .end_table = &aiex_provider_chat_end_table,
+     .parts = KIND_PARTS_JSON,
+     .codes = chat_codes},
+    {.method = "provider.chat",
+     .request = "{\"dialect\":\"ollama.chat\",\"model\":\"check\",\"stream\":true,\"body\":{"
+                "\"model\":\"check\","
+                "\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}}",
+     .request_table = &aiex_provider_chat_table,
+     .end_table = &aiex_provider_chat_end_table,
+     .parts = KIND_PARTS_LINES,
+     .last = "\"done\":true",
+     .codes = chat_codes},
+    {.method = "provider.chat",
+     .request = "{\"dialect\":\"ollama.chat\",\"model\":\"check\",\"stream\":false,\"body\":{"
+                "\"model\":\"check\","
+                "\"stream\":false,\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}}",
+     .request_table = &aiex_provider_chat_table,
+     .end_table = &aiex_provider_chat_end_table,
+     .parts = KIND_PARTS_JSON,
+     .codes = chat_codes},
+    {.method = "provider.count",
+     .request = "{\"dialect\":\"openai.chat\",\"model\":\"check\",\"body\":{\"model\":\"check\","
+                "\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}}",
+     .request_table = &aiex_provider_count_table,
+     .end_table = &aiex_provider_count_end_table},
     {.method = "provider.models", .request = "{}", .end_table = &aiex_provider_models_end_table},
     {.method = "provider.health", .request = "{}", .end_table = &aiex_provider_health_end_table},
     {0},

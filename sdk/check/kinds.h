@@ -7,9 +7,10 @@
 
 #include <aiex/aiex_message.h>
 
-#define KIND_PARTS_SSE    1u /* each part: whole server-sent events; the last "data: [DONE]" */
+#define KIND_PARTS_SSE    1u /* each part: whole server-sent events; `last` is in the last one */
 #define KIND_PARTS_JSON   2u /* the parts together are one JSON document */
 #define KIND_PARTS_ARRAYS 4u /* each part is one msgpack array */
+#define KIND_PARTS_LINES  8u /* each part: whole lines of JSON; `last` is in the last one */
 
 struct kind_method {
     const char *method;
@@ -17,6 +18,7 @@ struct kind_method {
     const struct aiex_message_table *request_table; /* NULL = no fields */
     const struct aiex_message_table *end_table;     /* of a success */
     uint32_t parts;                                 /* KIND_PARTS_* */
+    const char *last; /* how the dialect says that a stream is whole */
     const char
         *codes; /* errors that are an answer here, too, with blanks around: " busy upstream " */
 };

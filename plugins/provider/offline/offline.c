@@ -3,14 +3,16 @@
  * read, and otherwise says plainly that no model is reachable and what to do.
  *
  * A chat is read, perhaps searched for below `root` in slices, answered at once as one
- * text, and handed out in parts as the caller takes them.
+ * text, and handed out in parts as the caller takes them. It reads and writes openai.chat
+ * only: aiex_chat stands between that and the client's dialect, as it does for a vendor.
  */
 #include "answer.h"
-#include "explain.h"
 #include "question.h"
+#include "say.h"
 #include "search.h"
 
 #include <aiex/aiex_pack.h>
+#include <aiex_chat.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +22,6 @@
 #define MAX_ANSWER (256u * 1024u)
 #define MAX_WIRE   (8u * 1024u * 1024u)
 #define PART_BYTES 16384u
-#define MAX_CODE   (1024u * 1024u) /* bytes of the conversation's code that are looked at */
 
 struct config {
     const char *root;
@@ -29,8 +30,9 @@ struct config {
 struct chat {
     struct chat *next;
     struct offline *o;
+    struct aiex_chat *chat; /* from the client's dialect and back */
     uint64_t id, begun_ms, timer;
-    int stream, paused;
+    int dialect, stream, paused;
     int64_t attempt;
     struct question question;
     struct search search;
@@ -51,95 +53,6 @@ static const struct aiex_option options[] = {
     {0},
 };
 
-/* ---- What is said ---- */
-
-static void add_notice(struct text *t)
-{
-    text_add(
-        t, "**Offline answer.** No language model is reachable, so this was made without one.\n\n");
-}
-
-static void add_help(struct text *t, const struct offline *o, const struct question *q, int limited)
-{
-    add_notice(t);
-    if (q->wants_tools)
-        text_add(t, "Tools were offered with this request; without a model none is called.\n\n");
-    if (limited)
-        text_add(
-            t, "The search below the configured folders stopped at its limits before it found what "
-               "was asked for; name the file or ask for a smaller folder.\n\n");
-    text_add(
-        t,
-        "To get answers from a model, do one of these and repeat the request:\n\n"
-        "- set `OPENAI_API_KEY` (or `api_key` in the section of the provider);\n"
-        "- point `OPENAI_BASE_URL` (or `base_url`) to any server that speaks the OpenAI API, for "
-        "example `http://127.0.0.1:11434/v1` for Ollama or `http://127.0.0.1:1234/v1` for LM "
-        "Studio;\n"
-        "- if both are set, look why the provider is down: `GET /readyz` or `aiex call coordinator coordinator.status`.\n\n"
-        "What works without a model: paste code in a fenced block and ask about it, or name a "
-        "function of it, and it is explained from the code itself: signature, parameters, calls, "
-        "control flow, returns.");
-    text_add(t,
-             o->config->root[0]
-                 ? " Names of functions and files below the configured folders work as well.\n"
-                 : " With the option `root` of `provider_offline`, files in those folders can be "
-                   "asked about by name.\n");
-}
-
-/* The definition that was asked for, or the longest when all of the code was. */
-static const struct definition *main_definition(const struct source *s)
-{
-    const struct definition *best = NULL;
-
-    for (size_t i = 0; i < s->n_defs; i++)
-        if (!best || s->defs[i].end - s->defs[i].start > best->end - best->start)
-            best = &s->defs[i];
-    return best;
-}
-
-static void explain(struct text *t, const struct source *s, const struct definition *d)
-{
-    add_notice(t);
-    if (!d)
-        d = main_definition(s);
-    if (!d) {
-        text_addf(t, "The code was read as %s; no definition was found in %s (%zu bytes).\n",
-                  s->language ? s->language->name : "an unknown language", s->label, s->len);
-        return;
-    }
-    explain_definition(t, s, d);
-    explain_list(t, s, d);
-}
-
-/* From the code of the conversation: a named definition in any block, else the block that the last
- * message itself shows. 1 = explained. */
-static int explain_conversation(struct text *t, const struct question *q)
-{
-    for (int named = 1; named >= 0; named--) {
-        size_t bytes = 0;
-
-        for (size_t i = 0; i < q->n_blocks && bytes < MAX_CODE; i++) {
-            const struct block *b = &q->blocks[i];
-            const struct definition *d = NULL;
-            struct source s;
-            int done = 0;
-
-            bytes += b->len;
-            if (source_init(&s, b->text, b->len, b->language, "the code in the conversation") ==
-                0) {
-                d = question_names(q, &s, 1);
-                done = named ? d != NULL : b->in_last;
-            }
-            if (done)
-                explain(t, &s, d);
-            source_done(&s);
-            if (done)
-                return 1;
-        }
-    }
-    return 0;
-}
-
 /* ---- Life of a chat ---- */
 
 static void chat_free(struct chat *c)
@@ -151,6 +64,7 @@ static void chat_free(struct chat *c)
     *at = c->next;
     if (c->timer)
         c->o->host->unwatch(c->o->host, c->timer);
+    aiex_chat_free(c->chat);
     search_done(&c->search);
     question_done(&c->question);
     text_done(&c->wire);
@@ -198,15 +112,16 @@ static void chat_end(struct chat *c)
 /* Up to PART_BYTES, and in a stream up to the end of an event. */
 static size_t next_part(const struct chat *c)
 {
-    size_t left = c->wire.len - c->sent;
+    const char *mark = c->dialect == AIEX_OLLAMA_CHAT ? "\n" : "\n\n";
     const char *at = c->wire.data + c->sent, *end;
+    size_t left = c->wire.len - c->sent, n = strlen(mark);
 
     if (left <= PART_BYTES)
         return left;
     if (!c->stream)
         return PART_BYTES;
-    end = memmem(at + PART_BYTES, left - PART_BYTES, "\n\n", 2);
-    return end ? (size_t)(end + 2 - at) : left;
+    end = memmem(at + PART_BYTES, left - PART_BYTES, mark, n);
+    return end ? (size_t)(end - at) + n : left;
 }
 
 static void pump(struct chat *c)
@@ -249,11 +164,41 @@ static void wrap_in_json(struct text *t)
     text_done(&json);
 }
 
+/* The aiex_chat_sink. */
+static int add_wire(void *arg, struct aiex_slice bytes)
+{
+    struct text *wire = arg;
+
+    text_addn(wire, (const char *)bytes.data, bytes.len);
+    return wire->cut;
+}
+
+/* The answer as a vendor of openai.chat would send it, turned into the client's dialect. */
+static int translate(struct chat *c, const struct answer *a)
+{
+    struct text t;
+    int r = -ENOMEM;
+
+    text_init(&t, MAX_WIRE);
+    if (aiex_chat_vendor_streams(c->chat))
+        answer_stream(&t, a);
+    else
+        answer_unary(&t, a);
+    if (!t.cut)
+        r = aiex_chat_feed(c->chat, (struct aiex_slice){(const uint8_t *)t.data, t.len}, add_wire,
+                           &c->wire);
+    if (r == 0)
+        r = aiex_chat_close(c->chat, add_wire, &c->wire);
+    text_done(&t);
+    return r == 0 && c->wire.cut ? -ENOMEM : r;
+}
+
 /* Takes what `t` says and begins to hand it out. Frees t. */
 static void chat_answer(struct chat *c, struct text *t)
 {
     struct answer a = {
         .id = c->id, .created = time(NULL), .include_usage = c->question.include_usage};
+    int r;
 
     if (c->question.wants_json && t->data)
         wrap_in_json(t);
@@ -262,16 +207,14 @@ static void chat_answer(struct chat *c, struct text *t)
     a.input_tokens = c->input_tokens = answer_tokens(c->question.n_input_bytes);
     a.output_tokens = c->output_tokens = answer_tokens(t->len);
     text_init(&c->wire, MAX_WIRE);
-    if (c->stream)
-        answer_stream(&c->wire, &a);
-    else
-        answer_unary(&c->wire, &a);
+    r = translate(c, &a);
     text_done(t);
-    if (!c->wire.cut) {
+    if (r == 0) {
         pump(c);
         return;
     }
-    chat_fail(c->o, c->id, AIEX_E_INTERNAL, 500, "no memory for the answer");
+    chat_fail(c->o, c->id, AIEX_E_INTERNAL, 500,
+              r == -ENOMEM ? "no memory for the answer" : aiex_chat_result(c->chat)->fault);
     chat_free(c);
 }
 
@@ -286,21 +229,53 @@ static void on_slice(void *arg)
         return;
     text_init(&t, MAX_ANSWER);
     if (c->search.text)
-        explain(&t, &c->search.source, c->search.found);
+        say_definition(&t, &c->search.source, c->search.found);
     else
-        add_help(&t, c->o, &c->question, c->search.limited);
+        say_help(&t, &c->question, c->o->config->root[0] != 0, c->search.limited);
     chat_answer(c, &t);
+}
+
+/* The client's request in its own dialect, read as a vendor of openai.chat would be sent it. */
+static int read_body(struct chat *c, struct aiex_slice body, struct aiex_error *err)
+{
+    struct aiex_chat_setup setup = {
+        .struct_size = sizeof(setup),
+        .client = c->dialect,
+        .vendor = AIEX_OPENAI_CHAT,
+        .stream = c->stream,
+        .model = {(const uint8_t *)OFFLINE_MODEL, strlen(OFFLINE_MODEL)},
+        .now_s = (uint64_t)time(NULL),
+        .random = c->id * 2654435761u + (uint64_t)time(NULL)};
+    int r = aiex_chat_new(&setup, body, &c->chat, err);
+
+    if (r == 0)
+        r = question_read(&c->question, aiex_chat_request(c->chat), err);
+    if (r == 0)
+        aiex_chat_drop_request(c->chat);
+    return r == -ENOTSUP ? -EINVAL : r;
+}
+
+static int read_dialect(const struct aiex_message *m, struct aiex_error *err)
+{
+    struct aiex_slice name = {NULL, 0};
+    int dialect = aiex_get_str(m->body, "dialect", &name) == 1 ? aiex_dialect_of(name) : 0;
+
+    if (aiex_dialect_op(dialect) == AIEX_OP_CHAT)
+        return dialect;
+    snprintf(err->text, sizeof(err->text), "field 'dialect' is missing or not one of a chat");
+    return -EINVAL;
 }
 
 static int read_request(const struct aiex_message *m, struct chat *c, struct aiex_error *err)
 {
-    struct aiex_slice dialect = {NULL, 0}, body = {NULL, 0};
+    struct aiex_slice body = {NULL, 0};
     const char *wrong = NULL;
     char model[257] = "";
 
-    if (aiex_get_str(m->body, "dialect", &dialect) != 1 || !aiex_slice_is(dialect, "openai.chat"))
-        wrong = "field 'dialect' is missing or not openai.chat";
-    else if (aiex_get_text(m->body, "model", model, sizeof(model)) != 1 || !model[0])
+    c->dialect = read_dialect(m, err);
+    if (c->dialect < 0)
+        return c->dialect;
+    if (aiex_get_text(m->body, "model", model, sizeof(model)) != 1 || !model[0])
         wrong = "field 'model' (str, 1 to 256 bytes) is missing or wrong";
     else if (aiex_get_bytes(m->body, "body", &body) != 1)
         wrong = "field 'body' (bin) is missing";
@@ -309,7 +284,7 @@ static int read_request(const struct aiex_message *m, struct chat *c, struct aie
     else if (aiex_get_int(m->body, "attempt", &c->attempt) < 0)
         wrong = "field 'attempt' is not an int";
     if (!wrong)
-        return question_read(&c->question, body, err);
+        return read_body(c, body, err);
     snprintf(err->text, sizeof(err->text), "%s", wrong);
     return -EINVAL;
 }
@@ -336,7 +311,7 @@ static int chat_begin(struct offline *o, const struct aiex_message *m)
         return r == -EINVAL ? 0 : r;
     }
     text_init(&t, MAX_ANSWER);
-    if (explain_conversation(&t, &c->question)) {
+    if (say_conversation(&t, &c->question)) {
         chat_answer(c, &t);
         return 0;
     }
@@ -355,7 +330,32 @@ static struct chat *find(struct offline *o, uint64_t id)
     return c;
 }
 
-/* ---- The descriptor ---- */
+/* ---- The other methods ---- */
+
+static int count(struct offline *o, const struct aiex_message *m)
+{
+    struct aiex_error err = {"the model is missing, or the body is not a JSON object"};
+    struct aiex_slice body = {NULL, 0};
+    int dialect = read_dialect(m, &err);
+    int64_t tokens = -1;
+    struct aiex_writer w;
+    char model[257];
+    uint8_t mem[64];
+
+    if (dialect > 0 && aiex_get_text(m->body, "model", model, sizeof(model)) == 1 &&
+        aiex_get_bytes(m->body, "body", &body) == 1)
+        tokens = aiex_chat_prompt_tokens(dialect, body);
+    if (tokens < 0) {
+        chat_fail(o, m->id, AIEX_E_INVALID, 400, err.text);
+        return 0;
+    }
+    aiex_writer_init(&w, mem, sizeof(mem));
+    aiex_w_map(&w, 2);
+    aiex_w_key_int(&w, "input_tokens", tokens);
+    aiex_w_key_bool(&w, "exact", 0);
+    o->host->reply(o->host, m->id, aiex_written(&w));
+    return 0;
+}
 
 static int reply_models(struct offline *o, uint64_t id)
 {
@@ -367,11 +367,15 @@ static int reply_models(struct offline *o, uint64_t id)
     aiex_w_key_bool(&w, "complete", 1);
     aiex_w_str(&w, "models");
     aiex_w_array(&w, 1);
-    aiex_w_map(&w, 4);
+    aiex_w_map(&w, 6);
     aiex_w_key_str(&w, "id", OFFLINE_MODEL);
     aiex_w_key_int(&w, "created", 0);
     aiex_w_key_str(&w, "owned_by", "aiex");
     aiex_w_key_int(&w, "context", 0);
+    aiex_w_key_int(&w, "output", 0);
+    aiex_w_str(&w, "capabilities");
+    aiex_w_array(&w, 1);
+    aiex_w_str(&w, "chat");
     o->host->reply(o->host, id, aiex_written(&w));
     return 0;
 }
@@ -389,6 +393,8 @@ static int reply_health(struct offline *o, uint64_t id)
     o->host->reply(o->host, id, aiex_written(&w));
     return 0;
 }
+
+/* ---- The descriptor ---- */
 
 static int create(const struct aiex_host *host, const void *config, void **ret_self,
                   struct aiex_error *err)
@@ -427,6 +433,8 @@ static int handle(void *self, const struct aiex_message *m)
     } else if (m->kind == AIEX_MSG_REQUEST) {
         if (strcmp(m->method, "provider.chat") == 0)
             return chat_begin(o, m);
+        if (strcmp(m->method, "provider.count") == 0)
+            return count(o, m);
         if (strcmp(m->method, "provider.models") == 0)
             return reply_models(o, m->id);
         if (strcmp(m->method, "provider.health") == 0)

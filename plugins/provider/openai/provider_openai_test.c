@@ -2,15 +2,7 @@
  * provider_openai through its descriptor: a fake host plays callers and clock, a fake
  * aiex.http/1 plays the vendor.
  */
-#include "fake_http.h"
-#include "test.h"
-
-#include <aiex/aiex_pack.h>
-#include <aiex_fake_host.h>
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include <rig.h>
 
 #define CHUNK(text)                                                                                \
     "data: {\"model\":\"m-2024\",\"choices\":[{\"delta\":{\"content\":\"" text                     \
@@ -23,101 +15,35 @@
 #define DONE   "data: [DONE]\n\n"
 #define STREAM "content-type: text/event-stream; charset=utf-8\n"
 
-static struct aiex_fake_host *h;
-static const struct aiex_plugin *p;
-static void *self;
-
 static void begin(const struct aiex_fake_pair *pairs)
 {
     static const struct aiex_fake_pair keyed[] = {{"api_key", "sk-secret"}, {0}};
-    struct aiex_error err = {""};
 
     unsetenv("OPENAI_API_KEY");
     unsetenv("OPENAI_BASE_URL");
-    fake_http_reset();
-    h = aiex_fake_host_new("provider_openai");
-    aiex_fake_extension(h, AIEX_HTTP_ID, &fake_http_table);
-    p = aiex_plugin_entry(AIEX_ABI_MAJOR, AIEX_ABI_MINOR);
-    if (aiex_fake_start(h, p, pairs ? pairs : keyed, &self, &err) != 0)
-        CU_FAIL_FATAL(err.text);
-}
-
-static void finish(void)
-{
-    aiex_fake_stop(h, p, self);
-    CU_ASSERT_EQUAL(aiex_fake_host_free(h), 0);
-    fake_http_reset();
+    rig_begin(pairs ? pairs : keyed);
 }
 
 static uint64_t chat_with(const char *model, const char *json, int stream, int attempt)
 {
-    static uint8_t mem[300000];
-    struct aiex_writer w;
-
-    aiex_writer_init(&w, mem, sizeof(mem));
-    aiex_w_map(&w, attempt ? 5 : 4);
-    aiex_w_key_str(&w, "dialect", "openai.chat");
-    aiex_w_key_str(&w, "model", model);
-    aiex_w_key_bool(&w, "stream", stream);
-    aiex_w_key_bin(&w, "body", json, strlen(json));
-    if (attempt)
-        aiex_w_key_int(&w, "attempt", attempt);
-    return aiex_fake_request(h, p, self, "provider.chat", aiex_written(&w), 0);
+    return rig_call(&(struct rig_call){.dialect = "openai.chat",
+                                       .model = model,
+                                       .body = json,
+                                       .stream = stream,
+                                       .attempt = attempt});
 }
 
 static uint64_t chat(int stream)
 {
-    return chat_with("m", stream ? "{\"model\":\"m\",\"stream\":true}" : "{\"model\":\"m\"}",
+    return chat_with("m",
+                     stream ? "{\"model\":\"m\",\"stream\":true,\"messages\":[]}"
+                            : "{\"model\":\"m\",\"messages\":[]}",
                      stream, 0);
 }
 
 static struct fake_http_request *request(void)
 {
     return fake_http_find("/chat/completions");
-}
-
-static int64_t number(const struct aiex_fake_record *r, const char *key)
-{
-    int64_t v = -999;
-
-    aiex_get_int(r->body, key, &v);
-    return v;
-}
-
-static int is(const struct aiex_fake_record *r, const char *key, const char *text)
-{
-    struct aiex_slice s = {NULL, 0};
-
-    return aiex_get_bytes(r->body, key, &s) == 1 && aiex_slice_is(s, text);
-}
-
-static int truth(const struct aiex_fake_record *r, const char *key)
-{
-    int v = -1;
-
-    aiex_get_bool(r->body, key, &v);
-    return v;
-}
-
-static void parts_are(uint64_t id, const char *text)
-{
-    struct aiex_slice s = aiex_fake_parts(h, id);
-
-    CU_ASSERT_EQUAL(s.len, strlen(text));
-    if (s.len == strlen(text))
-        CU_ASSERT_NSTRING_EQUAL(s.data, text, s.len);
-}
-
-/* The call ended with this error; returns the record. */
-static const struct aiex_fake_record *failed(uint64_t id, const char *code, int http_status)
-{
-    const struct aiex_fake_record *r = aiex_fake_answer(h, id);
-
-    CU_ASSERT_PTR_NOT_NULL_FATAL(r);
-    CU_ASSERT_EQUAL(r->kind, AIEX_FAKE_FAIL);
-    CU_ASSERT_STRING_EQUAL(r->code, code);
-    CU_ASSERT_EQUAL(number(r, "http_status"), http_status);
-    return r;
 }
 
 /* ---- Requests ---- */
@@ -141,7 +67,7 @@ static void request_looks_right(void)
     CU_ASSERT_EQUAL(request()->q.idle_ms, 7000);
     CU_ASSERT_EQUAL(request()->q.flags, AIEX_HTTP_NO_VERIFY);
     fake_http_answer(request(), 500, "text/plain", "x");
-    finish();
+    rig_finish();
 }
 
 static void wrong_requests_are_refused(void)
@@ -151,20 +77,24 @@ static void wrong_requests_are_refused(void)
     uint64_t id;
 
     begin(NULL);
-    failed(chat_with("m", "{\"model\":", 0, 0), "invalid", 400);
-    failed(chat_with("", "{}", 0, 0), "invalid", 400);
-    failed(aiex_fake_request(h, p, self, "provider.chat", (struct aiex_slice){NULL, 0}, 0),
-           "invalid", 400);
+    rig_failed(chat_with("m", "{\"model\":", 0, 0), "invalid", 400);
+    rig_failed(chat_with("", "{}", 0, 0), "invalid", 400);
+    rig_failed(aiex_fake_request(rig.host, rig.plugin, rig.self, "provider.chat",
+                                 (struct aiex_slice){NULL, 0}, 0),
+               "invalid", 400);
     aiex_writer_init(&w, mem, sizeof(mem));
     aiex_w_map(&w, 1);
     aiex_w_key_str(&w, "dialect", "smoke.signals");
-    failed(aiex_fake_request(h, p, self, "provider.chat", aiex_written(&w), 0), "invalid", 400);
-    id = aiex_fake_request(h, p, self, "provider.dance", (struct aiex_slice){NULL, 0}, 0);
-    CU_ASSERT_STRING_EQUAL(aiex_fake_answer(h, id)->code, "not_found");
+    rig_failed(
+        aiex_fake_request(rig.host, rig.plugin, rig.self, "provider.chat", aiex_written(&w), 0),
+        "invalid", 400);
+    id = aiex_fake_request(rig.host, rig.plugin, rig.self, "provider.dance",
+                           (struct aiex_slice){NULL, 0}, 0);
+    CU_ASSERT_STRING_EQUAL(aiex_fake_answer(rig.host, id)->code, "not_found");
     CU_ASSERT_PTR_NULL(request());
     fake_http.refuse = -ENOMEM;
-    failed(chat(0), "unavailable", 503);
-    finish();
+    rig_failed(chat(0), "unavailable", 503);
+    rig_finish();
 }
 
 static void options_are_checked(void)
@@ -174,16 +104,16 @@ static void options_are_checked(void)
                                                    {{"models", " , "}, {0}},
                                                    {{"organization", "two words"}, {0}}};
 
-    p = aiex_plugin_entry(AIEX_ABI_MAJOR, AIEX_ABI_MINOR);
+    rig.plugin = aiex_plugin_entry(AIEX_ABI_MAJOR, AIEX_ABI_MINOR);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct aiex_error err = {""};
 
-        h = aiex_fake_host_new("provider_openai");
-        aiex_fake_extension(h, AIEX_HTTP_ID, &fake_http_table);
-        CU_ASSERT_EQUAL(aiex_fake_start(h, p, bad[i], &self, &err), -EINVAL);
+        rig.host = aiex_fake_host_new("provider_openai");
+        aiex_fake_extension(rig.host, AIEX_HTTP_ID, &fake_http_table);
+        CU_ASSERT_EQUAL(aiex_fake_start(rig.host, rig.plugin, bad[i], &rig.self, &err), -EINVAL);
         CU_ASSERT_PTR_NOT_NULL(strstr(err.text, bad[i][0].name));
         CU_ASSERT_PTR_NULL(strstr(err.text, "sk\nx"));
-        CU_ASSERT_EQUAL(aiex_fake_host_free(h), 0);
+        CU_ASSERT_EQUAL(aiex_fake_host_free(rig.host), 0);
     }
 }
 
@@ -200,23 +130,23 @@ static void unary_answer(void)
 
     begin(NULL);
     id = chat_with("m", "{\"model\":\"m\"}", 0, 3);
-    aiex_fake_set_now(h, 1000000);
+    aiex_fake_set_now(rig.host, 1000000);
     fake_http_head(request(), 200, "content-type: application/json\n");
     fake_http_body(request(), UNARY, strlen(UNARY), 1);
-    CU_ASSERT_PTR_NULL(aiex_fake_answer(h, id));
-    CU_ASSERT_EQUAL(aiex_fake_count(h, AIEX_FAKE_STREAM), 0);
+    CU_ASSERT_PTR_NULL(aiex_fake_answer(rig.host, id));
+    CU_ASSERT_EQUAL(aiex_fake_count(rig.host, AIEX_FAKE_STREAM), 0);
     fake_http_end(request(), AIEX_HTTP_OK, 1, NULL);
-    r = aiex_fake_answer(h, id);
+    r = aiex_fake_answer(rig.host, id);
     CU_ASSERT_EQUAL_FATAL(r->kind, AIEX_FAKE_REPLY);
-    parts_are(id, UNARY);
-    CU_ASSERT_EQUAL(number(r, "input_tokens"), 5);
-    CU_ASSERT_EQUAL(number(r, "output_tokens"), 2);
-    CU_ASSERT_EQUAL(number(r, "cached_tokens"), -999);
-    CU_ASSERT_EQUAL(number(r, "attempts"), 3);
-    CU_ASSERT(number(r, "total_ms") >= number(r, "first_ms"));
-    CU_ASSERT(is(r, "model", "m-2024") && is(r, "finish", "length"));
-    CU_ASSERT(is(r, "provider", "provider_openai"));
-    finish();
+    rig_parts_are(id, UNARY);
+    CU_ASSERT_EQUAL(rig_number(r, "input_tokens"), 5);
+    CU_ASSERT_EQUAL(rig_number(r, "output_tokens"), 2);
+    CU_ASSERT_EQUAL(rig_number(r, "cached_tokens"), -999);
+    CU_ASSERT_EQUAL(rig_number(r, "attempts"), 3);
+    CU_ASSERT(rig_number(r, "total_ms") >= rig_number(r, "first_ms"));
+    CU_ASSERT(rig_is(r, "model", "m-2024") && rig_is(r, "finish", "length"));
+    CU_ASSERT(rig_is(r, "provider", "provider_openai"));
+    rig_finish();
 }
 
 static void unary_respects_the_window(void)
@@ -226,25 +156,25 @@ static void unary_respects_the_window(void)
     uint64_t id;
 
     begin(NULL);
-    aiex_fake_window(h, 70000);
+    aiex_fake_window(rig.host, 70000);
     memcpy(body, "{\"choices\":[{\"t\":\"", 18);
     memset(body + 18, 'x', n);
     strcpy(body + 18 + n, "\"}]}");
     id = chat(0);
     fake_http_answer(request(), 200, "application/json", body);
-    CU_ASSERT_PTR_NULL(aiex_fake_answer(h, id));
-    CU_ASSERT(aiex_fake_parts(h, id).len < strlen(body));
-    while (aiex_fake_resume(h, id) == 1)
+    CU_ASSERT_PTR_NULL(aiex_fake_answer(rig.host, id));
+    CU_ASSERT(aiex_fake_parts(rig.host, id).len < strlen(body));
+    while (aiex_fake_resume(rig.host, id) == 1)
         ;
-    CU_ASSERT_PTR_NOT_NULL_FATAL(aiex_fake_answer(h, id));
-    parts_are(id, body);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(aiex_fake_answer(rig.host, id));
+    rig_parts_are(id, body);
     /* and one whose caller leaves while it waits */
     id = chat(0);
     fake_http_answer(request(), 200, "application/json", body);
-    CU_ASSERT_PTR_NULL(aiex_fake_answer(h, id));
-    CU_ASSERT_EQUAL(aiex_fake_cancel(h, id), 0);
+    CU_ASSERT_PTR_NULL(aiex_fake_answer(rig.host, id));
+    CU_ASSERT_EQUAL(aiex_fake_cancel(rig.host, id), 0);
     free(body);
-    finish();
+    rig_finish();
 }
 
 static void unary_that_is_no_answer(void)
@@ -262,11 +192,11 @@ static void unary_that_is_no_answer(void)
         uint64_t id = chat(0);
 
         fake_http_answer(request(), 200, rows[i].type, rows[i].body);
-        failed(id, "upstream", 502);
-        CU_ASSERT_EQUAL(aiex_fake_parts(h, id).len, 0);
+        rig_failed(id, "upstream", i < 4 ? 502 : 500);
+        CU_ASSERT_EQUAL(aiex_fake_parts(rig.host, id).len, 0);
     }
-    CU_ASSERT(is(aiex_fake_last(h, AIEX_FAKE_FAIL), "body", rows[4].body));
-    finish();
+    CU_ASSERT(rig_has(aiex_fake_last(rig.host, AIEX_FAKE_FAIL), "body", "\"message\":"));
+    rig_finish();
 }
 
 /* ---- Errors ---- */
@@ -282,23 +212,23 @@ static void error_statuses(void)
     fake_http_head(request(), 429, "content-type: application/json\nretry-after: 2\n");
     fake_http_body(request(), doc, strlen(doc), 3);
     fake_http_end(request(), AIEX_HTTP_OK, 1, NULL);
-    r = failed(id, "busy", 429);
+    r = rig_failed(id, "busy", 429);
     CU_ASSERT_EQUAL(r->retry_after_ms, 2000);
-    CU_ASSERT(is(r, "body", doc));
-    CU_ASSERT_EQUAL(truth(r, "started"), 0);
+    CU_ASSERT(rig_is(r, "body", doc));
+    CU_ASSERT_EQUAL(rig_truth(r, "started"), 0);
 
     id = chat(1);
     fake_http_answer(request(), 500, "text/html", "<h1>oops</h1>");
-    r = failed(id, "upstream", 500);
-    CU_ASSERT(!is(r, "body", "<h1>oops</h1>"));
-    CU_ASSERT_EQUAL(truth(r, "started"), 1);
+    r = rig_failed(id, "upstream", 500);
+    CU_ASSERT(!rig_is(r, "body", "<h1>oops</h1>"));
+    CU_ASSERT_EQUAL(rig_truth(r, "started"), 1);
 
     id = chat(0); /* the status counts although its document is cut off */
     fake_http_head(request(), 400, "content-type: application/json\n");
     fake_http_body(request(), "{\"err", 5, 0);
     fake_http_end(request(), AIEX_HTTP_CUT, 1, "closed");
-    failed(id, "invalid", 400);
-    finish();
+    rig_failed(id, "invalid", 400);
+    rig_finish();
 }
 
 static void long_error_documents_are_dropped(void)
@@ -317,9 +247,9 @@ static void long_error_documents_are_dropped(void)
     fake_http_body(request(), body, n, 10000);
     CU_ASSERT(request()->gave_up);
     fake_http_end(request(), AIEX_HTTP_OK, 1, NULL);
-    failed(id, "invalid", 400);
+    rig_failed(id, "invalid", 400);
     free(body);
-    finish();
+    rig_finish();
 }
 
 static void broken_connections(void)
@@ -343,10 +273,10 @@ static void broken_connections(void)
             uint64_t id = chat(stream);
 
             fake_http_end(request(), rows[i].result, rows[i].sent, "why");
-            CU_ASSERT_EQUAL(truth(failed(id, rows[i].code, rows[i].http_status), "started"),
+            CU_ASSERT_EQUAL(rig_truth(rig_failed(id, rows[i].code, rows[i].http_status), "started"),
                             rows[i].started);
         }
-    finish();
+    rig_finish();
 }
 
 /* ---- Streams ---- */
@@ -365,18 +295,18 @@ static void stream_split_at_every_byte(void)
         fake_http_head(&fake_http.requests[1], 200, STREAM);
         fake_http_body(&fake_http.requests[1], sent, sizeof(sent) - 1, step);
         fake_http_end(&fake_http.requests[1], AIEX_HTTP_OK, 1, NULL);
-        r = aiex_fake_answer(h, id);
+        r = aiex_fake_answer(rig.host, id);
         CU_ASSERT_PTR_NOT_NULL_FATAL(r);
         CU_ASSERT_EQUAL(r->kind, AIEX_FAKE_REPLY);
-        parts_are(id, got);
-        CU_ASSERT_EQUAL(number(r, "input_tokens"), 11);
-        CU_ASSERT_EQUAL(number(r, "output_tokens"), 4);
-        CU_ASSERT_EQUAL(number(r, "cached_tokens"), 2);
-        CU_ASSERT(is(r, "finish", "stop") && is(r, "model", "m-2024"));
+        rig_parts_are(id, got);
+        CU_ASSERT_EQUAL(rig_number(r, "input_tokens"), 11);
+        CU_ASSERT_EQUAL(rig_number(r, "output_tokens"), 4);
+        CU_ASSERT_EQUAL(rig_number(r, "cached_tokens"), 2);
+        CU_ASSERT(rig_is(r, "finish", "stop") && rig_is(r, "model", "m-2024"));
         free(fake_http.requests[1].body);
         fake_http.n = 1;
     }
-    finish();
+    rig_finish();
 }
 
 static void one_read_is_one_part(void)
@@ -388,17 +318,17 @@ static void one_read_is_one_part(void)
     id = chat(1);
     fake_http_head(request(), 200, STREAM);
     fake_http_body(request(), sent, sizeof(sent) - 1, 0);
-    CU_ASSERT_EQUAL(aiex_fake_count(h, AIEX_FAKE_STREAM), 1);
-    parts_are(id, CHUNK("a") CHUNK("b") LAST DONE);
-    CU_ASSERT_PTR_NOT_NULL(aiex_fake_answer(h, id)); /* at [DONE], not at the close */
+    CU_ASSERT_EQUAL(aiex_fake_count(rig.host, AIEX_FAKE_STREAM), 1);
+    rig_parts_are(id, CHUNK("a") CHUNK("b") LAST DONE);
+    CU_ASSERT_PTR_NOT_NULL(aiex_fake_answer(rig.host, id)); /* at [DONE], not at the close */
     CU_ASSERT(request()->open);
     fake_http_body(request(), CHUNK("late"), strlen(CHUNK("late")), 0);
     CU_ASSERT(!request()->gave_up);
-    parts_are(id, CHUNK("a") CHUNK("b") LAST DONE);
+    rig_parts_are(id, CHUNK("a") CHUNK("b") LAST DONE);
     for (int i = 0; i < 70000 && !request()->gave_up; i += 700)
         fake_http_body(request(), "\n\n\n\n\n\n\n\n", 8, 0);
     fake_http_end(request(), AIEX_HTTP_OK, 1, NULL);
-    finish();
+    rig_finish();
 }
 
 static void usage_goes_to_who_asked(void)
@@ -409,14 +339,14 @@ static void usage_goes_to_who_asked(void)
     id = chat_with(
         "m", "{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"include_usage\":true}}", 1, 0);
     fake_http_answer(request(), 200, "text/event-stream", CHUNK("a") LAST USAGE DONE);
-    parts_are(id, CHUNK("a") LAST USAGE DONE);
-    finish();
+    rig_parts_are(id, CHUNK("a") LAST USAGE DONE);
+    rig_finish();
     begin((struct aiex_fake_pair[]){{"api_key", "k"}, {"stream_usage", "no"}, {0}});
     id = chat(1);
     CU_ASSERT_PTR_NULL(strstr(request()->body, "stream_options"));
-    fake_http_answer(request(), 200, "text/event-stream", CHUNK("a") USAGE DONE);
-    parts_are(id, CHUNK("a") USAGE DONE);
-    finish();
+    fake_http_answer(request(), 200, "text/event-stream", CHUNK("a") LAST USAGE DONE);
+    rig_parts_are(id, CHUNK("a") LAST USAGE DONE);
+    rig_finish();
 }
 
 static void other_line_ends_become_plain(void)
@@ -425,12 +355,13 @@ static void other_line_ends_become_plain(void)
 
     begin(NULL);
     id = chat(1);
-    fake_http_answer(
-        request(), 200, "text/event-stream",
-        "data:{\"choices\":\r\ndata:[{}]}\r\n\r\n:c\r\rdata: {\"x\":1}\r\rdata: [DONE]\r\r");
-    parts_are(id, "data: {\"choices\": [{}]}\n\ndata: {\"x\":1}\n\ndata: [DONE]\n\n");
-    CU_ASSERT_EQUAL(aiex_fake_answer(h, id)->kind, AIEX_FAKE_REPLY);
-    finish();
+    fake_http_answer(request(), 200, "text/event-stream",
+                     "data:{\"choices\":\r\ndata:[{}]}\r\n\r\n:c\r\rdata: {\"choices\":[{"
+                     "\"finish_reason\":\"stop\"}]}\r\rdata: [DONE]\r\r");
+    rig_parts_are(id, "data: {\"choices\": [{}]}\n\ndata: {\"choices\":[{\"finish_reason\":"
+                      "\"stop\"}]}\n\ndata: [DONE]\n\n");
+    rig_good(id);
+    rig_finish();
 }
 
 static void broken_streams_never_end_cleanly(void)
@@ -462,11 +393,12 @@ static void broken_streams_never_end_cleanly(void)
         fake_http_head(request(), 200, head);
         fake_http_body(request(), rows[i].sent, strlen(rows[i].sent), 0);
         fake_http_end(request(), rows[i].result, 1, "closed");
-        CU_ASSERT_EQUAL(truth(failed(id, "upstream", 502), "started"), 1);
-        parts_are(id, rows[i].parts);
+        CU_ASSERT_EQUAL(rig_truth(rig_failed(id, "upstream", i == 6 ? 500 : 502), "started"), 1);
+        rig_parts_are(id, rows[i].parts);
     }
-    CU_ASSERT(is(aiex_fake_nth(h, AIEX_FAKE_FAIL, 6), "body", "{\"error\":{\"message\":\"x\"}}"));
-    finish();
+    CU_ASSERT(
+        rig_has(aiex_fake_nth(rig.host, AIEX_FAKE_FAIL, 6), "body", "{\"error\":{\"message\":"));
+    rig_finish();
 }
 
 static void done_may_be_optional(void)
@@ -476,12 +408,12 @@ static void done_may_be_optional(void)
     begin((struct aiex_fake_pair[]){{"api_key", "k"}, {"require_done", "no"}, {0}});
     id = chat(1);
     fake_http_answer(request(), 200, "text/event-stream", CHUNK("a") LAST);
-    CU_ASSERT_EQUAL(aiex_fake_answer(h, id)->kind, AIEX_FAKE_REPLY);
-    parts_are(id, CHUNK("a") LAST DONE);
+    CU_ASSERT_EQUAL(aiex_fake_answer(rig.host, id)->kind, AIEX_FAKE_REPLY);
+    rig_parts_are(id, CHUNK("a") LAST DONE);
     id = chat(1);
     fake_http_answer(request(), 200, "text/event-stream", CHUNK("a"));
-    failed(id, "upstream", 502);
-    finish();
+    rig_failed(id, "upstream", 502);
+    rig_finish();
 }
 
 static void too_long_an_event(void)
@@ -497,10 +429,10 @@ static void too_long_an_event(void)
     fake_http_head(request(), 200, STREAM);
     fake_http_body(request(), body, n, 16384);
     fake_http_end(request(), AIEX_HTTP_OK, 1, NULL);
-    failed(id, "upstream", 502);
-    parts_are(id, CHUNK("a"));
+    rig_failed(id, "upstream", 502);
+    rig_parts_are(id, CHUNK("a"));
     free(body);
-    finish();
+    rig_finish();
 }
 
 static void back_pressure(void)
@@ -508,18 +440,18 @@ static void back_pressure(void)
     uint64_t id;
 
     begin(NULL);
-    aiex_fake_window(h, strlen(CHUNK("a")));
+    aiex_fake_window(rig.host, strlen(CHUNK("a")));
     id = chat(1);
     fake_http_head(request(), 200, STREAM);
     fake_http_body(request(), CHUNK("a") CHUNK("b"), strlen(CHUNK("a")) * 2, 0);
     CU_ASSERT(request()->paused);
-    CU_ASSERT_EQUAL(aiex_fake_resume(h, id), 1);
+    CU_ASSERT_EQUAL(aiex_fake_resume(rig.host, id), 1);
     CU_ASSERT(!request()->paused);
-    fake_http_body(request(), CHUNK("c") DONE, strlen(CHUNK("c") DONE), 0);
+    fake_http_body(request(), CHUNK("c") LAST DONE, strlen(CHUNK("c") LAST DONE), 0);
     CU_ASSERT(!request()->paused); /* answered: the rest is read to its end */
-    CU_ASSERT_EQUAL(aiex_fake_answer(h, id)->kind, AIEX_FAKE_REPLY);
+    CU_ASSERT_EQUAL(aiex_fake_answer(rig.host, id)->kind, AIEX_FAKE_REPLY);
     fake_http_end(request(), AIEX_HTTP_OK, 1, NULL);
-    finish();
+    rig_finish();
 }
 
 static void caller_leaves(void)
@@ -528,64 +460,49 @@ static void caller_leaves(void)
 
     begin(NULL);
     before = chat(1);
-    CU_ASSERT_EQUAL(aiex_fake_cancel(h, before), 0);
+    CU_ASSERT_EQUAL(aiex_fake_cancel(rig.host, before), 0);
     during = chat(1);
     fake_http_head(request(), 200, STREAM);
     fake_http_body(request(), CHUNK("a"), strlen(CHUNK("a")), 0);
-    CU_ASSERT_EQUAL(aiex_fake_cancel(h, during), 0);
+    CU_ASSERT_EQUAL(aiex_fake_cancel(rig.host, during), 0);
     CU_ASSERT_EQUAL(fake_http.cancelled, 2);
-    CU_ASSERT_PTR_NULL(aiex_fake_answer(h, during));
+    CU_ASSERT_PTR_NULL(aiex_fake_answer(rig.host, during));
     chat(0); /* left open: destroy() drops it */
-    aiex_fake_stop(h, p, self);
-    CU_ASSERT_EQUAL(fake_http.cancelled, 4);    /* with the probe */
-    CU_ASSERT_EQUAL(aiex_fake_host_free(h), 1); /* the unanswered request only */
+    aiex_fake_stop(rig.host, rig.plugin, rig.self);
+    CU_ASSERT_EQUAL(fake_http.cancelled, 4);           /* with the probe */
+    CU_ASSERT_EQUAL(aiex_fake_host_free(rig.host), 1); /* the unanswered request only */
     fake_http_reset();
 }
 
 /* ---- Health and models ---- */
 
-static uint64_t ask(const char *method)
-{
-    return aiex_fake_request(h, p, self, method, (struct aiex_slice){NULL, 0}, 0);
-}
-
-static int healthy(void)
-{
-    return truth(aiex_fake_answer(h, ask("provider.health")), "healthy");
-}
-
-static const char *event(size_t n)
-{
-    const struct aiex_fake_record *r = aiex_fake_nth(h, AIEX_FAKE_PUBLISH, n);
-
-    return r ? r->type : "none";
-}
-
 static void health_follows_the_probe(void)
 {
     begin(NULL);
-    CU_ASSERT_PTR_NOT_NULL(aiex_fake_find(h, AIEX_FAKE_JOIN, "provider", 0));
-    CU_ASSERT_EQUAL(healthy(), 1);
-    CU_ASSERT_EQUAL(number(aiex_fake_answer(h, ask("provider.health")), "checked_ms"), -1);
+    CU_ASSERT_PTR_NOT_NULL(aiex_fake_find(rig.host, AIEX_FAKE_JOIN, "provider", 0));
+    CU_ASSERT_EQUAL(rig_healthy(), 1);
+    CU_ASSERT_EQUAL(
+        rig_number(aiex_fake_answer(rig.host, rig_ask("provider.health")), "checked_ms"), -1);
     fake_http_answer(fake_http_find("/models"), 200, "application/json", "{\"data\":[]}");
-    CU_ASSERT_STRING_EQUAL(event(0), "up");
-    CU_ASSERT_STRING_EQUAL(aiex_fake_nth(h, AIEX_FAKE_PUBLISH, 0)->subject, "provider_openai");
+    CU_ASSERT_STRING_EQUAL(rig_event(0), "up");
+    CU_ASSERT_STRING_EQUAL(aiex_fake_nth(rig.host, AIEX_FAKE_PUBLISH, 0)->subject,
+                           "provider_openai");
     CU_ASSERT_EQUAL(fake_http.n, 1);
-    CU_ASSERT_EQUAL(aiex_fake_advance(h, 26999), 0); /* 30 s less a tenth of jitter */
-    CU_ASSERT_EQUAL(aiex_fake_advance(h, 6001), 1);
+    CU_ASSERT_EQUAL(aiex_fake_advance(rig.host, 26999), 0); /* 30 s less a tenth of jitter */
+    CU_ASSERT_EQUAL(aiex_fake_advance(rig.host, 6001), 1);
     CU_ASSERT_EQUAL(fake_http.n, 2);
     fake_http_answer(fake_http_find("/models"), 401, "application/json", "{}");
-    CU_ASSERT_EQUAL(healthy(), 0);
-    CU_ASSERT_STRING_EQUAL(event(1), "down");
-    CU_ASSERT_EQUAL(aiex_fake_advance(h, 551), 1); /* sooner while it is down */
+    CU_ASSERT_EQUAL(rig_healthy(), 0);
+    CU_ASSERT_STRING_EQUAL(rig_event(1), "down");
+    CU_ASSERT_EQUAL(aiex_fake_advance(rig.host, 551), 1); /* sooner while it is down */
     fake_http_answer(fake_http_find("/models"), 503, "text/plain", "");
-    CU_ASSERT_STRING_EQUAL(event(2), "none"); /* still down: no news */
-    CU_ASSERT_EQUAL(aiex_fake_advance(h, 551), 0);
-    CU_ASSERT_EQUAL(aiex_fake_advance(h, 550), 1);
+    CU_ASSERT_STRING_EQUAL(rig_event(2), "none"); /* still down: no news */
+    CU_ASSERT_EQUAL(aiex_fake_advance(rig.host, 551), 0);
+    CU_ASSERT_EQUAL(aiex_fake_advance(rig.host, 550), 1);
     fake_http_answer(fake_http_find("/models"), 404, "text/plain", "");
-    CU_ASSERT_EQUAL(healthy(), 1); /* has no list, but is there */
-    CU_ASSERT_STRING_EQUAL(event(2), "up");
-    finish();
+    CU_ASSERT_EQUAL(rig_healthy(), 1); /* has no list, but is there */
+    CU_ASSERT_STRING_EQUAL(rig_event(2), "up");
+    rig_finish();
 }
 
 static void chats_tell_about_health(void)
@@ -594,16 +511,16 @@ static void chats_tell_about_health(void)
     fake_http_answer(fake_http_find("/models"), 200, "application/json", "{\"data\":[]}");
     chat(1);
     fake_http_end(request(), AIEX_HTTP_CONNECT, 0, "refused");
-    CU_ASSERT_EQUAL(healthy(), 1);
+    CU_ASSERT_EQUAL(rig_healthy(), 1);
     chat(1);
     fake_http_end(request(), AIEX_HTTP_CONNECT, 0, "refused");
-    CU_ASSERT_EQUAL(healthy(), 0);
-    CU_ASSERT_STRING_EQUAL(event(1), "down");
+    CU_ASSERT_EQUAL(rig_healthy(), 0);
+    CU_ASSERT_STRING_EQUAL(rig_event(1), "down");
     chat(0);
     fake_http_answer(request(), 200, "application/json", UNARY);
-    CU_ASSERT_EQUAL(healthy(), 1);
-    CU_ASSERT_STRING_EQUAL(event(2), "up");
-    finish();
+    CU_ASSERT_EQUAL(rig_healthy(), 1);
+    CU_ASSERT_STRING_EQUAL(rig_event(2), "up");
+    rig_finish();
 }
 
 static void no_key_is_unhealthy_and_quiet(void)
@@ -613,43 +530,37 @@ static void no_key_is_unhealthy_and_quiet(void)
 
     begin((struct aiex_fake_pair[]){{0}});
     CU_ASSERT_EQUAL(fake_http.n, 0);
-    CU_ASSERT_EQUAL(healthy(), 0);
-    CU_ASSERT_PTR_NOT_NULL(strstr(failed(chat(1), "unavailable", 503)->text, "no api key"));
-    id = ask("provider.models");
-    CU_ASSERT_EQUAL(truth(aiex_fake_answer(h, id), "complete"), 0);
-    CU_ASSERT_EQUAL(
-        aiex_fake_reload(h, p, self, (struct aiex_fake_pair[]){{"api_key", "k"}, {0}}, &err), 0);
+    CU_ASSERT_EQUAL(rig_healthy(), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(rig_failed(chat(1), "unavailable", 503)->text, "no api key"));
+    id = rig_ask("provider.models");
+    CU_ASSERT_EQUAL(rig_truth(aiex_fake_answer(rig.host, id), "complete"), 0);
+    CU_ASSERT_EQUAL(aiex_fake_reload(rig.host, rig.plugin, rig.self,
+                                     (struct aiex_fake_pair[]){{"api_key", "k"}, {0}}, &err),
+                    0);
     CU_ASSERT_EQUAL(fake_http.n, 1); /* the key is tried at once */
     fake_http_answer(fake_http_find("/models"), 200, "application/json", "{\"data\":[]}");
-    CU_ASSERT_EQUAL(healthy(), 1);
-    CU_ASSERT_EQUAL(
-        aiex_fake_reload(h, p, self, (struct aiex_fake_pair[]){{"api_key", "a b"}, {0}}, &err),
-        -EINVAL);
+    CU_ASSERT_EQUAL(rig_healthy(), 1);
+    CU_ASSERT_EQUAL(aiex_fake_reload(rig.host, rig.plugin, rig.self,
+                                     (struct aiex_fake_pair[]){{"api_key", "a b"}, {0}}, &err),
+                    -EINVAL);
     chat(0);
     CU_ASSERT_PTR_NOT_NULL(strstr(request()->headers, "Bearer k\n")); /* the old one stays */
     fake_http_end(request(), AIEX_HTTP_CUT, 1, "x");
-    finish();
+    rig_finish();
 }
 
 static void local_server_needs_no_key(void)
 {
     setenv("OPENAI_BASE_URL", "http://127.0.0.1:1234/v1", 1);
     fake_http_reset();
-    h = aiex_fake_host_new("provider_openai");
-    aiex_fake_extension(h, AIEX_HTTP_ID, &fake_http_table);
-    p = aiex_plugin_entry(AIEX_ABI_MAJOR, AIEX_ABI_MINOR);
-    CU_ASSERT_EQUAL_FATAL(aiex_fake_start(h, p, NULL, &self, NULL), 0);
+    rig.host = aiex_fake_host_new("provider_openai");
+    aiex_fake_extension(rig.host, AIEX_HTTP_ID, &fake_http_table);
+    rig.plugin = aiex_plugin_entry(AIEX_ABI_MAJOR, AIEX_ABI_MINOR);
+    CU_ASSERT_EQUAL_FATAL(aiex_fake_start(rig.host, rig.plugin, NULL, &rig.self, NULL), 0);
     CU_ASSERT_STRING_EQUAL(fake_http.requests[0].url, "http://127.0.0.1:1234/v1/models");
     CU_ASSERT_PTR_NULL(strstr(fake_http.requests[0].headers, "authorization"));
     unsetenv("OPENAI_BASE_URL");
-    finish();
-}
-
-static size_t n_models(const struct aiex_fake_record *r)
-{
-    struct aiex_value v;
-
-    return aiex_get(r->body, "models", &v) == 1 ? v.count : 999;
+    rig_finish();
 }
 
 static void models_are_cached_and_remembered(void)
@@ -661,26 +572,26 @@ static void models_are_cached_and_remembered(void)
     uint64_t first, second;
 
     begin((struct aiex_fake_pair[]){{"api_key", "k"}, {"probe_interval", "0s"}, {0}});
-    first = ask("provider.models");
-    second = ask("provider.models");
+    first = rig_ask("provider.models");
+    second = rig_ask("provider.models");
     CU_ASSERT_EQUAL(fake_http.n, 1); /* both wait for the probe that runs */
-    CU_ASSERT_EQUAL(aiex_fake_cancel(h, second), 0);
-    CU_ASSERT_PTR_NULL(aiex_fake_answer(h, first));
+    CU_ASSERT_EQUAL(aiex_fake_cancel(rig.host, second), 0);
+    CU_ASSERT_PTR_NULL(aiex_fake_answer(rig.host, first));
     fake_http_answer(fake_http_find("/models"), 200, "application/json", list);
-    r = aiex_fake_answer(h, first);
-    CU_ASSERT_EQUAL(n_models(r), 2);
-    CU_ASSERT_EQUAL(truth(r, "complete"), 1);
-    aiex_fake_advance(h, 59999);
-    CU_ASSERT_EQUAL(n_models(aiex_fake_answer(h, ask("provider.models"))), 2);
+    r = aiex_fake_answer(rig.host, first);
+    CU_ASSERT_EQUAL(rig_n_models(r), 2);
+    CU_ASSERT_EQUAL(rig_truth(r, "complete"), 1);
+    aiex_fake_advance(rig.host, 59999);
+    CU_ASSERT_EQUAL(rig_n_models(aiex_fake_answer(rig.host, rig_ask("provider.models"))), 2);
     CU_ASSERT_EQUAL(fake_http.n, 1);
-    aiex_fake_advance(h, 2);
-    first = ask("provider.models");
+    aiex_fake_advance(rig.host, 2);
+    first = rig_ask("provider.models");
     CU_ASSERT_EQUAL(fake_http.n, 2);
     fake_http_end(fake_http_find("/models"), AIEX_HTTP_CONNECT, 0, "refused");
-    r = aiex_fake_answer(h, first);
-    CU_ASSERT_EQUAL(n_models(r), 2);
-    CU_ASSERT_EQUAL(truth(r, "complete"), 0);
-    finish();
+    r = aiex_fake_answer(rig.host, first);
+    CU_ASSERT_EQUAL(rig_n_models(r), 2);
+    CU_ASSERT_EQUAL(rig_truth(r, "complete"), 0);
+    rig_finish();
 }
 
 static void models_may_be_fixed(void)
@@ -691,14 +602,14 @@ static void models_may_be_fixed(void)
 
     begin((struct aiex_fake_pair[]){
         {"api_key", "k"}, {"models", "one, two ,,three"}, {"model_prefix", "x/"}, {0}});
-    r = aiex_fake_answer(h, ask("provider.models"));
+    r = aiex_fake_answer(rig.host, rig_ask("provider.models"));
     CU_ASSERT_EQUAL_FATAL(aiex_get(r->body, "models", &v), 1);
     CU_ASSERT_EQUAL(v.count, 3);
     at = v.bytes;
     CU_ASSERT_EQUAL(aiex_r_skip(&at), 0);
     CU_ASSERT_EQUAL(aiex_get_str(at, "id", &id), 1);
     CU_ASSERT(aiex_slice_is(id, "x/two"));
-    finish();
+    rig_finish();
 }
 
 static void memory_is_short(void)
@@ -706,11 +617,11 @@ static void memory_is_short(void)
     uint64_t id;
 
     begin(NULL);
-    aiex_fake_fail_alloc(h, 1);
+    aiex_fake_fail_alloc(rig.host, 1);
     id = chat(1);
-    CU_ASSERT_STRING_EQUAL(aiex_fake_answer(h, id)->code, "internal");
+    CU_ASSERT_STRING_EQUAL(aiex_fake_answer(rig.host, id)->code, "internal");
     CU_ASSERT_PTR_NULL(request());
-    finish();
+    rig_finish();
 }
 
 const struct test_case tests[] = {

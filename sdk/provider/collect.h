@@ -1,6 +1,6 @@
 /* collect.h - bytes that arrive in pieces, with a maximum. collect_done() frees. */
-#ifndef OPENAI_COLLECT_H
-#define OPENAI_COLLECT_H
+#ifndef PROVIDER_COLLECT_H
+#define PROVIDER_COLLECT_H
 
 #include <aiex/aiex_plugin.h>
 
