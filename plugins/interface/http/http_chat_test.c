@@ -108,7 +108,7 @@ static void takes_a_model_of_256_bytes(void)
     rig_stop(&r);
 }
 
-/* ---- What goes to the coordinator ---- */
+/* ---- What goes to the gateway ---- */
 
 static void passes_the_request_on(void)
 {
@@ -123,8 +123,8 @@ static void passes_the_request_on(void)
     client_open(&r, &c);
     call = chat_call(&c, json);
     CU_ASSERT_PTR_NOT_NULL_FATAL(call);
-    CU_ASSERT_STRING_EQUAL(call->service, "coordinator");
-    CU_ASSERT_STRING_EQUAL(call->name, "coordinator.chat");
+    CU_ASSERT_STRING_EQUAL(call->service, "gateway");
+    CU_ASSERT_STRING_EQUAL(call->name, "gateway.chat");
     CU_ASSERT_EQUAL(call->flags, AIEX_CALL_MANUAL);
     CU_ASSERT_EQUAL(call->timeout_ms, 90000);
     CU_ASSERT_EQUAL(call->window_bytes, 8192);
@@ -337,8 +337,9 @@ static void maps_errors(void)
         const char *head, *body;
     } t[] = {
         {"invalid", 0, 0, NULL, 400, NULL, "\"type\":\"invalid_request_error\""},
-        {"denied", 0, 0, NULL, 403, NULL, "\"type\":\"permission_error\""},
-        {"denied", 0, 401, NULL, 401, NULL, "\"type\":\"authentication_error\""},
+        {"denied", 0, 0, NULL, 403, NULL, "\"code\":\"permission_denied\""},
+        {"denied", 0, 401, NULL, 401, "www-authenticate: Bearer", "\"code\":\"invalid_api_key\""},
+        {"denied", 0, 402, NULL, 402, NULL, "\"code\":\"insufficient_quota\""},
         {"not_found", 0, 0, NULL, 404, NULL, "\"code\":\"model_not_found\""},
         {"conflict", 0, 0, NULL, 409, NULL, "\"code\":\"conflict\""},
         {"busy", 0, 0, NULL, 429, "retry-after: 1\r\nretry-after-ms: 1000", "rate_limit_error"},
