@@ -216,7 +216,7 @@ static int check_request(struct aiex_http1 *p, const struct facts *f)
     if ((r = check_target(p)) != 0 || (r = check_host(p, f)) != 0)
         return r;
     if (f->expect_unknown)
-        return http1_refuse(p, -EPROTO, 400, "an unknown Expect");
+        return http1_refuse(p, -EPROTO, 417, "an expectation other than 100-continue");
     return 0;
 }
 

@@ -89,7 +89,7 @@ static const struct bad bads[] = {
     {REQ, 400, BYTES("GET / HTTP/1.1\r\nHost: a b\r\n\r\n")},
     {REQ, 400, BYTES("GET / HTTP/1.1\r\nHost: a,b\r\n\r\n")},
     {REQ, 400, BYTES("GET / HTTP/1.1\r\nHost: u@a\r\n\r\n")},
-    {REQ, 400, BYTES("GET / HTTP/1.1\r\n" H "Expect: tea\r\n\r\n")},
+    {REQ, 417, BYTES("GET / HTTP/1.1\r\n" H "Expect: tea\r\n\r\n")},
     /* chunks */
     {REQ, 400, BYTES(CHUNKED "g\r\n")},
     {REQ, 400, BYTES(CHUNKED "\r\n")},

@@ -5,12 +5,13 @@
  * up to HELD_BYTES, then left in the socket. While a request is being answered we go
  * on reading, because that is how a client that leaves is noticed at once.
  */
+#include "added.h"
 #include "server.h"
+#include "tls.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define FREE_CONNS    64
@@ -31,7 +32,7 @@ static int send_continue(struct conn *c)
 {
     size_t n = sizeof(AIEX_HTTP1_100) - 1;
 
-    if (send(c->fd, AIEX_HTTP1_100, n, MSG_NOSIGNAL) == (ssize_t)n)
+    if (io_send(c, AIEX_HTTP1_100, n) == (ssize_t)n)
         return 0;
     return refuse_later(c, 503, "the connection took no interim answer");
 }
@@ -43,6 +44,44 @@ static void begin_request(struct conn *c, const struct aiex_http1_head *head)
     c->keep_alive = (head->flags & AIEX_HTTP1_KEEP_ALIVE) != 0;
     c->head_only = strcmp(head->method, "HEAD") == 0;
     c->http10 = head->minor == 0;
+    c->dialect = routes_dialect(head);
+}
+
+/* The dialect is the route's; where two vendors have the same path, the headers tell. */
+static void choose_dialect(struct conn *c, const struct aiex_http1_head *head)
+{
+    c->dialect = c->route->dialect;
+    if ((c->route->flags & ROUTE_EITHER) &&
+        (aiex_http1_get(head, "anthropic-version") || aiex_http1_get(head, "x-api-key")))
+        c->dialect = AIEX_ANTHROPIC_MESSAGES;
+}
+
+/* 0, or the status with which the request is refused. */
+static int find_route(struct conn *c, const struct aiex_http1_head *head, const char **ret_why)
+{
+    int status = access_check(c, head, ret_why);
+
+    if (status)
+        return status;
+    c->route = routes_find(head->method, head->path, &status);
+    if (status == 404)
+        status = added_find(c, head);
+    if (!status)
+        choose_dialect(c, head);
+    return status;
+}
+
+/* Makes ready for the body. 0, or a status. */
+static int expect_body(struct conn *c, const struct aiex_http1_head *head, const char **ret_why)
+{
+    const char *coding = aiex_http1_get(head, "content-encoding");
+    int status = coding ? inflate_begin(c, coding, ret_why) : 0;
+
+    if (status == 0 && call_prepare(c, c->inflater ? -1 : head->content_length) != 0) {
+        *ret_why = "no memory for the request";
+        status = 503;
+    }
+    return status;
 }
 
 static int on_head(void *arg, const struct aiex_http1_head *head)
@@ -52,15 +91,13 @@ static int on_head(void *arg, const struct aiex_http1_head *head)
     int status;
 
     begin_request(c, head);
-    status = access_check(c, head, &why);
-    if (!status)
-        c->route = routes_find(head->method, head->path, &status);
-    if (status)
+    status = find_route(c, head, &why);
+    if (!status && (c->route->flags & ROUTE_BODY))
+        status = expect_body(c, head, &why);
+    if (status) {
         refuse_later(c, status, why);
-    if (c->refuse_status)
         return (head->flags & AIEX_HTTP1_HAS_BODY) != 0;
-    if ((c->route->flags & ROUTE_BODY) && call_prepare(c, head->content_length) != 0)
-        return refuse_later(c, 503, "no memory for the request");
+    }
     return head->flags & AIEX_HTTP1_CONTINUE ? send_continue(c) : 0;
 }
 
@@ -71,6 +108,12 @@ static int on_body(void *arg, const uint8_t *bytes, size_t n)
     if (!(c->route->flags & ROUTE_BODY)) {
         c->n_ignored += n;
         return c->n_ignored > IGNORED_BYTES ? refuse_later(c, 413, "this path takes no body") : 0;
+    }
+    if (c->inflater) {
+        const char *why = NULL;
+        int status = inflate_feed(c, bytes, n, &why);
+
+        return status ? refuse_later(c, status, why) : 0;
     }
     if (buffer_add(&c->server->pool, &c->body, bytes, n, SIZE_MAX / 2) != 0)
         return refuse_later(c, 503, "no memory for the request");
@@ -88,6 +131,8 @@ static void refuse(struct conn *c)
     char allow[64];
 
     routes_allow(head->path, allow, sizeof(allow));
+    if (!*allow)
+        added_allow(c->server, head->path, allow, sizeof(allow));
     if (c->refuse_status == 204) {
         reply.allow = allow;
         respond(c, &reply, NULL, 0);
@@ -111,6 +156,20 @@ static void wait_for_more(struct conn *c)
         deadline_phase(c, PHASE_HEAD);
 }
 
+/* The request is complete. */
+static void begin(struct conn *c)
+{
+    const char *why = NULL;
+    int status = c->inflater && !c->refuse_status ? inflate_end(c, &why) : 0;
+
+    if (status)
+        refuse_later(c, status, why);
+    if (c->refuse_status)
+        refuse(c);
+    else
+        c->route->begin(c);
+}
+
 /* Feeds until one request is complete. Returns how many bytes are used up. */
 static size_t feed(struct conn *c, const uint8_t *bytes, size_t n)
 {
@@ -123,10 +182,7 @@ static size_t feed(struct conn *c, const uint8_t *bytes, size_t n)
     }
     deadline_phase(c, PHASE_ANSWER);
     if (r == AIEX_HTTP1_DONE) {
-        if (c->refuse_status)
-            refuse(c);
-        else
-            c->route->begin(c);
+        begin(c);
         return used;
     }
     respond_no_keep_alive(c, 1);
@@ -182,7 +238,7 @@ static void on_end(struct conn *c)
 static void receive(struct conn *c)
 {
     struct server *s = c->server;
-    ssize_t n = recv(c->fd, s->scratch, is_answering(c) ? HELD_BYTES : SCRATCH_BYTES, 0);
+    ssize_t n = io_receive(c, s->scratch, is_answering(c) ? HELD_BYTES : SCRATCH_BYTES);
     size_t used;
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -197,12 +253,47 @@ static void receive(struct conn *c)
     used = is_answering(c) ? 0 : feed(c, s->scratch, (size_t)n);
     if (used < (size_t)n)
         hold(c, s->scratch + used, (size_t)n - used);
+    if (c->tls_ended && c->phase != PHASE_CLOSED) /* said under TLS; the socket may stay silent */
+        on_end(c);
+}
+
+/* Somebody speaks HTTP where TLS is spoken: he is told in plain words. */
+static void refuse_plain(struct conn *c)
+{
+    tls_detach(c);
+    deadline_phase(c, PHASE_ANSWER);
+    respond_no_keep_alive(c, 1);
+    error_respond(c, 400, "tls_required", NULL, "this port speaks TLS: use https://");
+}
+
+static void shake_hands(struct conn *c)
+{
+    switch (tls_handshake(c)) {
+    case TLS_DONE:
+        c->server->numbers.handshakes++;
+        deadline_phase(c, PHASE_IDLE);
+        receive(c);
+        break;
+    case TLS_PLAIN:
+        refuse_plain(c);
+        break;
+    case TLS_FAILED:
+        c->server->numbers.handshake_failures++;
+        conn_close(c);
+        break;
+    default:
+        break;
+    }
 }
 
 static void on_ready(void *arg, uint32_t ready)
 {
     struct conn *c = arg;
 
+    if (c->phase == PHASE_HANDSHAKE) {
+        shake_hands(c);
+        return;
+    }
     if (ready & AIEX_WATCH_WRITE)
         output_flush(c);
     if ((ready & AIEX_WATCH_READ) && (c->watched & AIEX_WATCH_READ) && c->phase != PHASE_CLOSED)
@@ -221,6 +312,7 @@ void conn_watch(struct conn *c, uint32_t wanted)
 
 static void free_conn(struct conn *c)
 {
+    tls_detach(c);
     aiex_http1_free(c->parser);
     c->server->host->release(c->server->host, c);
 }
@@ -247,17 +339,21 @@ static struct conn *new_conn(struct server *s)
     return c;
 }
 
-/* A message to the coordinator is a little longer than the body in it. */
-static uint64_t body_limit(const struct server *s)
+/* A message to the gateway is a little longer than the body in it. */
+uint64_t conn_body_limit(const struct server *s)
 {
-    uint64_t most = AIEX_MAX_BODY - 4096;
+    uint64_t most = AIEX_MAX_BODY - 8192;
 
     return (uint64_t)s->config->max_body < most ? (uint64_t)s->config->max_body : most;
 }
 
 static void clear_request(struct conn *c)
 {
+    call_drop_work(c);
+    inflate_drop(c);
     c->route = NULL;
+    c->answer = NULL;
+    c->dialect = AIEX_OPENAI_CHAT;
     c->origin = NULL;
     c->trace = c->begun_us = c->call = 0;
     c->unwritten = c->owed = c->n_ignored = 0;
@@ -266,27 +362,30 @@ static void clear_request(struct conn *c)
     c->calling = c->stream = c->chunked = c->head_only = c->http10 = 0;
     c->keep_alive = c->ended = c->linger = 0;
     aiex_http1_next(c->parser);
-    aiex_http1_bind(c->parser, c, body_limit(c->server));
+    aiex_http1_bind(c->parser, c, conn_body_limit(c->server));
 }
 
 int conn_open(struct server *s, int fd, const struct listener *from, const char *peer)
 {
     struct conn *c = new_conn(s);
 
-    if (!c || s->host->watch(s->host, fd, AIEX_WATCH_READ, on_ready, c, &c->watch) != 0) {
+    if (c)
+        c->fd = fd;
+    if (!c || (from->tls && tls_attach(c) != 0) ||
+        s->host->watch(s->host, fd, AIEX_WATCH_READ, on_ready, c, &c->watch) != 0) {
         if (c)
             free_conn(c);
         close(fd);
         return -ENOMEM;
     }
-    c->fd = fd;
     c->watched = AIEX_WATCH_READ;
     c->check_host = from->loopback;
+    c->local = from->local != 0;
     snprintf(c->peer, sizeof(c->peer), "%s", peer);
     clear_request(c);
     s->n_conns++;
     s->numbers.accepted++;
-    deadline_phase(c, PHASE_IDLE);
+    deadline_phase(c, c->tls ? PHASE_HANDSHAKE : PHASE_IDLE);
     return 0;
 }
 
@@ -318,9 +417,10 @@ void conn_close(struct conn *c)
 
     if (c->phase == PHASE_CLOSED)
         return;
-    if (c->calling && c->call)
-        s->host->cancel(s->host, c->call);
-    c->calling = 0;
+    call_drop(c);
+    call_drop_work(c);
+    if (c->tls && c->phase == PHASE_IDLE)
+        io_end(c);
     deadline_drop(c);
     c->phase = PHASE_CLOSED;
     s->host->unwatch(s->host, c->watch);
@@ -339,10 +439,12 @@ void conn_finish(struct conn *c)
     if (c->keep_alive) {
         conn_next(c);
     } else if (c->linger || buffer_size(&c->held)) {
-        shutdown(c->fd, SHUT_WR);
+        io_end(c);
         conn_watch(c, AIEX_WATCH_READ);
         deadline_phase(c, PHASE_LINGER);
     } else {
+        if (c->tls)
+            io_end(c);
         conn_close(c);
     }
 }
@@ -360,6 +462,8 @@ void conn_reap(struct server *s)
             continue;
         }
         drop_buffers(c);
+        inflate_drop(c);
+        tls_detach(c);
         aiex_http1_next(c->parser);
         if (s->n_free >= FREE_CONNS) {
             free_conn(c);

@@ -21,7 +21,7 @@ static void answer_late(struct conn *c)
 
 static void close_late(struct conn *c)
 {
-    if (c->phase == PHASE_SEND)
+    if (c->phase == PHASE_SEND || c->phase == PHASE_HANDSHAKE)
         c->server->numbers.timeouts++;
     conn_close(c);
 }
@@ -32,6 +32,7 @@ static const struct {
     uint64_t fixed_ms;
     void (*expire)(struct conn *c);
 } phases[N_PHASES] = {
+    [PHASE_HANDSHAKE] = {offsetof(struct config, head_timeout), 0, close_late},
     [PHASE_IDLE] = {offsetof(struct config, idle_timeout), 0, close_late},
     [PHASE_HEAD] = {offsetof(struct config, head_timeout), 0, answer_late},
     [PHASE_BODY] = {offsetof(struct config, body_timeout), 0, answer_late},
@@ -43,7 +44,7 @@ static const struct {
 
 uint64_t deadline_limit(const struct server *s, enum phase phase)
 {
-    if (phase == PHASE_IDLE && s->draining)
+    if ((phase == PHASE_IDLE || phase == PHASE_HANDSHAKE) && s->draining)
         return (uint64_t)s->config->drain_grace;
     if (!phases[phase].limit)
         return phases[phase].fixed_ms;

@@ -1,16 +1,14 @@
 /*
- * errors.c - what went wrong, in the form that OpenAI's clients understand.
+ * errors.c - what went wrong, in the form that the clients of each dialect understand.
  *
- * {"error":{"message","type","param","code"}} with the status that makes their retry
- * rules work. A vendor's own error document is passed on as it is when it is JSON.
- * After the first part of a stream the status is gone: then an event `data:
- * {"error":...}` follows, on which the official SDKs raise, and the connection ends
- * without the last chunk, so that no client can take the answer for complete.
+ * A status that makes their retry rules work, and the document that their libraries turn into
+ * an exception. A vendor's own error document, which comes in the client's dialect, is passed on
+ * as it is. After the first part of a stream the status is gone: then the dialect's error event
+ * follows, on which the official libraries raise, and the connection ends without the last
+ * chunk, so that no client can take the answer for complete.
  */
 #include "server.h"
 
-#include <aiex/aiex_pack.h>
-#include <aiex_json.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,10 +16,10 @@
 static const struct {
     const char *code; /* on the wire */
     int status;
-    const char *name;  /* `code` of the document */
+    const char *name;  /* `code` of a document of OpenAI's form; "" = the status says more */
     uint32_t retry_ms; /* told when the answer names no time; 0 = none */
 } codes[] = {
-    {AIEX_E_INVALID, 400, "invalid_request", 0},     {AIEX_E_DENIED, 403, "permission_denied", 0},
+    {AIEX_E_INVALID, 400, "invalid_request", 0},     {AIEX_E_DENIED, 403, "", 0},
     {AIEX_E_NOT_FOUND, 404, "model_not_found", 0},   {AIEX_E_CONFLICT, 409, "conflict", 0},
     {AIEX_E_BUSY, 429, "rate_limit_exceeded", 1000}, {AIEX_E_CANCELLED, 499, "cancelled", 0},
     {AIEX_E_INTERNAL, 500, "internal_error", 0},     {AIEX_E_UPSTREAM, 502, "upstream_error", 0},
@@ -50,59 +48,32 @@ int error_status(const char *code)
     return codes[find_code(code)].status;
 }
 
-static const char *type_of(int status)
-{
-    switch (status) {
-    case 401:
-        return "authentication_error";
-    case 403:
-        return "permission_error";
-    case 429:
-        return "rate_limit_error";
-    default:
-        return status < 500 ? "invalid_request_error" : "server_error";
-    }
-}
+#define DOCUMENT_BYTES 8192 /* 1 KiB of message, every byte escaped, and what is around it */
 
-static void write_string_or_null(struct aiex_json_out *w, const char *name, const char *text)
+static void set_text(char *out, size_t size, const char *text)
 {
-    aiex_jw_raw(w, name);
-    if (text)
-        aiex_jw_str(w, text);
-    else
-        aiex_jw_raw(w, "null");
-}
-
-static void write_document(struct aiex_json_out *w, int status, const char *code, const char *param,
-                           const char *text)
-{
-    aiex_jw_raw(w, "{\"error\":{\"message\":");
-    aiex_jw_str(w, text);
-    write_string_or_null(w, ",\"type\":", type_of(status));
-    write_string_or_null(w, ",\"param\":", param);
-    write_string_or_null(w, ",\"code\":", code);
-    aiex_jw_raw(w, "}}");
+    snprintf(out, size, "%s", text ? text : "");
 }
 
 void error_respond(struct conn *c, int status, const char *code, const char *param,
                    const char *format, ...)
 {
     const struct aiex_http1_head *head = aiex_http1_head(c->parser);
+    struct aiex_chat_error e = {.status = status};
     struct reply reply = {.status = status};
-    char text[512], mem[4096], allow[64];
-    struct aiex_json_out w;
+    char mem[DOCUMENT_BYTES], allow[64];
     va_list ap;
 
     va_start(ap, format);
-    vsnprintf(text, sizeof(text), format, ap);
+    vsnprintf(e.message, sizeof(e.message), format, ap);
     va_end(ap);
+    set_text(e.code, sizeof(e.code), code);
+    set_text(e.param, sizeof(e.param), param);
     if (status == 405 && head) {
         routes_allow(head->path, allow, sizeof(allow));
         reply.allow = allow;
     }
-    aiex_jw_init(&w, mem, sizeof(mem)); /* 512 bytes escaped are at most 3 KiB */
-    write_document(&w, status, code, param, text);
-    respond(c, &reply, mem, w.len);
+    respond(c, &reply, mem, aiex_chat_write_error(c->dialect, &e, mem, sizeof(mem)));
 }
 
 /* The status that the provider wants the client to see, or that of the code. */
@@ -117,23 +88,31 @@ static int status_of(const struct aiex_answer *answer)
 
 static uint32_t retry_of(const struct aiex_answer *answer, int status)
 {
-    if (status != 429 && status != 503)
-        return 0;
+    if (status != 429 && status != 503 && status != 529)
+        return answer->retry_after_ms;
     return answer->retry_after_ms ? answer->retry_after_ms
                                   : codes[find_code(answer->code)].retry_ms;
 }
 
-static const char *text_of(const struct aiex_answer *answer)
+static void describe(const struct aiex_answer *answer, struct aiex_chat_error *e)
 {
-    return answer->text && *answer->text ? answer->text : answer->code;
+    struct aiex_slice reason;
+
+    *e = (struct aiex_chat_error){.status = status_of(answer)};
+    set_text(e->message, sizeof(e->message),
+             answer->text && *answer->text ? answer->text : answer->code);
+    if (aiex_get_str(answer->body, "reason", &reason) == 1)
+        e->reason = aiex_reason_of(reason);
+    if (!e->reason) /* our own word; with a reason the dialect has a better one */
+        set_text(e->code, sizeof(e->code), codes[find_code(answer->code)].name);
 }
 
 void error_answer(struct conn *c, const struct aiex_answer *answer)
 {
-    struct reply reply = {.status = status_of(answer)};
+    struct reply reply = {.status = status_of(answer), .end = answer->body};
     struct aiex_slice vendor;
-    struct aiex_json_out w;
-    char mem[4096], text[512];
+    struct aiex_chat_error e;
+    char mem[DOCUMENT_BYTES];
 
     reply.retry_after_ms = retry_of(answer, reply.status);
     if (aiex_get_bytes(answer->body, "body", &vendor) == 1 &&
@@ -141,25 +120,23 @@ void error_answer(struct conn *c, const struct aiex_answer *answer)
         respond(c, &reply, vendor.data, vendor.len);
         return;
     }
-    snprintf(text, sizeof(text), "%s", text_of(answer));
-    aiex_jw_init(&w, mem, sizeof(mem));
-    write_document(&w, reply.status, codes[find_code(answer->code)].name, NULL, text);
-    respond(c, &reply, mem, w.len);
+    describe(answer, &e);
+    respond(c, &reply, mem, aiex_chat_write_error(c->dialect, &e, mem, sizeof(mem)));
 }
 
-void error_in_stream(struct conn *c, const struct aiex_answer *answer)
+void error_in_stream(struct conn *c, const struct aiex_answer *answer,
+                     const struct aiex_chat_trail *trail)
 {
-    struct aiex_json_out w;
-    char mem[4096], text[512];
+    static const struct aiex_chat_trail none;
+    struct aiex_chat_error e;
+    char mem[DOCUMENT_BYTES];
+    size_t n;
 
-    snprintf(text, sizeof(text), "%s", text_of(answer));
-    aiex_jw_init(&w, mem, sizeof(mem));
-    aiex_jw_raw(&w, "data: ");
-    write_document(&w, status_of(answer), codes[find_code(answer->code)].name, NULL, text);
-    aiex_jw_raw(&w, "\n\n");
+    describe(answer, &e);
+    n = aiex_chat_write_error_event(c->dialect, trail ? trail : &none, &e, mem, sizeof(mem));
     c->server->numbers.cut_streams++;
     respond_no_keep_alive(c, 1);
-    if (output_chunk(c, mem, w.len) != 0)
+    if (output_chunk(c, mem, n) != 0)
         return;
     c->ended = 1;
     output_soon(c);

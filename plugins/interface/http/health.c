@@ -3,8 +3,6 @@
  */
 #include "server.h"
 
-#include <aiex/aiex_pack.h>
-#include <aiex_json.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,14 +23,6 @@ void health_root(struct conn *c)
 void health_alive(struct conn *c)
 {
     respond_text(c, 200, "{\"status\":\"ok\"}");
-}
-
-void health_ready(struct conn *c)
-{
-    if (c->server->draining)
-        respond_text(c, 503, "{\"ready\":false,\"reasons\":[\"shutting down\"]}");
-    else
-        call_plain(c, c->server->config->coordinator, "coordinator.status", STATUS_WAIT_MS);
 }
 
 /* "name: reason" as one item of the list. */
@@ -82,7 +72,7 @@ static struct aiex_slice slice_of(const char *text)
     return (struct aiex_slice){(const uint8_t *)text, strlen(text)};
 }
 
-void health_ready_answer(struct conn *c, const struct aiex_answer *answer)
+static void on_status(struct conn *c, const struct aiex_answer *answer)
 {
     char mem[512 + REASONS * 3072], reasons[REASONS * 3072];
     struct aiex_json_out w, list;
@@ -112,4 +102,13 @@ void health_ready_answer(struct conn *c, const struct aiex_answer *answer)
     aiex_jw_rawn(&w, reasons, list.failed ? 0 : list.len);
     aiex_jw_raw(&w, "]}");
     respond(c, &(struct reply){.status = n_healthy > 0 ? 200 : 503}, mem, w.len);
+}
+
+void health_ready(struct conn *c)
+{
+    if (c->server->draining)
+        respond_text(c, 503, "{\"ready\":false,\"reasons\":[\"shutting down\"]}");
+    else
+        call_plain(c, c->server->config->coordinator, "coordinator.status", (struct aiex_slice){0},
+                   STATUS_WAIT_MS, on_status);
 }

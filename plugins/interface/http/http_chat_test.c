@@ -7,13 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int text_is(struct aiex_slice body, const char *key, const char *want)
-{
-    struct aiex_slice s;
-
-    return aiex_get_bytes(body, key, &s) == 1 && aiex_slice_is(s, want);
-}
-
 /* The end map of a good answer. */
 static struct aiex_slice good_end(uint8_t *mem, size_t size)
 {
@@ -108,7 +101,7 @@ static void takes_a_model_of_256_bytes(void)
     rig_stop(&r);
 }
 
-/* ---- What goes to the coordinator ---- */
+/* ---- What goes to the gateway ---- */
 
 static void passes_the_request_on(void)
 {
@@ -123,17 +116,17 @@ static void passes_the_request_on(void)
     client_open(&r, &c);
     call = chat_call(&c, json);
     CU_ASSERT_PTR_NOT_NULL_FATAL(call);
-    CU_ASSERT_STRING_EQUAL(call->service, "coordinator");
-    CU_ASSERT_STRING_EQUAL(call->name, "coordinator.chat");
+    CU_ASSERT_STRING_EQUAL(call->service, "gateway");
+    CU_ASSERT_STRING_EQUAL(call->name, "gateway.chat");
     CU_ASSERT_EQUAL(call->flags, AIEX_CALL_MANUAL);
     CU_ASSERT_EQUAL(call->timeout_ms, 90000);
     CU_ASSERT_EQUAL(call->window_bytes, 8192);
     CU_ASSERT_TRUE(call->trace != 0);
     CU_ASSERT_TRUE(aiex_is_map(call->body));
-    CU_ASSERT_TRUE(text_is(call->body, "dialect", "openai.chat"));
-    CU_ASSERT_TRUE(text_is(call->body, "model", "org/m1"));
-    CU_ASSERT_TRUE(text_is(call->body, "body", json));
-    CU_ASSERT_TRUE(text_is(call->body, "client", "127.0.0.1"));
+    CU_ASSERT_TRUE(field_is(call->body, "dialect", "openai.chat"));
+    CU_ASSERT_TRUE(field_is(call->body, "model", "org/m1"));
+    CU_ASSERT_TRUE(field_is(call->body, "body", json));
+    CU_ASSERT_TRUE(field_is(call->body, "client", "127.0.0.1"));
     CU_ASSERT_EQUAL(aiex_get_bool(call->body, "stream", &stream), 1);
     CU_ASSERT_EQUAL(stream, 0);
     client_close(&c);
@@ -165,7 +158,7 @@ static void passes_bodies_of_all_sizes(void)
         CU_ASSERT_TRUE(aiex_is_map(call->body));
         CU_ASSERT_EQUAL(aiex_get_bytes(call->body, "body", &body), 1);
         CU_ASSERT_TRUE(body.len == sizes[i] && memcmp(body.data, json, body.len) == 0);
-        CU_ASSERT_TRUE(text_is(call->body, "model", "m"));
+        CU_ASSERT_TRUE(field_is(call->body, "model", "m"));
         aiex_fake_answer_part(r.host, call->id, slice_of("{}"));
         aiex_fake_answer_ok(r.host, call->id, (struct aiex_slice){0});
         request = strdup("");
@@ -195,8 +188,8 @@ static void takes_chunks_byte_by_byte(void)
         rig_settle(&r);
     }
     CU_ASSERT_EQUAL_FATAL(aiex_fake_count(r.host, AIEX_FAKE_CALL), 1);
-    CU_ASSERT_TRUE(text_is(aiex_fake_last(r.host, AIEX_FAKE_CALL)->body, "body",
-                           "{\"model\":\"m1\",\"messages\":[]}"));
+    CU_ASSERT_TRUE(field_is(aiex_fake_last(r.host, AIEX_FAKE_CALL)->body, "body",
+                            "{\"model\":\"m1\",\"messages\":[]}"));
     client_close(&c);
     rig_stop(&r);
 }
@@ -337,8 +330,9 @@ static void maps_errors(void)
         const char *head, *body;
     } t[] = {
         {"invalid", 0, 0, NULL, 400, NULL, "\"type\":\"invalid_request_error\""},
-        {"denied", 0, 0, NULL, 403, NULL, "\"type\":\"permission_error\""},
-        {"denied", 0, 401, NULL, 401, NULL, "\"type\":\"authentication_error\""},
+        {"denied", 0, 0, NULL, 403, NULL, "\"code\":\"permission_denied\""},
+        {"denied", 0, 401, NULL, 401, "www-authenticate: Bearer", "\"code\":\"invalid_api_key\""},
+        {"denied", 0, 402, NULL, 402, NULL, "\"code\":\"insufficient_quota\""},
         {"not_found", 0, 0, NULL, 404, NULL, "\"code\":\"model_not_found\""},
         {"conflict", 0, 0, NULL, 409, NULL, "\"code\":\"conflict\""},
         {"busy", 0, 0, NULL, 429, "retry-after: 1\r\nretry-after-ms: 1000", "rate_limit_error"},

@@ -1,4 +1,5 @@
 #include "http_rig.h"
+#include "http_rig_tls.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -42,8 +43,13 @@ void rig_settle(struct rig *r)
 
 void client_open(struct rig *r, struct client *c)
 {
+    client_open_at(r, c, 0);
+}
+
+void client_open_at(struct rig *r, struct client *c, size_t listener)
+{
     struct sockaddr_in a = {.sin_family = AF_INET,
-                            .sin_port = htons(aiex_fake_listen_port(r->host, 0)),
+                            .sin_port = htons(aiex_fake_listen_port(r->host, listener)),
                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 
     *c = (struct client){.rig = r};
@@ -54,6 +60,7 @@ void client_open(struct rig *r, struct client *c)
 
 void client_close(struct client *c)
 {
+    rig_tls_free(c);
     if (c->fd >= 0)
         close(c->fd);
     c->fd = -1;
@@ -67,7 +74,8 @@ void client_sendn(struct client *c, const void *bytes, size_t n)
     const char *p = bytes;
 
     for (int i = 0; n && i < PATIENCE * 100; i++) {
-        ssize_t sent = send(c->fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t sent = c->tls ? rig_tls_send(c, p, n)
+                              : send(c->fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
 
         if (sent > 0) {
             p += sent;
@@ -94,7 +102,7 @@ size_t client_read(struct client *c, size_t n)
         c->in = realloc(c->in, c->cap);
         CU_ASSERT_PTR_NOT_NULL_FATAL(c->in);
     }
-    got = recv(c->fd, c->in + c->n, n, MSG_DONTWAIT);
+    got = c->tls ? rig_tls_receive(c, c->in + c->n, n) : recv(c->fd, c->in + c->n, n, MSG_DONTWAIT);
     if (got == 0 || (got < 0 && errno != EAGAIN))
         c->ended = 1;
     if (got < 0 && errno == ECONNRESET)
@@ -241,26 +249,49 @@ struct aiex_slice slice_of(const char *text)
     return (struct aiex_slice){(const uint8_t *)text, strlen(text)};
 }
 
-char *chat_request(const char *json)
+char *post_request(const char *path, const char *headers, const char *body)
 {
     char *text = NULL;
 
     if (asprintf(&text,
-                 "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
-                 "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
-                 strlen(json), json) < 0)
+                 "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                 "%sContent-Length: %zu\r\n\r\n%s",
+                 path, headers, strlen(body), body) < 0)
         abort();
     return text;
 }
 
-const struct aiex_fake_record *chat_call(struct client *c, const char *json)
+const struct aiex_fake_record *call_for(struct client *c, char *request)
 {
     size_t before = aiex_fake_count(c->rig->host, AIEX_FAKE_CALL);
-    char *request = chat_request(json);
 
     client_send(c, request);
     free(request);
     for (int i = 0; i < PATIENCE && aiex_fake_count(c->rig->host, AIEX_FAKE_CALL) == before; i++)
         aiex_fake_poll(c->rig->host, 20);
     return aiex_fake_nth(c->rig->host, AIEX_FAKE_CALL, before);
+}
+
+const struct aiex_fake_record *wait_for_call(struct rig *r, const char *method, size_t n)
+{
+    for (int i = 0; i < PATIENCE && !aiex_fake_find(r->host, AIEX_FAKE_CALL, method, n); i++)
+        aiex_fake_poll(r->host, 20);
+    return aiex_fake_find(r->host, AIEX_FAKE_CALL, method, n);
+}
+
+int field_is(struct aiex_slice body, const char *key, const char *want)
+{
+    struct aiex_slice s;
+
+    return aiex_get_bytes(body, key, &s) == 1 && aiex_slice_is(s, want);
+}
+
+char *chat_request(const char *json)
+{
+    return post_request("/v1/chat/completions", "", json);
+}
+
+const struct aiex_fake_record *chat_call(struct client *c, const char *json)
+{
+    return call_for(c, chat_request(json));
 }

@@ -31,11 +31,14 @@ struct client {
     int fd;
     char *in; /* all that was received and not taken, 0-terminated */
     size_t n, cap;
+    void *tls; /* the SSL of http_rig_tls.c, or NULL */
     int ended; /* the server closed */
     int reset; /* ... without taking what we sent */
 };
 
 void client_open(struct rig *r, struct client *c);
+/* The same at another listener than the first. */
+void client_open_at(struct rig *r, struct client *c, size_t listener);
 void client_close(struct client *c);
 void client_send(struct client *c, const char *text);
 void client_sendn(struct client *c, const void *bytes, size_t n);
@@ -65,6 +68,17 @@ char *chat_request(const char *json);
 /* Sends it; the call that the plugin makes, or NULL. */
 const struct aiex_fake_record *chat_call(struct client *c, const char *json);
 struct aiex_slice slice_of(const char *text);
+
+/* ---- Any request ---- */
+
+/* "POST path" with these further header lines ("" or "A: b\r\n") and this body, as text to free. */
+char *post_request(const char *path, const char *headers, const char *body);
+/* Sends a request and waits for the call that it leads to: that, or NULL. Frees `request`. */
+const struct aiex_fake_record *call_for(struct client *c, char *request);
+/* The n-th call (from 0) of that method, waited for; NULL. */
+const struct aiex_fake_record *wait_for_call(struct rig *r, const char *method, size_t n);
+/* Is the text or binary field of the map this? */
+int field_is(struct aiex_slice body, const char *key, const char *want);
 
 #define CHAT_UNARY  "{\"model\":\"m1\",\"messages\":[]}"
 #define CHAT_STREAM "{\"model\":\"m1\",\"messages\":[],\"stream\":true}"

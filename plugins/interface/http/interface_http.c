@@ -1,9 +1,10 @@
 /*
  * interface_http.c - the plugin: options, life, and the descriptor. server.h has the map.
  */
+#include "added.h"
 #include "server.h"
+#include "tls.h"
 
-#include <aiex/aiex_pack.h>
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -25,16 +26,39 @@
 #define DURATION(field, def, min, help)                                                            \
     SETTING(field, def, AIEX_OPT_DURATION, AIEX_OPT_RELOADABLE, min, DAY_MS, help)
 
+#define CHOICE(field, def, flags, choices, help)                                                   \
+    {                                                                                              \
+#field, def, help, AIEX_OPT_CHOICE, flags, 0, 0, choices, offsetof(struct config, field)   \
+    }
+
+static const char *const authentications[] = {"auto", "required", NULL};
+static const char *const tls_versions[] = {"1.2", "1.3", NULL};
+
 static const struct aiex_option options[] = {
-    STRING(listen, "127.0.0.1:7420",
-           "where to listen: ADDRESS:PORT, unix:/path or systemd:NAME, several with commas"),
+    STRING(
+        listen, "127.0.0.1:7420",
+        "where to listen: ADDRESS:PORT, unix:/path or systemd:NAME, with tls: before it for TLS; "
+        "several with commas"),
+    CHOICE(authentication, "auto", 0, authentications,
+           "required = no key, no answer, whoever asks; auto = as the gateway is configured"),
     SETTING(insecure_public, "no", AIEX_OPT_BOOL, 0, 0, 0,
-            "allow addresses that the network can reach although no client is authenticated"),
+            "allow addresses that the network can reach without TLS and authentication"),
+    SETTING(tls_cert, "", AIEX_OPT_STRING, AIEX_OPT_RELOADABLE, 0, 0,
+            "certificate and its chain, PEM text: file:/path"),
+    SETTING(tls_key, "", AIEX_OPT_SECRET, AIEX_OPT_RELOADABLE, 0, 0,
+            "private key of the certificate, PEM text: file:/path"),
+    SETTING(tls_client_ca, "", AIEX_OPT_STRING, AIEX_OPT_RELOADABLE, 0, 0,
+            "who may have signed client certificates, PEM text; they are asked for, not demanded"),
+    CHOICE(tls_min_version, "1.2", AIEX_OPT_RELOADABLE, tls_versions, "oldest TLS that is spoken"),
     STRING(allowed_hosts, "localhost,127.0.0.1,[::1]",
            "names accepted in Host on loopback addresses (against DNS rebinding); * = any"),
     STRING(cors_origins, "",
            "web origins whose pages may send requests, such as https://app.example; * = any"),
-    STRING(coordinator, "coordinator", "service that answers chat, models and status"),
+    STRING(gateway, "gateway", "service that answers model requests and knows the keys"),
+    STRING(coordinator, "coordinator", "service that tells for /readyz and /metrics how it is"),
+    STRING(responses, "responses", "service that keeps responses; need not be there"),
+    SETTING(compression, "yes", AIEX_OPT_BOOL, AIEX_OPT_RELOADABLE, 0, 0,
+            "gzip for whole answers of 1 KiB to 1 MiB when the client takes it"),
     DURATION(timeout, "10m", 1, "longest time for one answer"),
     SETTING(max_body, "32M", AIEX_OPT_SIZE, AIEX_OPT_RELOADABLE, KB, 32 * MB,
             "largest request body, and largest answer that is no stream"),
@@ -67,7 +91,7 @@ static int create(const struct aiex_host *host, const void *config, void **ret_s
                   struct aiex_error *err)
 {
     struct server *s;
-    int r = listen_check(config, err);
+    int tls, r = listen_check(config, &tls, err);
 
     if (r != 0)
         return r;
@@ -83,11 +107,11 @@ static int create(const struct aiex_host *host, const void *config, void **ret_s
     s->next_trace = first_trace(host);
     pool_init(&s->pool, host);
     s->scratch = host->alloc(host, SCRATCH_BYTES);
-    if (!s->scratch || metrics_init(s) != 0) {
+    if (!s->scratch || metrics_init(s) != 0 || added_init(s) != 0) {
         snprintf(err->text, sizeof(err->text), "no memory for a server's buffers");
         return -ENOMEM;
     }
-    return 0;
+    return tls ? tls_context_new(config, &s->tls, err) : 0;
 }
 
 static int start(void *self, struct aiex_error *err)
@@ -95,6 +119,8 @@ static int start(void *self, struct aiex_error *err)
     struct server *s = self;
     int r = s->host->join(s->host, "interface", AIEX_NAME_GROUP);
 
+    if (r == 0)
+        r = s->host->subscribe(s->host, "host.plugin");
     if (r == 0)
         return listen_open(s, err);
     snprintf(err->text, sizeof(err->text), "group 'interface' can not be joined: %s", strerror(-r));
@@ -104,7 +130,15 @@ static int start(void *self, struct aiex_error *err)
 static int reload(void *self, const void *config, struct aiex_error *err)
 {
     struct server *s = self;
+    struct tls_context *fresh = NULL;
+    int r = s->tls ? tls_context_new(config, &fresh, err) : 0;
 
+    if (r != 0)
+        return r;
+    if (fresh) {
+        tls_context_free(s->tls); /* connections that stand have a share in it */
+        s->tls = fresh;
+    }
     s->config = config;
     for (int i = 0; i < N_PHASES; i++) {
         if (deadline_limit(s, (enum phase)i))
@@ -130,6 +164,7 @@ static int64_t in_flight(const struct server *s)
 static int answer_status(struct server *s, uint64_t id)
 {
     uint8_t mem[MAX_LISTENERS * 160 + 256];
+    char address[160];
     struct aiex_writer w;
     uint64_t requests, errors;
 
@@ -143,8 +178,11 @@ static int answer_status(struct server *s, uint64_t id)
     aiex_w_key_uint(&w, "errors", errors);
     aiex_w_str(&w, "addresses");
     aiex_w_array(&w, (uint32_t)s->n_listeners);
-    for (int i = 0; i < s->n_listeners; i++)
-        aiex_w_str(&w, s->listeners[i].address);
+    for (int i = 0; i < s->n_listeners; i++) {
+        snprintf(address, sizeof(address), "%s%s", s->listeners[i].tls ? "https://" : "",
+                 s->listeners[i].address);
+        aiex_w_str(&w, address);
+    }
     return s->host->reply(s->host, id, aiex_written(&w));
 }
 
@@ -170,8 +208,12 @@ static const struct {
 
 static int handle(void *self, const struct aiex_message *m)
 {
+    if (m->kind == AIEX_MSG_EVENT)
+        added_event(self, m);
     if (m->kind != AIEX_MSG_REQUEST)
         return 0;
+    if (strcmp(m->method, "http.route") == 0)
+        return added_register(self, m);
     for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
         if (strcmp(methods[i].name, m->method) == 0)
             return methods[i].answer(self, m->id);
@@ -188,6 +230,7 @@ static void drain(void *self, void (*done)(void *arg), void *arg)
     s->drained_arg = arg;
     listen_close(s);
     deadline_clamp(s, PHASE_IDLE, (uint64_t)s->config->drain_grace);
+    deadline_clamp(s, PHASE_HANDSHAKE, (uint64_t)s->config->drain_grace);
     conn_reap(s);
 }
 
@@ -201,6 +244,10 @@ static void destroy(void *self)
     listen_close(s);
     conn_free_all(s);
     deadline_stop(s);
+    tls_done(s);
+    compress_done(s);
+    responses_stop(s);
+    added_done(s);
     pool_done(&s->pool);
     metrics_done(s);
     host->release(host, s->scratch);
@@ -215,7 +262,7 @@ static const struct aiex_plugin plugin = {
     .option_size = sizeof(struct aiex_option),
     .name = "interface_http",
     .version = AIEX_VERSION,
-    .summary = "OpenAI-compatible HTTP server",
+    .summary = "HTTP server for clients of OpenAI, Anthropic and Ollama",
     .kind = "interface/1",
     .options = options,
     .config_size = sizeof(struct config),

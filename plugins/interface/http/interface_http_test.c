@@ -418,20 +418,20 @@ static void lists_models(void)
     struct rig r;
     uint8_t mem[512];
 
-    rig_start(&r, (struct aiex_fake_pair[]){{"coordinator", "boss"}, {0}});
+    rig_start(&r, (struct aiex_fake_pair[]){{"gateway", "boss"}, {0}});
     client_open(&r, &c);
-    CU_ASSERT_EQUAL(ask_and_answer(&c, "GET /v1/models " H "\r\n", "coordinator.models", NULL,
+    CU_ASSERT_EQUAL(ask_and_answer(&c, "GET /v1/models " H "\r\n", "gateway.models", NULL,
                                    model_list(mem, sizeof(mem)), &p),
                     200);
     CU_ASSERT_STRING_EQUAL(p.body, want);
     CU_ASSERT_STRING_EQUAL(aiex_fake_last(r.host, AIEX_FAKE_CALL)->service, "boss");
     response_done(&p);
     CU_ASSERT_EQUAL(
-        ask_and_answer(&c, "GET /v1/models " H "\r\n", "coordinator.models", NULL, none, &p), 502);
+        ask_and_answer(&c, "GET /v1/models " H "\r\n", "gateway.models", NULL, none, &p), 502);
     response_done(&p);
-    CU_ASSERT_EQUAL(ask_and_answer(&c, "GET /v1/models " H "\r\n", "coordinator.models",
-                                   "unavailable", none, &p),
-                    503);
+    CU_ASSERT_EQUAL(
+        ask_and_answer(&c, "GET /v1/models " H "\r\n", "gateway.models", "unavailable", none, &p),
+        503);
     CU_ASSERT_PTR_NOT_NULL(strstr(p.head, "retry-after: 1"));
     response_done(&p);
     client_close(&c);
@@ -461,9 +461,9 @@ static void shows_one_model(void)
     client_open(&r, &c);
     for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
         snprintf(request, sizeof(request), "GET /v1/models/%s " H "\r\n", t[i].id);
-        CU_ASSERT_EQUAL(ask_and_answer(&c, request, "coordinator.models", NULL,
-                                       model_list(mem, sizeof(mem)), &p),
-                        t[i].status);
+        CU_ASSERT_EQUAL(
+            ask_and_answer(&c, request, "gateway.models", NULL, model_list(mem, sizeof(mem)), &p),
+            t[i].status);
         CU_ASSERT_TRUE(p.body && strstr(p.body, t[i].in_body) != NULL);
         response_done(&p);
     }
@@ -524,61 +524,6 @@ static void tells_readiness(void)
         CU_ASSERT_TRUE(p.body && strstr(p.body, t[i].body) != NULL);
         response_done(&p);
     }
-    client_close(&c);
-    rig_stop(&r);
-}
-
-/* promtool is asked when it is installed. */
-static void check_exposition(const char *text)
-{
-    FILE *tool;
-
-    if (access("/usr/bin/promtool", X_OK) != 0)
-        return;
-    tool = popen("/usr/bin/promtool check metrics >&2", "w");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(tool);
-    fputs(text, tool);
-    CU_ASSERT_EQUAL(pclose(tool), 0);
-}
-
-static void shows_metrics(void)
-{
-    static const char host_text[] = "# HELP aiex_x_total X.\n# TYPE aiex_x_total counter\n"
-                                    "aiex_x_total 5";
-    struct response p;
-    struct client c;
-    struct rig r;
-    uint8_t mem[256];
-    struct aiex_writer w;
-
-    aiex_writer_init(&w, mem, sizeof(mem));
-    aiex_w_map(&w, 1);
-    aiex_w_key_str(&w, "text", host_text);
-    rig_start(&r, NULL);
-    client_open(&r, &c);
-    client_ask(&c, "GET /healthz " H "\r\n", "ok");
-    client_ask(&c, "GET /healthz " H "\r\n", "ok");
-    client_ask(&c, "GET /nope " H "\r\n", NULL);
-    CU_ASSERT_EQUAL(
-        ask_and_answer(&c, "GET /metrics " H "\r\n", "host.metrics", NULL, aiex_written(&w), &p),
-        200);
-    CU_ASSERT_PTR_NOT_NULL(strstr(p.head, "content-type: text/plain; version=0.0.4"));
-    CU_ASSERT_PTR_NOT_NULL(
-        strstr(p.body, "aiex_http_requests_total{route=\"/healthz\",code=\"200\"} 2\n"));
-    CU_ASSERT_PTR_NOT_NULL(
-        strstr(p.body, "aiex_http_requests_total{route=\"other\",code=\"404\"} 1\n"));
-    CU_ASSERT_PTR_NOT_NULL(
-        strstr(p.body, "aiex_http_request_duration_seconds_count{route=\"/healthz\"} 2\n"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(p.body, "\naiex_http_connections 1\n"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(p.body, "\naiex_x_total 5\n"));
-    check_exposition(p.body);
-    response_done(&p);
-    CU_ASSERT_EQUAL(ask_and_answer(&c, "GET /metrics " H "\r\n", "host.metrics", "not_found",
-                                   (struct aiex_slice){0}, &p),
-                    200);
-    CU_ASSERT_PTR_NOT_NULL(strstr(p.body, "aiex_http_sent_bytes_total "));
-    CU_ASSERT_PTR_NULL(strstr(p.body, "aiex_x_total"));
-    response_done(&p);
     client_close(&c);
     rig_stop(&r);
 }
@@ -690,7 +635,6 @@ const struct test_case tests[] = {
     {"lists_models", lists_models},
     {"shows_one_model", shows_one_model},
     {"tells_readiness", tells_readiness},
-    {"shows_metrics", shows_metrics},
     {"answers_its_status", answers_its_status},
     {"logs_requests_when_asked", logs_requests_when_asked},
     {"starts_without_memory", starts_without_memory},

@@ -67,6 +67,17 @@ static int is_loopback6(const struct in6_addr *a)
     return IN6_IS_ADDR_LOOPBACK(a) || (IN6_IS_ADDR_V4MAPPED(a) && a->s6_addr[12] == 127);
 }
 
+#define TLS_PREFIX "tls:"
+
+/* The address behind "tls:", if that is there. */
+static const char *without_tls(const char *text, int *ret_tls)
+{
+    size_t n = strlen(TLS_PREFIX);
+
+    *ret_tls = strncmp(text, TLS_PREFIX, n) == 0;
+    return *ret_tls ? text + n : text;
+}
+
 /* From the text: 1 loopback, unix or systemd (looked at when it is open), 0 the network, -1 not an
  * address. */
 static int text_is_local(const char *text)
@@ -95,29 +106,52 @@ static int text_is_local(const char *text)
     return inet_pton(AF_INET6, host, &in6) == 1 ? is_loopback6(&in6) : -1;
 }
 
-static int refuse_public(struct aiex_error *err, const char *address)
+/* Whoever the network can reach asks everybody for a key, and nobody overhears it. */
+static int is_guarded(const struct config *config, int tls)
 {
-    return fail(
-        err, -EPERM,
-        "listen address '%s' is open to the network but nobody is asked for credentials; "
-        "listen on 127.0.0.1 behind a proxy that authenticates, or set insecure_public = yes",
-        address);
+    return config->insecure_public || (tls && config->authentication == AUTHENTICATION_REQUIRED);
 }
 
-int listen_check(const struct config *config, struct aiex_error *err)
+static int refuse_public(const struct config *config, int tls, const char *address,
+                         struct aiex_error *err)
+{
+    return fail(err, -EPERM,
+                "listen address '%s' is open to the network without %s; set %s%s%s, or "
+                "insecure_public = yes if something else guards it",
+                address,
+                tls                                                 ? "authentication"
+                : config->authentication == AUTHENTICATION_REQUIRED ? "TLS"
+                                                                    : "TLS and authentication",
+                tls ? "" : "listen = tls:ADDRESS:PORT with tls_cert and tls_key",
+                tls || config->authentication == AUTHENTICATION_REQUIRED ? "" : " and ",
+                config->authentication == AUTHENTICATION_REQUIRED ? ""
+                                                                  : "authentication = required");
+}
+
+static int check_item(const struct config *config, const char *item, struct aiex_error *err)
+{
+    int tls, local = text_is_local(without_tls(item, &tls));
+
+    if (local < 0)
+        return fail(err, -EINVAL,
+                    "listen address '%s' is not ADDRESS:PORT, unix:/path or systemd:NAME, perhaps "
+                    "with tls: before it",
+                    item);
+    return local || is_guarded(config, tls) ? tls : refuse_public(config, tls, item, err);
+}
+
+int listen_check(const struct config *config, int *ret_tls, struct aiex_error *err)
 {
     const char *list = config->listen;
-    char item[128];
-    int n = 0, r, local;
+    int n = 0, r, tls;
+    char item[132];
 
+    *ret_tls = 0;
     while ((r = next_item(&list, item, sizeof(item))) > 0) {
-        local = text_is_local(item);
-        if (local < 0)
-            return fail(err, -EINVAL,
-                        "listen address '%s' is not ADDRESS:PORT, unix:/path or systemd:NAME",
-                        item);
-        if (!local && !config->insecure_public)
-            return refuse_public(err, item);
+        tls = check_item(config, item, err);
+        if (tls < 0)
+            return tls;
+        *ret_tls |= tls;
         if (++n > MAX_LISTENERS)
             return fail(err, -EINVAL, "listen '%s' has more than %d addresses", config->listen,
                         MAX_LISTENERS);
@@ -141,8 +175,8 @@ static int look_at_socket(struct listener *l, const struct config *config, struc
         l->loopback = is_loopback4(a.in.sin_addr.s_addr);
     else if (a.any.sa_family == AF_INET6)
         l->loopback = is_loopback6(&a.in6.sin6_addr);
-    if (!l->local && !l->loopback && !config->insecure_public)
-        return refuse_public(err, l->address);
+    if (!l->local && !l->loopback && !is_guarded(config, l->tls))
+        return refuse_public(config, l->tls, l->address, err);
     return 0;
 }
 
@@ -150,6 +184,7 @@ int listen_open(struct server *s, struct aiex_error *err)
 {
     const struct aiex_listen *ext = s->host->extension(s->host, AIEX_LISTEN_ID);
     const char *list = s->config->listen;
+    char item[sizeof(s->listeners[0].address) + 4];
     int r;
 
     if (!ext)
@@ -159,8 +194,9 @@ int listen_open(struct server *s, struct aiex_error *err)
         struct listener *l = &s->listeners[s->n_listeners];
 
         *l = (struct listener){.server = s, .fd = -1};
-        if (next_item(&list, l->address, sizeof(l->address)) <= 0)
+        if (next_item(&list, item, sizeof(item)) <= 0)
             break;
+        snprintf(l->address, sizeof(l->address), "%s", without_tls(item, &l->tls));
         l->fd = ext->open(s->host, l->address, err);
         if (l->fd < 0)
             return l->fd;

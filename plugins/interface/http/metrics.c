@@ -1,20 +1,17 @@
 /*
- * metrics.c - GET /metrics: Prometheus text, own numbers first, then the host's.
+ * metrics.c - own numbers: counting, and telling them as Prometheus text.
  *
  * Format: https://prometheus.io/docs/instrumenting/exposition_formats/ (text 0.0.4).
  * Counting a request is two additions; everything else happens when somebody asks.
  */
 #include "server.h"
+#include "tls.h"
 
-#include <aiex/aiex_pack.h>
-#include <aiex_json.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
-
-#define HOST_WAIT_MS 2000
 
 /* Upper ends of the duration histogram. */
 static const struct {
@@ -151,7 +148,7 @@ static void write_one(struct aiex_json_out *w, const char *name, const char *typ
     print(w, "# HELP %s %s\n# TYPE %s %s\n%s %" PRIu64 "\n", name, help, name, type, name, value);
 }
 
-static void write_page(struct aiex_json_out *w, const struct server *s, struct aiex_slice more)
+void metrics_write(struct aiex_json_out *w, const struct server *s)
 {
     const struct numbers *n = &s->numbers;
 
@@ -171,40 +168,12 @@ static void write_page(struct aiex_json_out *w, const struct server *s, struct a
               "Requests that arrived, or answers that were taken, too slowly.", n->timeouts);
     write_one(w, "aiex_http_cut_streams_total", "counter",
               "Streams that ended with an error after their first part.", n->cut_streams);
-    aiex_jw_rawn(w, (const char *)more.data, more.len);
-    if (more.len && more.data[more.len - 1] != '\n')
-        aiex_jw_raw(w, "\n");
-}
-
-void metrics_begin(struct conn *c)
-{
-    call_plain(c, "host", "host.metrics", HOST_WAIT_MS);
-}
-
-void metrics_answer(struct conn *c, const struct aiex_answer *answer)
-{
-    struct aiex_slice more = {0};
-    struct aiex_json_out w;
-    uint8_t *at;
-    size_t need;
-
-    if (answer->kind != AIEX_ANSWER_END)
+    if (!s->tls)
         return;
-    if (answer->code || aiex_get_bytes(answer->body, "text", &more) != 1)
-        more.len = 0;
-    aiex_jw_init(&w, NULL, 0); /* first only to count */
-    write_page(&w, c->server, more);
-    need = w.len;
-    if (respond_begin(c) != 0)
-        return;
-    at = buffer_room(&c->server->pool, &c->out, need, SIZE_MAX / 2);
-    if (!at) {
-        conn_close(c);
-        return;
-    }
-    aiex_jw_init(&w, at, need);
-    write_page(&w, c->server, more);
-    c->out.len += need;
-    respond_end(c,
-                &(struct reply){.status = 200, .type = "text/plain; version=0.0.4; charset=utf-8"});
+    write_one(w, "aiex_http_tls_handshakes_total", "counter", "TLS connections set up.",
+              n->handshakes);
+    write_one(w, "aiex_http_tls_handshake_failures_total", "counter",
+              "TLS connections that came to nothing.", n->handshake_failures);
+    write_one(w, "aiex_http_tls_certificate_expiry_timestamp_seconds", "gauge",
+              "When the certificate ends, in seconds since 1970.", (uint64_t)tls_expires(s->tls));
 }

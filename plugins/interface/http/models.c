@@ -1,66 +1,26 @@
 /*
- * models.c - GET /v1/models and /v1/models/{id}, from coordinator.models.
+ * models.c - GET /v1/models and /v1/models/{id}, in OpenAI's form or in Anthropic's.
+ *
+ * The two vendors have the same paths; a request with Anthropic's headers gets theirs. Beyond
+ * what the vendors document, `context_length` and `max_output_tokens` are told when known.
  */
-#include "server.h"
+#include "model_list.h"
 
-#include <aiex/aiex_pack.h>
-#include <aiex_json.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
-#define ID_BYTES     256
-#define LIST_WAIT_MS 30000
+#define ID_BYTES 256
 
-/* One model of the coordinator's list. */
-struct model {
-    struct aiex_slice id, owned_by;
-    int64_t created;
-};
-
-/* The list and where to go on in it. */
-struct model_list {
-    struct aiex_slice at;
-    uint32_t left;
-};
-
-void models_begin(struct conn *c)
+static void write_size(struct aiex_json_out *w, const char *key, int64_t n)
 {
-    call_plain(c, c->server->config->coordinator, "coordinator.models", LIST_WAIT_MS);
+    if (n <= 0)
+        return;
+    aiex_jw_raw(w, key);
+    aiex_jw_int(w, n);
 }
 
-static int open_list(struct aiex_slice body, struct model_list *list)
-{
-    struct aiex_value v;
-
-    if (aiex_get(body, "models", &v) != 1 || v.type != AIEX_T_ARRAY)
-        return -1;
-    list->at = v.bytes;
-    list->left = v.count;
-    return 0;
-}
-
-/* 1 and the next entry that has an id, 0 at the end (or where the list is broken). */
-static int next_model(struct model_list *list, struct model *m)
-{
-    while (list->left) {
-        struct aiex_slice entry = list->at;
-
-        list->left--;
-        if (aiex_r_skip(&list->at) != 0)
-            return 0;
-        entry.len -= list->at.len;
-        *m = (struct model){0};
-        if (aiex_get_str(entry, "id", &m->id) != 1 || !m->id.len)
-            continue;
-        if (aiex_get_str(entry, "owned_by", &m->owned_by) != 1 || !m->owned_by.len)
-            aiex_get_str(entry, "provider", &m->owned_by);
-        if (aiex_get_int(entry, "created", &m->created) != 1)
-            m->created = 0;
-        return 1;
-    }
-    return 0;
-}
-
-static void write_model(struct aiex_json_out *w, const struct model *m)
+static void write_openai(struct aiex_json_out *w, const struct model *m)
 {
     aiex_jw_raw(w, "{\"id\":");
     aiex_jw_strn(w, (const char *)m->id.data, m->id.len);
@@ -68,125 +28,126 @@ static void write_model(struct aiex_json_out *w, const struct model *m)
     aiex_jw_int(w, m->created);
     aiex_jw_raw(w, ",\"owned_by\":");
     aiex_jw_strn(w, (const char *)m->owned_by.data, m->owned_by.len);
+    write_size(w, ",\"context_length\":", m->context);
+    write_size(w, ",\"max_output_tokens\":", m->output);
     aiex_jw_raw(w, "}");
 }
 
-static void write_list(struct aiex_json_out *w, struct model_list list)
+static void write_anthropic(struct aiex_json_out *w, const struct model *m)
 {
+    time_t t = (time_t)(m->created > 0 && m->created < 253402300800 ? m->created : 0);
+    char when[40] = "1970-01-01T00:00:00Z";
+    struct tm tm;
+
+    if (gmtime_r(&t, &tm))
+        strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    aiex_jw_raw(w, "{\"type\":\"model\",\"id\":");
+    aiex_jw_strn(w, (const char *)m->id.data, m->id.len);
+    aiex_jw_raw(w, ",\"display_name\":");
+    aiex_jw_strn(w, (const char *)m->id.data, m->id.len);
+    aiex_jw_raw(w, ",\"created_at\":");
+    aiex_jw_str(w, when);
+    write_size(w, ",\"max_input_tokens\":", m->context);
+    write_size(w, ",\"max_tokens\":", m->output);
+    aiex_jw_raw(w, "}");
+}
+
+/* ---- All of them ---- */
+
+static struct aiex_slice write_each(struct aiex_json_out *w, struct model_list list,
+                                    void (*write)(struct aiex_json_out *w, const struct model *m),
+                                    struct aiex_slice *ret_first)
+{
+    struct aiex_slice last = {0};
     const char *comma = "";
     struct model m;
 
-    aiex_jw_raw(w, "{\"object\":\"list\",\"data\":[");
-    while (next_model(&list, &m)) {
+    while (model_list_next(&list, &m)) {
         aiex_jw_raw(w, comma);
-        write_model(w, &m);
+        write(w, &m);
+        if (!*comma)
+            *ret_first = m.id;
+        last = m.id;
         comma = ",";
     }
+    return last;
+}
+
+static void write_openai_list(struct aiex_json_out *w, const void *list)
+{
+    struct aiex_slice first;
+
+    aiex_jw_raw(w, "{\"object\":\"list\",\"data\":[");
+    write_each(w, *(const struct model_list *)list, write_openai, &first);
     aiex_jw_raw(w, "]}");
 }
 
-/* The list of a good end; else the error is answered. */
-static int take_list(struct conn *c, const struct aiex_answer *answer, struct model_list *list)
+static void write_id(struct aiex_json_out *w, struct aiex_slice id)
 {
-    if (answer->code) {
-        error_answer(c, answer);
-        return -1;
-    }
-    if (open_list(answer->body, list) != 0) {
-        error_respond(c, 502, "upstream_error", NULL, "the coordinator sent no list of models");
-        return -1;
-    }
-    return 0;
-}
-
-void models_answer(struct conn *c, const struct aiex_answer *answer)
-{
-    struct model_list list;
-    struct aiex_json_out w;
-    size_t need;
-    uint8_t *at;
-
-    if (answer->kind != AIEX_ANSWER_END || take_list(c, answer, &list) != 0)
-        return;
-    aiex_jw_init(&w, NULL, 0); /* first only to count */
-    write_list(&w, list);
-    need = w.len;
-    if (respond_begin(c) != 0)
-        return;
-    at = buffer_room(&c->server->pool, &c->out, need, SIZE_MAX / 2);
-    if (!at) {
-        conn_close(c);
-        return;
-    }
-    aiex_jw_init(&w, at, need);
-    write_list(&w, list);
-    c->out.len += need;
-    respond_end(c, &(struct reply){.status = 200});
-}
-
-/* ---- One model ---- */
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Undoes %XX. Bytes, or -1 when it is malformed or too long. */
-static int percent_decode(const char *text, char *out, size_t size)
-{
-    size_t n = 0;
-
-    for (; *text; text++) {
-        int byte = (unsigned char)*text;
-
-        if (*text == '%') {
-            int high = hex_value(text[1]), low = high < 0 ? -1 : hex_value(text[2]);
-
-            if (low < 0)
-                return -1;
-            byte = high << 4 | low;
-            text += 2;
-        }
-        if (n == size)
-            return -1;
-        out[n++] = (char)byte;
-    }
-    return (int)n;
-}
-
-static int find_model(struct model_list list, const char *id, int len, struct model *m)
-{
-    while (len > 0 && next_model(&list, m)) {
-        if (m->id.len == (size_t)len && memcmp(m->id.data, id, m->id.len) == 0)
-            return 1;
-    }
-    return 0;
-}
-
-void model_answer(struct conn *c, const struct aiex_answer *answer)
-{
-    const char *asked = aiex_http1_head(c->parser)->path + strlen(c->route->path);
-    struct model_list list;
-    struct aiex_json_out w;
-    char id[ID_BYTES], mem[8192];
-    struct model m;
-    int len;
-
-    if (answer->kind != AIEX_ANSWER_END || take_list(c, answer, &list) != 0)
-        return;
-    len = percent_decode(asked, id, sizeof(id));
-    if (!find_model(list, id, len, &m)) {
-        error_respond(c, 404, "model_not_found", "model", "the model '%.*s' does not exist",
-                      len > 0 ? len : 0, id);
-        return;
-    }
-    aiex_jw_init(&w, mem, sizeof(mem));
-    write_model(&w, &m);
-    if (w.failed)
-        error_respond(c, 502, "upstream_error", NULL, "the model's description is too long");
+    if (id.len)
+        aiex_jw_strn(w, (const char *)id.data, id.len);
     else
-        respond(c, &(struct reply){.status = 200}, mem, w.len);
+        aiex_jw_raw(w, "null");
+}
+
+static void write_anthropic_list(struct aiex_json_out *w, const void *list)
+{
+    struct aiex_slice first = {0}, last;
+
+    aiex_jw_raw(w, "{\"data\":[");
+    last = write_each(w, *(const struct model_list *)list, write_anthropic, &first);
+    aiex_jw_raw(w, "],\"has_more\":false,\"first_id\":");
+    write_id(w, first);
+    aiex_jw_raw(w, ",\"last_id\":");
+    write_id(w, last);
+    aiex_jw_raw(w, "}");
+}
+
+static void on_list(struct conn *c, const struct aiex_answer *answer)
+{
+    struct model_list list;
+
+    if (answer->kind != AIEX_ANSWER_END || model_list_take(c, answer, &list) != 0)
+        return;
+    respond_json(c, &(struct reply){.status = 200},
+                 c->dialect == AIEX_ANTHROPIC_MESSAGES ? write_anthropic_list : write_openai_list,
+                 &list);
+}
+
+void models_list(struct conn *c)
+{
+    model_list_ask(c, on_list);
+}
+
+/* ---- One of them ---- */
+
+static void write_one_openai(struct aiex_json_out *w, const void *m)
+{
+    write_openai(w, m);
+}
+
+static void write_one_anthropic(struct aiex_json_out *w, const void *m)
+{
+    write_anthropic(w, m);
+}
+
+static void on_one(struct conn *c, const struct aiex_answer *answer)
+{
+    struct model_list list;
+    char id[ID_BYTES + 1];
+    struct model m;
+
+    if (answer->kind != AIEX_ANSWER_END || model_list_take(c, answer, &list) != 0)
+        return;
+    if (routes_rest(c, id, sizeof(id)) < 0)
+        id[0] = 0;
+    if (model_list_find(c, list, id, &m))
+        respond_json(c, &(struct reply){.status = 200},
+                     c->dialect == AIEX_ANTHROPIC_MESSAGES ? write_one_anthropic : write_one_openai,
+                     &m);
+}
+
+void models_one(struct conn *c)
+{
+    model_list_ask(c, on_one);
 }

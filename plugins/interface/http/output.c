@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
 
 /* A window of parts, the one part that may exceed it, and framing. */
 #define OUT_MAX(s) ((size_t)(s)->config->write_high_water + AIEX_MAX_BODY + POOL_SMALLEST)
@@ -143,7 +142,7 @@ void output_flush(struct conn *c)
     if (c->phase == PHASE_CLOSED || c->phase == PHASE_LINGER || !c->status)
         return; /* without a status the head is still to come */
     if (buffer_size(&c->out)) {
-        sent = send(c->fd, c->out.data + c->out.off, buffer_size(&c->out), MSG_NOSIGNAL);
+        sent = io_send(c, c->out.data + c->out.off, buffer_size(&c->out));
         if (sent < 0 && errno != EAGAIN && errno != EINTR) {
             c->server->numbers.client_gone++;
             conn_close(c);

@@ -1,11 +1,16 @@
 /*
  * server.h - what the files of this plugin share: one server, its connections, its routes.
  *
- * A request's way: listen.c accepts; conn.c reads, parses and looks the route up
- * (routes.c, guarded by access.c); the route's begin() answers at once or starts a
- * call (call.c) whose answer comes to the route's answer(); respond.c writes heads
- * and bodies into the connection's output; output.c sends it once per loop turn and
- * gives the call its window back; deadline.c ends what takes too long.
+ * A request's way: listen.c accepts (tls.c shakes hands); conn.c reads, parses and looks the
+ * route up (routes.c, guarded by access.c; added.c for those of other plugins); the route's
+ * begin() answers at once or starts a call (call.c) whose answer comes to the function that
+ * was named with it; respond.c writes heads and bodies into the connection's output (compress.c
+ * makes them smaller); output.c sends it once per loop turn and gives the call its window back;
+ * deadline.c ends what takes too long.
+ *
+ * A model request of whatever dialect is checked by ask.c, goes to the gateway with what
+ * caller.c knows of the client, and is answered by answer.c; responses.c adds the state of
+ * OpenAI's responses. Errors take the form of the route's dialect (errors.c).
  *
  * Everything runs on the loop thread. A connection that ends is only marked; its
  * memory is used again at the end of the turn, so callers up the stack may still
@@ -16,27 +21,39 @@
 
 #include "buffer.h"
 
+#include <aiex/aiex_pack.h>
 #include <aiex/aiex_plugin.h>
+#include <aiex_chat.h>
 #include <aiex_http1.h>
+#include <aiex_json.h>
+#include <sys/types.h>
 
 /* ---- Configuration: written by the host through the option table ---- */
 
 struct config {
-    const char *listen, *coordinator, *allowed_hosts, *cors_origins;
-    int64_t insecure_public, access_log;
+    const char *listen, *allowed_hosts, *cors_origins;
+    const char *gateway, *coordinator, *responses;
+    const char *tls_cert, *tls_key, *tls_client_ca; /* PEM texts */
+    int64_t tls_min_version;                        /* 0 = 1.2, 1 = 1.3 */
+    int64_t authentication;                         /* AUTHENTICATION_* */
+    int64_t insecure_public, access_log, compression;
     int64_t max_body, max_head, max_connections, write_high_water;
     int64_t head_timeout, body_timeout, idle_timeout, write_timeout, timeout, drain_grace;
 };
 
+#define AUTHENTICATION_AUTO     0 /* the gateway decides whether a key is needed */
+#define AUTHENTICATION_REQUIRED 1
+
 /* ---- Phases of a connection; deadline.c has their limits ---- */
 
 enum phase {
-    PHASE_IDLE,   /* no byte of a request yet */
-    PHASE_HEAD,   /* a request line or headers are missing */
-    PHASE_BODY,   /* the head is here, the body is not */
-    PHASE_ANSWER, /* being answered; the call's own deadline counts */
-    PHASE_SEND,   /* being answered, and the client does not take what is ready */
-    PHASE_LINGER, /* all is sent; the client may still be sending */
+    PHASE_HANDSHAKE, /* TLS is being set up */
+    PHASE_IDLE,      /* no byte of a request yet */
+    PHASE_HEAD,      /* a request line or headers are missing */
+    PHASE_BODY,      /* the head is here, the body is not */
+    PHASE_ANSWER,    /* being answered; the call's own deadline counts */
+    PHASE_SEND,      /* being answered, and the client does not take what is ready */
+    PHASE_LINGER,    /* all is sent; the client may still be sending */
     PHASE_CLOSED,
     N_PHASES
 };
@@ -55,10 +72,17 @@ struct route_numbers {
 struct numbers {
     struct route_numbers *routes; /* routes_count() + 1 of them */
     uint64_t accepted, refused, received_bytes, sent_bytes;
-    uint64_t client_gone, timeouts, cut_streams;
+    uint64_t client_gone, timeouts, cut_streams, handshakes, handshake_failures;
 };
 
 /* ---- A connection ---- */
+
+struct conn;
+
+/* What some requests need beyond a connection's own fields; dropped with the request. */
+struct work {
+    void (*drop)(struct conn *c, struct work *w); /* cancels its calls, frees it */
+};
 
 struct conn {
     struct server *server;
@@ -70,17 +94,27 @@ struct conn {
     uint64_t watch;
     uint32_t watched; /* AIEX_WATCH_* now */
     struct aiex_http1 *parser;
-    struct buffer held;      /* bytes behind the request that is being answered */
-    struct buffer body;      /* the request's message for the call, see call.c */
-    struct buffer out;       /* what the socket did not take yet */
-    char peer[48];           /* address without port, or "unix" */
-    unsigned check_host : 1; /* the listener is on a loopback address */
-    unsigned dirty : 1;      /* in the server's list of output */
-    unsigned listed : 1;     /* in a list of deadline.c */
+    struct buffer held;        /* bytes behind the request that is being answered */
+    struct buffer body;        /* the request's message for the call, see call.c */
+    struct buffer out;         /* what the socket did not take yet */
+    struct ssl_st *tls;        /* NULL: plain */
+    struct inflater *inflater; /* of a compressed body, else NULL */
+    char peer[48];             /* address without port, or "unix" */
+    unsigned check_host : 1;   /* the listener is on a loopback address */
+    unsigned local : 1;        /* the listener is a unix socket */
+    unsigned tls_ended : 1;    /* the client has said that it sends no more */
+    unsigned dirty : 1;        /* in the server's list of output */
+    unsigned listed : 1;       /* in a list of deadline.c */
 
     /* The request; cleared by conn_next(). */
     const struct route *route; /* NULL: none fits */
-    const char *origin;        /* the client's, when it is to be named in the answer */
+    uint32_t added;            /* added_route: which one, and since when */
+    uint32_t added_serial;
+    int dialect; /* in which errors are told; AIEX_* of aiex_chat.h */
+    void (*answer)(struct conn *c, const struct aiex_answer *answer); /* to the open call */
+    void (*then)(struct conn *c, struct aiex_slice principal);        /* after gateway.check */
+    struct work *work;
+    const char *origin; /* the client's, when it is to be named in the answer */
     uint64_t trace, begun_us;
     uint64_t call;          /* 0 = none, or not known yet */
     uint32_t window;        /* of that call, in bytes */
@@ -110,11 +144,19 @@ struct listener {
     uint64_t watch;
     int loopback;
     int local; /* a unix socket */
-    char address[128];
+    int tls;
+    char address[128]; /* as configured, without "tls:" */
 };
 
 struct deadline_list {
     struct conn *first, *last;
+};
+
+/* Whether the service that keeps responses is there is known from its answers. */
+struct store_probe {
+    uint64_t call;         /* the question under way, 0 = none */
+    uint64_t absent_until; /* do not store before that time, in ms */
+    int known;             /* it has answered */
 };
 
 struct server {
@@ -134,7 +176,12 @@ struct server {
     uint64_t next_trace;
     struct aiex_http1_date date;
     struct numbers numbers;
-    uint8_t *scratch; /* SCRATCH_BYTES to receive into */
+    struct tls_context *tls; /* NULL: no listener needs it */
+    struct bio_method_st *tls_method;
+    struct compressor *compressor; /* made when first needed */
+    struct added_routes *added;
+    struct store_probe store; /* responses.c: is the service there? */
+    uint8_t *scratch;         /* SCRATCH_BYTES to receive into */
     void (*drained)(void *arg);
     void *drained_arg;
     int draining;
@@ -145,8 +192,9 @@ struct server {
 
 /* ---- listen.c ---- */
 
-/* Refuses addresses that are open to the network while nobody is asked who they are. */
-int listen_check(const struct config *config, struct aiex_error *err);
+/* Refuses addresses that are open to the network without TLS and authentication. *ret_tls: some
+ * listener speaks TLS. */
+int listen_check(const struct config *config, int *ret_tls, struct aiex_error *err);
 int listen_open(struct server *s, struct aiex_error *err);
 /* Watches or leaves the listeners as load, shortage and draining demand. */
 void listen_update(struct server *s);
@@ -162,11 +210,21 @@ void conn_next(struct conn *c);
 void conn_close(struct conn *c);
 /* Closes, after waiting for a client that is still sending when `linger` is set. */
 void conn_finish(struct conn *c);
+/* The largest request body: the option max_body, less what a message needs around it. */
+uint64_t conn_body_limit(const struct server *s);
 /* Reads or not, writes or not. */
 void conn_watch(struct conn *c, uint32_t events);
 /* Uses the memory of ended connections again; tells draining that none is left. */
 void conn_reap(struct server *s);
 void conn_free_all(struct server *s);
+
+/* ---- io.c: the socket, plain or under TLS ---- */
+
+/* As recv() and send() on a non-blocking socket: bytes, 0 at the end, -1 with errno. */
+ssize_t io_receive(struct conn *c, void *mem, size_t n);
+ssize_t io_send(struct conn *c, const void *bytes, size_t n);
+/* No more will be sent. */
+void io_end(struct conn *c);
 
 /* ---- deadline.c ---- */
 
@@ -195,16 +253,19 @@ void output_credit(struct conn *c, size_t bytes);
 
 /* ---- routes.c ---- */
 
-#define ROUTE_PREFIX 1u /* the path begins with this */
-#define ROUTE_BODY   2u /* wants the request's body in c->body */
+#define ROUTE_PREFIX 1u  /* the path begins with this */
+#define ROUTE_BODY   2u  /* wants the request's body in c->body */
+#define ROUTE_V1     4u  /* "/v1" may be left out */
+#define ROUTE_SUFFIX 8u  /* of a ROUTE_PREFIX path: it ends with `suffix` */
+#define ROUTE_EITHER 16u /* the dialect is Anthropic's when the headers say so */
 
 struct route {
     const char *method, *path;
     uint32_t flags;
+    int dialect;
     /* The request is complete. Answers, or starts a call. */
     void (*begin)(struct conn *c);
-    /* The answer to that call. */
-    void (*answer)(struct conn *c, const struct aiex_answer *answer);
+    const char *suffix;
 };
 
 size_t routes_count(void);
@@ -215,6 +276,13 @@ size_t routes_index(const struct route *route); /* routes_count() for NULL */
 const struct route *routes_find(const char *method, const char *path, int *ret_status);
 /* "GET, HEAD" for a path; "" for an unknown one. */
 void routes_allow(const char *path, char *out, size_t size);
+/* The part of the request's path between the route's prefix and suffix, %XX undone, 0-terminated.
+ * Bytes, or -1 when it is malformed or too long. */
+int routes_rest(const struct conn *c, char *out, size_t size);
+/* Other plugins may not take this path. */
+int routes_reserved(const char *path);
+/* The dialect in which an unknown path is answered. */
+int routes_dialect(const struct aiex_http1_head *head);
 
 /* ---- access.c ---- */
 
@@ -223,16 +291,52 @@ int access_check(struct conn *c, const struct aiex_http1_head *head, const char 
 /* Is the host part of "name:port" in the comma separated list? */
 int access_host_listed(const char *list, const char *host);
 
+/* ---- caller.c: who asks, from the head ---- */
+
+#define CALLER_BYTES 6144 /* of the fields below at most */
+
+/* Writes the fields that every method of the gateway takes (sdk/kinds/service.md). Returns how
+ * many pairs. */
+uint32_t caller_identity(const struct conn *c, struct aiex_writer *w);
+/* The same and those of model requests: `session` (the argument, which may be empty, is what the
+ * body says), `tags`, `cache` and `headers`. */
+uint32_t caller_fields(const struct conn *c, struct aiex_slice session, struct aiex_writer *w);
+
 /* ---- call.c ---- */
+
+typedef void (*answer_fn)(struct conn *c, const struct aiex_answer *answer);
 
 /* The start of a message in c->body, which takes body bytes behind it. 0, or a negative errno. */
 int call_prepare(struct conn *c, int64_t expected_bytes);
 /* The bytes of the request's body. */
 struct aiex_slice call_body(const struct conn *c);
-/* Calls `method` with the body and these fields. Answers an error itself. */
-void call_chat(struct conn *c, const char *model, size_t model_len);
-/* Calls a method without fields. */
-void call_plain(struct conn *c, const char *service, const char *method, uint32_t timeout_ms);
+/* Another body in its place, from pieces that may lie in the old one. 0, -EMSGSIZE, -ENOMEM. */
+int call_replace_body(struct conn *c, const struct aiex_slice *pieces, size_t n);
+
+/* A call whose body is the request's; `fields` writes what goes with it and returns the pairs.
+ * What fails before it began is told to fn as if the call had ended so. */
+struct call_shape {
+    const char *service, *method;
+    uint32_t flags;      /* AIEX_CALL_* */
+    uint32_t timeout_ms; /* 0 = the option `timeout` */
+    uint32_t (*fields)(const struct conn *c, const void *arg, struct aiex_writer *w);
+    const void *arg;
+    size_t room; /* that the fields need at most when that is more than CALLER_BYTES */
+};
+void call_with_body(struct conn *c, const struct call_shape *shape, answer_fn fn);
+/* Calls a method with this map (may be empty). */
+void call_plain(struct conn *c, const char *service, const char *method, struct aiex_slice body,
+                uint32_t timeout_ms, answer_fn fn);
+/* Calls a method of the gateway with who asks and one more field (key NULL = none). */
+void call_gateway(struct conn *c, const char *method, const char *key, const char *value,
+                  answer_fn fn);
+/* Goes on with then() if the gateway lets this client do that; else answers the error. */
+void call_check(struct conn *c, const char *permission,
+                void (*then)(struct conn *c, struct aiex_slice principal));
+/* Gives up the open call, if any. */
+void call_drop(struct conn *c);
+/* Ends what the request had beyond the connection. */
+void call_drop_work(struct conn *c);
 
 /* ---- respond.c ---- */
 
@@ -240,10 +344,11 @@ struct reply {
     int status;
     const char *type;        /* NULL = application/json */
     const char *allow;       /* 405, OPTIONS */
-    const char *provider;    /* who answered, or NULL */
-    int offline;             /* no model answered */
+    struct aiex_slice end;   /* of a model request: provider, model, limits left, ... */
+    struct aiex_slice extra; /* map of further headers */
     uint32_t retry_after_ms; /* 0 = none */
     int preflight;           /* answer of a CORS preflight */
+    const char *encoding;    /* set by compress.c */
 };
 
 /* A whole answer. */
@@ -252,35 +357,65 @@ void respond(struct conn *c, const struct reply *reply, const void *body, size_t
 int respond_begin(struct conn *c);
 void respond_end(struct conn *c, const struct reply *reply);
 /* Head of an answer in chunks. 0, or a negative errno after the connection was closed. */
-int respond_stream(struct conn *c);
+int respond_stream(struct conn *c, const char *type);
+/* One part of it; the call's window is given back when the client took it. */
+void respond_part(struct conn *c, struct aiex_slice part);
+/* One part of a whole answer. 0, or -EMSGSIZE: larger than max_body, -EPIPE: closed. */
+int respond_piece(struct conn *c, struct aiex_slice part);
 /* The end of an answer in chunks. */
 void respond_stream_end(struct conn *c);
 /* Closes after this answer; `linger`: the client may not have finished sending. */
 void respond_no_keep_alive(struct conn *c, int linger);
+/* A whole answer of a writer that first counts, then writes into the output. */
+void respond_json(struct conn *c, const struct reply *reply,
+                  void (*write)(struct aiex_json_out *w, const void *arg), const void *arg);
+
+/* ---- compress.c, inflate.c ---- */
+
+/* Compresses the whole answer in c->out when client and configuration want that. The coding, or
+ * NULL. */
+const char *compress_output(struct conn *c);
+void compress_done(struct server *s);
+
+/* Takes a body of this Content-Encoding apart. 0, or a status (415, 503) with *ret_why. */
+int inflate_begin(struct conn *c, const char *coding, const char **ret_why);
+int inflate_feed(struct conn *c, const uint8_t *bytes, size_t n, const char **ret_why);
+int inflate_end(struct conn *c, const char **ret_why);
+void inflate_drop(struct conn *c);
 
 /* ---- errors.c ---- */
 
 /* The status for AIEX_E_*. */
 int error_status(const char *code);
-/* An error document of OpenAI's form as the whole answer; code and param may be NULL. */
+/* An error document in the connection's dialect as the whole answer; code and param may be NULL. */
 void error_respond(struct conn *c, int status, const char *code, const char *param,
                    const char *format, ...) __attribute__((format(printf, 5, 6)));
 /* The error with which a call ended, before anything was sent. */
 void error_answer(struct conn *c, const struct aiex_answer *answer);
-/* The same after parts were sent: an event, then the end of the connection. */
-void error_in_stream(struct conn *c, const struct aiex_answer *answer);
+/* The same after parts were sent: an event of the dialect, then the end of the connection. */
+void error_in_stream(struct conn *c, const struct aiex_answer *answer,
+                     const struct aiex_chat_trail *trail);
 
 /* ---- One file per group of routes ---- */
 
-void chat_begin(struct conn *c);
-void chat_answer(struct conn *c, const struct aiex_answer *answer);
-void models_begin(struct conn *c);
-void models_answer(struct conn *c, const struct aiex_answer *answer);
-void model_answer(struct conn *c, const struct aiex_answer *answer);
+void ask_begin(struct conn *c);       /* ask.c: a model request */
+void ask_count(struct conn *c);       /* ask.c: /v1/messages/count_tokens */
+void ask_embedding(struct conn *c);   /* ollama_embed.c: /api/embeddings */
+void responses_begin(struct conn *c); /* responses.c */
+void responses_show(struct conn *c);  /* responses_show.c: what was stored */
+void responses_delete(struct conn *c);
+void responses_items(struct conn *c);
+void responses_cancel(struct conn *c);
+void responses_stop(struct server *s);
+void models_list(struct conn *c); /* models.c */
+void models_one(struct conn *c);
+void ollama_tags(struct conn *c); /* ollama.c */
+void ollama_running(struct conn *c);
+void ollama_show(struct conn *c);
+void ollama_version(struct conn *c);
 void health_root(struct conn *c);
 void health_alive(struct conn *c);
 void health_ready(struct conn *c);
-void health_ready_answer(struct conn *c, const struct aiex_answer *answer);
 
 /* ---- metrics.c ---- */
 
@@ -291,7 +426,8 @@ void metrics_request(struct conn *c);
 /* All requests answered, and those with an error. */
 void metrics_totals(const struct server *s, uint64_t *ret_requests, uint64_t *ret_errors);
 uint64_t metrics_now_us(void);
-void metrics_begin(struct conn *c);
-void metrics_answer(struct conn *c, const struct aiex_answer *answer);
+/* Own numbers as Prometheus text. */
+void metrics_write(struct aiex_json_out *w, const struct server *s);
+void metrics_begin(struct conn *c); /* metrics_page.c: GET /metrics */
 
 #endif /* INTERFACE_HTTP_SERVER_H */
