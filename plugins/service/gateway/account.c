@@ -59,12 +59,12 @@ static void roll_sums(struct account *a, const struct calendar *c)
     if (c->day > a->day) {
         a->day = c->day;
         a->spent_day = a->since_day = 0;
-        a->told &= ~ACCOUNT_SOFT_DAY;
+        a->told &= ~(ACCOUNT_SOFT_DAY | ACCOUNT_HARD_DAY);
     }
     if (c->month > a->month) {
         a->month = c->month;
         a->spent_month = a->since_month = 0;
-        a->told &= ~ACCOUNT_SOFT_MONTH;
+        a->told &= ~(ACCOUNT_SOFT_MONTH | ACCOUNT_HARD_MONTH);
     }
 }
 
@@ -75,7 +75,7 @@ void account_roll(struct account *a, const struct moment *now)
     roll_sums(a, now->calendar);
 }
 
-static void worsen(struct verdict *v, const struct account *a, enum limit_kind kind, int64_t wait_ms,
+static void worsen(struct verdict *v, struct account *a, enum limit_kind kind, int64_t wait_ms,
                    int64_t left)
 {
     if (wait_ms > v->retry_after_ms)
@@ -87,7 +87,7 @@ static void worsen(struct verdict *v, const struct account *a, enum limit_kind k
     v->left = left;
 }
 
-static void judge_budget(const struct account *a, int64_t budget, int64_t spent, int64_t cost,
+static void judge_budget(struct account *a, int64_t budget, int64_t spent, int64_t cost,
                          enum limit_kind kind, int64_t wait_ms, struct verdict *v)
 {
     if (budget == 0)

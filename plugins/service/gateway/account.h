@@ -50,11 +50,13 @@ struct account {
     int64_t day, month; /* which the sums below are of */
     int64_t spent_day, spent_month;
     int64_t since_day, since_month; /* settled while the ledger is being asked */
-    unsigned told;                  /* ACCOUNT_SOFT_* of this day and month */
+    unsigned told;                  /* ACCOUNT_* below: said once in this day or month */
 };
 
 #define ACCOUNT_SOFT_DAY   1u
 #define ACCOUNT_SOFT_MONTH 2u
+#define ACCOUNT_HARD_DAY   4u
+#define ACCOUNT_HARD_MONTH 8u
 
 /* What a request uses, or is expected to use. */
 struct use {
@@ -77,7 +79,7 @@ struct verdict {
     enum limit_kind kind; /* LIMIT_NONE = admitted */
     int64_t retry_after_ms;
     int64_t left; /* budgets: micro-dollars */
-    const struct account *account;
+    struct account *account;
 };
 
 #define CONCURRENCY_RETRY_MS 1000 /* nobody knows when another request ends */
