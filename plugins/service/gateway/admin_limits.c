@@ -3,6 +3,14 @@
 
 #include <stdlib.h>
 
+static int name_is_bad(struct aiex_slice name)
+{
+    for (size_t i = 0; i < name.len; i++)
+        if (name.data[i] < ' ' || name.data[i] == 127)
+            return 1;
+    return name.len == 0 || name.len > MAX_LABEL;
+}
+
 int admin_limit_set(struct gateway *g, const struct aiex_message *m)
 {
     struct aiex_slice scope = NOTHING, name = NOTHING;
@@ -18,7 +26,7 @@ int admin_limit_set(struct gateway *g, const struct aiex_message *m)
     s = name_index(scope_names, N_SCOPES, scope);
     if (s < SCOPE_USER)
         wrong = "field 'scope' is not one of user, team, project";
-    else if (aiex_get_str(m->body, "name", &name) != 1 || name.len == 0 || name.len > MAX_LABEL)
+    else if (aiex_get_str(m->body, "name", &name) != 1 || name_is_bad(name))
         wrong = "field 'name' (str of 1 to 63 bytes) is missing or wrong";
     if (wrong)
         return refuse_form(g, m->id, NOTHING, wrong);
