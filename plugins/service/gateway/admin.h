@@ -1,0 +1,12 @@
+/* admin.h - what admin.c and admin_limits.c share. */
+#ifndef GATEWAY_ADMIN_H
+#define GATEWAY_ADMIN_H
+
+#include "gateway.h"
+
+/* The caller, if he is an admin; else the request is answered. */
+struct key *admin_who(struct gateway *g, const struct aiex_message *m);
+/* A change could not be written: says so to the log and the caller. 0. */
+int admin_failed(struct gateway *g, uint64_t id, int error, const struct aiex_error *err);
+
+#endif

@@ -1,0 +1,130 @@
+/* ask.c - see ask.h: one table of fields. */
+#include "ask.h"
+
+#include <aiex/aiex_pack.h>
+#include <string.h>
+
+enum kind { IS_STR, IS_BYTES, IS_BOOL, IS_INT, IS_MAP };
+
+static const struct field {
+    const char *name;
+    enum kind kind;
+    int passed;
+    int offset; /* in struct ask, -1 = only passed on */
+    size_t max;
+    const char *wrong;
+} fields[] = {
+    {"body", IS_BYTES, 1, offsetof(struct ask, body), AIEX_MAX_BODY, "field 'body' is no bin"},
+    {"model", IS_STR, 1, offsetof(struct ask, model), MAX_MODEL,
+     "field 'model' is no str of at most 256 bytes"},
+    {"dialect", IS_STR, 1, offsetof(struct ask, dialect), MAX_DIALECT,
+     "field 'dialect' is no str of at most 32 bytes"},
+    {"stream", IS_BOOL, 1, offsetof(struct ask, stream), 0, "field 'stream' is no bool"},
+    {"credential", IS_STR, 0, offsetof(struct ask, credential), 4096,
+     "field 'credential' is no str of at most 4096 bytes"},
+    {"interface", IS_STR, 0, offsetof(struct ask, interface), MAX_INTERFACE,
+     "field 'interface' is no str of at most 63 bytes"},
+    {"local", IS_BOOL, 0, offsetof(struct ask, local), 0, "field 'local' is no bool"},
+    {"demand_key", IS_BOOL, 0, offsetof(struct ask, demand_key), 0, "field 'demand_key' is no bool"},
+    {"tags", IS_MAP, 0, offsetof(struct ask, tags), MAX_TAGS,
+     "field 'tags' is no map of at most 2048 bytes"},
+    {"method", IS_STR, 0, offsetof(struct ask, method), AIEX_MAX_NAME,
+     "field 'method' is no str of at most 63 bytes"},
+    {"session", IS_STR, 1, -1, 256, "field 'session' is no str of at most 256 bytes"},
+    {"priority", IS_INT, 1, -1, 0, "field 'priority' is no int"},
+    {"cache", IS_STR, 1, -1, 16, "field 'cache' is no str of at most 16 bytes"},
+    {"first_token_ms", IS_INT, 1, -1, 0, "field 'first_token_ms' is no int"},
+    {"idle_ms", IS_INT, 1, -1, 0, "field 'idle_ms' is no int"},
+    {"total_ms", IS_INT, 1, -1, 0, "field 'total_ms' is no int"},
+};
+
+static const struct field *field_of(struct aiex_slice name)
+{
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+        if (aiex_slice_is(name, fields[i].name))
+            return &fields[i];
+    return NULL;
+}
+
+static int fits(const struct field *f, const struct aiex_value *v, size_t whole_len)
+{
+    switch (f->kind) {
+    case IS_STR:
+        return v->type == AIEX_T_STR && v->bytes.len <= f->max;
+    case IS_BYTES:
+        return (v->type == AIEX_T_STR || v->type == AIEX_T_BIN) && v->bytes.len <= f->max;
+    case IS_BOOL:
+        return v->type == AIEX_T_BOOL;
+    case IS_INT:
+        return v->type == AIEX_T_INT;
+    case IS_MAP:
+        return v->type == AIEX_T_MAP && whole_len <= f->max;
+    }
+    return 0;
+}
+
+static void keep(struct ask *a, const struct field *f, const struct aiex_value *v,
+                 struct aiex_slice whole)
+{
+    char *at = (char *)a + f->offset;
+
+    if (f->offset < 0)
+        return;
+    if (f->kind == IS_BOOL)
+        *(int *)(void *)at = (int)v->i;
+    else
+        *(struct aiex_slice *)(void *)at = f->kind == IS_MAP ? whole : v->bytes;
+}
+
+static const char *read_pair(struct ask *a, struct aiex_slice *at)
+{
+    static const char broken[] = "the request's body is not one msgpack map with str keys";
+    struct aiex_slice pair = *at, whole, value;
+    const struct field *f;
+    struct aiex_value key, v;
+
+    if (aiex_r_value(at, &key) != 0 || key.type != AIEX_T_STR)
+        return broken;
+    whole = value = *at;
+    if (aiex_r_skip(at) != 0)
+        return broken;
+    whole.len -= at->len;
+    pair.len -= at->len;
+    f = field_of(key.bytes);
+    if (!f || aiex_r_value(&value, &v) != 0 || v.type == AIEX_T_NIL)
+        return NULL;
+    if (!fits(f, &v, whole.len))
+        return f->wrong;
+    keep(a, f, &v, whole);
+    if (!f->passed)
+        return NULL;
+    if (a->n_passed == MAX_PASSED)
+        return "a field occurs twice";
+    a->passed[a->n_passed++] = pair;
+    a->passed_bytes += pair.len;
+    return NULL;
+}
+
+const char *ask_read(struct aiex_slice map, struct ask *a)
+{
+    const char *wrong = NULL;
+    struct aiex_value head;
+
+    memset(a, 0, sizeof(*a));
+    if (map.len == 0)
+        return NULL;
+    if (aiex_r_value(&map, &head) != 0 || head.type != AIEX_T_MAP)
+        return "the request's body is not one msgpack map";
+    for (uint32_t i = 0; i < head.count && !wrong; i++)
+        wrong = read_pair(a, &map);
+    return wrong;
+}
+
+const char *ask_chat(const struct ask *a)
+{
+    if (a->dialect.len == 0)
+        return "field 'dialect' is missing";
+    if (a->model.len == 0)
+        return "field 'model' is missing";
+    return a->body.data ? NULL : "field 'body' is missing";
+}

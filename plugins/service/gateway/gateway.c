@@ -1,0 +1,303 @@
+/* gateway.c - the descriptor: options, life, dispatch. */
+#include "jobs.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OPT(field) offsetof(struct config, field)
+
+#define REFRESH_MS       1000u
+#define REFRESH_UNTIL_MS 15000u /* a predecessor has ended by then */
+
+static const char *const require_names[] = {"auto", "yes", "no", NULL};
+static const char *const price_names[] = {"allow", "refuse", NULL};
+
+static const struct aiex_option options[] = {
+    {"require_key", "auto",
+     "clients must have an API key: yes, no, or auto = as soon as one was ever made",
+     AIEX_OPT_CHOICE, AIEX_OPT_RELOADABLE, 0, 0, require_names, OPT(require_key)},
+    {"unknown_price", "allow",
+     "a model without a price, asked for with a key that has a budget: allow (it costs nothing) or "
+     "refuse",
+     AIEX_OPT_CHOICE, AIEX_OPT_RELOADABLE, 0, 0, price_names, OPT(unknown_price)},
+    {"default_output", "4096",
+     "tokens reserved for an answer when the request names no limit of its own", AIEX_OPT_INT,
+     AIEX_OPT_RELOADABLE, 1, 10000000, NULL, OPT(default_output)},
+    {"settle_grace", "30s",
+     "how long an ended request waits for its usage record before it is settled by estimate",
+     AIEX_OPT_DURATION, AIEX_OPT_RELOADABLE, 100, 3600000, NULL, OPT(settle_grace)},
+    {"coordinator", "coordinator", "service that chooses the provider", AIEX_OPT_STRING, 0, 0, 0,
+     NULL, OPT(coordinator)},
+    {"ledger", "ledger",
+     "service that keeps the usage records; none = budgets count from this start only",
+     AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(ledger)},
+    {"ledger_wait", "2s",
+     "how long a request of a key with a budget waits for the ledger's first answer",
+     AIEX_OPT_DURATION, AIEX_OPT_RELOADABLE, 1, 60000, NULL, OPT(ledger_wait)},
+    {"keep_revoked", "30d", "revoked keys older than this are forgotten at the next start",
+     AIEX_OPT_DURATION, 0, 0, 0, NULL, OPT(keep_revoked)},
+    {"results_max", "1024", "asynchronous requests that are kept", AIEX_OPT_INT,
+     AIEX_OPT_RELOADABLE, 1, 65536, NULL, OPT(results_max)},
+    {"results_bytes", "64M", "bytes of all their answers", AIEX_OPT_SIZE, AIEX_OPT_RELOADABLE, 1024,
+     (int64_t)1 << 34, NULL, OPT(results_bytes)},
+    {"result_bytes", "8M", "bytes of one answer", AIEX_OPT_SIZE, AIEX_OPT_RELOADABLE, 1024,
+     31 * 1024 * 1024, NULL, OPT(result_bytes)},
+    {"result_ttl", "10m", "how long an answer is kept", AIEX_OPT_DURATION, AIEX_OPT_RELOADABLE, 1000,
+     (int64_t)7 * DAY_MS, NULL, OPT(result_ttl)},
+    {"job_timeout", "10m", "longest time for one asynchronous request", AIEX_OPT_DURATION,
+     AIEX_OPT_RELOADABLE, 1000, DAY_MS, NULL, OPT(job_timeout)},
+    {0},
+};
+
+/* ---- Life ---- */
+
+static int name_is_bad(const char *option, const char *name, struct aiex_error *err)
+{
+    if (name[0] && strlen(name) <= AIEX_MAX_NAME)
+        return 0;
+    snprintf(err->text, sizeof(err->text), "option '%s' is '%.80s'; say the name of a service", option,
+             name);
+    return 1;
+}
+
+static int create(const struct aiex_host *host, const void *config, void **ret_self,
+                  struct aiex_error *err)
+{
+    const struct config *cfg = config;
+    struct gateway *g;
+    int r;
+
+    if (name_is_bad("coordinator", cfg->coordinator, err) || name_is_bad("ledger", cfg->ledger, err))
+        return -EINVAL;
+    g = host->alloc(host, sizeof(*g));
+    if (!g)
+        return -ENOMEM;
+    *ret_self = g;
+    g->host = host;
+    g->config = config;
+    g->calendar.clock = calendar_clock;
+    calendar_look(&g->calendar);
+    r = flights_init(&g->flights, host);
+    if (r == 0)
+        r = jobs_init(g);
+    return r < 0 ? r : keys_open(&g->keys, host, g->calendar.now_ms, cfg->keep_revoked, err);
+}
+
+/* While a predecessor drains it may still have written keys. */
+static void look_again(struct gateway *g)
+{
+    struct aiex_error err = {""};
+
+    if (keys_refresh(&g->keys, &err) < 0)
+        g->host->log(g->host, AIEX_LOG_ERROR, 0, err.text);
+}
+
+static void on_refresh(void *arg)
+{
+    struct gateway *g = arg;
+
+    look_again(g);
+    if (g->host->now_ms(g->host) - g->started_ms < REFRESH_UNTIL_MS)
+        return;
+    g->host->unwatch(g->host, g->refresh_timer);
+    g->refresh_timer = 0;
+}
+
+static int start(void *self, struct aiex_error *err)
+{
+    struct gateway *g = self;
+    int r = g->host->join(g->host, "gateway", AIEX_NAME_UNIQUE);
+
+    if (r < 0) {
+        snprintf(err->text, sizeof(err->text),
+                 "the name 'gateway' is taken by another instance; run one only");
+        return r;
+    }
+    g->started_ms = g->host->now_ms(g->host);
+    r = faces_init(g);
+    if (r == 0)
+        r = g->host->timer(g->host, REFRESH_MS, REFRESH_MS, on_refresh, g, &g->refresh_timer);
+    if (r == 0)
+        r = spent_start(g);
+    if (r < 0)
+        snprintf(err->text, sizeof(err->text), "can not begin: %s", strerror(-r));
+    return r;
+}
+
+static void destroy(void *self)
+{
+    struct gateway *g = self;
+
+    if (!g)
+        return;
+    spent_stop(g);
+    jobs_done(g);
+    faces_done(g);
+    flights_done(&g->flights);
+    keys_close(&g->keys);
+    if (g->refresh_timer)
+        g->host->unwatch(g->host, g->refresh_timer);
+    free(g->scratch);
+    g->host->release(g->host, g);
+}
+
+static int reload(void *self, const void *config, struct aiex_error *err)
+{
+    struct gateway *g = self;
+
+    g->config = config;
+    return 0;
+}
+
+/* ---- Drain ---- */
+
+void gateway_maybe_drained(struct gateway *g)
+{
+    void (*done)(void *arg) = g->drained;
+
+    if (!done || g->flights.n_used || g->n_parked || g->jobs->waiters.n)
+        return;
+    g->drained = NULL;
+    done(g->drained_arg);
+}
+
+/* What runs ends, and its usage records are waited for: they are money. */
+static void drain(void *self, void (*done)(void *arg), void *arg)
+{
+    struct gateway *g = self;
+
+    g->drained = done;
+    g->drained_arg = arg;
+    settle_hurry(g);
+    gateway_maybe_drained(g);
+}
+
+/* ---- Dispatch ---- */
+
+static int take_settle(struct gateway *g, const struct aiex_message *m)
+{
+    int r = settle_take(g, m->body);
+
+    if (m->kind == AIEX_MSG_REQUEST)
+        g->host->reply(g->host, m->id, NOTHING);
+    return r;
+}
+
+static int status(struct gateway *g, const struct aiex_message *m)
+{
+    return report_status(g, m->id);
+}
+
+static int health(struct gateway *g, const struct aiex_message *m)
+{
+    return report_health(g, m->id);
+}
+
+static int metrics(struct gateway *g, const struct aiex_message *m)
+{
+    return report_metrics(g, m->id);
+}
+
+static const struct {
+    const char *name;
+    int (*run)(struct gateway *g, const struct aiex_message *m);
+} methods[] = {
+    {"gateway.chat", chat_begin},
+    {"gateway.settle", take_settle},
+    {"gateway.complete", chat_begin},
+    {"gateway.embed", chat_begin},
+    {"gateway.count", pass_count},
+    {"gateway.models", pass_models},
+    {"gateway.check", pass_check},
+    {"gateway.submit", async_submit},
+    {"gateway.poll", async_poll},
+    {"gateway.subscribe", async_subscribe},
+    {"gateway.cancel", async_cancel},
+    {"gateway.requests", async_requests},
+    {"gateway.register", faces_register},
+    {"gateway.interfaces", faces_list},
+    {"gateway.send", faces_send},
+    {"gateway.key_create", admin_create},
+    {"gateway.key_list", admin_list},
+    {"gateway.key_revoke", admin_revoke},
+    {"gateway.key_rotate", admin_rotate},
+    {"gateway.key_set", admin_set},
+    {"gateway.limit_set", admin_limit_set},
+    {"gateway.limit_list", admin_limit_list},
+    {"gateway.status", status},
+    {"gateway.metrics", metrics},
+    {"service.health", health},
+};
+
+int gateway_handle(struct gateway *g, const struct aiex_message *m)
+{
+    if (!g->refreshed) { /* messages come once the predecessor takes no more */
+        g->refreshed = 1;
+        look_again(g);
+    }
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+        if (strcmp(m->method, methods[i].name) == 0)
+            return methods[i].run(g, m);
+    return -ENOSYS;
+}
+
+static void cancelled(struct gateway *g, uint64_t id)
+{
+    chat_cancel(g, id);
+    spent_cancel(g, id);
+    jobs_cancel_request(g, id);
+    gateway_maybe_drained(g);
+}
+
+static int handle(void *self, const struct aiex_message *m)
+{
+    struct gateway *g = self;
+
+    switch (m->kind) {
+    case AIEX_MSG_REQUEST:
+        return gateway_handle(g, m);
+    case AIEX_MSG_CAST: /* what answers needs somebody to answer to */
+        return strcmp(m->method, "gateway.settle") == 0 ? settle_take(g, m->body) : 0;
+    case AIEX_MSG_CANCEL:
+        cancelled(g, m->id);
+        return 0;
+    case AIEX_MSG_RESUME:
+        feed_resume(g, m->id);
+        return 0;
+    case AIEX_MSG_EVENT:
+        faces_event(g, m->body);
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+static const struct aiex_plugin plugin = {
+    .magic = AIEX_ABI_MAGIC,
+    .struct_size = sizeof(struct aiex_plugin),
+    .abi_major = AIEX_ABI_MAJOR,
+    .abi_minor = AIEX_ABI_MINOR,
+    .option_size = sizeof(struct aiex_option),
+    .name = "service_gateway",
+    .version = "0.1.0",
+    .summary = "checks keys, limits and budgets of every request, and counts what it cost",
+    .kind = "service/1",
+    .options = options,
+    .config_size = sizeof(struct config),
+    .needs = AIEX_NEED_DATA,
+    .create = create,
+    .start = start,
+    .handle = handle,
+    .reload = reload,
+    .drain = drain,
+    .destroy = destroy,
+};
+
+const struct aiex_plugin *aiex_plugin_entry(uint32_t host_major, uint32_t host_minor)
+{
+    (void)host_major;
+    (void)host_minor;
+    return &plugin;
+}

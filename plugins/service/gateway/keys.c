@@ -1,0 +1,189 @@
+/* keys.c - opening, and the questions that every request asks. */
+#include "keys.h"
+
+#include <aiex/aiex_pack.h>
+#include <errno.h>
+#include <string.h>
+
+/* ---- Life ---- */
+
+/* A principal without a key: an operator of this machine, or everybody while no key is demanded. */
+static struct key *nobody(const struct aiex_host *host, const char *id, enum role role)
+{
+    struct key *key = host->alloc(host, sizeof(*key));
+    struct aiex_writer w;
+
+    if (!key)
+        return NULL;
+    key->role = role;
+    key->principal = host->alloc(host, 96);
+    if (!key->principal) {
+        host->release(host, key);
+        return NULL;
+    }
+    memcpy(key->account.name, id, strlen(id) + 1);
+    aiex_writer_init(&w, key->principal, 96);
+    aiex_w_map(&w, 5);
+    aiex_w_key_str(&w, "key", id);
+    for (int s = SCOPE_USER; s < N_SCOPES; s++)
+        aiex_w_key_str(&w, scope_names[s], "");
+    aiex_w_key_str(&w, "role", role_names[role]);
+    key->principal_len = w.len;
+    return key;
+}
+
+int keys_open(struct keys *k, const struct aiex_host *host, int64_t now_ms, int64_t keep_revoked_ms,
+              struct aiex_error *err)
+{
+    *k = (struct keys){.host = host, .drop_before = now_ms - keep_revoked_ms, .journal = {.fd = -1}};
+    k->last = &k->first;
+    if (secret_init() < 0) {
+        memcpy(err->text, "libsodium does not start", 25);
+        return -EIO;
+    }
+    if (map_init(&k->by_secret, host, 256) < 0 || map_init(&k->by_id, host, 256) < 0 ||
+        map_init(&k->accounts, host, 256) < 0)
+        return -ENOMEM;
+    k->local = nobody(host, "local", ROLE_ADMIN);
+    k->open = nobody(host, "open", ROLE_USER);
+    if (!k->local || !k->open)
+        return -ENOMEM;
+    return journal_open(&k->journal, host, keys_take, k, err);
+}
+
+static void key_free(const struct aiex_host *host, struct key *key)
+{
+    if (!key)
+        return;
+    secret_wipe(&key->now, sizeof(key->now));
+    secret_wipe(&key->old, sizeof(key->old));
+    host->release(host, key->models);
+    host->release(host, key->principal);
+    host->release(host, key);
+}
+
+static void free_accounts(struct keys *k)
+{
+    for (size_t i = 0; k->accounts.slots && i < k->accounts.n_slots; i++)
+        while (k->accounts.slots[i]) {
+            struct account *a = map_entry(k->accounts.slots[i], struct account, node);
+
+            k->accounts.slots[i] = a->node.next;
+            k->host->release(k->host, a);
+        }
+}
+
+void keys_close(struct keys *k)
+{
+    if (!k->host)
+        return;
+    while (k->first) {
+        struct key *next = k->first->next;
+
+        key_free(k->host, k->first);
+        k->first = next;
+    }
+    key_free(k->host, k->local);
+    key_free(k->host, k->open);
+    free_accounts(k);
+    map_done(&k->by_secret);
+    map_done(&k->by_id);
+    map_done(&k->accounts);
+    journal_close(&k->journal);
+    k->host = NULL;
+}
+
+int keys_refresh(struct keys *k, struct aiex_error *err)
+{
+    struct journal new;
+    int r;
+
+    if (!journal_changed(&k->journal))
+        return 0;
+    r = journal_open(&new, k->host, keys_take, k, err);
+    if (r < 0)
+        return r;
+    journal_close(&k->journal);
+    k->journal = new;
+    return 0;
+}
+
+/* ---- Questions ---- */
+
+struct key *keys_find(struct keys *k, struct aiex_slice credential, int *ret_old)
+{
+    uint8_t hash[SECRET_HASH];
+    struct map_node *n;
+    uint64_t number;
+
+    if (!secret_form(credential))
+        return NULL;
+    secret_hash(k->journal.pepper, credential, hash);
+    memcpy(&number, hash, sizeof(number));
+    for (n = map_first(&k->by_secret, number); n; n = map_next(n)) {
+        struct secret *s = map_entry(n, struct secret, node);
+
+        if (!secret_equal(s->hash, hash))
+            continue;
+        *ret_old = s == &s->key->old;
+        return s->key;
+    }
+    return NULL;
+}
+
+const char *keys_refusal(const struct key *key, int old, int64_t now_ms)
+{
+    if (key->revoked)
+        return "revoked";
+    if (key->expires && now_ms >= key->expires)
+        return "expired";
+    return old && now_ms >= key->old_until ? "rotated" : NULL;
+}
+
+struct key *keys_by_id(struct keys *k, struct aiex_slice id)
+{
+    struct map_node *n = map_first(&k->by_id, map_hash(id.data, id.len));
+
+    for (; n; n = map_next(n)) {
+        struct key *key = map_entry(n, struct key, by_id);
+
+        if (aiex_slice_is(id, key->account.name))
+            return key;
+    }
+    return NULL;
+}
+
+/* `*` stands for any text, also none; all else for itself. Goes back to the last star only. */
+static int matches(const char *pattern, struct aiex_slice text)
+{
+    const char *star = NULL;
+    size_t at = 0, again = 0;
+
+    while (at < text.len) {
+        if (*pattern == '*') {
+            star = ++pattern;
+            again = at;
+        } else if (*pattern && *pattern == (char)text.data[at]) {
+            pattern++;
+            at++;
+        } else if (star) {
+            pattern = star;
+            at = ++again;
+        } else {
+            return 0;
+        }
+    }
+    while (*pattern == '*')
+        pattern++;
+    return *pattern == 0;
+}
+
+int key_may_use(const struct key *key, struct aiex_slice model)
+{
+    if (!key->models)
+        return 1;
+    for (size_t at = 0; at < key->models_len; at += strlen(key->models + at) + 1)
+        if (matches(key->models + at, model))
+            return 1;
+    return 0;
+}

@@ -1,0 +1,274 @@
+/*
+ * settle.c - the end of a reservation: by the coordinator's usage record, or, when none comes in
+ * time, by estimate. The record goes on to the ledger with what only the gateway knows.
+ */
+#include "gateway.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Accounts ---- */
+
+static void tell_soft(struct gateway *g, const struct account *a, unsigned fresh)
+{
+    if (fresh & ACCOUNT_SOFT_DAY)
+        audit_budget(g, "soft", a, "day", a->spent_day, a->limits.budget_day);
+    if (fresh & ACCOUNT_SOFT_MONTH)
+        audit_budget(g, "soft", a, "month", a->spent_month, a->limits.budget_month);
+}
+
+static void settle_accounts(struct gateway *g, struct account *const accounts[N_SCOPES],
+                            const struct use *reserved, const struct use *used, int64_t wall_ms)
+{
+    struct moment now = moment_of(g);
+    int64_t day, month;
+
+    calendar_split(wall_ms, &day, &month);
+    for (int s = 0; s < N_SCOPES; s++)
+        if (accounts[s])
+            tell_soft(g, accounts[s],
+                      account_settle(accounts[s], reserved, used, day, month, &now));
+}
+
+void admit_settle(struct gateway *g, struct flight *f, const struct use *used, int64_t wall_ms)
+{
+    struct use held = f->reserved, change = *used;
+
+    if (!f->admitted)
+        return;
+    if (f->settled) { /* by estimate: put the difference right */
+        held = (struct use){.tokens = f->counted.tokens};
+        change.cost -= f->counted.cost;
+    }
+    settle_accounts(g, f->accounts, &held, &change, wall_ms);
+    g->flights.reserved -= held.cost;
+    f->settled = 1;
+    f->counted = *used;
+    f->reserved = (struct use){0, 0};
+}
+
+/* ---- The record ---- */
+
+static int64_t amount(struct aiex_slice record, const char *key, int64_t most)
+{
+    int64_t v = 0;
+
+    aiex_get_int(record, key, &v);
+    return v < 0 ? 0 : v > most ? most : v;
+}
+
+static struct use used_of(struct gateway *g, struct aiex_slice record)
+{
+    struct aiex_slice price = NOTHING;
+
+    if (aiex_get_str(record, "price", &price) == 1 && aiex_slice_is(price, "unknown"))
+        g->unpriced++;
+    return (struct use){.tokens = amount(record, "input_tokens", MAX_LIMIT) +
+                                  amount(record, "output_tokens", MAX_LIMIT),
+                        .cost = amount(record, "cost", MAX_BUDGET)};
+}
+
+static int64_t time_of(const struct gateway *g, struct aiex_slice record, int64_t otherwise)
+{
+    int64_t v = 0;
+
+    return aiex_get_int(record, "time", &v) == 1 && v > 0 && v <= g->calendar.now_ms ? v : otherwise;
+}
+
+static int is_ours(struct aiex_slice key)
+{
+    return aiex_slice_is(key, "principal") || aiex_slice_is(key, "interface") ||
+           aiex_slice_is(key, "tags");
+}
+
+/* The pairs of the record that stay; returns how many. */
+static uint32_t write_rest(struct aiex_writer *w, struct aiex_slice record)
+{
+    struct aiex_value head, key;
+    uint32_t kept = 0;
+
+    if (aiex_r_value(&record, &head) != 0 || head.type != AIEX_T_MAP)
+        return 0;
+    for (uint32_t i = 0; i < head.count; i++) {
+        struct aiex_slice pair = record;
+
+        if (aiex_r_value(&record, &key) != 0 || aiex_r_skip(&record) != 0)
+            break;
+        if (key.type == AIEX_T_STR && is_ours(key.bytes))
+            continue;
+        aiex_w_raw(w, pair.data, pair.len - record.len);
+        kept++;
+    }
+    return kept;
+}
+
+static void write_record(struct aiex_writer *w, const struct flight *f, struct aiex_slice record)
+{
+    struct aiex_writer count;
+
+    aiex_writer_init(&count, NULL, 0);
+    aiex_w_map(w, write_rest(&count, record) + (f->tags ? 3 : 2));
+    write_rest(w, record);
+    aiex_w_str(w, "principal");
+    aiex_w_raw(w, f->key->principal, f->key->principal_len);
+    aiex_w_key_str(w, "interface", f->interface);
+    if (f->tags) {
+        aiex_w_str(w, "tags");
+        aiex_w_raw(w, f->tags, f->tags_len);
+    }
+}
+
+static void cast_record(struct gateway *g, struct aiex_slice record, uint64_t trace)
+{
+    struct aiex_request q = {.struct_size = sizeof(q),
+                             .flags = AIEX_CALL_LAZY,
+                             .service = g->config->ledger,
+                             .method = "ledger.record",
+                             .body = record,
+                             .trace = trace};
+
+    if (g->host->call(g->host, &q, NULL, NULL, NULL) < 0)
+        g->host->log(g->host, AIEX_LOG_WARN, trace, "a usage record could not be sent to the ledger");
+}
+
+static void to_ledger(struct gateway *g, const struct flight *f, struct aiex_slice record)
+{
+    uint8_t small[4096], *large = NULL;
+    struct aiex_writer w;
+
+    if (strcmp(g->config->ledger, "none") == 0)
+        return;
+    if (!f) {
+        cast_record(g, record, 0);
+        return;
+    }
+    aiex_writer_init(&w, small, sizeof(small));
+    write_record(&w, f, record);
+    if (w.failed) {
+        large = malloc(w.len);
+        aiex_writer_init(&w, large, large ? w.len : 0);
+        write_record(&w, f, record);
+    }
+    cast_record(g, w.failed ? record : aiex_written(&w), f->trace);
+    free(large);
+}
+
+/* A record for a ticket of an earlier incarnation: its key is found by the principal. */
+static void settle_foreign(struct gateway *g, struct aiex_slice record)
+{
+    struct aiex_slice principal = NOTHING, id = NOTHING;
+    struct account *accounts[N_SCOPES] = {NULL};
+    const struct use nothing = {0, 0};
+    struct use used = used_of(g, record);
+    struct key *key;
+
+    if (aiex_get_whole(record, "principal", &principal) == 1 &&
+        aiex_get_str(principal, "key", &id) == 1 && (key = keys_by_id(&g->keys, id)) != NULL) {
+        for (int s = 0; s < N_SCOPES; s++)
+            accounts[s] = key_account(key, s);
+        calendar_look(&g->calendar);
+        settle_accounts(g, accounts, &nothing, &used, time_of(g, record, g->calendar.now_ms));
+    }
+    to_ledger(g, NULL, record);
+}
+
+int settle_take(struct gateway *g, struct aiex_slice record)
+{
+    int64_t ticket = 0;
+    struct flight *f;
+    struct use used;
+    int foreign;
+
+    if (aiex_get_int(record, "ticket", &ticket) != 1)
+        return 0;
+    f = flight_of_ticket(&g->flights, ticket, &foreign);
+    if (foreign)
+        settle_foreign(g, record);
+    if (!f || (f->settled && f->state != FLIGHT_GHOST))
+        return 0; /* a second record for the same request counts nothing */
+    g->settled++;
+    used = used_of(g, record);
+    calendar_look(&g->calendar);
+    admit_settle(g, f, &used, time_of(g, record, f->begun_wall_ms));
+    to_ledger(g, f, record);
+    if (f->state != FLIGHT_RUNNING)
+        flight_release(&g->flights, f);
+    gateway_maybe_drained(g);
+    return 0;
+}
+
+/* ---- No record came ---- */
+
+/* All that was reserved; the part that was used, where the end said how much; nothing for an error
+ * before anything had begun. */
+static struct use estimate(const struct flight *f)
+{
+    struct use u = f->reserved;
+    int64_t expected = f->reserved.tokens, real = f->input + f->output;
+
+    if (f->nothing_used)
+        return (struct use){0, 0};
+    if (!f->tokens_known || expected <= 0)
+        return u;
+    u.tokens = real;
+    if (real < expected)
+        u.cost = (int64_t)((double)u.cost * (double)real / (double)expected);
+    return u;
+}
+
+static void on_timer(void *arg)
+{
+    struct gateway *g = arg;
+
+    g->flights.timer = 0;
+    settle_overdue(g);
+}
+
+static void arm(struct gateway *g)
+{
+    uint64_t now = g->host->now_ms(g->host), due;
+
+    if (g->flights.timer || !g->flights.waiting)
+        return;
+    due = g->flights.waiting->settle_by_ms;
+    g->host->timer(g->host, due > now ? due - now : 1, 0, on_timer, g, &g->flights.timer);
+}
+
+void settle_overdue(struct gateway *g)
+{
+    uint64_t now = g->host->now_ms(g->host);
+    struct flight *f;
+
+    while ((f = g->flights.waiting) != NULL && f->settle_by_ms <= now) {
+        struct use u = estimate(f);
+
+        admit_settle(g, f, &u, f->begun_wall_ms);
+        flight_forget_request(&g->flights, f);
+        g->estimated_settles += !f->nothing_used;
+        flight_haunt(&g->flights, f);
+    }
+    arm(g);
+    gateway_maybe_drained(g);
+}
+
+void settle_later(struct gateway *g, struct flight *f)
+{
+    int64_t grace = g->drained ? DRAIN_GRACE_MS : g->config->settle_grace;
+
+    f->settle_by_ms = g->host->now_ms(g->host) + (uint64_t)grace;
+    flight_wait(&g->flights, f);
+    arm(g);
+}
+
+void settle_hurry(struct gateway *g)
+{
+    uint64_t by = g->host->now_ms(g->host) + DRAIN_GRACE_MS;
+
+    for (struct flight *f = g->flights.waiting; f; f = f->next)
+        if (f->settle_by_ms > by)
+            f->settle_by_ms = by;
+    if (g->flights.timer)
+        g->host->unwatch(g->host, g->flights.timer);
+    g->flights.timer = 0;
+    arm(g);
+}
