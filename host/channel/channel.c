@@ -278,9 +278,10 @@ void channel_flush(struct channel *ch)
         atomic_store_explicit(&ch->rx.control->want_space, 0, memory_order_relaxed);
         ch->urgent = 1;
     }
+    ch->unwoken |= published;
     if (!ch->urgent)
         return;
-    ch->urgent = 0;
+    ch->urgent = ch->unwoken = 0;
     if (atomic_load_explicit(&ch->tx.control->sleeping, memory_order_relaxed) &&
         atomic_exchange_explicit(&ch->tx.control->sleeping, 0, memory_order_acq_rel)) {
         ch->hub->stats.wakes_out++;
@@ -288,6 +289,17 @@ void channel_flush(struct channel *ch)
             /* EAGAIN: it is readable already */
         }
     }
+}
+
+void channel_wake_lazy(struct channel *ch)
+{
+    if (!ch->unwoken)
+        return;
+    ch->unwoken = 0;
+    if (atomic_load_explicit(&ch->tx.control->head, memory_order_relaxed) == ch->tx.published)
+        return; /* it came by for another reason */
+    ch->urgent = 1;
+    channel_flush(ch);
 }
 
 void channel_push(struct channel *ch)

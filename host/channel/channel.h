@@ -6,7 +6,7 @@
  * queue of at most `queue_max` bytes, in order, and follows when the peer has made
  * room. -ENOBUFS at that bound is the sender's sign to answer "busy". A hub drains
  * and flushes its channels together until dry; wake-ups are coalesced per turn, and
- * RECORD_LAZY records wait for the next urgent one.
+ * RECORD_LAZY records wait for the next urgent one, or for hub_wake_lazy().
  *
  * Bodies longer than a record are cut by channel_send() and joined by whoever reads
  * (endpoint.h); a router hands the pieces on as they are.
@@ -45,6 +45,9 @@ void hub_free(struct hub *hub);
 /* Called after the rings of a turn were drained and before they are flushed: for output that is
  * gathered per turn. Returns 1 when it did something. May be called several times a turn. */
 void hub_after(struct hub *hub, int (*fn)(void *arg), void *arg);
+/* Wakes every peer that sleeps on lazy records: to be called now and then, so that they wait for an
+ * urgent one only so long. */
+void hub_wake_lazy(struct hub *hub);
 /* Microseconds to look for work before sleeping; 0 = off (default). */
 void hub_spin(struct hub *hub, uint32_t spin_us);
 

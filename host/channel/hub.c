@@ -127,6 +127,13 @@ void hub_free(struct hub *hub)
     free(hub);
 }
 
+void hub_wake_lazy(struct hub *hub)
+{
+    for (int i = 0; i < hub->n; i++)
+        if (hub->list[i])
+            channel_wake_lazy(hub->list[i]);
+}
+
 void hub_after(struct hub *hub, int (*fn)(void *arg), void *arg)
 {
     hub->after = fn;

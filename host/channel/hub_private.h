@@ -17,6 +17,7 @@ struct channel {
     size_t queue_bytes, queue_max;
     uint64_t reading_end; /* ring position behind the record being handled */
     int urgent;           /* the peer must be woken at the next flush */
+    int unwoken;          /* lazy records were published and nobody was woken since */
     int hold;
     int broken;
 };
@@ -37,6 +38,7 @@ void hub_remove(struct hub *hub, struct channel *ch);
 
 int channel_turn(struct channel *ch, int budget);
 void channel_flush(struct channel *ch);
+void channel_wake_lazy(struct channel *ch);
 int channel_pending(struct channel *ch);
 void channel_sleeping(struct channel *ch, int on);
 

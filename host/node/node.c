@@ -32,6 +32,7 @@ static void tick(struct node *node)
 
     node->last_tick_ms = now;
     bus_tick(node->bus, now);
+    hub_wake_lazy(node->hub); /* a middle that drains waits for the copy of its last end */
 }
 
 static void on_tick(void *arg)

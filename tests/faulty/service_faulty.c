@@ -6,7 +6,7 @@
  *   right: echo, slow (answers after n ms), polite (n parts of `text`, pausing when it is told to;
  *          one at a time), stream (the same without pausing), sleep_stream (one part per ms), silent (never answers), pid, publish (topic text, n times), seen (events so far),
  *          sum (length of body), relay (calls method of text, else its echo; flags as of call(), else
- *          splice), abort_as (aborts when n is its pid, else answers with it)
+ *          splice; text a/b relays to a, which relays to b), abort_as (aborts when n is its pid, else answers with it)
  *   wrong: segfault, abort, exit, heap, loop, leak, flood, twice, garbage, scribble, truncate,
  *          fork, handlers, thread, stop_self, log_flood
  * Options: at_create / at_start / at_drain = fine | fail | hang | crash, group, subscribe.
@@ -234,15 +234,36 @@ static void on_relayed(void *arg, const struct aiex_answer *a)
     free(l);
 }
 
+/* The body for the next of several relays: `text` is the rest of the way. */
+static struct aiex_slice next_relay(const struct aiex_message *m, const char *rest, const char *method,
+                                    uint8_t *mem, size_t size)
+{
+    struct aiex_writer w;
+
+    aiex_writer_init(&w, mem, size);
+    aiex_w_map(&w, 4);
+    aiex_w_key_str(&w, "text", rest);
+    aiex_w_key_str(&w, "method", method);
+    aiex_w_key_int(&w, "flags", int_of(m->body, "flags", AIEX_CALL_SPLICE));
+    aiex_w_key_int(&w, "n", int_of(m->body, "n", 1));
+    return aiex_written(&w);
+}
+
 static int relay(struct faulty *f, const struct aiex_message *m)
 {
     struct later *l = later(f, m);
-    char method[64] = "echo";
+    char method[64] = "echo", *rest = strchr(l->text, '/');
     struct aiex_request req = {.struct_size = sizeof(req), .flags = AIEX_CALL_SPLICE, .service = l->text,
                                .method = method, .body = m->body, .parent = m->id};
+    uint8_t mem[512];
     int r;
 
     aiex_get_text(m->body, "method", method, sizeof(method));
+    if (rest) {
+        *rest = 0;
+        req.body = next_relay(m, rest + 1, method, mem, sizeof(mem));
+        req.method = "relay";
+    }
     req.flags = (uint32_t)int_of(m->body, "flags", AIEX_CALL_SPLICE);
     req.priority = (uint32_t)int_of(m->body, "priority", 0);
     r = f->host->call(f->host, &req, on_relayed, l, NULL);

@@ -30,6 +30,7 @@ BEGIN {
     owner["dlfcn.h"] = "^(host/runner|sdk/check|sdk/testkit)/"
     owner["db.h"] = "^plugins/store/bdb/"
     owner["openssl/"] = "^(host/cluster|plugins)/"
+    owner["sodium.h"] = "^(host/secret|plugins)/"
     owner["seccomp.h"] = "^host/runner/"
     owner["linux/landlock.h"] = "^host/runner/"
     owner["CUnit/"] = "^tests/"

@@ -226,6 +226,34 @@ static void test_lazy(void)
     both_done(&t);
 }
 
+/* Who has slept on lazy records for a while is woken; who has read them is left alone. */
+static void test_lazy_for_a_while(void)
+{
+    struct hub_stats stats;
+    struct both t;
+
+    both_init(&t);
+    turn(&t);
+    atomic_store(&t.spy[0].control->sleeping, 1);
+    send_pattern(&t.a, 0, 16, RECORD_LAZY);
+    loop_once(t.a.loop, 0);
+    hub_wake_lazy(t.a.hub);
+    hub_stats(t.a.hub, &stats);
+    CU_ASSERT_EQUAL(stats.wakes_out, 1);
+    CU_ASSERT(readable(t.fds.wake[1]));
+    turn(&t);
+    CU_ASSERT_EQUAL(t.b.expect, 1);
+    send_pattern(&t.a, 1, 16, RECORD_LAZY);
+    turn(&t);
+    CU_ASSERT_EQUAL(t.b.expect, 2);
+    atomic_store(&t.spy[0].control->sleeping, 1);
+    hub_wake_lazy(t.a.hub);
+    hub_wake_lazy(t.a.hub);
+    hub_stats(t.a.hub, &stats);
+    CU_ASSERT_EQUAL(stats.wakes_out, 1);
+    both_done(&t);
+}
+
 /* channel_push() does at once what the turn does later. */
 static void test_push(void)
 {
@@ -522,6 +550,7 @@ const struct test_case tests[] = {
     {"bodies", test_bodies},
     {"wakes", test_wakes},
     {"lazy", test_lazy},
+    {"lazy for a while", test_lazy_for_a_while},
     {"push", test_push},
     {"overflow_order", test_overflow_order},
     {"queued_lazy_wakes", test_queued_lazy_wakes},
