@@ -126,7 +126,7 @@ const anthropic = {
   },
   whole(r, d) {
     for (const b of d.content) this.block(r, b);
-    Object.assign(r, { finish: this.stops[d.stop_reason], usage: { in: d.usage.input_tokens, out: d.usage.output_tokens }, ended: true });
+    Object.assign(r, { finish: this.stops[d.stop_reason], usage: { in: d.usage?.input_tokens, out: d.usage?.output_tokens }, ended: true });
   },
   stream(r, list) {
     let open, begun = 0, stopped = 0;
@@ -135,7 +135,7 @@ const anthropic = {
       if (name !== d.type) r.broken ??= `event ${name} carries ${d.type}`;
       if (r.ended || r.error) r.broken ??= `${d.type} after the end`;
       switch (d.type) {
-        case 'message_start': if (begun++) r.broken ??= 'two message_start'; r.usage = { in: d.message.usage.input_tokens, out: 0 }; break;
+        case 'message_start': if (begun++) r.broken ??= 'two message_start'; r.usage = { in: d.message.usage?.input_tokens, out: 0 }; break;
         case 'content_block_start': if (open) r.broken ??= 'two blocks open'; if (stopped) r.broken ??= 'a block after message_delta'; open = { index: d.index, ...d.content_block }; break;
         case 'content_block_delta': {
           const t = d.delta;
@@ -146,7 +146,7 @@ const anthropic = {
           break;
         }
         case 'content_block_stop': if (!open || open.index !== d.index) r.broken ??= 'stop of a block that is not open'; else this.block(r, open); open = undefined; break;
-        case 'message_delta': if (stopped++) r.broken ??= 'two message_delta'; r.finish = this.stops[d.delta.stop_reason]; r.usage = { in: d.usage.input_tokens ?? r.usage?.in, out: d.usage.output_tokens }; break;
+        case 'message_delta': if (stopped++) r.broken ??= 'two message_delta'; r.finish = this.stops[d.delta.stop_reason]; r.usage = { in: d.usage?.input_tokens ?? r.usage?.in, out: d.usage?.output_tokens }; break;
         case 'message_stop': if (open || !stopped) r.broken ??= 'message_stop too early'; r.ended = true; break;
         case 'error': r.error = d.error; break;
       }

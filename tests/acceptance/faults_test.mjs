@@ -142,7 +142,7 @@ test('a client that leaves closes the upstream within 100 ms, in every phase', a
 });
 
 test('no connection, no name, no TLS: told as unavailable, and no key leaves', async () => {
-  const plain = net.createServer(s => s.end('hello\n'));
+  const plain = net.createServer(s => s.on('error', () => 0).end('hello\n'));
   await new Promise(done => plain.listen(0, '127.0.0.1', done));
   const lost = await new Node().start({}, { ini: ['refused = http://127.0.0.1:9/v1', 'nameless = http://no-such-host.invalid/v1', `tls = https://127.0.0.1:${plain.address().port}/v1`]
     .map(line => line.split(' = ')).map(([n, url]) => `[provider_openai:${n}]\nplugin = provider_openai\nbase_url = ${url}\napi_key = sk-x\nmodels = m\nconnect_timeout = 2s\n`).join('') + '[service_coordinator]\nfallback = none\n' });

@@ -16,6 +16,8 @@ export const MODELS = ['scripted-large', 'scripted-small'];
 const TYPES = { 400: 'invalid_request_error', 401: 'authentication_error', 403: 'permission_error',
   404: 'not_found_error', 429: 'rate_limit_error', 529: 'overloaded_error' };
 const json = o => JSON.stringify(o);
+let packedBomb;
+const bomb = () => packedBomb ??= zlib.gzipSync(Buffer.alloc(256 << 20, 'x'));
 const text = c => typeof c === 'string' ? c : (c ?? []).map(p => p.text ?? '').join('');
 
 /* ---- What was asked: the script, and whether the last turn brings a tool's result ---- */
@@ -191,7 +193,7 @@ function spoil(list, p, dialect, b) {
     case 'stall': return { list: good, how: 'stall' };
     case 'broken': return { list: [...good, { raw: dialect === ollama ? '{"message":{"cont\n' : sse('{"choices":[{"delta"') }, ...list.slice(at)], how: 'end' };
     case 'unended': return { list: list.filter(e => !['end', 'stop', 'usage'].includes(e.tag)), how: 'end' };
-    case 'late': return { list: [...list.slice(0, end + (dialect === chat ? 0 : 0)), { raw: dialect.late(b) }, ...list.slice(end)], how: 'end' };
+    case 'late': { const behind = end + (dialect === ollama ? 1 : 0); return { list: [...list.slice(0, behind), { raw: dialect.late(b) }, ...list.slice(behind)], how: 'end' }; }
     case 'double': return { list: start < 0 ? [...list.slice(0, end + 1), ...list] : [...list.slice(0, at + 2), list[dialect === chat ? list.findIndex(e => e.tag === 'stop') : start], ...list.slice(at + 2)], how: 'end' };
     case 'disorder': return { list: dialect === anthropic ? [list[start], ...list.slice(first, first + 2), ...list.slice(start + 1)] : dialect === responses ? [list[start], ...list.slice(first, first + 1), ...list.slice(start + 1)] : [list[end], ...list.slice(0, end)], how: 'end' };
     case 'failed': return { list: [...list.slice(0, first + 2), { raw: dialect.failed(b) }], how: 'end' };
@@ -319,7 +321,7 @@ export class VendorServer {
       case 'flood': for (let i = 0; i < 5000; i++) res.setHeader(`x-flood-${i}`, 'x'.repeat(500)); res.writeHead(200, { 'content-type': 'application/json' }); res.end('{}'); return true;
       case 'bomb': {
         const head = b.stream && !path.includes('/api/') ? 'text/event-stream' : b.stream ? 'application/x-ndjson' : 'application/json';
-        const packed = zlib.gzipSync(Buffer.alloc(256 << 20, 'x'));
+        const packed = bomb();
         res.writeHead(200, { 'content-type': head, 'content-encoding': 'gzip', 'content-length': packed.length });
         res.end(packed);
         return true;
