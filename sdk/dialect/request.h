@@ -239,9 +239,10 @@ int turns_settle(struct reader *r);
 int names_settle(struct reader *r);
 /* What the vendor calls a tool of the history or of tool_choice; NULL: no such tool offered. */
 const struct tool *names_find(const struct conv *v, struct raw name, struct raw space);
-/* The vendor's name of the tool of a call. An id that every vendor takes. */
-struct raw names_call(struct reader *r, const struct part *call);
-struct raw names_id(struct reader *r, struct raw id);
+
+/* The vendor's name of the tool of a call, offered or not; an id that every vendor takes. */
+struct raw names_call(struct writer *w, const struct part *call);
+struct raw names_id(struct writer *w, struct raw id);
 
 /* request_args.c: arguments of a call as a JSON object, or as a string that holds one. */
 void args_object(struct writer *w, const struct part *call);

@@ -119,7 +119,7 @@ static int put_result(struct writer *w, const struct part *p)
 
     open_block(w, "tool_result");
     grow_key(&w->g, "tool_use_id");
-    grow_text(&w->g, names_id(w->r, p->id));
+    grow_text(&w->g, names_id(w, p->id));
     if (only_texts(p->inside) && has_text(p->inside)) {
         grow_key(&w->g, "content");
         write_texts(w, p->inside);
@@ -142,9 +142,9 @@ static void put_call(struct writer *w, const struct part *p)
 {
     open_block(w, "tool_use");
     grow_key(&w->g, "id");
-    grow_text(&w->g, names_id(w->r, p->id));
+    grow_text(&w->g, names_id(w, p->id));
     grow_key(&w->g, "name");
-    grow_text(&w->g, names_call(w->r, p));
+    grow_text(&w->g, names_call(w, p));
     grow_key(&w->g, "input");
     args_object(w, p);
     grow_close(&w->g, '}');

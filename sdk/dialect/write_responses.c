@@ -108,7 +108,7 @@ static int put_result(struct writer *w, const struct part *p)
 
     open_typed(w, "function_call_output");
     grow_key(&w->g, "call_id");
-    grow_text(&w->g, names_id(w->r, p->id));
+    grow_text(&w->g, names_id(w, p->id));
     grow_key(&w->g, "output");
     rc = put_content(w, p->inside);
     grow_close(&w->g, '}');
@@ -119,9 +119,9 @@ static void put_call(struct writer *w, const struct part *p)
 {
     open_typed(w, "function_call");
     grow_key(&w->g, "call_id");
-    grow_text(&w->g, names_id(w->r, p->id));
+    grow_text(&w->g, names_id(w, p->id));
     grow_key(&w->g, "name");
-    grow_text(&w->g, names_call(w->r, p));
+    grow_text(&w->g, names_call(w, p));
     grow_key(&w->g, "arguments");
     args_string(w, p);
     grow_close(&w->g, '}');
