@@ -25,7 +25,7 @@ export class Node {
     this.port = await freePort();
     this.url = `http://127.0.0.1:${this.port}`;
     fs.writeFileSync(path.join(conf, '90-test.ini'), `[interface_http]\nlisten = 127.0.0.1:${this.port}\n` +
-      '[provider_openai:lmstudio]\nenabled = no\n[provider_openai:ollama]\nenabled = no\n' + (extra.ini ?? ''));
+      '[provider_anthropic]\nenabled = no\n[provider_ollama]\nenabled = no\n[provider_lmstudio]\nenabled = no\n' + (extra.ini ?? ''));
     this.data = path.join(this.dir, 'data');
     this.log = path.join(this.dir, 'log');
     const log = fs.openSync(this.log, 'w');
