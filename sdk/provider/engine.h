@@ -148,7 +148,8 @@ struct trouble {
 
 /* These only send; the call's own state is call.c's. */
 void report_success(struct call *c);
-void report_trouble(struct call *c, const struct trouble *t, const char *text);
+/* Makes `text` one line of UTF-8, whatever was put into it. */
+void report_trouble(struct call *c, const struct trouble *t, char *text);
 /* The cast to `settle` about a call that was cancelled. */
 void report_cancelled(struct call *c);
 /* Refuses a request before there is a call. Returns 0. */

@@ -415,6 +415,26 @@ static void redirects_are_not_followed(void)
     rig_finish();
 }
 
+static void words_of_a_vendor_are_one_line(void)
+{
+    char doc[1200] = "{\"error\":{\"message\":\"two\\nlines\\u0007 ", *at = doc + strlen(doc);
+    const char *text;
+
+    for (int i = 0; i < 200; i++)
+        at = stpcpy(at, "\xc5\xbe");
+    strcpy(at, "\",\"type\":\"server_error\"}}");
+    for (int shift = 0; shift < 2; shift++) {
+        scripted_begin(0, "base_url", shift ? "http://127.0.0.1:90" : "http://127.0.0.1:9");
+        text = refused(0, 0, 500, JSON, doc, "upstream")->text;
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, "two lines  "));
+        for (const char *p = text; *p; p++)
+            CU_ASSERT((unsigned char)*p >= 0x20);
+        /* no half character at the end, where it was cut */
+        CU_ASSERT((unsigned char)text[strlen(text) - 1] < 0xc0);
+        rig_finish();
+    }
+}
+
 const struct test_case tests[] = {
     {"good_streams", good_streams},
     {"good_documents", good_documents},
@@ -438,4 +458,5 @@ const struct test_case tests[] = {
     {"faults_of_the_server", faults_of_the_server},
     {"faults_of_the_client_keep_it_up", faults_of_the_client_keep_it_up},
     {"redirects_are_not_followed", redirects_are_not_followed},
+    {"words_of_a_vendor_are_one_line", words_of_a_vendor_are_one_line},
     {0}};
