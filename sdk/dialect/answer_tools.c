@@ -99,7 +99,7 @@ static int wants_object(int dialect)
 
 static int end(struct answer *a, const struct event *e)
 {
-    const struct machine_call *call = &a->machine.calls[a->machine.n_calls - 1];
+    const struct machine_call *call = &a->machine.calls[a->machine.closed];
     int json = !call->custom, empty = flow_empty(&call->flow);
     struct event mine = *e;
     int r = 0;

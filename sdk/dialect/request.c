@@ -20,12 +20,21 @@ static int fail(struct aiex_error *err, int error, const char *text)
 
 /* ---- The body ---- */
 
-static int scan(struct aiex_slice body, struct aiex_json_span *ret, struct aiex_error *err)
+static void note_member(void *arg, const struct aiex_json_span *key,
+                        const struct aiex_json_span *value)
+{
+    members_add(arg, key, value);
+}
+
+static int scan(struct aiex_chat *c, struct aiex_slice body, struct members *ret,
+                struct aiex_error *err)
 {
     struct aiex_json_fault fault = {0, ""};
-    size_t line, column, at = 0;
-    int type = aiex_json_scan(body, AIEX_JSON_MAX_DEPTH, NULL, 0, &fault);
+    size_t line, column, data_bytes;
+    int type;
 
+    members_init(ret);
+    type = aiex_json_scan_members(body, AIEX_JSON_MAX_DEPTH, note_member, ret, &data_bytes, &fault);
     if (type < 0) {
         aiex_json_where(body, fault.offset, &line, &column);
         snprintf(err->text, sizeof(err->text),
@@ -35,9 +44,7 @@ static int scan(struct aiex_slice body, struct aiex_json_span *ret, struct aiex_
     }
     if (type != AIEX_JSON_OBJECT)
         return fail(err, -EINVAL, "the request body is JSON but not an object");
-    while (body.data[at] != '{')
-        at++;
-    *ret = (struct aiex_json_span){type, (const char *)body.data + at, body.len - at};
+    c->prompt_bytes = body.len - data_bytes;
     return 0;
 }
 
@@ -160,33 +167,30 @@ static int refuse_doubles(const struct members *m, struct aiex_error *err)
     if (m->doubled == N_KEYS)
         return 0;
     snprintf(err->text, sizeof(err->text), "%s: the request says it twice; send it once",
-             key_name((enum key)m->doubled));
+             key_name(m->doubled));
     return -EINVAL;
 }
 
 int request_convert(struct aiex_chat *c, struct aiex_slice body, struct aiex_error *err)
 {
-    struct aiex_json_span whole;
     struct members m;
     int rc;
 
     if (body.len > AIEX_MAX_BODY)
         return fail(err, -EINVAL, "the request body is larger than 32 MiB");
-    rc = scan(body, &whole, err);
+    rc = scan(c, body, &m, err);
     if (rc != 0)
         return rc;
     if (!c->arena)
         c->arena = arena_new(REQUEST_MAX_ARENA);
     if (!c->arena)
         return fail(err, -ENOMEM, "no memory for the request");
-    members_read(&whole, &m);
     rc = refuse_doubles(&m, err);
     if (rc == 0)
         rc = keep_model(c, &m.of[K_model], err);
     if (rc != 0)
         return rc;
     settle_stream(c, &m);
-    c->prompt_bytes = (uint64_t)text_bytes(&whole, NULL, NULL);
     if (aiex_dialect_op(c->setup.client) == AIEX_OP_EMBED)
         return request_embed(c, body, &m, err);
     c->same = c->setup.client == c->setup.vendor;

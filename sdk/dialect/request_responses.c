@@ -204,39 +204,36 @@ static const struct {
     {"item_reference", refuse_reference},
 };
 
-static int read_item(struct reader *r, const struct aiex_json_span *item, size_t index)
+static int read_item(struct reader *r, const struct item *i)
 {
-    struct item i = {.place = {"input", index}};
-
-    if (item->type != AIEX_JSON_OBJECT)
-        return read_fail(r, -EINVAL, "input[%zu]: an item is an object", index);
-    members_read(item, &i.m);
+    if (i->m.type != AIEX_JSON_OBJECT)
+        return read_fail(r, -EINVAL, "input[%zu]: an item is an object", i->place.index);
     for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
-        if (aiex_json_is(&i.m.of[K_type], kinds[k].type))
-            return kinds[k].read(r, &i);
-    if (!i.m.of[K_type].type && i.m.of[K_role].type)
-        return read_message(r, &i);
-    return i.m.of[K_type].type ? 0 : refuse_reference(r, &i);
+        if (aiex_json_is(&i->m.of[K_type], kinds[k].type))
+            return kinds[k].read(r, i);
+    if (!i->m.of[K_type].type && i->m.of[K_role].type)
+        return read_message(r, i);
+    return i->m.of[K_type].type ? 0 : refuse_reference(r, i);
 }
 
 /* ---- The rest ---- */
 
 static int read_input(struct reader *r, const struct aiex_json_span *input)
 {
-    struct aiex_json_span item;
-    struct place place = {"input", 0};
+    struct item i = {.place = {"input", 0}};
+    struct aiex_json_span string;
     struct message *msg;
     size_t at = 0;
     int rc = 0;
 
     if (input->type == AIEX_JSON_STRING) {
         msg = add_message(r, ROLE_USER, &rc);
-        return msg ? read_parts(r, input, &msg->end, 0, &place) : rc;
+        return msg ? read_parts(r, input, &msg->end, 0, &i.place) : rc;
     }
     if (input->type != AIEX_JSON_ARRAY)
         return read_fail(r, -EINVAL, "input: a string or an array of items is needed");
-    for (; rc == 0 && aiex_json_next(input, &at, NULL, &item); place.index++)
-        rc = read_item(r, &item, place.index);
+    for (; rc == 0 && members_next(input, &at, &i.m, &string); i.place.index++)
+        rc = read_item(r, &i);
     return rc;
 }
 

@@ -70,12 +70,12 @@ static int has_type(struct raw schema)
     return aiex_json_find(&whole, "type", &type);
 }
 
-static int is_empty(struct raw object)
+static int is_empty(struct raw whole, int type)
 {
-    struct aiex_json_span whole = {AIEX_JSON_OBJECT, object.at, object.len}, key, value;
+    struct aiex_json_span list = {type, whole.at, whole.len}, key, value;
     size_t at = 0;
 
-    return !aiex_json_next(&whole, &at, &key, &value);
+    return !aiex_json_next(&list, &at, &key, &value);
 }
 
 void write_schema(struct writer *w, const struct tool *t)
@@ -83,7 +83,7 @@ void write_schema(struct writer *w, const struct tool *t)
     if (t->custom) {
         grow_raw(&w->g, RAW("{\"type\":\"object\",\"properties\":{\"input\":{\"type\":\"string\"}},"
                             "\"required\":[\"input\"],\"additionalProperties\":false}"));
-    } else if (is_empty(t->schema)) {
+    } else if (is_empty(t->schema, AIEX_JSON_OBJECT)) {
         grow_raw(&w->g, RAW("{\"type\":\"object\",\"properties\":{}}"));
     } else if (has_type(t->schema)) {
         grow_raw(&w->g, t->schema);
@@ -113,7 +113,7 @@ void write_stop(struct writer *w, const char *key)
 {
     const struct aiex_json_span *stop = &w->v->stop;
 
-    if (!stop->type || (stop->type == AIEX_JSON_ARRAY && is_empty(json_of(stop))))
+    if (!stop->type || (stop->type == AIEX_JSON_ARRAY && is_empty(json_of(stop), AIEX_JSON_ARRAY)))
         return;
     grow_key(&w->g, key);
     if (stop->type == AIEX_JSON_STRING)

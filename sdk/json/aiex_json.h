@@ -65,6 +65,15 @@ struct aiex_json_fault {
 int aiex_json_scan(struct aiex_slice text, unsigned max_depth, struct aiex_json_field *fields,
                    size_t n_fields, struct aiex_json_fault *fault);
 
+/* The same for a reader of many keys: each member of the top-level object is given to `member` as
+ * soon as it has been checked; when the text is refused, those before the fault have been.
+ * ret_data_bytes (may be NULL): bytes of long strings without a blank near their start, which
+ * are data (an image in base64) and no text. */
+typedef void (*aiex_json_member)(void *arg, const struct aiex_json_span *key,
+                                 const struct aiex_json_span *value);
+int aiex_json_scan_members(struct aiex_slice text, unsigned max_depth, aiex_json_member member,
+                           void *arg, size_t *ret_data_bytes, struct aiex_json_fault *fault);
+
 /* Line and column (both from 1; columns in bytes) of an offset, for messages. */
 void aiex_json_where(struct aiex_slice text, size_t offset, size_t *ret_line, size_t *ret_column);
 
