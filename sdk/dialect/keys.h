@@ -89,6 +89,7 @@
     KEY(seed)                                                                                      \
     KEY(server_label)                                                                              \
     KEY(service_tier)                                                                              \
+    KEY(signature)                                                                                 \
     KEY(source)                                                                                    \
     KEY(stop)                                                                                      \
     KEY(stop_sequences)                                                                            \

@@ -13,20 +13,40 @@ size_t count_kind(const struct part *parts, int kind)
     return n;
 }
 
-void write_texts(struct writer *w, const struct part *parts)
+static int is_text(const struct part *p)
+{
+    return p->kind == PART_TEXT || p->kind == PART_REFUSAL;
+}
+
+static void put_texts(struct writer *w, const struct part *from, const struct part *to)
 {
     int first = 1;
 
     grow_quote(&w->g);
-    for (; parts; parts = parts->next) {
-        if (parts->kind != PART_TEXT && parts->kind != PART_REFUSAL)
+    for (; from != to; from = from->next) {
+        if (!is_text(from))
             continue;
-        if (!first && !parts->glued)
+        if (!first && !from->glued)
             grow_lit(&w->g, "\\n\\n");
-        grow_put(&w->g, parts->text.at, parts->text.len);
+        grow_put(&w->g, from->text.at, from->text.len);
         first = 0;
     }
     grow_unquote(&w->g);
+}
+
+void write_texts(struct writer *w, const struct part *parts)
+{
+    put_texts(w, parts, NULL);
+}
+
+const struct part *write_text_run(struct writer *w, const struct part *parts)
+{
+    const struct part *end = parts;
+
+    while (end && is_text(end))
+        end = end->next;
+    put_texts(w, parts, end);
+    return end;
 }
 
 void write_description(struct writer *w, const struct tool *t)

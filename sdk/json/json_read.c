@@ -141,6 +141,23 @@ size_t aiex_json_unescape(const char *inside, size_t len, char *out)
     return (size_t)(to - out);
 }
 
+void aiex_json_mend_surrogates(char *text, size_t len)
+{
+    char *p = text, *end = text + len;
+
+    while (end - p >= 6 && (p = memchr(p, '\\', (size_t)(end - p)))) {
+        uint32_t c;
+        size_t n = 2;
+
+        if (end - p >= 6 && p[1] == 'u') {
+            n = take_unicode(p, end, &c);
+            if (n == 6 && c == 0xfffd)
+                memcpy(p, "\\ufffd", 6);
+        }
+        p += n;
+    }
+}
+
 int aiex_json_is(const struct aiex_json_span *string, const char *plain)
 {
     const char *p, *end;
