@@ -153,6 +153,20 @@ static void deltas_of_nothing(void)
     }
 }
 
+static void text_after_the_finish(void)
+{
+    static const char late[] =
+        "data: "
+        "{\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+        "data: {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"rotten\"},"
+        "\"finish_reason\":null}]}\n\ndata: [DONE]\n\n";
+
+    for (int client = 0; client < N_CHATS; client++) {
+        fail_after_text(0, client, late, AIEX_HTTP_OK, "upstream", 502);
+        rig_finish();
+    }
+}
+
 static void tool_arguments_cut_in_half(void)
 {
     EACH_PAIR(native, client)
@@ -444,6 +458,7 @@ const struct test_case tests[] = {
     {"malformed_events", malformed_events},
     {"doubled_starts", doubled_starts},
     {"deltas_of_nothing", deltas_of_nothing},
+    {"text_after_the_finish", text_after_the_finish},
     {"tool_arguments_cut_in_half", tool_arguments_cut_in_half},
     {"errors_inside_streams", errors_inside_streams},
     {"wrong_content_type", wrong_content_type},
