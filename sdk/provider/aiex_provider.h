@@ -240,7 +240,7 @@ struct aiex_vendor_dialect {
 
 struct aiex_vendor {
     /* Spoken natively, best first. A client that speaks one of them is passed through; others are
-     * translated to the first one that can take them. */
+     * translated to the first one of their operation, completions without one to a chat. */
     const struct aiex_vendor_dialect *dialects;
     size_t options; /* offset of struct aiex_provider_options in the config */
     uint32_t flags; /* AIEX_VENDOR_* */

@@ -2,8 +2,8 @@
  * engine.h - inside the provider library: one instance and its parts.
  *
  * provider.c owns the instance and makes requests, call.c runs one chat, completion or embedding,
- * report.c says its end, count.c counts, health.c probes, models.c keeps the list. status.c and
- * models_read.c are pure.
+ * answer.c hands its answer on, report.c says its end, count.c counts, health.c probes, models.c
+ * keeps the list. status.c and models_read.c are pure.
  */
 #ifndef PROVIDER_ENGINE_H
 #define PROVIDER_ENGINE_H
@@ -123,6 +123,16 @@ int call_begin(struct aiex_provider *p, const struct aiex_message *m, int op);
 void call_cancel(struct aiex_provider *p, uint64_t id);
 void call_resume(struct aiex_provider *p, uint64_t id);
 void call_free_all(struct aiex_provider *p);
+/* The caller has its end (or left). The memory stays until the HTTP request ended. */
+void call_fade(struct call *c);
+void call_stop_timer(struct call *c);
+void call_free(struct call *c);
+
+/* ---- answer.c: what the vendor answers, on its way to the caller ---- */
+
+extern const struct aiex_http_handler answer_handler; /* of a call's request */
+/* Hands out what was held while the caller was slow. */
+void answer_pump(struct call *c);
 
 /* ---- report.c: what is said at the end of a call ---- */
 
@@ -138,7 +148,8 @@ struct trouble {
 
 /* These only send; the call's own state is call.c's. */
 void report_success(struct call *c);
-void report_trouble(struct call *c, const struct trouble *t, const char *text);
+/* Makes `text` one line of UTF-8, whatever was put into it. */
+void report_trouble(struct call *c, const struct trouble *t, char *text);
 /* The cast to `settle` about a call that was cancelled. */
 void report_cancelled(struct call *c);
 /* Refuses a request before there is a call. Returns 0. */

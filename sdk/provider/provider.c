@@ -37,19 +37,21 @@ static int speaks(const struct aiex_provider *p, int dialect)
     return !p->vendor->speaks || p->vendor->speaks(p->config, p->base, dialect);
 }
 
+/* The same dialect, else the first one of the same operation, else the first that it bridges to. */
 const struct aiex_vendor_dialect *provider_route(const struct aiex_provider *p, int client)
 {
-    const struct aiex_vendor_dialect *first = NULL;
+    const struct aiex_vendor_dialect *best = NULL;
 
     for (const struct aiex_vendor_dialect *d = p->vendor->dialects; d->dialect; d++) {
-        if (!speaks(p, d->dialect))
+        if (!speaks(p, d->dialect) || !aiex_dialect_bridges(client, d->dialect))
             continue;
         if (d->dialect == client)
             return d;
-        if (!first && aiex_dialect_bridges(client, d->dialect))
-            first = d;
+        if (!best || (aiex_dialect_op(best->dialect) != aiex_dialect_op(client) &&
+                      aiex_dialect_op(d->dialect) == aiex_dialect_op(client)))
+            best = d;
     }
-    return first;
+    return best;
 }
 
 /* Completions without a suffix go to chat as well. */

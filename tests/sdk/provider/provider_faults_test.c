@@ -153,6 +153,20 @@ static void deltas_of_nothing(void)
     }
 }
 
+static void text_after_the_finish(void)
+{
+    static const char late[] =
+        "data: "
+        "{\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+        "data: {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"rotten\"},"
+        "\"finish_reason\":null}]}\n\ndata: [DONE]\n\n";
+
+    for (int client = 0; client < N_CHATS; client++) {
+        fail_after_text(0, client, late, AIEX_HTTP_OK, "upstream", 502);
+        rig_finish();
+    }
+}
+
 static void tool_arguments_cut_in_half(void)
 {
     EACH_PAIR(native, client)
@@ -415,6 +429,26 @@ static void redirects_are_not_followed(void)
     rig_finish();
 }
 
+static void words_of_a_vendor_are_one_line(void)
+{
+    char doc[1200] = "{\"error\":{\"message\":\"two\\nlines\\u0007 ", *at = doc + strlen(doc);
+    const char *text;
+
+    for (int i = 0; i < 200; i++)
+        at = stpcpy(at, "\xc5\xbe");
+    strcpy(at, "\",\"type\":\"server_error\"}}");
+    for (int shift = 0; shift < 2; shift++) {
+        scripted_begin(0, "base_url", shift ? "http://127.0.0.1:90" : "http://127.0.0.1:9");
+        text = refused(0, 0, 500, JSON, doc, "upstream")->text;
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, "two lines  "));
+        for (const char *p = text; *p; p++)
+            CU_ASSERT((unsigned char)*p >= 0x20);
+        /* no half character at the end, where it was cut */
+        CU_ASSERT((unsigned char)text[strlen(text) - 1] < 0xc0);
+        rig_finish();
+    }
+}
+
 const struct test_case tests[] = {
     {"good_streams", good_streams},
     {"good_documents", good_documents},
@@ -424,6 +458,7 @@ const struct test_case tests[] = {
     {"malformed_events", malformed_events},
     {"doubled_starts", doubled_starts},
     {"deltas_of_nothing", deltas_of_nothing},
+    {"text_after_the_finish", text_after_the_finish},
     {"tool_arguments_cut_in_half", tool_arguments_cut_in_half},
     {"errors_inside_streams", errors_inside_streams},
     {"wrong_content_type", wrong_content_type},
@@ -438,4 +473,5 @@ const struct test_case tests[] = {
     {"faults_of_the_server", faults_of_the_server},
     {"faults_of_the_client_keep_it_up", faults_of_the_client_keep_it_up},
     {"redirects_are_not_followed", redirects_are_not_followed},
+    {"words_of_a_vendor_are_one_line", words_of_a_vendor_are_one_line},
     {0}};

@@ -157,6 +157,11 @@ void scripted_send(int native, const char *bytes)
     NAMED("response.completed", ",\"sequence_number\":8,\"response\":" RESPONSE(                   \
                                     "completed", ITEM("completed", PART("hello")), usage))
 
+#define R_CALL(status, arguments)                                                                  \
+    "{\"id\":\"fc_1\",\"type\":\"function_call\",\"status\":\"" status                             \
+    "\",\"call_id\":\"call_1\",\"name\":\"write\",\"arguments\":\"" arguments "\"}"
+#define HALF "{\\\"path\\\":\\\"a"
+
 #define A_END(usage)                                                                               \
     NAMED("content_block_stop", ",\"index\":0")                                                    \
     NAMED("message_delta",                                                                         \
@@ -219,6 +224,22 @@ const struct script scripts[N_CHATS] = {
         .end = R_END(R_USAGE),
         .mute_end = R_END("null"),
         .broken = "event: response.output_text.delta\ndata: {\"delta\":\"rotten\n\n",
+        .half_tool = NAMED(
+            "response.output_item.added",
+            ",\"sequence_number\":5,\"output_index\":1,\"item\":" R_CALL("in_progress", ""))
+            NAMED("response.function_call_arguments.delta",
+                  ",\"sequence_number\":6,\"item_id\":\"fc_1\",\"output_index\":1,\"delta\":\"" HALF
+                  "\"") NAMED("response.function_call_arguments.done",
+                              ",\"sequence_number\":7,\"item_id\":\"fc_1\",\"output_index\":1,"
+                              "\"arguments\":\"" HALF "\"")
+                NAMED(
+                    "response.output_item.done",
+                    ",\"sequence_number\":8,\"output_index\":1,\"item\":" R_CALL("completed", HALF))
+                    NAMED("response.completed",
+                          ",\"sequence_number\":9,\"response\":" RESPONSE(
+                              "completed",
+                              ITEM("completed", PART("hello")) "," R_CALL("completed", HALF),
+                              R_USAGE)),
         .late_error = NAMED("error", ",\"sequence_number\":5,\"code\":\"server_is_overloaded\","
                                      "\"message\":\"The server is overloaded\",\"param\":null"),
         .whole = RESPONSE("completed", ITEM("completed", PART("hello")), R_USAGE),

@@ -1,0 +1,20 @@
+# A vendor's table of somebody else: built against an installed SDK, then asked everything.
+cmake_minimum_required(VERSION 3.25)
+function(run)
+    execute_process(COMMAND ${ARGV} RESULT_VARIABLE result OUTPUT_VARIABLE out ERROR_VARIABLE out)
+    if(NOT result EQUAL 0)
+        list(JOIN ARGV " " command)
+        message(FATAL_ERROR "${command}\nended with ${result}:\n${out}")
+    endif()
+endfunction()
+
+file(REMOVE_RECURSE ${WORK})
+run(${CMAKE_COMMAND} --install ${BUILD} --component sdk --prefix ${WORK}/prefix)
+set(flags "-Wall -Wextra -Wpedantic -Werror")
+if(SANITIZE)
+    string(APPEND flags " -fsanitize=${SANITIZE} -fno-sanitize-recover=undefined")
+endif()
+run(${CMAKE_COMMAND} -S ${SOURCE} -B ${WORK}/build -G ${GENERATOR} -DCMAKE_C_FLAGS=${flags}
+    -DCMAKE_C_COMPILER=${C_COMPILER} -DCMAKE_PREFIX_PATH=${WORK}/prefix -DAIEX_SANITIZE=${SANITIZE})
+run(${CMAKE_COMMAND} --build ${WORK}/build)
+run(${WORK}/prefix/bin/aiex-check --kind provider/1 ${WORK}/build/provider_mine.so)
