@@ -74,6 +74,10 @@ void aiex_json_where(struct aiex_slice text, size_t offset, size_t *ret_line, si
  * Bytes without the 0 (a "\u0000" inside counts as one), or -EINVAL (no string), -ENOSPC. */
 long aiex_json_text(const struct aiex_json_span *string, char *out, size_t size);
 
+/* The characters of the inside of a string (without its quotes), escapes undone, into
+ * out[len], which is always enough. Bytes written; no 0 at the end. */
+size_t aiex_json_unescape(const char *inside, size_t len, char *out);
+
 /* 1 when the span is a string equal to `plain`, escapes undone. */
 int aiex_json_is(const struct aiex_json_span *string, const char *plain);
 

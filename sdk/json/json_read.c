@@ -117,6 +117,29 @@ long aiex_json_text(const struct aiex_json_span *string, char *out, size_t size)
     return (long)len;
 }
 
+size_t aiex_json_unescape(const char *inside, size_t len, char *out)
+{
+    const char *p = inside, *end = inside + len;
+    char *to = out;
+
+    while (p < end) {
+        const char *from = p;
+        char one[4];
+        size_t n;
+
+        while (p < end && *p != '\\')
+            p++;
+        memcpy(to, from, (size_t)(p - from));
+        to += p - from;
+        if (p == end)
+            break;
+        n = take_char(&p, end, one);
+        memcpy(to, one, n);
+        to += n;
+    }
+    return (size_t)(to - out);
+}
+
 int aiex_json_is(const struct aiex_json_span *string, const char *plain)
 {
     const char *p, *end;
@@ -172,7 +195,8 @@ static size_t skip_filler(const struct aiex_json_span *whole, size_t at)
     return at;
 }
 
-/* From quote to quote, for long texts: one is escaped when an odd number of backslashes precedes it. */
+/* From quote to quote, for long texts: one is escaped when an odd number of backslashes precedes
+ * it. */
 static size_t skip_string(const struct aiex_json_span *whole, size_t at)
 {
     size_t open = at++;
