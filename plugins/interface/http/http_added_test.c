@@ -302,6 +302,37 @@ static void streams_plugins_answers(void)
     rig_stop(&r);
 }
 
+/* Bytes that are no events are broken off without a word of ours among them. */
+static void cuts_other_streams(void)
+{
+    static const uint8_t route[] = "\x86\xa6method\xa3GET\xa4path\xa2/b\xa7service\xa1s\xa4"
+                                   "call\xa3s.b\xa6stream\xc3\xa4type\xaa"
+                                   "text/plain";
+    const struct aiex_fake_record *call;
+    struct response p;
+    struct client c;
+    struct rig r;
+    uint64_t id;
+
+    rig_start(&r, NULL);
+    id = aiex_fake_request(r.host, r.plugin, r.self, "http.route",
+                           (struct aiex_slice){route, sizeof(route) - 1}, 0);
+    CU_ASSERT_EQUAL_FATAL(aiex_fake_answer(r.host, id)->kind, AIEX_FAKE_REPLY);
+    client_open(&r, &c);
+    call = call_for(&c, strdup("GET /b " H "\r\n"));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(call);
+    aiex_fake_answer_part(r.host, call->id, slice_of("bytes"));
+    aiex_fake_answer_error(r.host, call->id, "crashed", "it died", 0, nothing);
+    CU_ASSERT_TRUE(client_ended(&c));
+    CU_ASSERT_EQUAL(client_response(&c, &p), 200);
+    CU_ASSERT_FALSE(p.complete);
+    CU_ASSERT_STRING_EQUAL(p.body, "bytes");
+    CU_ASSERT_PTR_NOT_NULL(strstr(p.head, "content-type: text/plain"));
+    response_done(&p);
+    client_close(&c);
+    rig_stop(&r);
+}
+
 static void bounds_plugins_answers(void)
 {
     const struct aiex_fake_record *call;
@@ -485,6 +516,7 @@ const struct test_case tests[] = {
     {"passes_requests_to_plugins", passes_requests_to_plugins},
     {"takes_every_kind_of_answer", takes_every_kind_of_answer},
     {"streams_plugins_answers", streams_plugins_answers},
+    {"cuts_other_streams", cuts_other_streams},
     {"bounds_plugins_answers", bounds_plugins_answers},
     {"asks_for_permission", asks_for_permission},
     {"forgets_who_has_left", forgets_who_has_left},
