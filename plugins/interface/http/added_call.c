@@ -121,12 +121,23 @@ static void take_part(struct conn *c, struct aiex_slice part)
     respond_part(c, part);
 }
 
+/* Events can say what went wrong, other streams can only stop. */
+static void cut_stream(struct conn *c, const struct aiex_answer *answer)
+{
+    const struct added *a = added_of(c);
+
+    if (a && strncmp(a->type, "text/event-stream", 17) == 0)
+        error_in_stream(c, answer, NULL);
+    else
+        respond_cut(c);
+}
+
 static void on_answer(struct conn *c, const struct aiex_answer *answer)
 {
     if (answer->kind == AIEX_ANSWER_PART)
         take_part(c, answer->body);
     else if (c->status && answer->code)
-        error_in_stream(c, answer, NULL);
+        cut_stream(c, answer);
     else if (answer->code)
         error_answer(c, answer);
     else if (c->status)

@@ -44,7 +44,6 @@ static void begin_request(struct conn *c, const struct aiex_http1_head *head)
     c->keep_alive = (head->flags & AIEX_HTTP1_KEEP_ALIVE) != 0;
     c->head_only = strcmp(head->method, "HEAD") == 0;
     c->http10 = head->minor == 0;
-    c->dialect = routes_dialect(head);
 }
 
 /* The dialect is the route's; where two vendors have the same path, the headers tell. */
@@ -95,6 +94,8 @@ static int on_head(void *arg, const struct aiex_http1_head *head)
     if (!status && (c->route->flags & ROUTE_BODY))
         status = expect_body(c, head, &why);
     if (status) {
+        if (!c->route)
+            c->dialect = routes_dialect(head);
         refuse_later(c, status, why);
         return (head->flags & AIEX_HTTP1_HAS_BODY) != 0;
     }

@@ -134,10 +134,6 @@ void error_in_stream(struct conn *c, const struct aiex_answer *answer,
 
     describe(answer, &e);
     n = aiex_chat_write_error_event(c->dialect, trail ? trail : &none, &e, mem, sizeof(mem));
-    c->server->numbers.cut_streams++;
-    respond_no_keep_alive(c, 1);
-    if (output_chunk(c, mem, n) != 0)
-        return;
-    c->ended = 1;
-    output_soon(c);
+    if (output_chunk(c, mem, n) == 0)
+        respond_cut(c);
 }

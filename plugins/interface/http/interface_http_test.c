@@ -290,37 +290,47 @@ static int create_with(const struct aiex_fake_pair *options, char *ret_text, siz
 static void refuses_public_addresses(void)
 {
     static const struct {
-        const char *listen, *insecure;
+        const char *listen, *insecure, *authentication;
         int error;
+        const char *text;
     } t[] = {
-        {"127.0.0.1:0", "no", 0},
-        {"127.9.9.9:7420", "no", 0},
-        {"[::ffff:127.0.0.1]:7420", "no", 0},
-        {"0.0.0.0:7420", "no", -EPERM},
-        {"192.0.2.1:7420", "no", -EPERM},
-        {"[::]:7420", "no", -EPERM},
-        {"127.0.0.1:7420, 0.0.0.0:7421", "no", -EPERM},
-        {"0.0.0.0:7420", "yes", 0},
-        {"", "no", -EINVAL},
-        {" , ", "no", -EINVAL},
-        {"7420", "no", -EINVAL},
-        {"localhost", "no", -EINVAL},
-        {"127.0.0.1:", "no", -EINVAL},
-        {"127.0.0.1:http", "no", -EINVAL},
-        {"unix:", "no", -EINVAL},
+        {"127.0.0.1:0", "no", "auto", 0, NULL},
+        {"127.9.9.9:7420", "no", "auto", 0, NULL},
+        {"[::ffff:127.0.0.1]:7420", "no", "auto", 0, NULL},
+        {"0.0.0.0:7420", "no", "auto", -EPERM,
+         "set listen = tls:ADDRESS:PORT with tls_cert and tls_key and authentication = required"},
+        {"0.0.0.0:7420", "no", "required", -EPERM,
+         "without TLS; set listen = tls:ADDRESS:PORT with tls_cert and tls_key, or"},
+        {"tls:0.0.0.0:7420", "no", "auto", -EPERM,
+         "without authentication; set authentication = required, or"},
+        {"tls:0.0.0.0:7420", "no", "required", -EINVAL, "set tls_cert = file:/path"},
+        {"192.0.2.1:7420", "no", "auto", -EPERM, "insecure_public = yes"},
+        {"[::]:7420", "no", "auto", -EPERM, "insecure_public = yes"},
+        {"127.0.0.1:7420, 0.0.0.0:7421", "no", "auto", -EPERM, "'0.0.0.0:7421'"},
+        {"0.0.0.0:7420", "yes", "auto", 0, NULL},
+        {"", "no", "auto", -EINVAL, "no usable address"},
+        {" , ", "no", "auto", -EINVAL, "no usable address"},
+        {"7420", "no", "auto", -EINVAL, "'7420' is not ADDRESS:PORT"},
+        {"localhost", "no", "auto", -EINVAL, "is not ADDRESS:PORT"},
+        {"127.0.0.1:", "no", "auto", -EINVAL, "is not ADDRESS:PORT"},
+        {"127.0.0.1:http", "no", "auto", -EINVAL, "is not ADDRESS:PORT"},
+        {"tls:", "no", "auto", -EINVAL, "is not ADDRESS:PORT"},
+        {"tls:tls:127.0.0.1:1", "no", "auto", -EINVAL, "is not ADDRESS:PORT"},
+        {"unix:", "no", "auto", -EINVAL, "is not ADDRESS:PORT"},
     };
     char text[512];
 
     for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
-        struct aiex_fake_pair options[] = {
-            {"listen", t[i].listen}, {"insecure_public", t[i].insecure}, {0}};
+        struct aiex_fake_pair options[] = {{"listen", t[i].listen},
+                                           {"insecure_public", t[i].insecure},
+                                           {"authentication", t[i].authentication},
+                                           {0}};
         int error = create_with(options, text, sizeof(text));
 
         CU_ASSERT_EQUAL(error, t[i].error);
-        if (error != t[i].error)
+        if (error != t[i].error || (error && !strstr(text, t[i].text)))
             fprintf(stderr, "'%s': %d %s\n", t[i].listen, error, text);
-        if (error == -EPERM)
-            CU_ASSERT_PTR_NOT_NULL(strstr(text, "insecure_public = yes"));
+        CU_ASSERT_TRUE(!error || strstr(text, t[i].text) != NULL);
     }
 }
 

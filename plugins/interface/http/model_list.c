@@ -27,6 +27,9 @@ int model_list_take(struct conn *c, const struct aiex_answer *answer, struct mod
 
 static void read_model(struct aiex_slice entry, struct model *m)
 {
+    const struct aiex_slice none = {(const uint8_t *)"", 0};
+
+    m->owned_by = m->family = m->parameters = m->quantization = none;
     if (aiex_get_str(entry, "owned_by", &m->owned_by) != 1 || !m->owned_by.len)
         aiex_get_str(entry, "provider", &m->owned_by);
     aiex_get_str(entry, "family", &m->family);

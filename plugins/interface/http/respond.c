@@ -134,6 +134,14 @@ void respond_stream_end(struct conn *c)
     output_soon(c);
 }
 
+void respond_cut(struct conn *c)
+{
+    c->server->numbers.cut_streams++;
+    respond_no_keep_alive(c, 1);
+    c->ended = 1;
+    output_soon(c);
+}
+
 void respond_no_keep_alive(struct conn *c, int linger)
 {
     c->keep_alive = 0;

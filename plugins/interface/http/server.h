@@ -364,6 +364,8 @@ void respond_part(struct conn *c, struct aiex_slice part);
 int respond_piece(struct conn *c, struct aiex_slice part);
 /* The end of an answer in chunks. */
 void respond_stream_end(struct conn *c);
+/* Ends it visibly incomplete: without the last chunk, and with the connection. */
+void respond_cut(struct conn *c);
 /* Closes after this answer; `linger`: the client may not have finished sending. */
 void respond_no_keep_alive(struct conn *c, int linger);
 /* A whole answer of a writer that first counts, then writes into the output. */
