@@ -141,8 +141,8 @@ static int64_t chance(int64_t n)
     return (int64_t)((seed >> 33) % (uint64_t)n);
 }
 
-/* Admissions, ends and settlements in random order and at random prices: what is reserved is the sum
- * of what runs, spent the sum of the costs, and spent never above the budget by more than what
+/* Admissions, ends and settlements in random order and at random prices: what is reserved is the
+ * sum of what runs, spent the sum of the costs, and spent never above the budget by more than what
  * requests cost above their reservation. */
 static void random_life(int64_t budget)
 {
@@ -171,7 +171,8 @@ static void random_life(int64_t budget)
             }
         } else if (n) {
             int i = (int)chance(n);
-            struct use used = {chance(400), chance(4) ? chance(running[i].cost + 1) : running[i].cost + chance(5)};
+            struct use used = {chance(400), chance(4) ? chance(running[i].cost + 1)
+                                                      : running[i].cost + chance(5)};
 
             if (used.cost > running[i].cost)
                 overshoot += used.cost - running[i].cost;

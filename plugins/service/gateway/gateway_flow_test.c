@@ -178,14 +178,15 @@ static int life_with_failure(size_t n)
     world.chat = CHAT_SETTLE_OK;
     CU_ASSERT_EQUAL_FATAL(try_restart(NULL, &err), 0);
     aiex_fake_fail_alloc(h, n);
-    ask("gateway.key_create", "local", "b", 1, "user", "s", "u", "team", "s", "t", "project", "s", "p",
-        "budget_day", "i", 1000, NULL);
-    ask("gateway.limit_set", "local", "b", 1, "scope", "s", "user", "name", "s", "v", "rpm", "i", 5, NULL);
+    ask("gateway.key_create", "local", "b", 1, "user", "s", "u", "team", "s", "t", "project", "s",
+        "p", "budget_day", "i", 1000, NULL);
+    ask("gateway.limit_set", "local", "b", 1, "scope", "s", "user", "name", "s", "v", "rpm", "i", 5,
+        NULL);
     ask("gateway.register", "name", "s", "x", NULL);
-    ask("gateway.submit", "local", "b", 1, "method", "s", "chat", "dialect", "s", "openai.chat", "model", "s", "m",
-        "body", "x", (struct aiex_slice){(const uint8_t *)"{}", 2}, NULL);
-    ask("gateway.chat", "local", "b", 1, "dialect", "s", "openai.chat", "model", "s", "m", "body", "x",
-        (struct aiex_slice){(const uint8_t *)"{}", 2}, NULL);
+    ask("gateway.submit", "local", "b", 1, "method", "s", "chat", "dialect", "s", "openai.chat",
+        "model", "s", "m", "body", "x", (struct aiex_slice){(const uint8_t *)"{}", 2}, NULL);
+    ask("gateway.chat", "local", "b", 1, "dialect", "s", "openai.chat", "model", "s", "m", "body",
+        "x", (struct aiex_slice){(const uint8_t *)"{}", 2}, NULL);
     ask("gateway.models", "local", "b", 1, NULL);
     if (aiex_fake_last(h, AIEX_FAKE_CALL)->id)
         aiex_fake_answer_ok(h, aiex_fake_last(h, AIEX_FAKE_CALL)->id, NOTHING);
@@ -224,7 +225,8 @@ static void every_allocation_of_the_start_may_fail(void)
         aiex_fake_data_dir(host, folder);
         aiex_fake_fail_alloc(host, n);
         self = NULL;
-        r = aiex_fake_start(host, plugin, (struct aiex_fake_pair[]){{"ledger", "none"}, {0}}, &self, &err);
+        r = aiex_fake_start(host, plugin, (struct aiex_fake_pair[]){{"ledger", "none"}, {0}}, &self,
+                            &err);
         if (r == 0)
             aiex_fake_stop(host, plugin, self);
         CU_ASSERT_EQUAL(aiex_fake_host_free(host), 0);
@@ -358,7 +360,8 @@ static void money_adds_up_in_any_order(void)
         int64_t budget = 400 * (int64_t)life * life;
 
         begin(NULL);
-        snprintf(key, sizeof(key), "%s", make_key(&(struct limits){.budget_day = budget}, "ann", id));
+        snprintf(key, sizeof(key), "%s",
+                 make_key(&(struct limits){.budget_day = budget}, "ann", id));
         seed = (uint64_t)life;
         random_life(key,
                     &keys_by_id(&gw()->keys, (struct aiex_slice){(const uint8_t *)id, 12})->account,
