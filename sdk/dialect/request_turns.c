@@ -205,7 +205,7 @@ static int settle(struct turn *t)
         at = settle_rest(t, &turn->next);
         if (rc == 0 && t->n && follows) {
             rc = put_results(t, turn);
-            if (at == &turn->next)
+            if (rc == 0 && at == &turn->next)
                 at = &turn->next->next;
         }
     }

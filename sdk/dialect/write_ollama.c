@@ -57,9 +57,9 @@ static int put_result(struct writer *w, const struct part *p)
     rc = put_images(w, p->inside);
     if (p->name.len) {
         grow_key(&w->g, "tool_name");
-        grow_text(&w->g, names_call(w->r, p));
+        grow_text(&w->g, names_call(w, p));
     }
-    write_text(w, "tool_call_id", names_id(w->r, p->id));
+    write_text(w, "tool_call_id", names_id(w, p->id));
     grow_close(&w->g, '}');
     return rc;
 }
@@ -104,10 +104,10 @@ static void put_calls(struct writer *w, const struct part *parts)
         if (parts->kind != PART_CALL)
             continue;
         grow_open(&w->g, '{');
-        write_text(w, "id", names_id(w->r, parts->id));
+        write_text(w, "id", names_id(w, parts->id));
         grow_key(&w->g, "function");
         grow_open(&w->g, '{');
-        write_text(w, "name", names_call(w->r, parts));
+        write_text(w, "name", names_call(w, parts));
         grow_key(&w->g, "arguments");
         args_object(w, parts);
         grow_lit(&w->g, "}}");

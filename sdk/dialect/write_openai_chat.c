@@ -98,7 +98,7 @@ static int put_result(struct writer *w, const struct part *p)
     else
         write_texts(w, p->inside);
     grow_key(&w->g, "tool_call_id");
-    grow_text(&w->g, names_id(w->r, p->id));
+    grow_text(&w->g, names_id(w, p->id));
     grow_close(&w->g, '}');
     return 0;
 }
@@ -154,9 +154,9 @@ static void put_calls(struct writer *w, const struct part *parts)
             continue;
         grow_open(&w->g, '{');
         grow_key(&w->g, "id");
-        grow_text(&w->g, names_id(w->r, parts->id));
+        grow_text(&w->g, names_id(w, parts->id));
         grow_lit(&w->g, ",\"type\":\"function\",\"function\":{\"name\":");
-        grow_text(&w->g, names_call(w->r, parts));
+        grow_text(&w->g, names_call(w, parts));
         grow_key(&w->g, "arguments");
         args_string(w, parts);
         grow_lit(&w->g, "}}");

@@ -91,8 +91,124 @@ static void says_calls(void)
     CU_ASSERT_EQUAL(rig_rows(rows, N(rows)), 0);
 }
 
+static void says_media(void)
+{
+    static const struct row rows[] = {
+        {CHAT,
+         "{'messages':[{'role':'user','content':[{'type':'text','text':'see','cache_control':"
+         "{'type':'ephemeral'}},{'type':'image_url','image_url':{'url':'data:image/"
+         "jpg;base64,AA=='}},"
+         "{'type':'image_url','image_url':{'url':'https://x/y.png','detail':'low'}},"
+         "{'type':'file','file':{'filename':'a.pdf','file_data':'data:application/pdf;base64,BB'}},"
+         "{'type':'file','file':{'filename':'a.txt','file_data':"
+         "'data:text/plain;base64,aMOpIgo='}}]}]}",
+         "{'model':'m','max_tokens':4096,'stream':false,'messages':[{'role':'user','content':["
+         "{'type':'text','text':'see','cache_control':{'type':'ephemeral'}},{'type':'image','"
+         "source':"
+         "{'type':'base64','media_type':'image/jpeg','data':'AA=='}},{'type':'image','source':"
+         "{'type':'url','url':'https://x/y.png'}},{'type':'document','source':{'type':'base64',"
+         "'media_type':'application/pdf','data':'BB'},'title':'a.pdf'},{'type':'text','text':"
+         "'a.txt'},{'type':'text','text':'h\u00e9\\'\\n'}]}]}"},
+        /* an image in a result */
+        {RSPS,
+         "{'input':[{'type':'function_call','call_id':'c','name':'f','arguments':'{}'},"
+         "{'type':'function_call_output','call_id':'c','output':[{'type':'input_text','text':'t'},"
+         "{'type':'input_image','image_url':'data:image/png;base64,AA'}]}],'tools':[{'type':"
+         "'function','name':'f','parameters':{'type':'object'}}]}",
+         "{'model':'m','max_tokens':4096,'stream':false,'tools':[{'name':'f','input_schema':{'type'"
+         ":"
+         "'object'}}],'messages':[{'role':'user','content':'.'},{'role':'assistant','content':["
+         "{'type':'tool_use','id':'c','name':'f','input':{}}]},{'role':'user','content':[{'type':"
+         "'tool_result','tool_use_id':'c','content':[{'type':'text','text':'t'},{'type':'image',"
+         "'source':{'type':'base64','media_type':'image/png','data':'AA'}}]}]}]}"},
+    };
+    static const struct row refused[] = {
+        {CHAT,
+         "{'messages':[{'role':'user','content':[{'type':'input_audio','input_audio':{'data':'A'}}]"
+         "}]}",
+         "audio"},
+        {CHAT, "{'messages':[{'role':'user','content':[{'type':'file','file':{'file_id':'f'}}]}]}",
+         "file_id"},
+        {CHAT,
+         "{'messages':[{'role':'user','content':[{'type':'file','file':{'file_data':"
+         "'data:application/zip;base64,AA'}}]}]}",
+         "application/zip"},
+        {CHAT, "{'n':2,'messages':[]}", "n:"},
+    };
+
+    CU_ASSERT_EQUAL(rig_rows(rows, N(rows)), 0);
+    CU_ASSERT_EQUAL(rig_refusals(refused, N(refused), -ENOTSUP), 0);
+}
+
+#define HI        "'messages':[{'role':'user','content':'hi'}]"
+#define SAID      "'messages':[{'role':'user','content':[{'type':'text','text':'hi'}]}]"
+#define TO(model) __LINE__, AIEX_OPENAI_CHAT, AIEX_ANTHROPIC_MESSAGES, model
+
+static void says_settings(void)
+{
+    static const struct row rows[] = {
+        {CHAT,
+         "{" HI ",'temperature':1.5,'top_p':0.5,'stop':'E','max_tokens':10,'user':'u','seed':1,"
+         "'presence_penalty':1,'logprobs':true,'service_tier':'auto','store':true,'unknown':{}}",
+         "{'model':'m','max_tokens':10,'stream':false," SAID
+         ",'temperature':1,'stop_sequences':['E'],'metadata':{'user_id':'u'}}"},
+        {CHAT, "{" HI ",'top_p':0.5,'stop':['\\n','a'],'max_completion_tokens':11}",
+         "{'model':'m','max_tokens':11,'stream':false," SAID
+         ",'top_p':0.5,'stop_sequences':['a']}"},
+        /* thinking: a budget below the limit, none when there is no room, adaptive, refused */
+        {CHAT, "{" HI ",'reasoning_effort':'high','temperature':0}",
+         "{'model':'m','max_tokens':20480,'stream':false," SAID
+         ",'thinking':{'type':'enabled','budget_tokens':16384}}"},
+        {CHAT, "{" HI ",'reasoning_effort':'high','max_tokens':4000}",
+         "{'model':'m','max_tokens':4000,'stream':false," SAID
+         ",'thinking':{'type':'enabled','budget_tokens':2000}}"},
+        {CHAT, "{" HI ",'reasoning_effort':'high','max_tokens':1500,'temperature':0.1}",
+         "{'model':'m','max_tokens':1500,'stream':false," SAID ",'temperature':0.1}"},
+        {CHAT, "{" HI ",'reasoning_effort':'none'}",
+         "{'model':'m','max_tokens':4096,'stream':false," SAID "}"},
+        {TO("claude-opus-4-7"), "{" HI ",'reasoning_effort':'xhigh','temperature':0.3}",
+         "{'model':'claude-opus-4-7','max_tokens':4096,'stream':false," SAID
+         ",'thinking':{'type':'adaptive'},'output_config':{'effort':'high'}}"},
+        {TO("claude-3-5-haiku-latest"), "{" HI ",'reasoning_effort':'low','temperature':0.3}",
+         "{'model':'claude-3-5-haiku-latest','max_tokens':4096,'stream':false," SAID
+         ",'temperature':0.3}"},
+        /* a prefilled answer excludes thinking */
+        {CHAT,
+         "{'messages':[{'role':'user','content':'a'},{'role':'assistant','content':'b'}],"
+         "'reasoning_effort':'high'}",
+         "{'model':'m','max_tokens':4096,'stream':false,'messages':[{'role':'user','content':[{"
+         "'type':'text','text':'a'}]},{'role':'assistant','content':[{'type':'text','text':'b'}]}]"
+         "}"},
+        /* structured output: of the vendor, as a tool, in words */
+        {TO("claude-sonnet-4-5"),
+         "{" HI ",'response_format':{'type':'json_schema','json_schema':{'name':'n','schema':"
+         "{'type':'object'}}}}",
+         "{'model':'claude-sonnet-4-5','max_tokens':4096,'stream':false," SAID
+         ",'output_config':{'format':{'type':'json_schema','schema':{'type':'object'}}}}"},
+        {CHAT,
+         "{" HI ",'response_format':{'type':'json_schema','json_schema':{'name':'n','schema':"
+         "{'type':'object'}}},'reasoning_effort':'high'}",
+         "{'model':'m','max_tokens':4096,'stream':false," SAID
+         ",'tools':[{'name':'json_answer','description':'Gives the answer.','input_schema':"
+         "{'type':'object'}}],'tool_choice':{'type':'tool','name':'json_answer'}}"},
+        {CHAT, "{" HI ",'response_format':{'type':'json_object'}}",
+         "{'model':'m','max_tokens':4096,'stream':false," SAID
+         ",'system':[{'type':'text','text':'Answer with one JSON object and nothing else: no "
+         "words around it, no fence.'}]}"},
+        /* built-in tools go, and a choice of them */
+        {RSPS,
+         "{'input':'hi','tools':[{'type':'web_search'},{'type':'local_shell'}],'tool_choice':"
+         "{'type':'web_search'},'parallel_tool_calls':false}",
+         "{'model':'m','max_tokens':4096,'stream':false," SAID "}"},
+    };
+
+    CU_ASSERT_EQUAL(rig_rows(rows, N(rows)), 0);
+}
+
 const struct test_case tests[] = {
     {"turns", says_turns},
     {"calls and results", says_calls},
+    {"media", says_media},
+    {"settings", says_settings},
     {0},
 };
