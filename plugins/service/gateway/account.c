@@ -112,7 +112,8 @@ void account_judge(struct account *a, const struct use *want, const struct momen
         worsen(v, a, LIMIT_TOKENS, wait, 0);
     if (l->concurrency && a->in_flight >= l->concurrency)
         worsen(v, a, LIMIT_CONCURRENCY, CONCURRENCY_RETRY_MS, 0);
-    judge_budget(a, l->budget_day, a->spent_day, want->cost, LIMIT_DAY, c->day_ends_ms - c->now_ms, v);
+    judge_budget(a, l->budget_day, a->spent_day, want->cost, LIMIT_DAY, c->day_ends_ms - c->now_ms,
+                 v);
     judge_budget(a, l->budget_month, a->spent_month, want->cost, LIMIT_MONTH,
                  c->month_ends_ms - c->now_ms, v);
 }

@@ -22,8 +22,8 @@
 #include "calendar.h"
 #include "map.h"
 
-#define MAX_LIMIT  1000000000          /* requests or tokens per minute, concurrency */
-#define MAX_BUDGET 1000000000000000    /* a billion dollars */
+#define MAX_LIMIT  1000000000       /* requests or tokens per minute, concurrency */
+#define MAX_BUDGET 1000000000000000 /* a billion dollars */
 
 enum scope { SCOPE_KEY, SCOPE_USER, SCOPE_TEAM, SCOPE_PROJECT, N_SCOPES };
 
@@ -68,7 +68,7 @@ enum limit_kind {
     LIMIT_REQUESTS,
     LIMIT_TOKENS,
     LIMIT_CONCURRENCY,
-    LIMIT_HELD,  /* the budget would do, were it not for what is reserved now */
+    LIMIT_HELD, /* the budget would do, were it not for what is reserved now */
     LIMIT_DAY,
     LIMIT_MONTH,
     N_LIMIT_KINDS
@@ -98,7 +98,8 @@ void account_judge(struct account *a, const struct use *want, const struct momen
                    struct verdict *v);
 void account_take(struct account *a, const struct use *want);
 void account_leave(struct account *a);
-/* Day and month are of the request's begin. Returns the ACCOUNT_SOFT_* that were reached by this. */
+/* Day and month are of the request's begin. Returns the ACCOUNT_SOFT_* that were reached by this.
+ */
 unsigned account_settle(struct account *a, const struct use *reserved, const struct use *used,
                         int64_t day, int64_t month, const struct moment *now);
 /* ACCOUNT_SOFT_* that hold now. */

@@ -51,8 +51,8 @@ static struct key *key_asked(struct gateway *g, const struct aiex_message *m)
     }
     key = keys_by_id(&g->keys, id);
     if (!key)
-        g->host->fail(g->host, m->id, AIEX_E_NOT_FOUND, "no key has this id; gateway.key_list shows them",
-                      0, NOTHING);
+        g->host->fail(g->host, m->id, AIEX_E_NOT_FOUND,
+                      "no key has this id; gateway.key_list shows them", 0, NOTHING);
     return key;
 }
 
@@ -266,8 +266,8 @@ int admin_list(struct gateway *g, const struct aiex_message *m)
     write_list(&w, g, first, limit);
     mem = w.len <= AIEX_MAX_BODY ? malloc(w.len) : NULL;
     if (!mem) {
-        g->host->fail(g->host, m->id, AIEX_E_BUSY, "the list is too long for one answer; give a smaller 'limit'",
-                      0, NOTHING);
+        g->host->fail(g->host, m->id, AIEX_E_BUSY,
+                      "the list is too long for one answer; give a smaller 'limit'", 0, NOTHING);
         return 0;
     }
     aiex_writer_init(&w, mem, w.len);

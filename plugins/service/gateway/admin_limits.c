@@ -82,7 +82,8 @@ int admin_limit_list(struct gateway *g, const struct aiex_message *m)
     write_all(&w, g);
     mem = w.len <= AIEX_MAX_BODY ? malloc(w.len) : NULL;
     if (!mem) {
-        g->host->fail(g->host, m->id, AIEX_E_BUSY, "the list is too long for one answer", 0, NOTHING);
+        g->host->fail(g->host, m->id, AIEX_E_BUSY, "the list is too long for one answer", 0,
+                      NOTHING);
         return 0;
     }
     aiex_writer_init(&w, mem, w.len);

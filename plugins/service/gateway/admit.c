@@ -102,8 +102,8 @@ static int refuse_rate(const struct verdict *v, struct refusal *r)
                       (long long)v->retry_after_ms);
     case LIMIT_CONCURRENCY:
         return refuse(r, REFUSED_CONCURRENCY, AIEX_E_BUSY, 429, AIEX_REASON_RATE_LIMIT,
-                      "%s %s has %lld requests running, the most it may have", scope_names[a->scope],
-                      a->name, (long long)l->concurrency);
+                      "%s %s has %lld requests running, the most it may have",
+                      scope_names[a->scope], a->name, (long long)l->concurrency);
     default:
         return refuse(r, REFUSED_BUDGET, AIEX_E_BUSY, 429, AIEX_REASON_RATE_LIMIT,
                       "what is left of the budget of %s %s is reserved for requests that run now",

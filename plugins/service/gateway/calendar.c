@@ -22,7 +22,8 @@ static int64_t floor_div(int64_t a, int64_t b)
 
 static struct date date_of(int64_t days)
 {
-    int64_t z = days + EPOCH_OFFSET, era = floor_div(z, DAYS_PER_ERA), in_era = z - era * DAYS_PER_ERA;
+    int64_t z = days + EPOCH_OFFSET, era = floor_div(z, DAYS_PER_ERA),
+            in_era = z - era * DAYS_PER_ERA;
     int64_t year = (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) / 365;
     int64_t in_year = in_era - (365 * year + year / 4 - year / 100);
     int from_march = (int)((5 * in_year + 2) / 153);
@@ -39,7 +40,8 @@ static int64_t days_of(int64_t year, int month, int day)
     int64_t y = year - (month <= 2), era = floor_div(y, 400), in_cycle = y - era * 400;
     int64_t in_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
 
-    return era * DAYS_PER_ERA + in_cycle * 365 + in_cycle / 4 - in_cycle / 100 + in_year - EPOCH_OFFSET;
+    return era * DAYS_PER_ERA + in_cycle * 365 + in_cycle / 4 - in_cycle / 100 + in_year -
+           EPOCH_OFFSET;
 }
 
 int64_t calendar_clock(void)
@@ -69,7 +71,8 @@ void calendar_look(struct calendar *c)
     calendar_split(c->now_ms, &c->day, &c->month);
     next = c->month + 1;
     c->day_ends_ms = (c->day + 1) * DAY_MS;
-    c->month_ends_ms = days_of(floor_div(next, 12), (int)(next - floor_div(next, 12) * 12) + 1, 1) * DAY_MS;
+    c->month_ends_ms = days_of(floor_div(next, 12), (int)(next - floor_div(next, 12) * 12) + 1, 1) *
+                       DAY_MS;
 }
 
 void calendar_names(const struct calendar *c, char day[16], char month[16])

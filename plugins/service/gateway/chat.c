@@ -103,8 +103,8 @@ static int status_of(const char *code)
     static const struct {
         const char *code;
         int status;
-    } known[] = {{AIEX_E_INVALID, 400}, {AIEX_E_DENIED, 403},  {AIEX_E_NOT_FOUND, 404},
-                 {AIEX_E_BUSY, 429},    {AIEX_E_TIMEOUT, 504}, {AIEX_E_INTERNAL, 500},
+    } known[] = {{AIEX_E_INVALID, 400},  {AIEX_E_DENIED, 403},  {AIEX_E_NOT_FOUND, 404},
+                 {AIEX_E_BUSY, 429},     {AIEX_E_TIMEOUT, 504}, {AIEX_E_INTERNAL, 500},
                  {AIEX_E_UPSTREAM, 502}, {AIEX_E_CRASHED, 502}};
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
@@ -154,7 +154,8 @@ static void give_part(struct flight *f, struct aiex_slice part)
     }
     if (host->stream(host, f->id, part) >= 0)
         return;
-    host->fail(host, f->id, AIEX_E_INTERNAL, "a part of the answer could not be handed on", 0, NOTHING);
+    host->fail(host, f->id, AIEX_E_INTERNAL, "a part of the answer could not be handed on", 0,
+               NOTHING);
     give_up_call(f);
     land(f);
 }
@@ -489,8 +490,8 @@ int chat_pass(struct gateway *g, const struct aiex_message *m, const struct ask 
     return 0;
 }
 
-int chat_submit(struct gateway *g, const struct aiex_message *m, const struct ask *a, struct key *key,
-                struct job *job, struct refusal *r)
+int chat_submit(struct gateway *g, const struct aiex_message *m, const struct ask *a,
+                struct key *key, struct job *job, struct refusal *r)
 {
     struct flight *f = make_flight(g, m, a, key, r);
 

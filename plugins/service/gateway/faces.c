@@ -141,11 +141,13 @@ int faces_register(struct gateway *g, const struct aiex_message *m)
     uint8_t *told;
 
     if (aiex_get_str(m->body, "name", &name) != 1 || name.len == 0 || name.len > AIEX_MAX_NAME)
-        return refuse_form(g, m->id, NOTHING, "field 'name' (str of 1 to 63 bytes) is missing or wrong");
+        return refuse_form(g, m->id, NOTHING,
+                           "field 'name' (str of 1 to 63 bytes) is missing or wrong");
     aiex_writer_init(&w, NULL, 0);
     write_told(&w, m->body);
     if (w.len > MAX_FACE_BYTES)
-        return refuse_form(g, m->id, NOTHING, "protocol, addresses and features are larger than 4096 bytes");
+        return refuse_form(g, m->id, NOTHING,
+                           "protocol, addresses and features are larger than 4096 bytes");
     told = g->host->alloc(g->host, w.len + 1);
     if (!told)
         return -ENOMEM;

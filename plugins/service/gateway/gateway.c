@@ -44,8 +44,8 @@ static const struct aiex_option options[] = {
      (int64_t)1 << 34, NULL, OPT(results_bytes)},
     {"result_bytes", "8M", "bytes of one answer", AIEX_OPT_SIZE, AIEX_OPT_RELOADABLE, 1024,
      31 * 1024 * 1024, NULL, OPT(result_bytes)},
-    {"result_ttl", "10m", "how long an answer is kept", AIEX_OPT_DURATION, AIEX_OPT_RELOADABLE, 1000,
-     (int64_t)7 * DAY_MS, NULL, OPT(result_ttl)},
+    {"result_ttl", "10m", "how long an answer is kept", AIEX_OPT_DURATION, AIEX_OPT_RELOADABLE,
+     1000, (int64_t)7 * DAY_MS, NULL, OPT(result_ttl)},
     {"job_timeout", "10m", "longest time for one asynchronous request", AIEX_OPT_DURATION,
      AIEX_OPT_RELOADABLE, 1000, DAY_MS, NULL, OPT(job_timeout)},
     {0},
@@ -57,8 +57,8 @@ static int name_is_bad(const char *option, const char *name, struct aiex_error *
 {
     if (name[0] && strlen(name) <= AIEX_MAX_NAME)
         return 0;
-    snprintf(err->text, sizeof(err->text), "option '%s' is '%.80s'; say the name of a service", option,
-             name);
+    snprintf(err->text, sizeof(err->text), "option '%s' is '%.80s'; say the name of a service",
+             option, name);
     return 1;
 }
 
@@ -69,7 +69,8 @@ static int create(const struct aiex_host *host, const void *config, void **ret_s
     struct gateway *g;
     int r;
 
-    if (name_is_bad("coordinator", cfg->coordinator, err) || name_is_bad("ledger", cfg->ledger, err))
+    if (name_is_bad("coordinator", cfg->coordinator, err) ||
+        name_is_bad("ledger", cfg->ledger, err))
         return -EINVAL;
     g = host->alloc(host, sizeof(*g));
     if (!g)

@@ -1,14 +1,14 @@
 /*
  * gateway.h - the parts of one gateway.
  *
- * Who asks and what may he: keys.h (keys.c, keys_load.c, keys_write.c, keys_record.c) on journal.h and
- * secret.h; who.c decides, refuse.c says no in the client's dialect.
+ * Who asks and what may he: keys.h (keys.c, keys_load.c, keys_write.c, keys_record.c) on journal.h
+ * and secret.h; who.c decides, refuse.c says no in the client's dialect.
  *
  * What may still be used: account.h (pure), flight.h (what a running request has reserved), admit.c
  * (judge, take), settle.c, spent.c (what the ledger knows from earlier).
  *
- * The request itself: ask.h reads it, chat.c carries it to the coordinator, pass.c does the same for
- * count and models, jobs.h keeps asynchronous ones.
+ * The request itself: ask.h reads it, chat.c carries it to the coordinator, pass.c does the same
+ * for count and models, jobs.h keeps asynchronous ones.
  *
  * The rest: admin.c and admin_limits.c change keys, faces.c knows the interfaces, audit.c tells
  * what happened, report.c and metrics.c answer questions. gateway.c is the descriptor.
@@ -39,7 +39,7 @@ enum unknown_price { PRICE_ALLOW, PRICE_REFUSE };
 
 /* Why requests were refused, for counters. */
 enum refused {
-    REFUSED_AUTH,  /* no key, unknown, revoked, expired */
+    REFUSED_AUTH, /* no key, unknown, revoked, expired */
     REFUSED_ROLE,
     REFUSED_MODEL,
     REFUSED_REQUESTS,
@@ -47,7 +47,7 @@ enum refused {
     REFUSED_CONCURRENCY,
     REFUSED_BUDGET,
     REFUSED_PRICE,
-    REFUSED_BUSY,  /* own tables are full */
+    REFUSED_BUSY, /* own tables are full */
     REFUSED_LEDGER,
     REFUSED_INVALID,
     N_REFUSED
@@ -111,7 +111,8 @@ struct aiex_slice refusal_body(const struct refusal *r, struct aiex_slice dialec
                                size_t size);
 #define REFUSAL_BODY 2048u
 /* Ends request `id` with it and counts it. 0. */
-int refusal_send(struct gateway *g, uint64_t id, const struct refusal *r, struct aiex_slice dialect);
+int refusal_send(struct gateway *g, uint64_t id, const struct refusal *r,
+                 struct aiex_slice dialect);
 /* For requests that are wrong in form: invalid, 400. 0. */
 int refuse_form(struct gateway *g, uint64_t id, struct aiex_slice dialect, const char *text);
 
@@ -134,7 +135,8 @@ uint32_t warnings_write(struct aiex_writer *w, struct key *key);
 int admit_needs_tokens(const struct key *key);
 int admit_needs_price(const struct key *key);
 /* Prompt and answer tokens that a request may use; `*ret_input` and `*ret_output`. */
-void admit_estimate(struct gateway *g, const struct ask *a, int64_t *ret_input, int64_t *ret_output);
+void admit_estimate(struct gateway *g, const struct ask *a, int64_t *ret_input,
+                    int64_t *ret_output);
 /* Judges and takes: the flight has its key; `want` is what to reserve. 0, or -1 and *r. */
 int admit(struct gateway *g, struct flight *f, const struct use *want, struct refusal *r);
 /* The request runs no more: its place in every account is free. */
@@ -168,13 +170,13 @@ void spent_cancel(struct gateway *g, uint64_t id);
 /* ---- chat.c ---- */
 
 int chat_begin(struct gateway *g, const struct aiex_message *m);
-/* The same without a request to answer: the job gets parts and end. `m` is the submit with id 0. 0, or
- * -1 and *r; the job may have ended already when this returns 0. */
-int chat_submit(struct gateway *g, const struct aiex_message *m, const struct ask *a, struct key *key,
-                struct job *job, struct refusal *r);
+/* The same without a request to answer: the job gets parts and end. `m` is the submit with id 0. 0,
+ * or -1 and *r; the job may have ended already when this returns 0. */
+int chat_submit(struct gateway *g, const struct aiex_message *m, const struct ask *a,
+                struct key *key, struct job *job, struct refusal *r);
 int chat_method_known(struct aiex_slice asked);
-/* Hands the request on to a method of the coordinator without admission: it costs nothing. Filtered:
- * the end is not spliced, pass_filtered() makes it. 0. */
+/* Hands the request on to a method of the coordinator without admission: it costs nothing.
+ * Filtered: the end is not spliced, pass_filtered() makes it. 0. */
 int chat_pass(struct gateway *g, const struct aiex_message *m, const struct ask *a, struct key *key,
               const char *method, int filtered);
 void chat_cancel(struct gateway *g, uint64_t id);
@@ -187,7 +189,8 @@ int pass_count(struct gateway *g, const struct aiex_message *m);
 int pass_models(struct gateway *g, const struct aiex_message *m);
 int pass_check(struct gateway *g, const struct aiex_message *m);
 /* Answers `request` with the models of coordinator.models that the key may use. */
-void pass_filtered(struct gateway *g, uint64_t request, const struct key *key, struct aiex_slice body);
+void pass_filtered(struct gateway *g, uint64_t request, const struct key *key,
+                   struct aiex_slice body);
 
 /* ---- faces.c ---- */
 

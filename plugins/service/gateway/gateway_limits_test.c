@@ -77,7 +77,7 @@ static void tokens_per_minute(void)
     id = chat(key, 400, 200); /* 600 are reserved */
     failed(id, "busy");
     CU_ASSERT_EQUAL(retry_after(id), 12000); /* 200 are missing, at 1000 a minute */
-    done(0, 1, 400, 100); /* 100 come back */
+    done(0, 1, 400, 100);                    /* 100 come back */
     id = chat(key, 400, 200);
     failed(id, "busy");
     CU_ASSERT_EQUAL(retry_after(id), 6000);
@@ -191,8 +191,8 @@ static void a_request_counts_for_the_day_of_its_begin(void)
     {
         uint8_t mem[128];
 
-        cast("gateway.settle", pack(mem, sizeof(mem), "ticket", "I", ticket_of(0), "time", "I", NOON, "cost",
-                                    "i", 300, NULL));
+        cast("gateway.settle", pack(mem, sizeof(mem), "ticket", "I", ticket_of(0), "time", "I",
+                                    NOON, "cost", "i", 300, NULL));
     }
     CU_ASSERT_EQUAL(account()->spent_day, 0);
     CU_ASSERT_EQUAL(account()->spent_month, 300);
@@ -206,18 +206,23 @@ static void all_four_accounts_must_allow(void)
 
     with(NULL, NULL);
     snprintf(other, sizeof(other), "%s", make_key(NULL, "ann", NULL));
-    ok(ask("gateway.limit_set", "local", "b", 1, "scope", "s", "user", "name", "s", "ann", "budget_day", "i", 500,
-           NULL));
+    ok(ask("gateway.limit_set", "local", "b", 1, "scope", "s", "user", "name", "s", "ann",
+           "budget_day", "i", 500, NULL));
     chat(key, 100, 100);
     done(0, 400, 100, 100);
     CU_ASSERT_EQUAL(number(failed(chat(other, 100, 100), "denied"), "http_status"), 402);
     CU_ASSERT_PTR_NOT_NULL(strstr(aiex_fake_last(h, AIEX_FAKE_FAIL)->text, "user ann"));
-    ok(ask("gateway.key_set", "local", "b", 1, "id", "s", id_of_key, "team", "s", "red", "project", "s", "x", NULL));
-    ok(ask("gateway.limit_set", "local", "b", 1, "scope", "s", "user", "name", "s", "ann", "budget_day", "i", 0, NULL));
-    ok(ask("gateway.limit_set", "local", "b", 1, "scope", "s", "project", "name", "s", "x", "rpm", "i", 1, NULL));
+    ok(ask("gateway.key_set", "local", "b", 1, "id", "s", id_of_key, "team", "s", "red", "project",
+           "s", "x", NULL));
+    ok(ask("gateway.limit_set", "local", "b", 1, "scope", "s", "user", "name", "s", "ann",
+           "budget_day", "i", 0, NULL));
+    ok(ask("gateway.limit_set", "local", "b", 1, "scope", "s", "project", "name", "s", "x", "rpm",
+           "i", 1, NULL));
     chat(key, 100, 100);
     done(1, 1, 1, 1);
-    CU_ASSERT_PTR_NOT_NULL(strstr((failed(chat(key, 100, 100), "busy"), aiex_fake_last(h, AIEX_FAKE_FAIL)->text), "project x"));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr((failed(chat(key, 100, 100), "busy"), aiex_fake_last(h, AIEX_FAKE_FAIL)->text),
+               "project x"));
     CU_ASSERT(is_open(chat(other, 100, 100)));
     done(2, 1, 1, 1);
     stop();
@@ -251,7 +256,8 @@ static void soft_limits_warn_once_a_day(void)
     chat(key, 10, 10);
     done(2, 1, 10, 10);
     CU_ASSERT_PTR_NULL(budget_event("soft", 1));
-    CU_ASSERT_EQUAL(aiex_get(ok(ask("gateway.check", "credential", "s", key, NULL)), "warnings", &list), 1);
+    CU_ASSERT_EQUAL(
+        aiex_get(ok(ask("gateway.check", "credential", "s", key, NULL)), "warnings", &list), 1);
     CU_ASSERT_EQUAL(list.count, 1);
     chat(key, 100, 100);
     done(3, 499, 100, 100);
@@ -280,7 +286,8 @@ static void unknown_prices(void)
     CU_ASSERT(is_open(chat(key, 100, 100)));
     done(1, 0, 100, 100);
     finish();
-    with(&(struct limits){.budget_day = 10}, (struct aiex_fake_pair[]){{"unknown_price", "refuse"}, {0}});
+    with(&(struct limits){.budget_day = 10},
+         (struct aiex_fake_pair[]){{"unknown_price", "refuse"}, {0}});
     world.price_unknown = 1;
     CU_ASSERT_EQUAL(number(failed(chat(key, 100, 100), "denied"), "http_status"), 402);
     CU_ASSERT_EQUAL(refused_by("price"), 1);
@@ -426,8 +433,8 @@ static void records_of_an_earlier_start_still_count(void)
         return;
     }
     principal = pack(who_mem, sizeof(who_mem), "key", "s", id_of_key, NULL);
-    cast("gateway.settle", pack(mem, sizeof(mem), "ticket", "I", old, "cost", "i", 77, "principal", "r",
-                                principal, NULL));
+    cast("gateway.settle", pack(mem, sizeof(mem), "ticket", "I", old, "cost", "i", 77, "principal",
+                                "r", principal, NULL));
     CU_ASSERT_EQUAL(account()->spent_day, 77);
     CU_ASSERT_EQUAL(aiex_fake_count(h, AIEX_FAKE_CAST), 1);
     cast("gateway.settle", NOTHING);
@@ -452,7 +459,8 @@ static struct aiex_slice spent_answer(uint8_t *mem, size_t size, const char *day
     aiex_w_key_int(&w, "month", spent * 2);
     aiex_w_map(&w, 1);
     aiex_w_key_str(&w, "scope", "moon");
-    return pack(mem, size, "day", "s", day, "month", "s", "2026-11", "spent", "r", aiex_written(&w), NULL);
+    return pack(mem, size, "day", "s", day, "month", "s", "2026-11", "spent", "r", aiex_written(&w),
+                NULL);
 }
 
 static void budgets_survive_a_restart(void)
@@ -564,9 +572,10 @@ static void the_answer_is_reserved_at_its_most(void)
 
     with(&(struct limits){.budget_day = 1000000}, NULL);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        uint64_t id = ask("gateway.chat", "credential", "s", key, "dialect", "s", cases[i].dialect, "model", "s",
-                          "m", "body", "x",
-                          (struct aiex_slice){(const uint8_t *)cases[i].body, strlen(cases[i].body)}, NULL);
+        uint64_t id = ask(
+            "gateway.chat", "credential", "s", key, "dialect", "s", cases[i].dialect, "model", "s",
+            "m", "body", "x",
+            (struct aiex_slice){(const uint8_t *)cases[i].body, strlen(cases[i].body)}, NULL);
 
         CU_ASSERT_EQUAL(number(aiex_fake_find(h, AIEX_FAKE_CALL, "coordinator.price", i)->body,
                                "output_tokens"),

@@ -56,7 +56,8 @@ static int answer_price(const struct aiex_fake_record *r)
 static int answer_chat(const struct aiex_fake_record *r)
 {
     uint8_t mem[256];
-    struct aiex_slice end = pack(mem, sizeof(mem), "input_tokens", "i", 3, "output_tokens", "i", 4, NULL);
+    struct aiex_slice end = pack(mem, sizeof(mem), "input_tokens", "i", 3, "output_tokens", "i", 4,
+                                 NULL);
 
     switch (world.chat) {
     case CHAT_OK:
@@ -66,8 +67,8 @@ static int answer_chat(const struct aiex_fake_record *r)
             uint8_t record[128];
 
             cast("gateway.settle",
-                 pack(record, sizeof(record), "ticket", "I", number(r->body, "ticket"), "cost", "i", 14,
-                      "input_tokens", "i", 3, "output_tokens", "i", 4, NULL));
+                 pack(record, sizeof(record), "ticket", "I", number(r->body, "ticket"), "cost", "i",
+                      14, "input_tokens", "i", 3, "output_tokens", "i", 4, NULL));
         }
         return aiex_fake_answer_ok(h, r->id, end);
     case CHAT_ERROR:
@@ -75,7 +76,8 @@ static int answer_chat(const struct aiex_fake_record *r)
             h, r->id, "upstream", "cut", 7,
             pack(mem, sizeof(mem), "http_status", "i", 502, "attempts", "i", 1, NULL));
     case CHAT_ABSENT:
-        return aiex_fake_answer_error(h, r->id, "unavailable", "nobody serves coordinator", 0, NOTHING);
+        return aiex_fake_answer_error(h, r->id, "unavailable", "nobody serves coordinator", 0,
+                                      NOTHING);
     case CHAT_REFUSED:
         return -EBUSY;
     default:
@@ -287,9 +289,9 @@ const char *make_key(const struct limits *limits, const char *user, char ret_id[
 {
     static const struct limits none;
     const struct limits *l = limits ? limits : &none;
-    struct aiex_slice end = ok(ask("gateway.key_create", "local", "b", 1, "name", "s", "test", "user", "s",
-                                   user ? user : "", "rpm", "I", l->rpm, "tpm", "I", l->tpm,
-                                   "concurrency", "I", l->concurrency, "budget_day", "I",
+    struct aiex_slice end = ok(ask("gateway.key_create", "local", "b", 1, "name", "s", "test",
+                                   "user", "s", user ? user : "", "rpm", "I", l->rpm, "tpm", "I",
+                                   l->tpm, "concurrency", "I", l->concurrency, "budget_day", "I",
                                    l->budget_day, "budget_month", "I", l->budget_month,
                                    "soft_percent", "I", l->soft_percent, NULL));
     if (ret_id)
@@ -306,9 +308,9 @@ uint64_t chat(const char *key, int input, int output)
     while (n < input * 3 - 2)
         body[n++] = 'a';
     memcpy(body + n, "\"}", 3);
-    return ask("gateway.chat", "credential", "s", key ? key : "", "dialect", "s", "openai.chat", "model", "s",
-               "m", "stream", "b", 1, "body", "x", (struct aiex_slice){(uint8_t *)body, (size_t)n + 2},
-               NULL);
+    return ask("gateway.chat", "credential", "s", key ? key : "", "dialect", "s", "openai.chat",
+               "model", "s", "m", "stream", "b", 1, "body", "x",
+               (struct aiex_slice){(uint8_t *)body, (size_t)n + 2}, NULL);
 }
 
 const struct aiex_fake_record *made(size_t n)
@@ -326,9 +328,9 @@ void settle(size_t n, int64_t cost, int64_t input, int64_t output)
 {
     uint8_t mem[256];
 
-    cast("gateway.settle", pack(mem, sizeof(mem), "id", "s", "00000000000000ff", "time", "I", wall_ms,
-                                "ticket", "I", ticket_of(n), "cost", "I", cost, "input_tokens", "I",
-                                input, "output_tokens", "I", output, NULL));
+    cast("gateway.settle", pack(mem, sizeof(mem), "id", "s", "00000000000000ff", "time", "I",
+                                wall_ms, "ticket", "I", ticket_of(n), "cost", "I", cost,
+                                "input_tokens", "I", input, "output_tokens", "I", output, NULL));
 }
 
 void answer_ok(size_t n)

@@ -249,7 +249,8 @@ void job_part(struct gateway *g, struct job *job, struct aiex_slice bytes)
         return;
     }
     if (room_for_bytes(g->jobs, bytes.len) < 0) {
-        fail_own(job, AIEX_E_BUSY, 507, "the results of asynchronous requests fill 'results_bytes'");
+        fail_own(job, AIEX_E_BUSY, 507,
+                 "the results of asynchronous requests fill 'results_bytes'");
         return;
     }
     p = malloc(sizeof(*p) + bytes.len);
@@ -288,10 +289,10 @@ static void keep_end(struct job *job, const char *code, const char *text, uint32
 /* Codes are constants of the contract; those of an answer die with it. */
 static const char *constant(const char *code)
 {
-    static const char *const codes[] = {
-        AIEX_E_TIMEOUT,   AIEX_E_CRASHED,  AIEX_E_BUSY,      AIEX_E_CANCELLED,
-        AIEX_E_UNAVAILABLE, AIEX_E_INVALID, AIEX_E_DENIED,   AIEX_E_NOT_FOUND,
-        AIEX_E_CONFLICT,  AIEX_E_READ_ONLY, AIEX_E_UPSTREAM, AIEX_E_INTERNAL};
+    static const char *const codes[] = {AIEX_E_TIMEOUT,   AIEX_E_CRASHED,     AIEX_E_BUSY,
+                                        AIEX_E_CANCELLED, AIEX_E_UNAVAILABLE, AIEX_E_INVALID,
+                                        AIEX_E_DENIED,    AIEX_E_NOT_FOUND,   AIEX_E_CONFLICT,
+                                        AIEX_E_READ_ONLY, AIEX_E_UPSTREAM,    AIEX_E_INTERNAL};
 
     for (size_t i = 0; code && i < sizeof(codes) / sizeof(codes[0]); i++)
         if (strcmp(codes[i], code) == 0)
@@ -310,7 +311,8 @@ void job_refused(struct gateway *g, struct job *job, const struct refusal *r,
 {
     uint8_t mem[REFUSAL_BODY];
 
-    keep_end(job, r->code, r->text, (uint32_t)(r->retry_after_ms > UINT32_MAX ? UINT32_MAX : r->retry_after_ms),
+    keep_end(job, r->code, r->text,
+             (uint32_t)(r->retry_after_ms > UINT32_MAX ? UINT32_MAX : r->retry_after_ms),
              refusal_body(r, dialect, mem, sizeof(mem)));
     end(job, JOB_FAILED);
 }

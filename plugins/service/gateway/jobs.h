@@ -31,7 +31,7 @@ struct waiter {
     uint64_t id;    /* the request to answer */
     uint64_t timer; /* of a poll */
     int feeding;
-    struct part *at;   /* sent last; NULL = none */
+    struct part *at;        /* sent last; NULL = none */
     int paused, busy, gone; /* busy: stream() is on the stack */
     unsigned round;
 };

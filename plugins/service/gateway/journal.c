@@ -55,12 +55,12 @@ static void put(uint8_t *out, uint64_t v, unsigned n)
 }
 
 /* The frame in `out`, which holds FRAME_HEAD + record.len bytes. */
-static void frame(const struct journal *j, uint64_t sequence, struct aiex_slice record, uint8_t *out)
+static void frame(uint64_t sequence, struct aiex_slice record, uint8_t *out)
 {
     memcpy(out, frame_mark, 4);
     put(out + 4, record.len, 4);
     put(out + 8, sequence, 8);
-    secret_mac(j->pepper, sequence, record, out + 16);
+    secret_sum(sequence, record, out + 16);
     memcpy(out + FRAME_HEAD, record.data, record.len);
 }
 
@@ -113,13 +113,15 @@ int journal_append(struct journal *j, struct aiex_slice record, struct aiex_erro
     int r;
 
     if (j->broken[0]) {
-        snprintf(err->text, sizeof(err->text), "the file of keys in '%.200s' is closed: %.160s; "
-                 "free space and restart this plugin", j->folder, j->broken);
+        snprintf(err->text, sizeof(err->text),
+                 "the file of keys in '%.200s' is closed: %.160s; "
+                 "free space and restart this plugin",
+                 j->folder, j->broken);
         return -EROFS;
     }
     if (record.len == 0 || record.len > JOURNAL_MAX_RECORD)
         return journal_fail(err, -EMSGSIZE, "can not write a record of this size to", j->folder);
-    frame(j, j->sequence + 1, record, bytes);
+    frame(j->sequence + 1, record, bytes);
     r = append_locked(j, bytes, FRAME_HEAD + record.len);
     if (r < 0)
         return journal_fail(err, r, "can not write to the file of keys in", j->folder);
@@ -131,22 +133,31 @@ int journal_append(struct journal *j, struct aiex_slice record, struct aiex_erro
 
 /* ---- Compaction ---- */
 
-static int write_records(struct journal *new, journal_give give, void *arg)
+static int write_one(struct journal *new, struct aiex_slice record)
 {
     uint8_t bytes[FRAME_HEAD + JOURNAL_MAX_RECORD];
-    int r = 0;
 
+    if (record.len > JOURNAL_MAX_RECORD)
+        return -EMSGSIZE;
+    frame(++new->sequence, record, bytes);
+    new->frames++;
+    new->size += FRAME_HEAD + record.len;
+    return journal_write_all(new->fd, bytes, FRAME_HEAD + record.len);
+}
+
+static int write_records(struct journal *new, journal_give give, void *arg)
+{
+    uint8_t print[SECRET_SUM];
+    int r;
+
+    secret_fingerprint(new->pepper, print);
+    r = write_one(new, (struct aiex_slice){print, sizeof(print)});
     for (size_t i = 0; r == 0; i++) {
         struct aiex_slice record = give(arg, i);
 
         if (record.len == 0)
             return 0;
-        if (record.len > JOURNAL_MAX_RECORD)
-            return -EMSGSIZE;
-        frame(new, ++new->sequence, record, bytes);
-        r = journal_write_all(new->fd, bytes, FRAME_HEAD + record.len);
-        new->frames++;
-        new->size += FRAME_HEAD + record.len;
+        r = write_one(new, record);
         if (i % 256 == 255)
             new->host->alive(new->host);
     }

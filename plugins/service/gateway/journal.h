@@ -2,13 +2,14 @@
  * journal.h - what must survive: an append-only file of records in the instance's data folder.
  *
  *     pepper   32 random bytes, made once
- *     keys     one frame after the other: "AKF1", length (4), sequence (8), check sum (16), payload
+ *     keys     one frame after the other: "AKF1", length (4), sequence (8), check sum (16),
+ * payload. The first one's payload is the fingerprint of the pepper
  *
  * An append is on disk (fsync) before it returns. Compaction writes a new file beside the old
  * one and renames it over, so that at any moment one of them is whole. On opening every frame is
- * checked. What is broken at the end, with no good frame behind it, is a write that never was
- * answered: it is cut off and said in the log. A broken frame with good ones behind it is damage:
- * the journal refuses to open, so that nobody's revocation is silently lost.
+ * checked. A beginning of a frame at the end of the file is a write that never was answered: it is
+ * cut off and said in the log. Everything else that is broken is damage: the journal refuses to
+ * open, so that nobody's revocation is silently lost.
  *
  * Two processes may have it open for a moment, while a successor of this plugin starts and the old
  * one still answers. Writes are made under flock(); who finds that the other one has written
@@ -46,8 +47,8 @@ int journal_open(struct journal *j, const struct aiex_host *host, journal_take t
                  struct aiex_error *err);
 /* 1 when another process has written since it was opened or written here. */
 int journal_changed(const struct journal *j);
-/* 0 when the record is on disk; -ESTALE: journal_changed(); else -ENOSPC, -EIO ... and a reason, and
- * the file is as before. */
+/* 0 when the record is on disk; -ESTALE: journal_changed(); else -ENOSPC, -EIO ... and a reason,
+ * and the file is as before. */
 int journal_append(struct journal *j, struct aiex_slice record, struct aiex_error *err);
 /* Writes a new file that holds what `give` gives. On failure the old one goes on. */
 int journal_compact(struct journal *j, journal_give give, void *arg, struct aiex_error *err);

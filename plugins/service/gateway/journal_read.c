@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define MAX_FILE (256u * 1024u * 1024u)
+#define PAGE     4096u
 
 /* ---- Pepper ---- */
 
@@ -91,9 +92,9 @@ static uint64_t get(const uint8_t *p, unsigned n)
 }
 
 /* Length of the good frame at `p`, 0 = there is none. */
-static size_t good_frame(const struct journal *j, const uint8_t *p, size_t left, uint64_t *ret_sequence)
+static size_t good_frame(const uint8_t *p, size_t left, uint64_t *ret_sequence)
 {
-    uint8_t mac[SECRET_MAC];
+    uint8_t sum[SECRET_SUM];
     uint64_t n;
 
     if (left < FRAME_HEAD || memcmp(p, frame_mark, 4) != 0)
@@ -102,33 +103,54 @@ static size_t good_frame(const struct journal *j, const uint8_t *p, size_t left,
     if (n == 0 || n > JOURNAL_MAX_RECORD || n > left - FRAME_HEAD)
         return 0;
     *ret_sequence = get(p + 8, 8);
-    secret_mac(j->pepper, *ret_sequence, (struct aiex_slice){p + FRAME_HEAD, (size_t)n}, mac);
-    return memcmp(mac, p + 16, SECRET_MAC) == 0 ? FRAME_HEAD + (size_t)n : 0;
+    secret_sum(*ret_sequence, (struct aiex_slice){p + FRAME_HEAD, (size_t)n}, sum);
+    return memcmp(sum, p + 16, SECRET_SUM) == 0 ? FRAME_HEAD + (size_t)n : 0;
 }
 
-/* Offset of a good frame behind `from`, 0 = none. */
-static size_t good_behind(const struct journal *j, const uint8_t *all, size_t from, size_t size)
+static int all_zero(const uint8_t *p, size_t n)
 {
-    uint64_t sequence;
-
-    for (size_t at = from + 1; at < size; at++) {
-        const uint8_t *p = memchr(all + at, frame_mark[0], size - at);
-
-        if (!p)
-            return 0;
-        at = (size_t)(p - all);
-        if (good_frame(j, p, size - at, &sequence))
-            return at;
+    while (n && *p == 0) {
+        p++;
+        n--;
     }
-    return 0;
+    return n == 0;
 }
 
-static int damaged(const struct journal *j, size_t at, size_t next, struct aiex_error *err)
+/* Is this what a single write leaves that was cut short: the beginning of a frame, or pages of
+ * zeros where its end should be? */
+static int is_torn(const uint8_t *all, size_t at, size_t size)
+{
+    const uint8_t *p = all + at;
+    size_t left = size - at, whole, page;
+
+    if (all_zero(p, left))
+        return left <= FRAME_HEAD + JOURNAL_MAX_RECORD;
+    if (memcmp(p, frame_mark, left < 4 ? left : 4) != 0)
+        return 0;
+    if (left < FRAME_HEAD)
+        return 1;
+    whole = FRAME_HEAD + (size_t)get(p + 4, 4);
+    if (whole > FRAME_HEAD + JOURNAL_MAX_RECORD || left > whole)
+        return 0;
+    page = (at / PAGE + 1) * PAGE;
+    return left < whole || (page < size && all_zero(all + page, size - page));
+}
+
+static int damaged(const struct journal *j, size_t at, struct aiex_error *err)
 {
     snprintf(err->text, sizeof(err->text),
-             "'%.250s/%s' is damaged at byte %zu; good records follow at byte %zu, so keys or "
-             "revocations would be lost: restore it from a backup",
-             j->folder, KEYS_FILE, at, next);
+             "'%.250s/%s' is damaged at byte %zu, so keys or revocations would be lost: restore it "
+             "from a backup",
+             j->folder, KEYS_FILE, at);
+    return -EBADMSG;
+}
+
+static int other_pepper(const struct journal *j, struct aiex_error *err)
+{
+    snprintf(err->text, sizeof(err->text),
+             "'%.200s/%s' is not the one that the keys beside it were made with: restore both from "
+             "one backup",
+             j->folder, PEPPER_FILE);
     return -EBADMSG;
 }
 
@@ -145,34 +167,55 @@ static int cut_tail(struct journal *j, size_t at, size_t size, struct aiex_error
     return 0;
 }
 
-static int read_frames(struct journal *j, const uint8_t *all, size_t size, journal_take take, void *arg,
-                       struct aiex_error *err)
+/* The first frame belongs to the journal, the others to its user. */
+static int take_frame(struct journal *j, struct aiex_slice payload, journal_take take, void *arg,
+                      struct aiex_error *err)
 {
-    size_t at = 0, n, next;
-    uint64_t sequence;
+    uint8_t print[SECRET_SUM];
     int r;
 
-    while (at < size) {
-        n = good_frame(j, all + at, size - at, &sequence);
-        if (n == 0 || sequence != j->sequence + 1) {
-            next = n ? at : good_behind(j, all, at, size);
-            if (n || next)
-                return damaged(j, at, next, err);
+    if (j->sequence == 1) {
+        secret_fingerprint(j->pepper, print);
+        r = payload.len == SECRET_SUM && memcmp(payload.data, print, SECRET_SUM) == 0;
+        return r ? 0 : other_pepper(j, err);
+    }
+    r = take(arg, payload);
+    return r < 0 ? journal_fail(err, r, "can not use a record of the file of keys in", j->folder)
+                 : 0;
+}
+
+static int read_frames(struct journal *j, const uint8_t *all, size_t size, journal_take take,
+                       void *arg, struct aiex_error *err)
+{
+    size_t at = 0, n;
+    uint64_t sequence = 0;
+    int r = 0;
+
+    while (r == 0 && at < size) {
+        n = good_frame(all + at, size - at, &sequence);
+        if (n == 0 && is_torn(all, at, size)) {
             r = cut_tail(j, at, size, err);
-            if (r < 0)
-                return r;
             break;
         }
-        r = take(arg, (struct aiex_slice){all + at + FRAME_HEAD, n - FRAME_HEAD});
-        if (r < 0)
-            return journal_fail(err, r, "can not use a record of the file of keys in", j->folder);
-        at += n;
+        if (n == 0 || sequence != j->sequence + 1)
+            return damaged(j, at, err);
         j->sequence = sequence;
+        r = take_frame(j, (struct aiex_slice){all + at + FRAME_HEAD, n - FRAME_HEAD}, take, arg,
+                       err);
+        at += n;
         if (++j->frames % 1024 == 0)
             j->host->alive(j->host);
     }
     j->size = at;
-    return 0;
+    return r;
+}
+
+static int write_first(struct journal *j, struct aiex_error *err)
+{
+    uint8_t print[SECRET_SUM];
+
+    secret_fingerprint(j->pepper, print);
+    return journal_append(j, (struct aiex_slice){print, sizeof(print)}, err);
 }
 
 static int read_file(struct journal *j, uint8_t **ret, size_t *ret_size)
@@ -221,6 +264,8 @@ static int open_keys(struct journal *j, const char *path, journal_take take, voi
     free(all);
     if (r == 0 && lseek(j->fd, (off_t)j->size, SEEK_SET) < 0)
         r = journal_fail(err, -errno, "can not go to the end of", path);
+    if (r == 0 && j->frames == 0)
+        r = write_first(j, err);
     if (r == 0 && size == 0 && (r = journal_sync_folder(j)) < 0)
         r = journal_fail(err, r, "can not sync", j->folder);
     return r;

@@ -35,7 +35,8 @@ static struct key *nobody(const struct aiex_host *host, const char *id, enum rol
 int keys_open(struct keys *k, const struct aiex_host *host, int64_t now_ms, int64_t keep_revoked_ms,
               struct aiex_error *err)
 {
-    *k = (struct keys){.host = host, .drop_before = now_ms - keep_revoked_ms, .journal = {.fd = -1}};
+    *k = (struct keys){
+        .host = host, .drop_before = now_ms - keep_revoked_ms, .journal = {.fd = -1}};
     k->last = &k->first;
     if (secret_init() < 0) {
         memcpy(err->text, "libsodium does not start", 25);

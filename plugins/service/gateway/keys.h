@@ -40,7 +40,7 @@ struct key_record {
     struct limits limits;
     int64_t created, expires, revoked; /* wall ms, 0 = never */
     uint8_t hash[SECRET_HASH], old_hash[SECRET_HASH];
-    int64_t old_until; /* the old secret goes on until then; 0 = there is none */
+    int64_t old_until;         /* the old secret goes on until then; 0 = there is none */
     char models[MAX_PATTERNS]; /* patterns, each 0-terminated */
     int64_t models_len;
 };
@@ -105,8 +105,8 @@ int keys_refresh(struct keys *k, struct aiex_error *err);
 /* ---- keys_write.c: changes ---- */
 
 void key_record_of(const struct key *key, struct key_record *ret);
-/* Writes the record to the journal and applies it. 0 and *ret_key (may be NULL), or -ENOSPC, -EROFS,
- * -ENOMEM ... and a reason, and nothing has changed. */
+/* Writes the record to the journal and applies it. 0 and *ret_key (may be NULL), or -ENOSPC,
+ * -EROFS, -ENOMEM ... and a reason, and nothing has changed. */
 int keys_write(struct keys *k, const struct key_record *r, struct key **ret_key,
                struct aiex_error *err);
 /* The limits of a user, team or project: the same. */

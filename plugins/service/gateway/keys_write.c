@@ -43,7 +43,8 @@ struct giving {
 
 static int has_limits(const struct limits *l)
 {
-    return l->rpm || l->tpm || l->concurrency || l->budget_day || l->budget_month || l->soft_percent;
+    return l->rpm || l->tpm || l->concurrency || l->budget_day || l->budget_month ||
+           l->soft_percent;
 }
 
 static struct aiex_slice pack_limits(enum scope scope, struct aiex_slice name,

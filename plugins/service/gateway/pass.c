@@ -80,7 +80,8 @@ static uint32_t write_visible(struct aiex_writer *w, const struct key *key,
     return n;
 }
 
-void pass_filtered(struct gateway *g, uint64_t request, const struct key *key, struct aiex_slice body)
+void pass_filtered(struct gateway *g, uint64_t request, const struct key *key,
+                   struct aiex_slice body)
 {
     struct aiex_writer count, w;
     struct aiex_value list;

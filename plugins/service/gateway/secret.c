@@ -38,7 +38,8 @@ int secret_form(struct aiex_slice text)
     return text.len == SECRET_TEXT && memcmp(text.data, head, HEAD) == 0;
 }
 
-void secret_hash(const uint8_t pepper[PEPPER_BYTES], struct aiex_slice text, uint8_t out[SECRET_HASH])
+void secret_hash(const uint8_t pepper[PEPPER_BYTES], struct aiex_slice text,
+                 uint8_t out[SECRET_HASH])
 {
     crypto_generichash(out, SECRET_HASH, text.data, text.len, pepper, PEPPER_BYTES);
 }
@@ -48,18 +49,24 @@ int secret_equal(const uint8_t a[SECRET_HASH], const uint8_t b[SECRET_HASH])
     return sodium_memcmp(a, b, SECRET_HASH) == 0;
 }
 
-void secret_mac(const uint8_t pepper[PEPPER_BYTES], uint64_t sequence, struct aiex_slice bytes,
-                uint8_t out[SECRET_MAC])
+void secret_sum(uint64_t sequence, struct aiex_slice bytes, uint8_t out[SECRET_SUM])
 {
     crypto_generichash_state state;
     uint8_t number[8];
 
     for (unsigned i = 0; i < 8; i++)
         number[i] = (uint8_t)(sequence >> 8 * i);
-    crypto_generichash_init(&state, pepper, PEPPER_BYTES, SECRET_MAC);
+    crypto_generichash_init(&state, NULL, 0, SECRET_SUM);
     crypto_generichash_update(&state, number, sizeof(number));
     crypto_generichash_update(&state, bytes.data, bytes.len);
-    crypto_generichash_final(&state, out, SECRET_MAC);
+    crypto_generichash_final(&state, out, SECRET_SUM);
+}
+
+void secret_fingerprint(const uint8_t pepper[PEPPER_BYTES], uint8_t out[SECRET_SUM])
+{
+    static const char what[] = "fingerprint of the pepper";
+
+    crypto_generichash(out, SECRET_SUM, (const uint8_t *)what, sizeof(what), pepper, PEPPER_BYTES);
 }
 
 void secret_wipe(void *mem, size_t n)

@@ -16,7 +16,7 @@
 #define SECRET_HASH   32u
 #define SECRET_TEXT   46u /* "ak-" and 43 characters */
 #define SECRET_PREFIX 8u  /* of the text, to recognise a key by: 30 of its 256 bits */
-#define SECRET_MAC    16u
+#define SECRET_SUM    16u
 #define PEPPER_BYTES  32u
 
 /* Loads the library's choice of code for this processor. 0, -EIO. */
@@ -26,12 +26,14 @@ int secret_new(char out[SECRET_TEXT + 1]);
 int secret_random(void *out, size_t n);
 /* 1 when this could be one of our keys: form only. */
 int secret_form(struct aiex_slice text);
-void secret_hash(const uint8_t pepper[PEPPER_BYTES], struct aiex_slice text, uint8_t out[SECRET_HASH]);
+void secret_hash(const uint8_t pepper[PEPPER_BYTES], struct aiex_slice text,
+                 uint8_t out[SECRET_HASH]);
 /* 1 when equal; takes the same time whatever differs. */
 int secret_equal(const uint8_t a[SECRET_HASH], const uint8_t b[SECRET_HASH]);
-/* Check sum of stored bytes, so that damage is seen. */
-void secret_mac(const uint8_t pepper[PEPPER_BYTES], uint64_t sequence, struct aiex_slice bytes,
-                uint8_t out[SECRET_MAC]);
+/* Check sum of stored bytes and their place, so that damage is seen. */
+void secret_sum(uint64_t sequence, struct aiex_slice bytes, uint8_t out[SECRET_SUM]);
+/* Tells one pepper from another without telling it. */
+void secret_fingerprint(const uint8_t pepper[PEPPER_BYTES], uint8_t out[SECRET_SUM]);
 /* Overwrites memory that held a secret. */
 void secret_wipe(void *mem, size_t n);
 

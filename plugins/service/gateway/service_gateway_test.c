@@ -61,8 +61,8 @@ static void a_first_key_closes_the_door(void)
     uint64_t id;
 
     begin(NULL);
-    id = ask("gateway.chat", "demand_key", "b", 1, "dialect", "s", "anthropic.messages", "model", "s",
-             "m", "body", "x", RAW("{}"), NULL);
+    id = ask("gateway.chat", "demand_key", "b", 1, "dialect", "s", "anthropic.messages", "model",
+             "s", "m", "body", "x", RAW("{}"), NULL);
     end = failed(id, "denied");
     CU_ASSERT_EQUAL(number(end, "http_status"), 401);
     CU_ASSERT_STRING_EQUAL(text(end, "reason"), "auth");
@@ -101,14 +101,15 @@ static void local_is_no_cover_for_a_bad_key(void)
 
     begin(NULL);
     snprintf(key, sizeof(key), "%s", make_key(NULL, "ann", id));
-    aiex_get_whole(ok(ask("gateway.check", "local", "b", 1, "credential", "s", key, NULL)), "principal",
-                   &principal);
+    aiex_get_whole(ok(ask("gateway.check", "local", "b", 1, "credential", "s", key, NULL)),
+                   "principal", &principal);
     CU_ASSERT_STRING_EQUAL(text(principal, "key"), id);
     CU_ASSERT_STRING_EQUAL(text(principal, "user"), "ann");
     ok(ask("gateway.key_revoke", "local", "b", 1, "id", "s", id, NULL));
     failed(ask("gateway.check", "local", "b", 1, "credential", "s", key, NULL), "denied");
-    aiex_get_whole(ok(ask("gateway.check", "local", "b", 1, "credential", "s", "placeholder", NULL)),
-                   "principal", &principal);
+    aiex_get_whole(
+        ok(ask("gateway.check", "local", "b", 1, "credential", "s", "placeholder", NULL)),
+        "principal", &principal);
     CU_ASSERT_STRING_EQUAL(text(principal, "key"), "local");
     finish();
 }
@@ -125,9 +126,11 @@ static void roles_have_their_permissions(void)
         char key[64];
 
         snprintf(key, sizeof(key), "%s",
-                 text(ok(ask("gateway.key_create", "local", "b", 1, "role", "s", may[i][0], NULL)), "key"));
+                 text(ok(ask("gateway.key_create", "local", "b", 1, "role", "s", may[i][0], NULL)),
+                      "key"));
         for (size_t k = 0; k < 4; k++) {
-            uint64_t id = ask("gateway.check", "credential", "s", key, "permission", "s", all[k], NULL);
+            uint64_t id = ask("gateway.check", "credential", "s", key, "permission", "s", all[k],
+                              NULL);
 
             if (may[i][k + 1])
                 ok(id);
@@ -142,18 +145,17 @@ static void roles_have_their_permissions(void)
 
 static void admin_methods_need_an_admin(void)
 {
-    static const char *const methods[] = {"gateway.key_create", "gateway.key_list",
-                                          "gateway.key_revoke", "gateway.key_rotate",
-                                          "gateway.key_set",    "gateway.limit_set",
-                                          "gateway.limit_list"};
+    static const char *const methods[] = {
+        "gateway.key_create", "gateway.key_list",  "gateway.key_revoke", "gateway.key_rotate",
+        "gateway.key_set",    "gateway.limit_set", "gateway.limit_list"};
     char key[64];
 
     begin(NULL);
     snprintf(key, sizeof(key), "%s", make_key(NULL, NULL, NULL));
     for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
-        CU_ASSERT_EQUAL(number(failed(ask(methods[i], "credential", "s", key, NULL), "denied"),
-                               "http_status"),
-                        403);
+        CU_ASSERT_EQUAL(
+            number(failed(ask(methods[i], "credential", "s", key, NULL), "denied"), "http_status"),
+            403);
         CU_ASSERT_EQUAL(number(failed(ask(methods[i], NULL), "denied"), "http_status"), 401);
     }
     finish();
@@ -171,19 +173,29 @@ static void models_are_patterns(void)
     aiex_w_str(&w, "gpt-*-mini");
     aiex_w_str(&w, "exact");
     aiex_w_str(&w, "openai/*");
-    snprintf(key, sizeof(key), "%s",
-             text(ok(ask("gateway.key_create", "local", "b", 1, "models", "r", aiex_written(&w), NULL)), "key"));
+    snprintf(
+        key, sizeof(key), "%s",
+        text(ok(ask("gateway.key_create", "local", "b", 1, "models", "r", aiex_written(&w), NULL)),
+             "key"));
     {
         static const struct {
             const char *model;
             int may;
-        } cases[] = {{"gpt-4-mini", 1}, {"gpt--mini", 1},  {"gpt-mini", 0},   {"gpt-4-mini2", 0},
-                     {"exact", 1},      {"exactly", 0},    {"openai/x/y", 1}, {"openai", 0},
-                     {"gpt-4-mini-5-mini", 1}, {"x", 0}};
+        } cases[] = {{"gpt-4-mini", 1},
+                     {"gpt--mini", 1},
+                     {"gpt-mini", 0},
+                     {"gpt-4-mini2", 0},
+                     {"exact", 1},
+                     {"exactly", 0},
+                     {"openai/x/y", 1},
+                     {"openai", 0},
+                     {"gpt-4-mini-5-mini", 1},
+                     {"x", 0}};
 
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-            uint64_t id = ask("gateway.count", "credential", "s", key, "dialect", "s", "openai.chat",
-                              "model", "s", cases[i].model, "body", "x", RAW("{}"), NULL);
+            uint64_t id = ask("gateway.count", "credential", "s", key, "dialect", "s",
+                              "openai.chat", "model", "s", cases[i].model, "body", "x", RAW("{}"),
+                              NULL);
 
             CU_ASSERT_EQUAL(is_open(id), cases[i].may);
             if (is_open(id))
@@ -203,7 +215,8 @@ static struct aiex_slice listed(const char *id)
     struct aiex_value list;
     struct aiex_slice at;
 
-    CU_ASSERT_EQUAL_FATAL(aiex_get(ok(ask("gateway.key_list", "local", "b", 1, NULL)), "keys", &list), 1);
+    CU_ASSERT_EQUAL_FATAL(
+        aiex_get(ok(ask("gateway.key_list", "local", "b", 1, NULL)), "keys", &list), 1);
     at = list.bytes;
     for (uint32_t i = 0; i < list.count; i++) {
         struct aiex_slice entry = at;
@@ -222,10 +235,12 @@ static void keys_are_listed_without_secrets(void)
     char id[16], key[64];
 
     begin(NULL);
-    snprintf(key, sizeof(key), "%s", make_key(&(struct limits){.rpm = 60, .budget_day = 5}, "ann", id));
+    snprintf(key, sizeof(key), "%s",
+             make_key(&(struct limits){.rpm = 60, .budget_day = 5}, "ann", id));
     CU_ASSERT_EQUAL(strlen(key), 46);
     CU_ASSERT_EQUAL(strncmp(key, "ak-", 3), 0);
-    CU_ASSERT_EQUAL(strspn(key + 3, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"), 43);
+    CU_ASSERT_EQUAL(
+        strspn(key + 3, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"), 43);
     entry = listed(id);
     CU_ASSERT_EQUAL(strncmp(text(entry, "prefix"), key, 8), 0);
     CU_ASSERT_EQUAL(strlen(text(entry, "prefix")), 8);
@@ -258,12 +273,16 @@ static void wrong_fields_are_named(void)
     failed(ask("gateway.key_create", "local", "b", 1, "expires", "i", -5, NULL), "invalid");
     failed(ask("gateway.key_revoke", "local", "b", 1, NULL), "invalid");
     failed(ask("gateway.key_revoke", "local", "b", 1, "id", "s", "nobody", NULL), "not_found");
-    failed(ask("gateway.limit_set", "local", "b", 1, "scope", "s", "key", "name", "s", "x", NULL), "invalid");
+    failed(ask("gateway.limit_set", "local", "b", 1, "scope", "s", "key", "name", "s", "x", NULL),
+           "invalid");
     failed(ask("gateway.limit_set", "local", "b", 1, "scope", "s", "user", NULL), "invalid");
-    failed(ask("gateway.limit_set", "local", "b", 1, "scope", "s", "user", "name", "s", "a\x01", NULL), "invalid");
+    failed(
+        ask("gateway.limit_set", "local", "b", 1, "scope", "s", "user", "name", "s", "a\x01", NULL),
+        "invalid");
     failed(ask("gateway.key_list", "local", "b", 1, "limit", "i", 0, NULL), "invalid");
     failed(ask("gateway.chat", "dialect", "s", "openai.chat", "model", "s", "m", NULL), "invalid");
-    failed(ask("gateway.chat", "dialect", "s", "openai.chat", "body", "x", RAW("{}"), NULL), "invalid");
+    failed(ask("gateway.chat", "dialect", "s", "openai.chat", "body", "x", RAW("{}"), NULL),
+           "invalid");
     failed(ask("gateway.chat", "model", "s", "m", "body", "x", RAW("{}"), NULL), "invalid");
     failed(ask("gateway.chat", "model", "i", 5, NULL), "invalid");
     failed(ask("gateway.unknown", NULL), "not_found");
@@ -278,7 +297,8 @@ static void rotation_has_a_grace(void)
     begin(NULL);
     snprintf(old, sizeof(old), "%s", make_key(NULL, NULL, id));
     snprintf(new, sizeof(new), "%s",
-             text(ok(ask("gateway.key_rotate", "local", "b", 1, "id", "s", id, "grace_ms", "i", 5000, NULL)),
+             text(ok(ask("gateway.key_rotate", "local", "b", 1, "id", "s", id, "grace_ms", "i",
+                         5000, NULL)),
                   "key"));
     CU_ASSERT_STRING_NOT_EQUAL(old, new);
     ok(ask("gateway.check", "credential", "s", old, NULL));
@@ -309,7 +329,8 @@ static void keys_expire(void)
 
     begin(NULL);
     snprintf(key, sizeof(key), "%s",
-             text(ok(ask("gateway.key_create", "local", "b", 1, "expires", "I", NOON + 1000, NULL)), "key"));
+             text(ok(ask("gateway.key_create", "local", "b", 1, "expires", "I", NOON + 1000, NULL)),
+                  "key"));
     ok(ask("gateway.check", "credential", "s", key, NULL));
     wall_ms += 1000;
     failed(ask("gateway.check", "credential", "s", key, NULL), "denied");
@@ -323,7 +344,8 @@ static void changes_keep_what_they_do_not_name(void)
 
     begin(NULL);
     snprintf(key, sizeof(key), "%s", make_key(&(struct limits){.rpm = 60, .tpm = 7}, "ann", id));
-    ok(ask("gateway.key_set", "local", "b", 1, "id", "s", id, "rpm", "i", 30, "team", "s", "red", NULL));
+    ok(ask("gateway.key_set", "local", "b", 1, "id", "s", id, "rpm", "i", 30, "team", "s", "red",
+           NULL));
     CU_ASSERT_EQUAL(number(listed(id), "rpm"), 30);
     CU_ASSERT_EQUAL(number(listed(id), "tpm"), 7);
     CU_ASSERT_STRING_EQUAL(text(listed(id), "user"), "ann");
@@ -414,15 +436,21 @@ static void models_that_may_not_be_used_are_not_shown(void)
     aiex_w_array(&w, 2);
     aiex_w_str(&w, "b");
     aiex_w_str(&w, "openai/*");
-    snprintf(key, sizeof(key), "%s",
-             text(ok(ask("gateway.key_create", "local", "b", 1, "models", "r", aiex_written(&w), NULL)), "key"));
+    snprintf(
+        key, sizeof(key), "%s",
+        text(ok(ask("gateway.key_create", "local", "b", 1, "models", "r", aiex_written(&w), NULL)),
+             "key"));
     id = ask("gateway.models", "credential", "s", key, NULL);
     aiex_fake_answer_ok(h, aiex_fake_last(h, AIEX_FAKE_CALL)->id, model_list(mem, sizeof(mem)));
     end = ok(id);
     CU_ASSERT_EQUAL(count_models(end), 2);
-    CU_ASSERT_PTR_NULL(memmem(end.data, end.len, "\xa1""a", 2));
+    CU_ASSERT_PTR_NULL(memmem(end.data, end.len,
+                              "\xa1"
+                              "a",
+                              2));
     id = ask("gateway.models", "credential", "s", key, NULL);
-    aiex_fake_answer_error(h, aiex_fake_last(h, AIEX_FAKE_CALL)->id, "unavailable", "away", 0, NOTHING);
+    aiex_fake_answer_error(h, aiex_fake_last(h, AIEX_FAKE_CALL)->id, "unavailable", "away", 0,
+                           NOTHING);
     failed(id, "unavailable");
     id = ask("gateway.models", "credential", "s", key, NULL);
     aiex_fake_answer_ok(h, aiex_fake_last(h, AIEX_FAKE_CALL)->id, NOTHING);
@@ -439,10 +467,13 @@ static void what_only_the_gateway_may_say_is_not_passed_on(void)
     struct aiex_slice principal = NOTHING;
 
     begin(NULL);
-    ask("gateway.chat", "principal", "r", RAW("\x81\xa4role\xa5""admin"), "ticket", "i", 7, "settle", "s", "me",
-        "account", "x", RAW("z"), "session", "s", "s1", "priority", "i", 2, "cache", "s", "off", "idle_ms", "i",
-        9, "dialect", "s", "ollama.chat", "model", "s", "m", "body", "x", RAW("{}"), "tags", "r",
-        RAW("\x81\xa1k\xa1v"), "interface", "s", "interface_http", NULL);
+    ask("gateway.chat", "principal", "r",
+        RAW("\x81\xa4role\xa5"
+            "admin"),
+        "ticket", "i", 7, "settle", "s", "me", "account", "x", RAW("z"), "session", "s", "s1",
+        "priority", "i", 2, "cache", "s", "off", "idle_ms", "i", 9, "dialect", "s", "ollama.chat",
+        "model", "s", "m", "body", "x", RAW("{}"), "tags", "r", RAW("\x81\xa1k\xa1v"), "interface",
+        "s", "interface_http", NULL);
     r = made(0);
     CU_ASSERT_PTR_NOT_NULL_FATAL(r);
     aiex_get_whole(r->body, "principal", &principal);
@@ -507,8 +538,8 @@ static void plugin_event(const char *name, const char *state)
     uint8_t mem[128];
 
     aiex_fake_event(h, p, self, "host.plugin",
-                    pack(mem, sizeof(mem), "type", "s", state, "topic", "s", "host.plugin", "subject", "s",
-                         name, NULL));
+                    pack(mem, sizeof(mem), "type", "s", state, "topic", "s", "host.plugin",
+                         "subject", "s", name, NULL));
 }
 
 static int64_t face_alive(void)
@@ -527,8 +558,8 @@ static void interfaces_are_known_and_watched(void)
 {
     begin(NULL);
     failed(ask("gateway.register", NULL), "invalid");
-    ok(ask("gateway.register", "name", "s", "interface_http", "protocol", "s", "http", "addresses", "r",
-           RAW("\x91\xa4:742"), "features", "r", RAW("\x90"), NULL));
+    ok(ask("gateway.register", "name", "s", "interface_http", "protocol", "s", "http", "addresses",
+           "r", RAW("\x91\xa4:742"), "features", "r", RAW("\x90"), NULL));
     CU_ASSERT_EQUAL(face_alive(), 1);
     plugin_event("interface_http", "backoff");
     CU_ASSERT_EQUAL(face_alive(), 0);
@@ -563,13 +594,17 @@ static void messages_are_events(void)
     const struct aiex_fake_record *r;
 
     begin(NULL);
-    ok(ask("gateway.send", "to", "s", "interface_cli", "type", "s", "open", "data", "r", RAW("\x81\xa1""a\x01"), NULL));
+    ok(ask("gateway.send", "to", "s", "interface_cli", "type", "s", "open", "data", "r",
+           RAW("\x81\xa1"
+               "a\x01"),
+           NULL));
     r = event("gateway.message", "open");
     CU_ASSERT_PTR_NOT_NULL_FATAL(r);
     CU_ASSERT_STRING_EQUAL(r->subject, "interface_cli");
     CU_ASSERT_EQUAL(number(r->body, "a"), 1);
     failed(ask("gateway.send", "to", "s", "x", NULL), "invalid");
-    failed(ask("gateway.send", "demand_key", "b", 1, "to", "s", "x", "type", "s", "y", NULL), "denied");
+    failed(ask("gateway.send", "demand_key", "b", 1, "to", "s", "x", "type", "s", "y", NULL),
+           "denied");
     finish();
 }
 
@@ -642,7 +677,8 @@ const struct test_case tests[] = {
     {"lists_come_in_pieces", lists_come_in_pieces},
     {"refusals_are_told_at_a_rate", refusals_are_told_at_a_rate},
     {"models_that_may_not_be_used_are_not_shown", models_that_may_not_be_used_are_not_shown},
-    {"what_only_the_gateway_may_say_is_not_passed_on", what_only_the_gateway_may_say_is_not_passed_on},
+    {"what_only_the_gateway_may_say_is_not_passed_on",
+     what_only_the_gateway_may_say_is_not_passed_on},
     {"large_bodies_and_nested_requests", large_bodies_and_nested_requests},
     {"interfaces_are_known_and_watched", interfaces_are_known_and_watched},
     {"many_interfaces_are_bounded", many_interfaces_are_bounded},

@@ -72,7 +72,8 @@ static int64_t time_of(const struct gateway *g, struct aiex_slice record, int64_
 {
     int64_t v = 0;
 
-    return aiex_get_int(record, "time", &v) == 1 && v > 0 && v <= g->calendar.now_ms ? v : otherwise;
+    return aiex_get_int(record, "time", &v) == 1 && v > 0 && v <= g->calendar.now_ms ? v
+                                                                                     : otherwise;
 }
 
 static int is_ours(struct aiex_slice key)
@@ -128,7 +129,8 @@ static void cast_record(struct gateway *g, struct aiex_slice record, uint64_t tr
                              .trace = trace};
 
     if (g->host->call(g->host, &q, NULL, NULL, NULL) < 0)
-        g->host->log(g->host, AIEX_LOG_WARN, trace, "a usage record could not be sent to the ledger");
+        g->host->log(g->host, AIEX_LOG_WARN, trace,
+                     "a usage record could not be sent to the ledger");
 }
 
 static void to_ledger(struct gateway *g, const struct flight *f, struct aiex_slice record)

@@ -232,7 +232,8 @@ int spent_park(struct gateway *g, const struct aiex_message *m, struct refusal *
     struct parked *p = g->n_parked < MAX_PARKED ? copy_message(g, m) : NULL;
     struct parked **at = &g->parked;
 
-    if (p && g->host->timer(g->host, (uint64_t)g->config->ledger_wait, 0, on_waited, p, &p->timer) < 0) {
+    if (p &&
+        g->host->timer(g->host, (uint64_t)g->config->ledger_wait, 0, on_waited, p, &p->timer) < 0) {
         free(p);
         p = NULL;
     }

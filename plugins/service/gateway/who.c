@@ -74,7 +74,8 @@ int who_model(const struct key *key, struct aiex_slice model, struct refusal *r)
     if (key_may_use(key, model))
         return 0;
     return refuse(r, REFUSED_MODEL, AIEX_E_DENIED, 403, AIEX_REASON_AUTH,
-                  "this key may not use the model '%.*s'", (int)model.len, (const char *)model.data);
+                  "this key may not use the model '%.*s'", (int)model.len,
+                  (const char *)model.data);
 }
 
 /* ---- Soft limits ---- */
@@ -89,8 +90,7 @@ static uint32_t warn(struct aiex_writer *w, const struct account *a, unsigned bi
     if (!w)
         return 1;
     snprintf(text, sizeof(text), "%s %s has spent %lld of %lld micro-dollars of this %s",
-             scope_names[a->scope], a->name,
-             (long long)(is_day ? a->spent_day : a->spent_month),
+             scope_names[a->scope], a->name, (long long)(is_day ? a->spent_day : a->spent_month),
              (long long)(is_day ? a->limits.budget_day : a->limits.budget_month),
              is_day ? "day" : "month");
     aiex_w_str(w, text);
