@@ -208,6 +208,28 @@ static void one_damaged_entry(void)
     scene_end();
 }
 
+/* A 0 byte inside of a name, which ends it for some and not for others. */
+static void a_name_with_a_hole(void)
+{
+    struct vault *v;
+    uint8_t *bytes, *name;
+    size_t len;
+
+    scene_begin();
+    v = open_vault();
+    CU_ASSERT_EQUAL(set(v, "holes", "x"), 0);
+    bytes = get_file("secrets", &len);
+    name = memmem(bytes, len, "holes", 5);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(name);
+    name[2] = 0;
+    put_file("secrets", bytes, len, 0600);
+    CU_ASSERT_FALSE(has(v, "ho", "x"));
+    CU_ASSERT(says(&err, "is damaged: it is torn or was changed behind entry 0 of 1"));
+    free(bytes);
+    vault_free(v);
+    scene_end();
+}
+
 static void files_of_others(void)
 {
     struct vault *v;
@@ -358,6 +380,7 @@ const struct test_case tests[] = {
     {"another master key", another_master_key},
     {"damage", damage},
     {"one damaged entry", one_damaged_entry},
+    {"a name with a hole", a_name_with_a_hole},
     {"files of others", files_of_others},
     {"rotation", rotation},
     {"rotation of a key that is given", rotation_of_a_key_that_is_given},
