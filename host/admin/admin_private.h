@@ -33,6 +33,10 @@ void watchers_free(struct admin *admin);
 void watchers_save(struct admin *admin, struct pack *out);
 void watchers_load(struct admin *admin, const void *doc_value);
 
+/* secrets.c: host.secret_*. NULL, or an error's code with its text in err. */
+const char *secrets_method(struct admin *admin, const struct aiex_message *message, struct pack *answer,
+                           struct aiex_error *err);
+
 /* control.c */
 struct control *control_new(struct admin *admin, const char *path, struct aiex_error *err);
 void control_free(struct control *control);

@@ -237,7 +237,7 @@ static int on_frame(struct client *c, struct aiex_slice frame)
 
 static void take_frames(struct client *c)
 {
-    size_t at = 0;
+    size_t at = 0, had = c->in.len;
 
     while (!c->closing && c->in.len - at >= 4) {
         const uint8_t *p = c->in.data + at;
@@ -252,6 +252,8 @@ static void take_frames(struct client *c)
         at += 4 + n;
     }
     buf_eat(&c->in, at);
+    if (had > c->in.len) /* a frame may have held a secret */
+        explicit_bzero(c->in.data + c->in.len, had - c->in.len);
 }
 
 static void on_client(void *arg, unsigned events)

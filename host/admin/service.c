@@ -326,6 +326,12 @@ static int m_health(struct request *q)
     return 0;
 }
 
+static int m_secret(struct request *q)
+{
+    q->code = secrets_method(q->admin, q->message, &q->answer, &q->err);
+    return q->code ? -1 : 0;
+}
+
 static const struct method {
     const char *name;
     int (*run)(struct request *);
@@ -349,6 +355,10 @@ static const struct method {
     {"host.trace", m_trace, 1},
     {"host.stop", m_stop, 1},
     {"host.upgrade", m_upgrade, 1},
+    {"host.secret_set", m_secret, 1},
+    {"host.secret_list", m_secret, 1},
+    {"host.secret_remove", m_secret, 1},
+    {"host.secret_rotate", m_secret, 1},
 };
 
 static int run(struct admin *admin, const struct method *m, const struct aiex_message *message,

@@ -211,6 +211,7 @@ static int start_inside(struct cell *cell, const struct start *start, const stru
     int r;
 
     pack_init(&message, START_MAX);
+    (void)buf_room(&message.buf, START_MAX - 1); /* secrets: a buffer that grows leaves copies behind */
     r = start_pack(start, &message);
     if (r == 0)
         r = cell->env.inside->start(cell->env.loop, cell->env.hub, pack_slice(&message), &copy,
@@ -238,6 +239,7 @@ static int start_process(struct cell *cell, const struct start *start, const str
     int r;
 
     pack_init(&message, START_MAX);
+    (void)buf_room(&message.buf, START_MAX - 1); /* secrets: a buffer that grows leaves copies behind */
     r = start_pack(start, &message);
     if (r == 0)
         r = spawner_start(cell->env.spawner, pack_slice(&message), all, on_made, cell);

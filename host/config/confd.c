@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "config/keys.h"
+#include "config/secret_mark.h"
 #include "config/sections.h"
 
 #include <dirent.h>
@@ -62,6 +63,10 @@ static int load_settings(struct loading *l, const struct config_section *s, cons
 
         if (p->is_broken) {
             report_error(l->report, p->at, s->name, "%s: %s", p->key, p->why);
+            continue;
+        }
+        if (p->is_secret) {
+            report_error(l->report, p->at, s->name, "%s: " SECRET_MISPLACED, p->key);
             continue;
         }
         if (bytes > AIEX_MAX_NAME + 1) {
@@ -305,6 +310,22 @@ static int load_all(struct loading *l)
     return r ? r : check_groups(l);
 }
 
+/* The file of the master key must be known before the first secret is looked for. Whatever is wrong
+ * with it is told where [host] is read. */
+static void find_key_file(struct config_sections *s)
+{
+    struct value_source source = s->source;
+    auto_free char *path = NULL;
+    const struct config_pair *key;
+
+    source.secret = NULL;
+    for (size_t i = 0; i < s->n; i++)
+        if (strcmp(s->list[i].name, "host") == 0 &&
+            (key = section_get(&s->list[i], "master_key_file")) &&
+            value_expand(key->text, &source, &path, NULL) == 0)
+            s->source.key_file = arena_copy(&s->arena, path, strlen(path));
+}
+
 int config_load_ini(const struct ini *ini, const char *dir,
                     const struct config_load_options *options, struct config **ret,
                     struct report *report)
@@ -320,8 +341,11 @@ int config_load_ini(const struct ini *ini, const char *dir,
     if (!l.config->sections)
         goto out;
     l.config->sections->source = (struct value_source){
-        .env = l.options->env, .env_arg = l.options->env_arg, .dir = dir};
+        .env = l.options->env, .env_arg = l.options->env_arg, .secret = l.options->secret,
+        .secret_arg = l.options->secret_arg, .dir = dir};
     r = sections_merge(l.config->sections, ini);
+    if (r == 0)
+        find_key_file(l.config->sections);
     if (r == 0)
         r = sections_expand(l.config->sections, &l.config->sections->source);
     l.config->sections->source.dir = NULL; /* the caller's */

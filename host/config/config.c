@@ -3,6 +3,7 @@
 
 #include "config/sections.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,6 +36,16 @@ const char *config_effective(const struct config_instance *instance, const char 
         value_is_reference(instance->info->options[at].def))
         return NULL;
     return instance->info->options[at].def;
+}
+
+int config_set_text(struct config *config, struct config_option *option, const char *text)
+{
+    const char *copy = arena_copy(&config->sections->arena, text, strlen(text));
+
+    if (!copy)
+        return -ENOMEM;
+    option->text = copy;
+    return 0;
 }
 
 void config_free(struct config *config)

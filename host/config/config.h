@@ -53,6 +53,7 @@ struct config_host {
     int64_t hang_ms;
     int64_t zygote;       /* bool */
     int64_t preload_http; /* bool: the zygote maps libcurl once for all cells */
+    const char *master_key_file; /* "" = master.key in the data folder */
 };
 
 /* Host keys of an instance; the values that hold, defaults of [cell:] and [host] put in. */
@@ -78,7 +79,7 @@ struct config_keys {
 /* One key of a plugin's option table. */
 struct config_option {
     const char *name;
-    const char *text;               /* expanded; a secret's is the secret */
+    const char *text; /* expanded; a secret of the vault is a mark (secret_mark.h), another the secret */
     struct place at;                /* file NULL: the table's default, read from the environment */
     const struct config_pair *pair; /* of this room; NULL for such a default */
 };
@@ -152,6 +153,8 @@ struct config_load_options {
     const char *node;       /* default of node; NULL = the host name */
     value_env_fn env;       /* NULL = getenv() */
     void *env_arg;
+    value_secret_fn secret; /* NULL: `secret:NAME` is an error */
+    void *secret_arg;
     /* Rooms above judge what they own (cron, zone, body): 0, or a negative errno with the reason
      * and the key to blame in *ret_key. NULL = not judged. */
     int (*check_job)(void *arg, const struct config_job *job, const char **ret_key,
@@ -185,6 +188,9 @@ const struct config_cell *config_find_cell(const struct config *config, const ch
 /* Every option of an instance as it holds: from file, environment or table. `name` borrowed;
  * NULL when it is unset. */
 const char *config_effective(const struct config_instance *instance, const char *option);
+
+/* Another text for an option, copied. 0, -ENOMEM (it keeps the old one). */
+int config_set_text(struct config *config, struct config_option *option, const char *text);
 
 void config_free(struct config *config);
 

@@ -6,6 +6,8 @@
  */
 #include "config/keys.h"
 
+#include "config/secret_mark.h"
+
 #include <string.h>
 
 #define KEY_STRIDE      sizeof(struct aiex_option)
@@ -49,6 +51,7 @@ const struct aiex_option host_keys[] = {
     {"hang", "500ms", "a cell that is awake so long without progress is killed", HANG, AT(config_host, hang_ms)},
     {"zygote", "yes", "make cells from a prepared process, which is faster", BOOL, AT(config_host, zygote)},
     {"preload_http", "yes", "the prepared process maps the HTTP library once for all cells", BOOL, AT(config_host, preload_http)},
+    {"master_key_file", NULL, "master key of the vault, when neither credential nor environment has it; DATA/master.key when not set", STRING, AT(config_host, master_key_file)},
     {0}};
 
 const struct aiex_option instance_keys[] = {
@@ -148,6 +151,8 @@ void keys_fill_one(const struct aiex_option *key, const struct config_section *s
         return;
     if (pair->is_broken)
         report_error(report, pair->at, section->name, "%s: %s", pair->key, pair->why);
+    else if (pair->is_secret)
+        report_error(report, pair->at, section->name, "%s: " SECRET_MISPLACED, pair->key);
     else if (option_parse(key, pair->text, &v, &err) != 0)
         report_error(report, pair->at, section->name, "%s", err.text);
     else

@@ -58,6 +58,8 @@ static int check_default(const struct aiex_option *o, struct aiex_error *err)
     struct option_value v;
     struct aiex_error why;
 
+    if (o->def && value_is_secret(o->def))
+        return fail(err, -EINVAL, "default of option '%s' names a secret; only a configuration may", o->name);
     if (!o->def || value_is_reference(o->def))
         return 0;
     if (o->flags & AIEX_OPT_REQUIRED)

@@ -101,6 +101,7 @@ static int expand_pair(struct config_sections *s, struct config_pair *pair,
     if (r == -ENOMEM)
         return r;
     pair->is_literal = 0;
+    pair->is_secret = value_is_secret(pair->text);
     pair->is_broken = r != 0;
     if (r != 0) {
         pair->why = arena_copy(&s->arena, err.text, strlen(err.text));

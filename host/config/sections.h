@@ -15,6 +15,7 @@ struct config_pair {
     const char *text; /* expanded */
     struct place at;
     int is_literal;  /* stood in the file itself */
+    int is_secret;   /* `text` is the mark of a secret of the vault */
     int is_broken;   /* could not be expanded; reported when it matters */
     const char *why; /* is_broken: the reason */
 };

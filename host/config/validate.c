@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "config/families.h"
 #include "config/keys.h"
+#include "config/secret_mark.h"
 #include "config/sections.h"
 
 #include <dirent.h>
@@ -181,6 +182,19 @@ static int check_options(struct validating *v)
     return 0;
 }
 
+/* A secret can only stand where the plugin expects one: everything else may be shown. */
+static void check_secrets(struct validating *v)
+{
+    for (size_t i = 0; i < v->in->n_options; i++) {
+        const struct config_option *o = &v->in->options[i];
+        int at = option_match(v->in->info->options, STRIDE, o->name);
+
+        if (at >= 0 && o->pair->is_secret && !o->pair->is_broken &&
+            v->in->info->options[at].type != AIEX_OPT_SECRET)
+            report_error(v->report, o->at, v->in->name, "%s: " SECRET_MISPLACED, o->name);
+    }
+}
+
 static void warn_secrets(struct validating *v)
 {
     for (size_t i = 0; i < v->in->n_options; i++) {
@@ -189,7 +203,7 @@ static void warn_secrets(struct validating *v)
 
         if (at >= 0 && v->in->info->options[at].type == AIEX_OPT_SECRET && o->pair->is_literal)
             report_warning(v->report, o->at, v->in->name,
-                           "%s is written into the file; better is ${NAME} or file:path", o->name);
+                           "%s is written into the file; better is secret:NAME (aiex secret set NAME)", o->name);
     }
 }
 
@@ -198,10 +212,14 @@ static int add_default(struct validating *v, const struct aiex_option *o)
 {
     struct arena *arena = &v->config->sections->arena;
     auto_free char *expanded = NULL;
+    struct value_source source = v->config->sections->source;
     struct option_value value;
     struct aiex_error err = {""};
     const char *text;
-    int r = value_expand(o->def, &v->config->sections->source, &expanded, &err);
+    int r;
+
+    source.secret = NULL; /* a plugin does not say which secret it gets */
+    r = value_expand(o->def, &source, &expanded, &err);
 
     if (r == -ENOMEM || r == -ENOENT)
         return r == -ENOENT ? 0 : r;
@@ -254,6 +272,7 @@ static int validate_instance(struct validating *v)
     r = check_options(v);
     if (r != 0)
         return r;
+    check_secrets(v);
     warn_secrets(v);
     r = families_gather(v->config, v->in, v->report);
     return r ? r : add_defaults(v);

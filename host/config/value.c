@@ -1,20 +1,41 @@
-/* value.c - `${NAME}`, `${NAME:-text}`, `$${` and `file:path`. */
+/* value.c - `${NAME}`, `${NAME:-text}`, `$${`, `file:path` and `secret:NAME`. */
 #include "config/value.h"
 
 #include "base/auto.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "config/secret_mark.h"
 
 #include <ctype.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#define FILE_PREFIX "file:"
+#define FILE_PREFIX   "file:"
+#define SECRET_PREFIX "secret:"
+
+int value_is_secret(const char *text)
+{
+    return strncmp(text, SECRET_PREFIX, strlen(SECRET_PREFIX)) == 0;
+}
 
 int value_is_reference(const char *text)
 {
-    return strstr(text, "${") != NULL || strncmp(text, FILE_PREFIX, strlen(FILE_PREFIX)) == 0;
+    return strstr(text, "${") != NULL || value_is_secret(text) ||
+           strncmp(text, FILE_PREFIX, strlen(FILE_PREFIX)) == 0;
+}
+
+static int from_vault(const char *name, const struct value_source *source, char **ret,
+                      struct aiex_error *err)
+{
+    char revision[VALUE_REVISION_TEXT];
+    int r;
+
+    if (!source->secret)
+        return fail(err, -EINVAL, "'" SECRET_PREFIX "%.63s' can not be used here", name);
+    r = source->secret(source->secret_arg, source->key_file ? source->key_file : "", name, revision,
+                       err);
+    return r ? r : secret_mark_make(name, revision, ret);
 }
 
 static const char *look_up(const struct value_source *source, const char *name)
@@ -153,12 +174,16 @@ int value_expand(const char *text, const struct value_source *source, char **ret
     struct buf plain, content;
     int r;
 
+    if (value_is_secret(text))
+        return from_vault(text + strlen(SECRET_PREFIX), source, ret, err);
     /* buf_room() asks for a block beyond the end, hence the spare room */
     buf_init(&plain, VALUE_MAX_BYTES + 1);
     buf_init(&content, VALUE_MAX_BYTES + 4096);
     r = replace_variables(is_file ? text + strlen(FILE_PREFIX) : text, source, &plain, err);
     if (r == 0 && is_file)
         r = from_file((const char *)plain.data, source, &content, err);
+    if (r == 0 && secret_mark_is_in((const char *)(is_file ? content.data : plain.data)))
+        r = fail(err, -EINVAL, "the value holds a control byte, 0x01; values are text");
     if (r == 0)
         *ret = buf_take(is_file ? &content : &plain);
     else if (r == -ENOMEM)

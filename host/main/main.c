@@ -4,6 +4,7 @@
 #include "admin/admin.h"
 #include "channel/inside.h"
 #include "main/arguments.h"
+#include "secret/master_key.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -179,12 +180,28 @@ static void raise_limits(void)
     }
 }
 
+/* Before any process is made, which would inherit it. */
+static int take_master_key(struct arguments *a)
+{
+    static struct master_key key;
+    struct aiex_error err = {""};
+
+    if (master_key_take_environment(&key, &err) < 0) {
+        fprintf(stderr, "aiex-host: %s\n", err.text);
+        return -1;
+    }
+    a->node.master_key = &key;
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     static struct arguments a;
 
     arguments_read(&a, argc, argv);
     a.node.inside = &runner_inside;
+    if (take_master_key(&a) < 0)
+        return EXIT_WRONG;
     arguments = argv;
     program = a.program;
     log_init(2, a.log_form, a.log_level);

@@ -49,7 +49,8 @@ static void refuse_inside(const struct node *node, const struct config *config, 
 
 int apply_load(struct node *node, struct config **ret, struct report *report)
 {
-    struct config_load_options options = {.plugin_dir = node->plugin_dir, .check_job = node_jobs_check};
+    struct config_load_options options = {.plugin_dir = node->plugin_dir, .check_job = node_jobs_check,
+                                          .secret = secrets_look, .secret_arg = node};
     const char **names;
     struct ini ini;
     size_t n = 0;

@@ -98,6 +98,7 @@ int node_check(const struct node_options *options, struct report *report)
     node_paths(node, options);
     r = node_try(node, report);
     plugins_forget(node);
+    vault_free(node->vault);
     free(node);
     return r;
 }
@@ -142,6 +143,7 @@ int node_reference(const struct node_options *options, FILE *out)
     for (size_t i = 0; i < n_names; i++)
         free(names[i]);
     plugins_forget(node);
+    vault_free(node->vault);
     free(node);
     return 0;
 }

@@ -58,6 +58,13 @@ static struct kept *take_kept(struct queue *q)
     return k;
 }
 
+/* What an operator sends to the host may hold a secret. */
+static void kept_free(struct kept *k)
+{
+    explicit_bzero(k->body, k->head.len);
+    free(k);
+}
+
 /* From the bus to a part of the host. */
 static int port_send(void *arg, const struct record *head, const void *body, size_t len)
 {
@@ -138,9 +145,9 @@ void inside_free(struct inside *in)
         bus_instance_free(in->parts[i].instance);
     endpoint_free(in->endpoint);
     while ((k = take_kept(&in->to_us)))
-        free(k);
+        kept_free(k);
     while ((k = take_kept(&in->to_bus)))
-        free(k);
+        kept_free(k);
     free(in);
 }
 
@@ -174,12 +181,12 @@ int inside_turn(struct inside *in)
 
     while ((k = take_kept(&in->to_us))) {
         endpoint_record(in->endpoint, &k->head, k->body);
-        free(k);
+        kept_free(k);
         did = 1;
     }
     while ((k = take_kept(&in->to_bus))) {
         bus_port_record(in->port, &k->head, k->body);
-        free(k);
+        kept_free(k);
         did = 1;
     }
     return did;

@@ -25,6 +25,7 @@
 
 struct node;
 struct cell_inside;
+struct master_key;
 
 struct node_options {
     const char *config_dir;
@@ -33,6 +34,7 @@ struct node_options {
     const char *lib_dir; /* where aiex_http.so is */
     const char *plugin_dir;
     const struct cell_inside *inside; /* runs `cell = host`; NULL = refused */
+    const struct master_key *master_key; /* what the environment had; NULL = nothing */
 };
 
 /* NULL and err: data folder not writable, another host runs on it, no memory. */
@@ -114,6 +116,23 @@ struct node_option {
 };
 int node_load_plugin(struct node *node, const char *plugin, const char *name,
                      const struct node_option *options, size_t n, struct report *report);
+
+/* ---- Secrets (secrets.c) ---- */
+
+/* Stores a value; running instances that use the secret are told, or replaced when they can not be. 0, or
+ * why not. */
+int node_secret_set(struct node *node, const char *name, struct aiex_slice value, struct aiex_error *err);
+/* -EBUSY while an instance uses it, unless `force`. */
+int node_secret_remove(struct node *node, const char *name, int force, struct aiex_error *err);
+/* A new master key: the given one (text or bytes), or one that is made when that is empty. ret_where: where
+ * it is; by_hand 1: where the operator has to put it. */
+int node_secret_rotate(struct node *node, struct aiex_slice key, const char **ret_where, int *ret_by_hand,
+                       struct aiex_error *err);
+/* The i-th in order of names. 0, -ENOENT past the last, or why the vault can not be read. */
+struct vault_entry;
+int node_secret(struct node *node, size_t i, struct vault_entry *ret, struct aiex_error *err);
+/* The i-th instance of the configuration that uses a secret, or NULL. */
+const char *node_secret_user(const struct node *node, const char *name, size_t i);
 
 /* Lines of plugins' states, told when they change. */
 void node_on_state(struct node *node,

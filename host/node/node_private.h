@@ -7,6 +7,7 @@
 #include "cell/listener.h"
 #include "cell/probe.h"
 #include "node/node.h"
+#include "secret/vault.h"
 #include "supervise/supervise.h"
 #include "wire/settings_page.h"
 
@@ -88,6 +89,7 @@ struct node {
     struct settings_page *settings;
     int settings_fd, lock_fd;
     struct config *config;
+    struct vault *vault;
     struct list units;
     struct list pools;
     struct list known;
@@ -157,6 +159,19 @@ int plugins_lookup(void *arg, const char *plugin, struct plugin_info **ret, stru
 void plugins_probe_all(struct node *node, const char *const *names, size_t n);
 void plugins_forget(struct node *node);
 void plugins_path(struct node *node, const char *plugin, char *out, size_t size);
+
+/* secrets.c */
+struct secret_texts {
+    struct secret_text *first;
+};
+/* What an option is to be told: its text, with the values of its secrets, in locked memory until
+ * secret_texts_done(). NULL after logging why not. */
+const char *secrets_text(struct node *node, const struct config_instance *c, size_t i,
+                         struct secret_texts *keep);
+void secret_texts_done(struct secret_texts *keep);
+/* For config_load_options: is the secret there? `arg` is the node. */
+int secrets_look(void *arg, const char *key_file, const char *name,
+                 char ret_revision[VALUE_REVISION_TEXT], struct aiex_error *err);
 
 /* takeover.c */
 void takeover_try(struct node *node);

@@ -207,14 +207,20 @@ static void port_violation(void *arg, const char *why)
 
 /* ---- Starting ---- */
 
-/* The texts an instance's options are made of, for the start message or a reload. */
-static void fill_instance(struct node_instance *in, const struct config_instance *c,
-                          struct start_instance *ret, struct start_option *options)
+/* The texts an instance's options are made of, for the start message. 0, -EACCES. */
+static int fill_instance(struct node_instance *in, const struct config_instance *c, struct start_instance *ret,
+                         struct start_option *options, struct secret_texts *keep)
 {
     *ret = (struct start_instance){.name = in->name, .path = in->plugin_path, .data_dir = in->data_dir,
                                    .kind = in->info->kind, .needs = in->info->needs, .options = options};
-    for (size_t i = 0; c && i < c->n_options && i < START_OPTIONS_MAX; i++)
-        options[ret->n_options++] = (struct start_option){c->options[i].name, c->options[i].text};
+    for (size_t i = 0; c && i < c->n_options && i < START_OPTIONS_MAX; i++) {
+        const char *text = secrets_text(in->unit->node, c, i, keep);
+
+        if (!text)
+            return -EACCES;
+        options[ret->n_options++] = (struct start_option){c->options[i].name, text};
+    }
+    return 0;
 }
 
 static const struct cell_ops cell_ops = {on_record, on_broken, on_hung, on_output, on_listen, on_exited,
@@ -239,6 +245,7 @@ int process_start(struct unit *unit, uint32_t inc)
                           .instances = instances};
     struct start_option *options = calloc(START_INSTANCES_MAX * START_OPTIONS_MAX, sizeof(*options));
     struct process *p = calloc(1, sizeof(*p));
+    struct secret_texts keep = {0};
     int r = -ENOMEM;
 
     if (!p || !options)
@@ -251,12 +258,15 @@ int process_start(struct unit *unit, uint32_t inc)
 
         if (start.n_instances == START_INSTANCES_MAX)
             break;
-        fill_instance(in, config_find(node->config, unit_section(in)), &instances[start.n_instances],
-                      options + start.n_instances * START_OPTIONS_MAX);
+        r = fill_instance(in, config_find(node->config, unit_section(in)), &instances[start.n_instances],
+                          options + start.n_instances * START_OPTIONS_MAX, &keep);
+        if (r < 0)
+            goto failed;
         p->instances[start.n_instances++] = in->bus;
     }
     p->n_instances = (unsigned)start.n_instances;
     p->port = bus_port_new(node->bus, &port_ops, p);
+    r = -ENOMEM;
     if (!p->port)
         goto failed;
     bus_port_key(p->port, inc);
@@ -268,9 +278,11 @@ int process_start(struct unit *unit, uint32_t inc)
     if (r < 0)
         goto failed;
     list_append(&unit->processes, &p->link);
+    secret_texts_done(&keep);
     free(options);
     return 0;
 failed:
+    secret_texts_done(&keep);
     if (p && p->port)
         bus_port_dead(p->port, NULL, "it could not be started");
     free(p);
@@ -387,14 +399,22 @@ void process_kill(struct process *p, enum supervise_why why)
 
 void process_reload(struct process *p, unsigned index, const struct config_instance *c)
 {
+    struct secret_texts keep = {0};
+    const char *text = "";
     struct pack body;
 
     pack_init(&body, START_MAX);
+    (void)buf_room(&body.buf, START_MAX - 1); /* a buffer that grows leaves copies behind */
     pack_map(&body, c->n_options);
-    for (size_t i = 0; i < c->n_options; i++)
-        pack_key_str(&body, c->options[i].name, c->options[i].text);
-    channel_send(cell_channel(p->cell), &(struct record){.kind = RECORD_STATE, .status = 1, .aux = index},
-                 pack_slice(&body).data, pack_slice(&body).len);
+    for (size_t i = 0; text && i < c->n_options; i++) {
+        text = secrets_text(p->unit->node, c, i, &keep);
+        if (text)
+            pack_key_str(&body, c->options[i].name, text);
+    }
+    secret_texts_done(&keep);
+    if (text) /* else it was logged, and the old options hold */
+        channel_send(cell_channel(p->cell), &(struct record){.kind = RECORD_STATE, .status = 1, .aux = index},
+                     pack_slice(&body).data, pack_slice(&body).len);
     if (body.buf.data)
         explicit_bzero(body.buf.data, body.buf.len);
     pack_done(&body);

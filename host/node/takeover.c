@@ -255,7 +255,11 @@ static void execute(struct node *node, struct pack *state)
     snprintf(u->takeover, sizeof(u->takeover), "--takeover=%d", fd);
     log_notice("executing %s with %zu bytes of state", u->program, s.len);
     spawner_stop_zygote(node->spawner);
+    if (node->vault && vault_hand_over(node->vault) < 0)
+        log_warn("upgrade: no memory to hand the master key over");
     execv(u->program, u->argv);
+    if (node->vault)
+        vault_keep(node->vault);
     log_error("upgrade: %s: %s; the old image goes on", u->program, strerror(errno));
     close(fd);
 }

@@ -75,6 +75,11 @@ const char *vault_key_source(struct vault *v)
     return v->key.bytes ? v->key.where : "";
 }
 
+int vault_key_is_in_file(const struct vault *v)
+{
+    return v->key.source == MASTER_KEY_FROM_FILE;
+}
+
 /* ---- Reading ---- */
 
 static int same_file(const struct stat *a, const struct stat *b)

@@ -29,7 +29,7 @@
 
 #define VAULT_FILE          "secrets"
 #define VAULT_ENTRIES_MAX   256u
-#define VAULT_VALUE_MAX     (16u * 1024u)
+#define VAULT_VALUE_MAX     (12u * 1024u) /* with its frame it fits into one record */
 #define VAULT_REVISION_TEXT 17u /* 16 hex digits and a 0 */
 
 struct vault;
@@ -71,6 +71,8 @@ struct vault_entry {
 int vault_at(struct vault *vault, size_t i, struct vault_entry *ret, struct aiex_error *err);
 /* Where the master key comes from, for people; "" while there is none. */
 const char *vault_key_source(struct vault *vault);
+/* 1 when that is a file that vault_rotate() writes. */
+int vault_key_is_in_file(const struct vault *vault);
 
 /* Before and after an execve() of a new image that can not read the key itself. 0, -ENOMEM. */
 int vault_hand_over(struct vault *vault);

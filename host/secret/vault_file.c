@@ -200,7 +200,8 @@ static int parse_entry(const uint8_t **at, const uint8_t *end, struct vault_file
         return -EBADMSG;
     memcpy(e.name, *at, n_name);
     *at += n_name;
-    if (!vault_is_name(e.name) || (f->n && strcmp(f->entries[f->n - 1].name, e.name) >= 0))
+    if (strlen(e.name) != n_name || !vault_is_name(e.name) ||
+        (f->n && strcmp(f->entries[f->n - 1].name, e.name) >= 0))
         return -EBADMSG;
     new = vault_file_add(f, e.name, 0);
     e.bytes = new ? malloc(e.len) : NULL;

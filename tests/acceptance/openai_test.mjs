@@ -13,7 +13,8 @@ let upstream, node, client, once;
 
 before(async () => {
   upstream = new ModelServer();
-  node = await new Node().start({ OPENAI_BASE_URL: await upstream.listen(), OPENAI_API_KEY: 'sk-secret-of-the-test' });
+  node = await new Node().start({ OPENAI_BASE_URL: await upstream.listen(), OPENAI_API_KEY: 'sk-secret-of-the-test' },
+    { ini: ['provider_anthropic', 'provider_ollama', 'provider_lmstudio'].map(p => `[${p}]\nenabled = no\n`).join('') });
   client = new OpenAI({ baseURL: node.url + '/v1', apiKey: 'client-key', maxRetries: 2 });
   once = new OpenAI({ baseURL: node.url + '/v1', apiKey: 'client-key', maxRetries: 0 });
   await node.until(async () => (await client.models.list()).data.some(m => m.id === model), 'the model list');

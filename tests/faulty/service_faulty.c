@@ -5,7 +5,7 @@
  * Methods (body {n int, text str} as needed):
  *   right: echo, slow (answers after n ms), polite (n parts of `text`, pausing when it is told to;
  *          one at a time), stream (the same without pausing), sleep_stream (one part per ms), silent (never answers), pid, publish (topic text, n times), seen (events so far),
- *          sum (length of body), relay (calls method of text, else its echo; flags as of call(), else
+ *          sum (length of body), key_is (1 key, 2 fixed_key, 3 keys.*, 0 none of them is text), relay (calls method of text, else its echo; flags as of call(), else
  *          splice; text a/b relays to a, which relays to b), abort_as (aborts when n is its pid, else answers with it)
  *   wrong: segfault, abort, exit, heap, loop, leak, flood, twice, garbage, scribble, truncate,
  *          fork, handlers, thread, stop_self, log_flood
@@ -32,6 +32,7 @@ struct config {
     const char *group;
     const char *subscribe;
     const char *note;
+    const char *key, *fixed_key, *keys;
 };
 
 static const struct aiex_option options[] = {
@@ -42,6 +43,11 @@ static const struct aiex_option options[] = {
     {"subscribe", "", "topic to subscribe to", AIEX_OPT_STRING, 0, 0, 0, NULL, offsetof(struct config, subscribe)},
     {"note", "", "a text that `note` answers with", AIEX_OPT_STRING, AIEX_OPT_RELOADABLE, 0, 0, NULL,
      offsetof(struct config, note)},
+    {"key", "", "a secret that `key_is` compares", AIEX_OPT_SECRET, AIEX_OPT_RELOADABLE, 0, 0, NULL,
+     offsetof(struct config, key)},
+    {"fixed_key", "", "one that it takes at its start only", AIEX_OPT_SECRET, 0, 0, 0, NULL,
+     offsetof(struct config, fixed_key)},
+    {"keys.*", NULL, "several", AIEX_OPT_SECRET, AIEX_OPT_RELOADABLE, 0, 0, NULL, offsetof(struct config, keys)},
     {0},
 };
 
@@ -299,6 +305,15 @@ static int right(struct faulty *f, const struct aiex_message *m)
         aiex_w_map(&w, 1);
         aiex_w_key_str(&w, "note", f->config->note);
         return h->reply(h, m->id, aiex_written(&w));
+    }
+    if (!strcmp(m->method, "key_is")) {
+        char text[256];
+
+        aiex_get_text(m->body, "text", text, sizeof(text));
+        answer_int(f, m->id, "key_is",
+                   !strcmp(text, f->config->key) ? 1 : !strcmp(text, f->config->fixed_key) ? 2
+                                                    : !strcmp(text, f->config->keys) ? 3 : 0);
+        return 0;
     }
     if (!strcmp(m->method, "slow")) {
         l = later(f, m);

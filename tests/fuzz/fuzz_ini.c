@@ -13,7 +13,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct fields {
-    const char *text, *secret;
+    const char *text, *secret, *family;
     int64_t n, on, bytes, ms, choice;
     double real;
 };
@@ -25,6 +25,7 @@ static const char *const words[] = {"one", "two", NULL};
 static const struct aiex_option options[] = {
     {"text", "${E:-x}", "", AIEX_OPT_STRING, 0, 0, 0, NULL, AT(text)},
     {"secret", "${S}", "", AIEX_OPT_SECRET, 0, 0, 0, NULL, AT(secret)},
+    {"f.*", NULL, "", AIEX_OPT_SECRET, 0, 0, 0, NULL, AT(family)},
     {"n", "1", "", AIEX_OPT_INT, AIEX_OPT_RELOADABLE, -5, 100, NULL, AT(n)},
     {"on", "no", "", AIEX_OPT_BOOL, 0, 0, 0, NULL, AT(on)},
     {"bytes", "1k", "", AIEX_OPT_SIZE, 0, 0, 1 << 20, NULL, AT(bytes)},

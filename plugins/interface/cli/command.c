@@ -108,6 +108,8 @@ enum outcome command_call(struct command *c, const struct command_call *call,
         failed = make_body(call, &request.body, &err);
     if (!failed)
         failed = control_call(c->control, &request, call->part, call->part_arg, ret_end, &err);
+    if (call->is_secret && request.body.data)
+        explicit_bzero((void *)(uintptr_t)request.body.data, request.body.len);
     if (call->pack)
         free((void *)(uintptr_t)request.body.data);
     if (failed)

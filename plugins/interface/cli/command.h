@@ -33,6 +33,7 @@ struct command_call {
     command_pack_fn pack; /* NULL = an empty map */
     const void *pack_arg;
     struct aiex_slice body; /* instead of pack */
+    int is_secret;          /* what was packed is wiped */
     control_part_fn part;   /* NULL = parts are dropped */
     void *part_arg;
     uint32_t timeout_ms; /* when --timeout is not given: 0 = COMMAND_TIMEOUT_MS, or
@@ -76,6 +77,10 @@ enum outcome verb_plugin_trace(struct command *c);  /* follow.c */
 enum outcome verb_events_tail(struct command *c);   /* follow.c */
 enum outcome verb_job_list(struct command *c);      /* job_verbs.c */
 enum outcome verb_job_run(struct command *c);       /* job_verbs.c */
+enum outcome verb_secret_set(struct command *c);    /* secret_verbs.c */
+enum outcome verb_secret_list(struct command *c);   /* secret_verbs.c */
+enum outcome verb_secret_remove(struct command *c); /* secret_verbs.c */
+enum outcome verb_secret_rotate(struct command *c); /* secret_verbs.c */
 enum outcome verb_config_check(struct command *c);  /* config_verbs.c */
 enum outcome verb_config_reload(struct command *c); /* config_verbs.c */
 /* Prints the lists `errors` and `warnings` of an answer; the number of errors. config_verbs.c */

@@ -58,6 +58,33 @@ static const char *time_text(int64_t wall_ms, char *out)
     return out;
 }
 
+static const char *date_text(int64_t wall_ms, char *out)
+{
+    time_t seconds = (time_t)(wall_ms / 1000);
+    struct tm parts;
+
+    if (wall_ms <= 0 || !localtime_r(&seconds, &parts))
+        return none(out);
+    strftime(out, FIELD_TEXT, "%Y-%m-%d %H:%M:%S", &parts);
+    return out;
+}
+
+static const char *words_text(const struct aiex_value *list, char *out)
+{
+    struct aiex_slice at = list->bytes;
+    struct aiex_value word;
+    size_t n = 0;
+
+    out[0] = 0;
+    for (uint32_t i = 0; i < list->count && n < FIELD_TEXT - 1; i++) {
+        if (aiex_r_value(&at, &word) != 0 || word.type != AIEX_T_STR)
+            return none(out);
+        n += (size_t)snprintf(out + n, FIELD_TEXT - n, "%s%.*s", i ? ", " : "", (int)word.bytes.len,
+                              (const char *)word.bytes.data);
+    }
+    return *out ? out : none(out);
+}
+
 static const char *json_text(struct aiex_slice value, char *out)
 {
     FILE *f = fmemopen(out, FIELD_TEXT, "w");
@@ -95,10 +122,14 @@ const char *field_value_text(struct aiex_slice value, enum field_form form, char
         return none(out);
     if (form == FIELD_PLAIN)
         return plain_text(value, &v, out);
+    if (form == FIELD_WORDS)
+        return v.type == AIEX_T_ARRAY ? words_text(&v, out) : none(out);
     if (v.type != AIEX_T_INT || v.i < 0)
         return none(out);
     if (form == FIELD_BYTES)
         return bytes_text(v.i, out);
+    if (form == FIELD_DATE)
+        return date_text(v.i, out);
     return form == FIELD_DURATION ? duration_text(v.i, out) : time_text(v.i, out);
 }
 

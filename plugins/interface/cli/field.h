@@ -15,7 +15,9 @@ enum field_form {
     FIELD_PLAIN,    /* strings, numbers, yes/no; a map or array as compact JSON */
     FIELD_BYTES,    /* 12.3M */
     FIELD_DURATION, /* milliseconds: 3h12m, 4.2s */
-    FIELD_TIME      /* wall milliseconds: 10:20:30.123, local time */
+    FIELD_TIME,     /* wall milliseconds: 10:20:30.123, local time */
+    FIELD_DATE,     /* the same with its day: 2026-11-21 10:20:30; 0 is "-" */
+    FIELD_WORDS     /* an array of texts: a, b */
 };
 
 const char *field_text(struct aiex_slice map, const char *key, enum field_form form, char *out);

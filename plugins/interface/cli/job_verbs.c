@@ -5,38 +5,24 @@
 #include "table.h"
 
 #include <errno.h>
-#include <time.h>
-
-/* Wall milliseconds as a local date and time, "-" for 0. */
-static const char *date_text(struct aiex_slice job, const char *key, char *out)
-{
-    int64_t ms = 0;
-    struct tm tm;
-    time_t s;
-
-    if (aiex_get_int(job, key, &ms) != 1 || ms <= 0) {
-        strcpy(out, "-");
-        return out;
-    }
-    s = (time_t)(ms / 1000);
-    localtime_r(&s, &tm);
-    strftime(out, FIELD_TEXT, "%Y-%m-%d %H:%M:%S", &tm);
-    return out;
-}
-
-enum form { PLAIN, DATE };
 
 static const struct job_column {
     struct table_column column;
     const char *key;
-    enum form form;
+    enum field_form form;
 } list[] = {
-    {{"NAME", 0, 0, 1}, "name", PLAIN},       {{"CRON", 0, 3, 0}, "cron", PLAIN},
-    {{"ZONE", 0, 6, 0}, "zone", PLAIN},       {{"SERVICE", 0, 5, 1}, "service", PLAIN},
-    {{"METHOD", 0, 5, 1}, "method", PLAIN},   {{"NEXT", 0, 0, 0}, "next", DATE},
-    {{"LAST", 0, 2, 0}, "last", DATE},        {{"RUNNING", 0, 4, 0}, "running", PLAIN},
-    {{"RUNS", 1, 3, 0}, "runs", PLAIN},       {{"FAILURES", 1, 1, 0}, "failures", PLAIN},
-    {{"SKIPPED", 1, 4, 0}, "skipped", PLAIN}, {{"LAST ERROR", 0, 7, 1}, "last_error", PLAIN},
+    {{"NAME", 0, 0, 1}, "name", FIELD_PLAIN},
+    {{"CRON", 0, 3, 0}, "cron", FIELD_PLAIN},
+    {{"ZONE", 0, 6, 0}, "zone", FIELD_PLAIN},
+    {{"SERVICE", 0, 5, 1}, "service", FIELD_PLAIN},
+    {{"METHOD", 0, 5, 1}, "method", FIELD_PLAIN},
+    {{"NEXT", 0, 0, 0}, "next", FIELD_DATE},
+    {{"LAST", 0, 2, 0}, "last", FIELD_DATE},
+    {{"RUNNING", 0, 4, 0}, "running", FIELD_PLAIN},
+    {{"RUNS", 1, 3, 0}, "runs", FIELD_PLAIN},
+    {{"FAILURES", 1, 1, 0}, "failures", FIELD_PLAIN},
+    {{"SKIPPED", 1, 4, 0}, "skipped", FIELD_PLAIN},
+    {{"LAST ERROR", 0, 7, 1}, "last_error", FIELD_PLAIN},
 };
 
 #define N_LIST (sizeof(list) / sizeof(*list))
@@ -48,13 +34,8 @@ static int add_row(void *arg, struct aiex_slice job)
 
     if (table_row(t) != 0)
         return -ENOMEM;
-    for (size_t i = 0; i < N_LIST; i++) {
-        if (list[i].form == DATE)
-            date_text(job, list[i].key, text);
-        else
-            field_text(job, list[i].key, FIELD_PLAIN, text);
-        table_set(t, i, PAINT_NONE, text);
-    }
+    for (size_t i = 0; i < N_LIST; i++)
+        table_set(t, i, PAINT_NONE, field_text(job, list[i].key, list[i].form, text));
     return 0;
 }
 

@@ -333,7 +333,7 @@ static int drain(int fd, char *out, size_t size, size_t *len)
 static void collect(int out, int err, struct ran *r)
 {
     struct pollfd fds[2] = {{.fd = out, .events = POLLIN}, {.fd = err, .events = POLLIN}};
-    size_t out_len = 0, err_len = 0;
+    size_t out_len = strlen(r->out), err_len = 0;
 
     while ((fds[0].fd >= 0 || fds[1].fd >= 0) && poll(fds, 2, PATIENCE_MS) > 0) {
         if (fds[0].revents && !drain(out, r->out, sizeof(r->out), &out_len))
@@ -351,6 +351,19 @@ static int code_of(pid_t pid)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/* What was printed up to the prompt stays at the beginning of r->out. */
+static void type_at_prompt(int master, const char *typed, struct ran *r)
+{
+    struct pollfd fd = {.fd = master, .events = POLLIN};
+    size_t len = 0;
+
+    while (!strstr(r->out, ": ") && poll(&fd, 1, PATIENCE_MS) > 0 &&
+           drain(master, r->out, sizeof(r->out), &len))
+        ;
+    if (write(master, typed, strlen(typed)) != (ssize_t)strlen(typed))
+        give_up("write to the terminal");
+}
+
 static void run_on_terminal(const struct run_as *as, const char *const *args, struct ran *r)
 {
     struct winsize size = {.ws_row = 24, .ws_col = (unsigned short)as->columns};
@@ -364,6 +377,8 @@ static void run_on_terminal(const struct run_as *as, const char *const *args, st
             dup2(input_fd(as->input), STDIN_FILENO);
         become_aiex(as, args);
     }
+    if (as->typed)
+        type_at_prompt(master, as->typed, r);
     collect(master, -1, r);
     r->code = code_of(pid);
     close(master);

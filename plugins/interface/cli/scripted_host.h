@@ -59,6 +59,7 @@ struct ran {
 struct run_as {
     const char *socket; /* AIEX_SOCKET; NULL = a path where nobody listens */
     const char *input;  /* text for standard input */
+    const char *typed;  /* with columns: typed when ": " was printed; no `input` */
     unsigned columns;   /* not 0: standard output and error are one terminal this wide */
     const char *env[4]; /* "NAME=value" */
 };

@@ -87,6 +87,19 @@ static const struct verb_option new_plugin_options[] = {
     END_OF_OPTIONS,
 };
 
+static const struct verb_option secret_remove_options[] = {
+    {0, "force", NULL, "also while an instance uses it", HINT_NONE, NULL},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+
+static const struct verb_option secret_rotate_options[] = {
+    {0, "key", NULL, "take the new master key from the terminal or standard input", HINT_NONE,
+     NULL},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+
 static const struct verb_option man_options[] = {
     {'d', "dir", "DIR", "write every page into this folder", HINT_DIR, NULL},
     END_OF_OPTIONS,
@@ -123,12 +136,35 @@ const struct verb verbs[] = {
      "One line per message until Ctrl-C; bodies are not shown, only their sizes.\n", trace_options,
      HINT_INSTANCE, NULL, ACTION_PLUGIN_TRACE},
     {"job list", "", 0, 0, "list the jobs that run by the clock",
-     "JSON: an array of objects with name, cron, zone, service, method, next and last (milliseconds "
+     "JSON: an array of objects with name, cron, zone, service, method, next and last "
+     "(milliseconds "
      "since 1970, 0 = none), running, runs, failures, skipped and last_error.\n",
      json_only, HINT_NONE, NULL, ACTION_JOB_LIST},
     {"job run", "NAME", 1, 1, "run a job now",
      "Starts it and does not wait: aiex job list and aiex events tail host.job tell how it ends.\n",
      json_only, HINT_NONE, NULL, ACTION_JOB_RUN},
+    {"secret set", "NAME", 1, 1, "store a secret, such as the key of a provider",
+     "The value is typed without being shown, or read from standard input; never an argument, "
+     "which "
+     "everybody on the machine could read. At most 12 KiB of text; a line end at its end is "
+     "dropped.\n"
+     "A configuration names it as secret:NAME. Running instances that use it get the new value.\n",
+     json_only, HINT_NONE, NULL, ACTION_SECRET_SET},
+    {"secret list", "", 0, 0, "list the secrets and who uses them; never their values",
+     "JSON: an array of objects with name, created and changed (milliseconds since 1970), damaged "
+     "and "
+     "used_by.\n",
+     json_only, HINT_NONE, NULL, ACTION_SECRET_LIST},
+    {"secret remove", "NAME", 1, 1, "remove a secret",
+     "Refused while an instance uses it, unless --force is given: what uses it goes on, and does "
+     "not "
+     "start again.\n",
+     secret_remove_options, HINT_NONE, NULL, ACTION_SECRET_REMOVE},
+    {"secret rotate", "", 0, 0, "seal all secrets under a new master key",
+     "A key in a file is made and replaced by the host. One that comes from a systemd credential "
+     "or the "
+     "environment is given with --key, and put there by you before the host starts again.\n",
+     secret_rotate_options, HINT_NONE, NULL, ACTION_SECRET_ROTATE},
     {"config check", "[DIR]", 0, 1, "check a configuration without using it",
      "Without DIR the running host checks its own files. With DIR no host is needed: aiex-host, "
      "beside this program, is started to check it. Exits 1 when there are errors.\n",

@@ -114,7 +114,7 @@ static void wrong_keys_have_their_place(void)
                        "c.ini:4: [provider_sample] unknown option 'alias.'; did you mean "
                        "'alias.*'? (options: alias.*, alias.deep.*, key.*, alias.mode)"));
     CU_ASSERT(has_line(&l.report, "c.ini:6: [provider_sample] key.k is written into the file; "
-                                  "better is ${NAME} or file:path"));
+                                  "better is secret:NAME (aiex secret set NAME)"));
     CU_ASSERT(has_line(&l.report, "c.ini:7: [provider_sample] alias.n: environment variable "
                                   "'NOT_SET' is not set; set it or write ${NOT_SET:-text}"));
     CU_ASSERT(has_errors(&l.report, 5));

@@ -11,12 +11,15 @@ struct loaded {
     struct plugin_info *info;
 };
 
-/* One file named c.ini; plugin NULL = the sample. */
-static inline void load_text(struct loaded *l, const char *text, const struct aiex_plugin *plugin,
-                             const char *const *env)
+/* One file named c.ini; plugin NULL = the sample; secret NULL = there is no vault. */
+static inline void load_with(struct loaded *l, const char *text, const struct aiex_plugin *plugin,
+                             const char *const *env, value_secret_fn secret)
 {
-    const struct config_load_options options = {
-        .node = "n", .plugin_dir = ".", .env = fake_env, .env_arg = (void *)env};
+    const struct config_load_options options = {.node = "n",
+                                                .plugin_dir = ".",
+                                                .env = fake_env,
+                                                .env_arg = (void *)env,
+                                                .secret = secret};
     struct ini ini;
 
     *l = (struct loaded){0};
@@ -28,6 +31,12 @@ static inline void load_text(struct loaded *l, const char *text, const struct ai
     l->info = sample_info(plugin ? plugin : &sample_plugin);
     CU_ASSERT_PTR_NOT_NULL_FATAL(l->info);
     CU_ASSERT_EQUAL_FATAL(config_validate(l->config, sample_lookup, l->info, &l->report), 0);
+}
+
+static inline void load_text(struct loaded *l, const char *text, const struct aiex_plugin *plugin,
+                             const char *const *env)
+{
+    load_with(l, text, plugin, env, NULL);
 }
 
 static inline void unload(struct loaded *l)

@@ -73,7 +73,7 @@ static void every_error_has_its_place(void)
                        "'sandbox'? (options: base_url, model, api_key, timeout, retries, verbose, "
                        "max_bytes, mode, temperature)"));
     CU_ASSERT(has_line(&l.report, "c.ini:7: [provider_sample:key] api_key is written into the "
-                                  "file; better is ${NAME} or file:path"));
+                                  "file; better is secret:NAME (aiex secret set NAME)"));
     CU_ASSERT(has_line(&l.report, "c.ini:8: [provider_sick] plugin 'provider_sick': built for "
                                   "plugin ABI 2.0"));
     CU_ASSERT(has_line(&l.report, "c.ini:10: [other] no such plugin 'provider_samle' in ."));
