@@ -18,6 +18,8 @@
  *         if (r == AIEX_RLOG_RECORD) ... what.body
  *         else                       ... AIEX_RLOG_HOLE or AIEX_RLOG_TORN: what.offset, what.bytes
  *
+ * Two processes may append to one file, which happens while a plugin is replaced: each append
+ * takes an advisory lock (flock), and what the other one added meanwhile is shown to `see` first.
  * One thread at a time for each struct; a cursor may read a file that is being written.
  */
 #ifndef AIEX_RECORD_LOG_H
@@ -68,26 +70,32 @@ void aiex_rlog_read_done(struct aiex_rlog_cursor *c);
 
 /* ---- Writing ---- */
 
+/* Sees each record, hole and torn tail (kind AIEX_RLOG_*) that this process did not write: while
+ * the file is opened, and later when another process appended. Negative ends that with this error.
+ */
+typedef int (*aiex_rlog_see_fn)(void *arg, int kind, const struct aiex_rlog_item *item);
+
 struct aiex_rlog {
     int fd; /* 0 or less = none */
     uint64_t salt;
     uint64_t end; /* where the next record goes */
+    aiex_rlog_see_fn see;
+    void *arg;
 };
 
-/* Sees each record, hole and torn tail (kind AIEX_RLOG_*) while a file is opened. Negative ends
- * the opening with that error. */
-typedef int (*aiex_rlog_see_fn)(void *arg, int kind, const struct aiex_rlog_item *item);
-
-/* Opens for writing, makes the file when there is none, shows `see` (may be NULL) all from `from`
- * on (0 = the first record; else the offset of a record), and cuts a torn tail off. A head that a
- * crash left unfinished (no record can be behind it) is written anew. 0, -EBADMSG (another kind of
- * file), negative errno with a reason. */
+/* Opens for writing, makes the file when there is none, shows `see` (may be NULL; kept, with arg,
+ * until the log is closed) all from `from` on (0 = the first record; else the offset of a record),
+ * and cuts a torn tail off. A head that a crash left unfinished (no record can be behind it) is
+ * written anew. 0, -EBADMSG (another kind of file), negative errno with a reason. */
 int aiex_rlog_open(struct aiex_rlog *log, const char *path, uint64_t from, aiex_rlog_see_fn see,
                    void *arg, struct aiex_error *err);
 /* Appends one record made of the pieces. On failure (-ENOSPC, -EMSGSIZE, -ENOMEM ...) nothing was
  * added and the next call may work again. *ret_offset and *ret_crc may be NULL. */
 int aiex_rlog_add(struct aiex_rlog *log, const struct aiex_slice *pieces, size_t n_pieces,
                   uint64_t *ret_offset, uint32_t *ret_crc);
+/* Takes in what another process appended, without appending (which does it, too). 0 or negative
+ * errno. */
+int aiex_rlog_catch_up(struct aiex_rlog *log);
 /* One record by its offset: malloc()ed into *ret_mem (free() it), body inside. 0, -EBADMSG, ... */
 int aiex_rlog_get(const struct aiex_rlog *log, uint64_t offset, uint8_t **ret_mem,
                   struct aiex_rlog_item *ret_item);

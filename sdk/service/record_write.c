@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -24,31 +26,44 @@ static int write_head(struct aiex_rlog *log)
     return aiex_file_pwrite(log->fd, head, sizeof(head), 0);
 }
 
-static int walk(struct aiex_rlog *log, const char *path, uint64_t from, aiex_rlog_see_fn see,
-                void *arg, struct aiex_error *err)
+static void lock(int fd, int how)
 {
-    struct aiex_rlog_cursor c;
-    struct aiex_rlog_item item;
-    int kind, r = aiex_rlog_read(&c, path, err);
+    while (flock(fd, how) != 0 && errno == EINTR)
+        ;
+}
 
-    if (r < 0)
-        return r;
-    if (from > c.at)
-        c.at = from;
+/* Shows what stands from `from` on and cuts what was never finished. With the lock held. */
+static int take_in(struct aiex_rlog *log, uint64_t from, uint64_t size)
+{
+    struct aiex_rlog_cursor c = {.fd = log->fd, .salt = log->salt, .at = from, .end = size};
+    struct aiex_rlog_item item;
+    int kind, r = 0;
+
     log->end = c.end;
-    while ((kind = aiex_rlog_next(&c, &item)) > 0) {
+    while (r == 0 && (kind = aiex_rlog_next(&c, &item)) != 0) {
         if (kind == AIEX_RLOG_TORN)
             log->end = item.offset;
-        r = see ? see(arg, kind, &item) : 0;
-        if (r < 0)
-            break;
+        r = kind < 0 ? kind : log->see ? log->see(log->arg, kind, &item) : 0;
     }
+    c.fd = 0; /* the log's, not the cursor's */
     aiex_rlog_read_done(&c);
-    if (kind < 0)
-        return aiex_failed(err, kind, "file '%s' can not be read: %s", path, strerror(-kind));
+    if (r == 0 && log->end != size && ftruncate(log->fd, (off_t)log->end) != 0)
+        r = -errno;
+    return r < 0 ? r : 0;
+}
+
+static int open_locked(struct aiex_rlog *log, uint64_t from)
+{
+    struct stat st;
+    int r = record_head(log->fd, &log->salt);
+
+    if (r == -ENODATA)
+        r = write_head(log);
+    if (r == 0 && fstat(log->fd, &st) != 0)
+        r = -errno;
     if (r < 0)
-        return aiex_failed(err, r, "file '%s' can not be taken in: %s", path, strerror(-r));
-    return 0;
+        return r;
+    return take_in(log, from ? from : AIEX_RLOG_HEAD, (uint64_t)st.st_size);
 }
 
 int aiex_rlog_open(struct aiex_rlog *log, const char *path, uint64_t from, aiex_rlog_see_fn see,
@@ -57,36 +72,80 @@ int aiex_rlog_open(struct aiex_rlog *log, const char *path, uint64_t from, aiex_
     int r;
 
     memset(log, 0, sizeof(*log));
+    log->see = see;
+    log->arg = arg;
     log->fd = record_open(path, O_RDWR | O_CREAT);
     if (log->fd < 0)
         return aiex_failed(err, log->fd, "file '%s' can not be opened: %s", path,
                            strerror(-log->fd));
-    r = record_head(log->fd, &log->salt);
-    if (r == -ENODATA)
-        r = write_head(log);
+    lock(log->fd, LOCK_EX);
+    r = open_locked(log, from);
+    lock(log->fd, LOCK_UN);
+    if (r == 0)
+        return 0;
+    aiex_rlog_close(log);
     if (r == -EBADMSG)
-        aiex_failed(err, r, "file '%s' is no record log; move it away", path);
-    else if (r < 0)
-        aiex_failed(err, r, "file '%s' can not be written: %s", path, strerror(-r));
-    else
-        r = walk(log, path, from, see, arg, err);
-    if (r == 0 && ftruncate(log->fd, (off_t)log->end) != 0) {
-        r = -errno;
-        aiex_failed(err, r, "file '%s' can not be cut: %s", path, strerror(-r));
-    }
-    if (r < 0)
-        aiex_rlog_close(log);
+        return aiex_failed(err, r, "file '%s' is no record log; move it away", path);
+    return aiex_failed(err, r, "file '%s' can not be taken in: %s", path, strerror(-r));
+}
+
+/* What another process appended comes first. With the lock held. */
+static int catch_up(struct aiex_rlog *log)
+{
+    struct stat st;
+
+    if (fstat(log->fd, &st) != 0)
+        return -errno;
+    return (uint64_t)st.st_size == log->end ? 0 : take_in(log, log->end, (uint64_t)st.st_size);
+}
+
+int aiex_rlog_catch_up(struct aiex_rlog *log)
+{
+    struct stat st;
+    int r;
+
+    if (fstat(log->fd, &st) == 0 && (uint64_t)st.st_size == log->end)
+        return 0;
+    lock(log->fd, LOCK_EX);
+    r = catch_up(log);
+    lock(log->fd, LOCK_UN);
+    return r;
+}
+
+/* v[0] is the frame's. With the lock held. */
+static int write_record(struct aiex_rlog *log, struct iovec *v, int n, size_t len,
+                        uint32_t *ret_crc)
+{
+    uint32_t crc = record_seed(log->salt, log->end, (uint32_t)len);
+    uint8_t frame[AIEX_RLOG_FRAME];
+    ssize_t w;
+    int r;
+
+    for (int i = 1; i < n; i++)
+        crc = aiex_crc32c(crc, v[i].iov_base, v[i].iov_len);
+    put32(frame, (uint32_t)log->salt);
+    put32(frame + 4, (uint32_t)len);
+    put32(frame + 8, crc);
+    v[0] = (struct iovec){frame, sizeof(frame)};
+    do
+        w = pwritev(log->fd, v, n, (off_t)log->end);
+    while (w < 0 && errno == EINTR);
+    *ret_crc = crc;
+    if (w == (ssize_t)(sizeof(frame) + len))
+        return 0;
+    r = w < 0 ? -errno : -ENOSPC; /* a disk takes less only when it is full */
+    if (w > 0 && ftruncate(log->fd, (off_t)log->end) != 0)
+        return r; /* the next append or opening cuts it */
     return r;
 }
 
 int aiex_rlog_add(struct aiex_rlog *log, const struct aiex_slice *pieces, size_t n_pieces,
                   uint64_t *ret_offset, uint32_t *ret_crc)
 {
-    uint8_t frame[AIEX_RLOG_FRAME];
-    struct iovec v[MAX_PIECES + 1] = {{frame, sizeof(frame)}};
+    struct iovec v[MAX_PIECES + 1];
+    uint32_t crc = 0;
     size_t len = 0;
-    uint32_t crc;
-    ssize_t w;
+    int r;
 
     if (n_pieces > MAX_PIECES)
         return -EINVAL;
@@ -96,27 +155,18 @@ int aiex_rlog_add(struct aiex_rlog *log, const struct aiex_slice *pieces, size_t
         v[i + 1] = (struct iovec){(void *)(uintptr_t)pieces[i].data, pieces[i].len};
         len += pieces[i].len;
     }
-    crc = record_seed(log->salt, log->end, (uint32_t)len);
-    for (size_t i = 0; i < n_pieces; i++)
-        crc = aiex_crc32c(crc, pieces[i].data, pieces[i].len);
-    put32(frame, (uint32_t)log->salt);
-    put32(frame + 4, (uint32_t)len);
-    put32(frame + 8, crc);
-    do
-        w = pwritev(log->fd, v, (int)n_pieces + 1, (off_t)log->end);
-    while (w < 0 && errno == EINTR);
-    if (w != (ssize_t)(sizeof(frame) + len)) {
-        int r = w < 0 ? -errno : -ENOSPC; /* a disk takes less only when it is full */
-
-        if (w > 0 && ftruncate(log->fd, (off_t)log->end) != 0)
-            return r; /* the next record overwrites it, or the next opening cuts it */
+    lock(log->fd, LOCK_EX);
+    r = catch_up(log);
+    if (r == 0)
+        r = write_record(log, v, (int)n_pieces + 1, len, &crc);
+    lock(log->fd, LOCK_UN);
+    if (r < 0)
         return r;
-    }
     if (ret_offset)
         *ret_offset = log->end;
     if (ret_crc)
         *ret_crc = crc;
-    log->end += sizeof(frame) + len;
+    log->end += AIEX_RLOG_FRAME + len;
     return 0;
 }
 

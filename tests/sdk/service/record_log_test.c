@@ -240,6 +240,55 @@ static void test_full_disk(void)
     }
 }
 
+/* Two writers of one file, as while a plugin is replaced: both see everything, nothing is torn. */
+static void test_two_writers(void)
+{
+    struct aiex_rlog a, b, c;
+
+    begin();
+    three();
+    CU_ASSERT_EQUAL(open_log(&a), 0);
+    CU_ASSERT_EQUAL(open_log(&b), 0);
+    CU_ASSERT_EQUAL(add(&a, "from a"), 0);
+    seen[0] = 0;
+    CU_ASSERT_EQUAL(add(&b, "from b"), 0);
+    CU_ASSERT_STRING_EQUAL(seen, "from a ");
+    CU_ASSERT_EQUAL(add(&b, "again b"), 0);
+    CU_ASSERT_STRING_EQUAL(seen, "from a ");
+    seen[0] = 0;
+    CU_ASSERT_EQUAL(add(&a, "again a"), 0);
+    CU_ASSERT_STRING_EQUAL(seen, "from b again b ");
+    seen[0] = 0;
+    CU_ASSERT_EQUAL(aiex_rlog_catch_up(&b), 0);
+    CU_ASSERT_EQUAL(aiex_rlog_catch_up(&b), 0);
+    CU_ASSERT_STRING_EQUAL(seen, "again a ");
+    CU_ASSERT_EQUAL(open_log(&c), 0);
+    CU_ASSERT_STRING_EQUAL(seen, "one two three from a from b again b again a ");
+    aiex_rlog_close(&a);
+    aiex_rlog_close(&b);
+    aiex_rlog_close(&c);
+    finish();
+}
+
+/* The other process died within its write: the next append cuts that off. */
+static void test_torn_by_another(void)
+{
+    struct aiex_rlog log;
+
+    begin();
+    three();
+    CU_ASSERT_EQUAL(open_log(&log), 0);
+    damage(71, "half a record", 13);
+    seen[0] = 0;
+    CU_ASSERT_EQUAL(add(&log, "more"), 0);
+    CU_ASSERT_STRING_EQUAL(seen, "TORN(71,13) ");
+    aiex_rlog_close(&log);
+    CU_ASSERT_EQUAL(open_log(&log), 0);
+    CU_ASSERT_STRING_EQUAL(seen, "one two three more ");
+    aiex_rlog_close(&log);
+    finish();
+}
+
 static void test_foreign_files_are_left_alone(void)
 {
     static const char text[] = "this is somebody's diary, not a log of records";
@@ -296,6 +345,8 @@ const struct test_case tests[] = {
     {"damage in the middle", test_damage_in_the_middle},
     {"forged records", test_forged_records},
     {"full disk", test_full_disk},
+    {"two writers", test_two_writers},
+    {"torn by another", test_torn_by_another},
     {"foreign files are left alone", test_foreign_files_are_left_alone},
     {"sizes", test_sizes},
     {0},
