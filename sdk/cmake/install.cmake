@@ -14,7 +14,8 @@ set(cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/aiex)
 file(RELATIVE_PATH AIEX_PC_UP /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 string(REGEX REPLACE "/$" "" AIEX_PC_UP "${AIEX_PC_UP}")
 
-install(TARGETS aiex_sdk aiex_testkit aiex_message aiex_sdk_json aiex_sdk_service EXPORT aiex-targets
+install(TARGETS aiex_sdk aiex_testkit aiex_message aiex_sdk_json aiex_sdk_schema
+                aiex_sdk_service EXPORT aiex-targets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT sdk)
 install(EXPORT aiex-targets NAMESPACE aiex:: DESTINATION ${cmake_dir} COMPONENT sdk)
 install(DIRECTORY ${sdk}/include/aiex DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT sdk
@@ -25,7 +26,7 @@ install(FILES ${sdk}/message/provider_messages.h COMPONENT sdk
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/aiex/message)
 install(FILES ${sdk}/json/aiex_json.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT sdk)
 install(FILES ${sdk}/service/aiex_service.h ${sdk}/service/aiex_file.h ${sdk}/service/aiex_crc32c.h
-              ${sdk}/service/aiex_record_log.h
+              ${sdk}/service/aiex_record_log.h ${sdk}/schema/aiex_schema.h
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT sdk)
 
 configure_package_config_file(${sdk}/cmake/aiex-config.cmake.in
