@@ -55,7 +55,7 @@ static struct shown show(span *v)
     struct shown s;
     int n = v->len > 60 ? 56 : (int)v->len;
 
-    while (n && ((unsigned char)v->data[n] & 0xc0) == 0x80 && (size_t)n < v->len)
+    while (n && (size_t)n < v->len && ((unsigned char)v->data[n] & 0xc0) == 0x80)
         n--;
     snprintf(s.text, sizeof(s.text), "%.*s%s", n, v->data, (size_t)n < v->len ? "..." : "");
     for (char *p = s.text; *p; p++)
