@@ -58,9 +58,15 @@ static struct aiex_slice models_answer(int i)
     aiex_w_str(&w, "models");
     aiex_w_array(&w, n);
     for (uint32_t k = 0; k < n; k++) {
-        aiex_w_map(&w, 2);
+        aiex_w_map(&w, 5);
         aiex_w_key_str(&w, "id", world.providers[i].models[k]);
         aiex_w_key_int(&w, "created", 7);
+        aiex_w_key_int(&w, "context", world.providers[i].context);
+        aiex_w_key_bool(&w, "loaded", world.providers[i].loaded);
+        aiex_w_str(&w, "capabilities");
+        aiex_w_array(&w, world.providers[i].can ? 1 : 0);
+        if (world.providers[i].can)
+            aiex_w_str(&w, world.providers[i].can);
     }
     return aiex_written(&w);
 }
@@ -154,7 +160,15 @@ uint64_t chat(const char *model)
 /* The n-th provider.chat that was made. */
 const struct aiex_fake_record *made(size_t n)
 {
-    return aiex_fake_find(h, AIEX_FAKE_CALL, "provider.chat", n);
+    static const char *const methods[] = {"provider.chat", "provider.complete", "provider.embed",
+                                          "provider.count"};
+    const struct aiex_fake_record *r;
+
+    for (size_t i = 0; (r = aiex_fake_nth(h, AIEX_FAKE_CALL, i)) != NULL; i++)
+        for (size_t k = 0; k < 4; k++)
+            if (strcmp(r->name, methods[k]) == 0 && n-- == 0)
+                return r;
+    return NULL;
 }
 
 int is(const struct aiex_fake_record *r, const char *key, const char *text)
@@ -222,17 +236,39 @@ size_t exhaust(size_t n, const struct fault *f)
     }
 }
 
-void answer_ok(size_t n)
+void answer_part(size_t n, const char *part)
+{
+    aiex_fake_answer_part(h, made(n)->id, (struct aiex_slice){(const uint8_t *)part, strlen(part)});
+}
+
+void answer_end(size_t n, int64_t input, int64_t output)
 {
     struct aiex_writer w;
-    uint8_t body[128];
+    uint8_t body[256];
 
     aiex_writer_init(&w, body, sizeof(body));
-    aiex_w_map(&w, 2);
-    aiex_w_key_int(&w, "input_tokens", 10);
-    aiex_w_key_int(&w, "output_tokens", 3);
-    aiex_fake_answer_part(h, made(n)->id, (struct aiex_slice){(const uint8_t *)"part", 4});
+    aiex_w_map(&w, 6);
+    aiex_w_key_int(&w, "input_tokens", input);
+    aiex_w_key_int(&w, "output_tokens", output);
+    aiex_w_key_str(&w, "finish", "stop");
+    aiex_w_key_str(&w, "model", "vendor-model");
+    aiex_w_key_str(&w, "provider", made(n)->service);
+    aiex_w_key_int(&w, "first_ms", 5);
     CU_ASSERT_EQUAL(aiex_fake_answer_ok(h, made(n)->id, aiex_written(&w)), 0);
+}
+
+void answer_ok(size_t n)
+{
+    answer_part(n, "part");
+    answer_end(n, 10, 3);
+}
+
+void ended_well(uint64_t id)
+{
+    const struct aiex_fake_record *r = aiex_fake_answer(h, id);
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(r);
+    CU_ASSERT_EQUAL(r->kind, AIEX_FAKE_REPLY);
 }
 
 void failed(uint64_t id, const char *code)

@@ -63,7 +63,11 @@ void answer_error(size_t n, const char *code,
                   const char *provider); /* provider NULL: by the host */
 /* The same answer to all calls from the n-th on, until no other one comes; number of the last. */
 size_t exhaust(size_t n, const struct fault *f);
+void answer_part(size_t n, const char *part);
+void answer_end(size_t n, int64_t input, int64_t output);
 void answer_ok(size_t n); /* one part "part"; 10 tokens in, 3 out */
+
+void ended_well(uint64_t id);
 
 void failed(uint64_t id, const char *code);
 /* One field of one provider in coordinator.status; -999 = no such field. */

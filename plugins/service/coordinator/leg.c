@@ -219,8 +219,9 @@ void leg_next(struct route *r)
             if (how == LAST_LOOK)
                 continue;
         }
-        r->same = NULL;
-        r->same_now = r->same_waits = r->pass_queue = 0;
+        if (p.why == WHY_AGAIN)
+            r->same = NULL;
+        r->same_now = r->pass_queue = 0;
         hedge = r->attempts ? 0 : hedge_after(r, p.lane);
         r->relayed |= hedge != 0 || r->cached_mode != CACHE_OFF || r->validate != VALIDATE_OFF;
         if (start(r, &p))
@@ -462,19 +463,17 @@ static int rank_of(const struct route *r, const struct leg *l, const struct verd
     return v->rank;
 }
 
+/* Remembers who may be asked again; an error that forbids it leaves the one of before. */
 static void may_repeat(struct route *r, const struct leg *l, const struct verdict *v,
                        uint32_t retry_after_ms)
 {
-    r->same = NULL;
-    r->same_waits = 0;
     if (v->again == AGAIN_NEVER || l->lane->m->offline || !l->lane->m->healthy)
         return;
-    if (v->again == AGAIN_AFTER_WAIT || retry_after_ms) {
-        if (!retry_after_ms || retry_after_ms > (uint64_t)r->c->config->retry_wait)
-            return;
-        r->same_waits = 1;
-    }
+    if ((v->again == AGAIN_AFTER_WAIT && !retry_after_ms) ||
+        retry_after_ms > (uint64_t)r->c->config->retry_wait)
+        return;
     r->same = l->lane;
+    r->same_waits = retry_after_ms != 0;
 }
 
 /* An error before the first part: what next. */

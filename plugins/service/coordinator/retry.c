@@ -21,7 +21,7 @@ void retry_request(struct retry_budget *b, int64_t percent)
 
 int retry_take(struct retry_budget *b, uint64_t now_ms)
 {
-    uint64_t passed = now_ms - b->at_ms;
+    uint64_t passed = now_ms > b->at_ms ? now_ms - b->at_ms : 0;
 
     b->at_ms = now_ms;
     if (b->thousandths < FLOOR) {

@@ -66,9 +66,10 @@ static void classes_of_tokens(void)
     enum price_kind kind;
 
     load("m\tinput=3 cached=0.30 cache_write=3.75 output=15\nn\tinput=2\n");
-    CU_ASSERT_EQUAL(cost("", "m", (struct price_tokens){1000, 100, 600, 300}, &kind),
-                    (100 * INT64_C(3000000) + 600 * 300000 + 300 * 3750000 + 100 * 15000000 + 999999) /
-                        1000000);
+    CU_ASSERT_EQUAL(
+        cost("", "m", (struct price_tokens){1000, 100, 600, 300}, &kind),
+        (100 * INT64_C(3000000) + 600 * 300000 + 300 * 3750000 + 100 * 15000000 + 999999) /
+            1000000);
     CU_ASSERT_EQUAL(cost("", "n", (struct price_tokens){1000, 0, 600, 300}, &kind), 2000);
     CU_ASSERT_EQUAL(cost("", "m", (struct price_tokens){1, 0, 1, 0}, &kind), 1); /* rounded up */
     CU_ASSERT_EQUAL(cost("", "m", (struct price_tokens){-1, -1, -1, -1}, &kind), 0);

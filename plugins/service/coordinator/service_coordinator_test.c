@@ -127,10 +127,13 @@ static void other_provider_then_offline(void)
     went_to(1, "provider_openai:b", "both");
     CU_ASSERT_EQUAL(number(made(1)->body, "attempt"), 2);
     answer_error(1, "crashed", NULL);
-    went_to(2, "provider_offline", "both");
-    answer_ok(2);
+    aiex_fake_advance(h, 200); /* a may be there again */
+    went_to(2, "provider_openai:a", "both");
+    answer_error(2, "unavailable", "provider_openai:a");
+    went_to(3, "provider_offline", "both");
+    answer_ok(3);
     CU_ASSERT_EQUAL(aiex_fake_answer(h, id)->kind, AIEX_FAKE_REPLY);
-    CU_ASSERT_EQUAL(status("provider_openai:a", "errors"), 1);
+    CU_ASSERT_EQUAL(status("provider_openai:a", "errors"), 2);
     CU_ASSERT_EQUAL(status("provider_openai:b", "healthy"), 0); /* the host said so */
     CU_ASSERT_EQUAL(status("provider_openai:a", "healthy"), 1); /* its own probe decides */
     finish();
