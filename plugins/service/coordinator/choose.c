@@ -55,30 +55,3 @@ int choose_next(const struct candidate *c, size_t n, const struct wish *wish)
         return CHOOSE_NO_MODEL;
     return wish->fallback ? choose_offline(c, n) : CHOOSE_NO_PROVIDER;
 }
-
-enum fallback { NEVER, IF_DOWN, ALWAYS };
-
-struct verdict choose_after(const char *code, int healthy)
-{
-    static const struct {
-        const char *code;
-        enum next_step next;
-        enum fallback fallback;
-        int rank;
-    } rows[] = {
-        {AIEX_E_UNAVAILABLE, NEXT_ANY, ALWAYS, 1}, {AIEX_E_CRASHED, NEXT_ANY, ALWAYS, 1},
-        {AIEX_E_TIMEOUT, NEXT_ANY, IF_DOWN, 4},    {AIEX_E_UPSTREAM, NEXT_ANY, IF_DOWN, 4},
-        {AIEX_E_BUSY, NEXT_ANY, NEVER, 5},         {AIEX_E_DENIED, NEXT_ANY, NEVER, 3},
-        {AIEX_E_INTERNAL, NEXT_ANY, NEVER, 2},     {AIEX_E_NOT_FOUND, NEXT_LISTED, NEVER, 2},
-        {AIEX_E_INVALID, NEXT_NONE, NEVER, 9},     {AIEX_E_CONFLICT, NEXT_NONE, NEVER, 9},
-        {AIEX_E_CANCELLED, NEXT_NONE, NEVER, 9},   {AIEX_E_READ_ONLY, NEXT_NONE, NEVER, 9},
-    };
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        if (strcmp(rows[i].code, code) == 0)
-            return (struct verdict){rows[i].next,
-                                    rows[i].fallback == ALWAYS ||
-                                        (rows[i].fallback == IF_DOWN && !healthy),
-                                    rows[i].rank};
-    return (struct verdict){NEXT_NONE, 0, 9};
-}

@@ -1,6 +1,6 @@
 /*
- * choose.h - who serves a request, and what follows from an error. Pure: no clock, no
- * calls, no memory; the tables are in choose.c and README.md shows them.
+ * choose.h - who can serve a request: health and lists of models. Pure: no clock, no calls, no
+ * memory. README.md shows the order; strategy.h sorts the candidates before they come here.
  */
 #ifndef COORDINATOR_CHOOSE_H
 #define COORDINATOR_CHOOSE_H
@@ -29,16 +29,5 @@ struct wish {
 int choose_next(const struct candidate *c, size_t n, const struct wish *wish);
 /* Index of an offline candidate that was not tried, or CHOOSE_NO_PROVIDER. */
 int choose_offline(const struct candidate *c, size_t n);
-
-enum next_step { NEXT_NONE, NEXT_LISTED, NEXT_ANY };
-
-struct verdict {
-    enum next_step next;
-    int fallback; /* if nobody is left, the offline provider may answer */
-    int rank;     /* of several errors the client gets the highest */
-};
-
-/* After an error before the first part. `healthy` = its probe still calls the provider healthy. */
-struct verdict choose_after(const char *code, int healthy);
 
 #endif

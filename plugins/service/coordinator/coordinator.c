@@ -1,60 +1,63 @@
-/* coordinator.c - the descriptor: options, life, dispatch. */
-#include "coordinator.h"
+/* coordinator.c - the descriptor: life, reload, dispatch. The options are in options.c. */
+#include "options.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
-#define OPT(field) offsetof(struct config, field)
+static int check_fallback(const struct config *config, struct aiex_error *err)
+{
+    if (config->fallback[0] && strlen(config->fallback) <= AIEX_MAX_NAME)
+        return 0;
+    snprintf(err->text, sizeof(err->text),
+             "option 'fallback' is '%.80s'; say auto, none or the name of an instance",
+             config->fallback);
+    return -EINVAL;
+}
 
-static const char *const strategies[] = {"first_healthy", NULL};
-static const char *const unlisted[] = {"refuse", "pass", NULL};
+/* Numbers that nobody can foresee: keys of hashes, lots, the name of this life. */
+static void seed(struct coordinator *c)
+{
+    uint64_t random[4];
 
-static const struct aiex_option options[] = {
-    {"strategy", "first_healthy",
-     "how a provider is picked: the first healthy one that has the model", AIEX_OPT_CHOICE, 0, 0, 0,
-     strategies, OPT(strategy)},
-    {"providers", "auto",
-     "instances in order of preference, separated by commas; auto takes all of kind provider",
-     AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(providers)},
-    {"fallback", "auto",
-     "instance that answers when no provider is reachable; auto = provider_offline, none = an "
-     "error",
-     AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(fallback)},
-    {"auto_model", "",
-     "model that the name `auto` stands for; empty = the first one that the chosen provider lists",
-     AIEX_OPT_STRING, AIEX_OPT_RELOADABLE, 0, 0, NULL, OPT(auto_model)},
-    {"unlisted", "refuse",
-     "a model that no provider lists: refuse with not_found, or pass to the first healthy provider",
-     AIEX_OPT_CHOICE, AIEX_OPT_RELOADABLE, 0, 0, unlisted, OPT(unlisted)},
-    {"attempts", "3", "providers tried for one request, without the fallback", AIEX_OPT_INT,
-     AIEX_OPT_RELOADABLE, 1, 16, NULL, OPT(attempts)},
-    {"health_interval", "10s", "time between two rounds of questions to all providers",
-     AIEX_OPT_DURATION, 0, 100, 3600000, NULL, OPT(health_interval)},
-    {"accounting_events", "no",
-     "publish coordinator.call with provider, model and tokens of each call", AIEX_OPT_BOOL,
-     AIEX_OPT_RELOADABLE, 0, 0, NULL, OPT(accounting_events)},
-    {0},
-};
+    if (getrandom(random, sizeof(random), GRND_NONBLOCK) != sizeof(random)) {
+        uint64_t state = (uint64_t)(uintptr_t)c ^ c->host->now_ms(c->host);
+
+        for (size_t i = 0; i < 4; i++)
+            random[i] = strategy_random(&state);
+    }
+    c->secret[0] = random[0];
+    c->secret[1] = random[1];
+    c->random = random[2];
+    c->cell = random[3] >> 1 | 1;
+}
 
 static int create(const struct aiex_host *host, const void *config, void **ret_self,
                   struct aiex_error *err)
 {
-    const struct config *cfg = config;
+    struct plan *plan = NULL;
     struct coordinator *c;
+    int r = check_fallback(config, err);
 
-    if (!cfg->fallback[0] || strlen(cfg->fallback) > AIEX_MAX_NAME) {
-        snprintf(err->text, sizeof(err->text),
-                 "option 'fallback' is '%.80s'; say auto, none or the name of an instance",
-                 cfg->fallback);
-        return -EINVAL;
-    }
+    if (r == 0)
+        r = plan_new(config, 1, &plan, err);
+    if (r != 0)
+        return r;
     c = host->alloc(host, sizeof(*c));
-    if (!c)
+    if (!c) {
+        plan_unref(plan);
         return -ENOMEM;
+    }
+    *ret_self = c;
     c->host = host;
     c->config = config;
-    *ret_self = c;
+    c->plan = plan;
+    seed(c);
+    retry_init(&c->budget, host->now_ms(host));
+    if (c->config->affinity && !(c->affinity = affinity_new((size_t)c->config->affinity)))
+        return -ENOMEM;
     return 0;
 }
 
@@ -71,6 +74,26 @@ static int start(void *self, struct aiex_error *err)
     return members_start(c, err);
 }
 
+static int request(struct coordinator *c, const struct aiex_message *m)
+{
+    for (int op = 0; op < N_OPERATIONS; op++)
+        if (strcmp(m->method + sizeof("coordinator.") - 1, operation_names[op]) == 0)
+            return route_begin(c, m, (enum operation)op);
+    if (strcmp(m->method, "coordinator.models") == 0)
+        return report_models(c, m->id);
+    if (strcmp(m->method, "coordinator.price") == 0)
+        return report_price(c, m->id, m->body);
+    if (strcmp(m->method, "coordinator.status") == 0)
+        return report_status(c, m->id);
+    if (strcmp(m->method, "coordinator.metrics") == 0)
+        return metrics_reply(c, m->id);
+    if (strcmp(m->method, "coordinator.settle") == 0) { /* a cast that was too long for one */
+        settle_cast(c, m->body);
+        return c->host->reply(c->host, m->id, (struct aiex_slice){NULL, 0});
+    }
+    return -ENOSYS;
+}
+
 static int handle(void *self, const struct aiex_message *m)
 {
     struct coordinator *c = self;
@@ -83,26 +106,40 @@ static int handle(void *self, const struct aiex_message *m)
         route_cancel(c, m->id);
         report_cancel(c, m->id);
         return 0;
+    case AIEX_MSG_RESUME:
+        route_resume(c, m->id);
+        return 0;
+    case AIEX_MSG_CAST:
+        if (strcmp(m->method, "coordinator.settle") == 0)
+            settle_cast(c, m->body);
+        return 0;
     case AIEX_MSG_REQUEST:
-        if (strcmp(m->method, "coordinator.chat") == 0)
-            return route_begin(c, m);
-        if (strcmp(m->method, "coordinator.models") == 0)
-            return report_models(c, m->id);
-        if (strcmp(m->method, "coordinator.status") == 0)
-            return report_status(c, m->id);
         if (strcmp(m->method, "service.health") == 0)
             return report_health(c, m->id);
+        if (strncmp(m->method, "coordinator.", sizeof("coordinator.") - 1) == 0)
+            return request(c, m);
         return -ENOSYS;
     default:
         return 0;
     }
 }
 
+/* Requests that run keep the plan they began with. */
 static int reload(void *self, const void *config, struct aiex_error *err)
 {
     struct coordinator *c = self;
+    struct plan *plan;
+    int r = plan_new(config, c->plan->version + 1, &plan, err);
 
+    if (r != 0)
+        return r;
+    plan_unref(c->plan);
+    c->plan = plan;
     c->config = config;
+    if (c->cache)
+        cache_resize(c->cache, (size_t)c->config->cache_bytes);
+    for (size_t i = 0; i < c->n_members; i++)
+        wait_drain(c->members[i]); /* limits may have been raised */
     return 0;
 }
 
@@ -113,7 +150,12 @@ static void destroy(void *self)
     if (!c)
         return;
     route_free_all(c);
+    settle_stop(c);
     members_stop(c);
+    affinity_free(c->affinity);
+    cache_free(c->cache);
+    plan_unref(c->plan);
+    free(c->marked);
     c->host->release(c->host, c);
 }
 
@@ -124,10 +166,10 @@ static const struct aiex_plugin plugin = {
     .abi_minor = AIEX_ABI_MINOR,
     .option_size = sizeof(struct aiex_option),
     .name = "service_coordinator",
-    .version = "0.1.0",
-    .summary = "picks a provider for every chat and tries another one when it fails",
+    .version = "0.2.0",
+    .summary = "chooses the provider of each request, keeps its limits, counts what it costs",
     .kind = "service/1",
-    .options = options,
+    .options = coordinator_options,
     .config_size = sizeof(struct config),
     .create = create,
     .start = start,

@@ -9,11 +9,23 @@
 
 static int by_id(const void *a, const void *b)
 {
-    const struct aiex_slice *x = a, *y = b;
+    const struct model_info *x = a, *y = b;
 
-    if (x->len != y->len)
-        return x->len < y->len ? -1 : 1;
-    return memcmp(x->data, y->data, x->len);
+    if (x->id.len != y->id.len)
+        return x->id.len < y->id.len ? -1 : 1;
+    return memcmp(x->id.data, y->id.data, x->id.len);
+}
+
+static void read_info(struct aiex_slice entry, struct model_info *ret)
+{
+    struct aiex_value v;
+
+    aiex_get_int(entry, "context", &ret->context);
+    aiex_get_bool(entry, "loaded", &ret->loaded);
+    if (aiex_get(entry, "capabilities", &v) != 1 || v.type != AIEX_T_ARRAY || v.count == 0)
+        return;
+    ret->known = 1;
+    ret->capabilities = needs_from(v.bytes, v.count);
 }
 
 /* Entries without a usable id are left out. */
@@ -27,11 +39,12 @@ static int index_list(struct model_list *l, struct aiex_slice at, uint32_t count
         whole.len -= at.len;
         if (aiex_get_str(whole, "id", &id) != 1 || id.len == 0 || id.len > MAX_MODEL)
             continue;
-        l->ids[l->n] = id;
+        l->infos[l->n].id = id;
+        read_info(whole, &l->infos[l->n]);
         l->whole[l->n++] = whole;
     }
     if (l->n)
-        qsort(l->ids, l->n, sizeof(l->ids[0]), by_id);
+        qsort(l->infos, l->n, sizeof(l->infos[0]), by_id);
     return 0;
 }
 
@@ -51,9 +64,9 @@ int lists_take(struct model_list *l, struct aiex_slice answer)
         return -EINVAL;
     }
     room = (v.count < MAX_MODELS ? v.count : MAX_MODELS) + 1u;
-    new.ids = calloc(room, sizeof(*new.ids));
+    new.infos = calloc(room, sizeof(*new.infos));
     new.whole = calloc(room, sizeof(*new.whole));
-    if (new.ids &&new.whole)
+    if (new.infos &&new.whole)
         r = index_list(&new, v.bytes, v.count);
     if (r != 0) {
         lists_done(&new);
@@ -67,22 +80,28 @@ int lists_take(struct model_list *l, struct aiex_slice answer)
 void lists_done(struct model_list *l)
 {
     free(l->mem);
-    free(l->ids);
+    free(l->infos);
     free(l->whole);
     *l = (struct model_list){.mem = NULL};
 }
 
-static int has(const struct model_list *l, struct aiex_slice id)
+static const struct model_info *find(const struct model_list *l, struct aiex_slice id)
 {
-    return l->n && bsearch(&id, l->ids, l->n, sizeof(l->ids[0]), by_id) != NULL;
+    struct model_info key = {.id = id};
+
+    return l->n ? bsearch(&key, l->infos, l->n, sizeof(l->infos[0]), by_id) : NULL;
+}
+
+const struct model_info *lists_find(const struct model_list *l, const char *model)
+{
+    return find(l, (struct aiex_slice){(const uint8_t *)model, strlen(model)});
 }
 
 enum lists lists_has(const struct model_list *l, const char *model)
 {
     if (!l->mem)
         return LIST_UNKNOWN;
-    return has(l, (struct aiex_slice){(const uint8_t *)model, strlen(model)}) ? LIST_WITH
-                                                                              : LIST_WITHOUT;
+    return lists_find(l, model) ? LIST_WITH : LIST_WITHOUT;
 }
 
 int lists_first(const struct model_list *l, char *out, size_t size)
@@ -93,7 +112,15 @@ int lists_first(const struct model_list *l, char *out, size_t size)
 static int listed_before(const struct coordinator *c, size_t member, struct aiex_slice id)
 {
     for (size_t i = 0; i < member; i++)
-        if (c->members[i]->present && has(&c->members[i]->models, id))
+        if (c->members[i]->present && find(&c->members[i]->models, id))
+            return 1;
+    return 0;
+}
+
+static int is_alias(const struct coordinator *c, struct aiex_slice id)
+{
+    for (size_t i = 0; i < c->plan->aliases.n; i++)
+        if (aiex_slice_is(id, c->plan->aliases.list[i].name))
             return 1;
     return 0;
 }
@@ -111,10 +138,25 @@ static void write_entry(struct aiex_writer *w, struct aiex_slice whole, const ch
     aiex_w_key_str(w, "provider", provider);
 }
 
+static void write_alias(struct aiex_writer *w, const struct alias *a)
+{
+    aiex_w_map(w, 5);
+    aiex_w_key_str(w, "id", a->name);
+    aiex_w_key_str(w, "owned_by", "alias");
+    aiex_w_key_str(w, "provider", "");
+    aiex_w_key_bool(w, "alias", 1);
+    aiex_w_str(w, "targets");
+    aiex_w_array(w, (uint32_t)a->n);
+    for (size_t i = 0; i < a->n; i++)
+        aiex_w_str(w, a->targets[i].model);
+}
+
 static uint32_t write_union(const struct coordinator *c, struct aiex_writer *w)
 {
-    uint32_t count = 0;
+    uint32_t count = (uint32_t)c->plan->aliases.n;
 
+    for (size_t i = 0; i < c->plan->aliases.n; i++)
+        write_alias(w, &c->plan->aliases.list[i]);
     for (size_t i = 0; i < c->n_members; i++) {
         const struct member *m = c->members[i];
 
@@ -122,7 +164,7 @@ static uint32_t write_union(const struct coordinator *c, struct aiex_writer *w)
             struct aiex_slice id = {NULL, 0};
 
             aiex_get_str(m->models.whole[k], "id", &id);
-            if (listed_before(c, i, id))
+            if (listed_before(c, i, id) || is_alias(c, id))
                 continue;
             write_entry(w, m->models.whole[k], m->name);
             count++;

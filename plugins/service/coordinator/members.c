@@ -47,6 +47,7 @@ static struct member *join(struct coordinator *c, const char *name, size_t len)
     if (!m)
         return NULL;
     m->c = c;
+    m->index = (unsigned)c->n_members;
     memcpy(m->name, name, len);
     m->offline = is_offline_name(m->name) || strcmp(c->config->fallback, m->name) == 0;
     snprintf(m->reason, sizeof(m->reason), "not asked yet");
@@ -148,10 +149,12 @@ static int models_are_old(const struct member *m)
 
 static void set_health(struct member *m, int healthy, const char *reason, size_t len)
 {
-    int came_up = healthy && !m->healthy;
+    int came_up = healthy && !m->healthy, went_down = !healthy && m->healthy;
 
     m->healthy = healthy;
     snprintf(m->reason, sizeof(m->reason), "%.*s", (int)(len < 150 ? len : 150), reason);
+    if (went_down)
+        wait_flush(m);
     if (came_up || (healthy && models_are_old(m)))
         ask_models(m); /* last: the answer may come inside, and requests go on with what is known */
 }
@@ -321,7 +324,10 @@ void members_stop(struct coordinator *c)
 
         drop(c, m->health_call);
         drop(c, m->models_call);
+        if (m->wake_timer)
+            c->host->unwatch(c->host, m->wake_timer);
         lists_done(&m->models);
+        lanes_free(m);
         c->host->release(c->host, m);
     }
     c->n_members = 0;
@@ -348,8 +354,24 @@ void members_event(struct coordinator *c, struct aiex_slice envelope)
     set_health(m, aiex_slice_is(type, "up"), (const char *)reason.data, reason.len);
 }
 
+const struct limit_rule *members_rule(struct member *m)
+{
+    if (m->rule_version != m->c->plan->version) {
+        m->rule = limit_find(&m->c->plan->limits, m->name);
+        m->rule_version = m->c->plan->version;
+    }
+    return m->rule;
+}
+
+int members_is_spare(const struct coordinator *c, const struct member *m)
+{
+    const char *fallback = c->config->fallback;
+
+    return m->offline && strcmp(fallback, "auto") != 0 && strcmp(fallback, m->name) != 0;
+}
+
 /* "provider_openai:work" answers to that name and to "openai:work". */
-static int answers_to(const struct member *m, const char *name, size_t len)
+int members_answers(const struct member *m, const char *name, size_t len)
 {
     static const char kind[] = "provider_";
     struct aiex_slice s = {(const uint8_t *)name, len};
@@ -370,9 +392,37 @@ struct member *members_named(struct coordinator *c, const char *model, const cha
         if (c->members[i]->present && lists_has(&c->members[i]->models, model) == LIST_WITH)
             return NULL;
     for (size_t i = 0; i < c->n_members; i++)
-        if (c->members[i]->present && answers_to(c->members[i], model, (size_t)(slash - model))) {
+        if (c->members[i]->present &&
+            members_answers(c->members[i], model, (size_t)(slash - model))) {
             *ret_rest = slash + 1;
             return c->members[i];
         }
     return NULL;
+}
+
+/* ---- How calls end ---- */
+
+const char *const result_names[N_RESULTS] = {
+    [RESULT_OK] = "ok",
+    [RESULT_INVALID] = "invalid",
+    [RESULT_DENIED] = "denied",
+    [RESULT_NOT_FOUND] = "not_found",
+    [RESULT_CONFLICT] = "conflict",
+    [RESULT_BUSY] = "busy",
+    [RESULT_TIMEOUT] = "timeout",
+    [RESULT_UPSTREAM] = "upstream",
+    [RESULT_UNAVAILABLE] = "unavailable",
+    [RESULT_CRASHED] = "crashed",
+    [RESULT_CANCELLED] = "cancelled",
+    [RESULT_INTERNAL] = "internal",
+};
+
+enum result result_of(const char *code)
+{
+    if (!code)
+        return RESULT_OK;
+    for (int i = 1; i < N_RESULTS; i++)
+        if (strcmp(result_names[i], code) == 0)
+            return (enum result)i;
+    return RESULT_INTERNAL;
 }

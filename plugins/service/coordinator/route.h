@@ -1,8 +1,35 @@
-/* route.h - one request on its way; shared by route.c (the way) and ends.c (how it ends). */
+/*
+ * route.h - one request on its way; shared by the files that move it.
+ *
+ * A route has sinks (who gets the answer: one client, or several that asked the same) and legs
+ * (calls to providers: one, or two when a second one is hedged). It is in one state at a time:
+ *
+ *     READY     waits until the providers are known
+ *     QUEUED    waits for a provider's limits
+ *     PAUSED    waits before the same provider is asked again
+ *     CALLING   one or two legs run
+ *     GHOST     the client has its end; a cancelled provider has not told its cost yet
+ *
+ * Without hedge, cache and validation a leg is a SPLICE call: from the first part on the answer
+ * goes straight to the client and only a copy of the end comes here. Else its parts come here and
+ * are handed to each sink, recorded on a tape when they may be wanted again.
+ */
 #ifndef COORDINATOR_ROUTE_H
 #define COORDINATOR_ROUTE_H
 
 #include "coordinator.h"
+#include "record.h"
+#include "tape.h"
+
+#define TAIL_BYTES (MAX_MODEL + 256u) /* room behind the packed request: leg.c */
+
+#define MAX_TRIES 24u
+#define MAX_LEGS  2u
+#define MAX_HOPS  3u /* fallbacks of one request */
+
+enum cache_mode { CACHE_OFF, CACHE_ON, CACHE_ONLY };
+
+enum state { ROUTE_NEW, ROUTE_READY, ROUTE_QUEUED, ROUTE_PAUSED, ROUTE_CALLING, ROUTE_GHOST };
 
 /* The error that the client gets if nobody answers. */
 struct kept_error {
@@ -13,42 +40,200 @@ struct kept_error {
     size_t body_len;
 };
 
-struct route {
-    struct route *next, *next_waiting;
-    struct coordinator *c;
-    uint64_t id, trace, begun_ms, call;
-    uint32_t timeout_ms;
-    char model[MAX_MODEL + 1];
-    const struct member *only; /* named by the client */
-    const char *bare;          /* the model without "provider/" */
-    uint8_t *packed;
-    size_t packed_len; /* without the tail */
-    uint64_t tried;    /* bit per member */
-    unsigned attempts;
-    struct member *at; /* who serves it now */
-    int automatic; /* the client leaves the model to us */
-    int only_listed, fallback_allowed;
-    int waiting;
-    int calling, again, over; /* callbacks may come inside call() */
-    int forwarded;            /* parts came through here: the host could not splice */
-    struct kept_error error;
+struct sink {
+    struct sink *next_id; /* of the bucket */
+    struct sink *next;    /* of the route */
+    struct route *route;
+    uint64_t id, trace, begun_ms;
+    int paused, gone; /* gone: ended while parts were being handed out */
+    int own;          /* allocated, with its account behind it; the lead's is in `packed` */
+    struct aiex_slice account;
+    char settle[AIEX_MAX_NAME + 1];
 };
 
-/* Frees the route, at once or when its call() is no longer on the stack. */
+struct leg {
+    struct route *r;
+    struct lane *lane;
+    uint64_t call, begun_ms;
+    int64_t booked;
+    uint32_t probe;
+    uint32_t withheld; /* bytes of parts not credited yet */
+    unsigned try;      /* index of its row in tries[] */
+    int active, parts;
+};
+
+struct route {
+    struct route *next, *prev, *next_waiting, *next_flight;
+    struct coordinator *c;
+    struct plan *plan;
+    enum state state;
+    enum operation op;
+    int calling, again, over, free_later; /* callbacks may come inside call() and stream() */
+    uint64_t serial, trace, begun_ms, deadline_ms; /* deadline UINT64_MAX = none */
+    struct sink lead, *sinks;
+    int joined;    /* its client listens to another route */
+    int lead_left; /* the one who asked first went away; others still listen */
+
+    /* what was asked */
+    char asked[MAX_MODEL + 1];
+    struct aiex_slice dialect, body, tags; /* inside `packed` */
+    int stream, automatic;
+    int64_t prompt;   /* estimated tokens, < 0 not yet */
+    int prompt_exact; /* ... by reading the body, not by its length */
+    unsigned needs;
+    int needs_known;
+    uint64_t flow, conversation; /* 0 = not yet */
+    uint8_t *packed;             /* the request to a provider without its tail */
+    size_t packed_len, account_end;
+
+    /* where it may go */
+    struct alias *alias;
+    char alias_name[ALIAS_NAME + 1];
+    char target[ALIAS_MODEL];  /* what is looked for now, when it is no alias */
+    const struct member *only; /* named by the client */
+    const char *bare;          /* the model without "provider/" */
+    enum strategy strategy;
+    unsigned attempts, attempts_here, hops, repeats;
+    const char *hop_reason; /* of the fallback that led to what is looked for now, or NULL */
+    int only_listed, offline_allowed, pass_queue;
+    const struct lane *same;  /* may be tried once more when no other one fits ... */
+    int same_now, same_waits; /* ... now; ... as soon as its limits let it */
+    int turn_taken;
+    uint64_t turn;
+    enum fallback_class fallback; /* what the last error asks for */
+    struct kept_error error;
+
+    /* what runs */
+    struct leg legs[MAX_LEGS];
+    struct try tries[MAX_TRIES];
+    unsigned n_tries;
+    unsigned unsettled; /* cancelled calls that have not told their cost */
+    uint64_t timer;
+    struct queued queued;
+    struct member *queued_at;
+    struct member *winner; /* who answered, or failed last */
+    int begun_answer;      /* a part went to a client */
+    uint64_t first_ms;     /* since begun_ms, 0 = no part seen */
+
+    /* cache, hedge, validation */
+    int relayed; /* parts come through here */
+    enum cache_mode cached_mode;
+    struct hash128 key;
+    int in_flight_table;
+    struct tape *tape;
+    int validate, repaired;
+    uint64_t hedge_ms;
+
+    struct outcome outcome; /* set when it is over */
+    uint64_t over_ms;
+};
+
+/* ---- route.c ---- */
+
+struct sink *route_sink(struct coordinator *c, uint64_t id);
+void route_drop_sink(struct sink *s);
+/* Frees the sinks that went while parts were being handed out. */
+void route_sweep(struct route *r);
+int route_listeners(const struct route *r);
+/* The newcomer's client listens to r, too; the newcomer itself is to be freed. 0, -ENOMEM. */
+int route_join(struct route *r, struct route *newcomer);
+/* Ends the route: its record is written now, or when the last bill has come. */
 void route_finish(struct route *r);
+void route_free(struct route *r);
+/* Looks for providers of `model` from now on: an alias, a model, "provider/model" or "auto". */
+void route_aim(struct route *r, const char *model);
+uint64_t route_now(const struct route *r);
+/* Estimated tokens of the prompt; `exact` reads the body. */
+int64_t route_prompt(struct route *r, int exact);
+int64_t route_setting(int64_t own, int64_t general);
+
+/* ---- pick.c ---- */
+
+enum pick_kind {
+    PICK_GO,
+    PICK_WAIT,    /* somebody fits, but its limits do not let it now */
+    PICK_NOBODY,  /* nobody is reachable */
+    PICK_NO_MODEL /* somebody is, but none has the model */
+};
+
+struct pick {
+    enum pick_kind kind;
+    struct member *m;
+    struct lane *lane;
+    char model[MAX_MODEL + 1];
+    enum why why;
+    unsigned n;          /* of how many */
+    uint64_t wait_ms;    /* WAIT: until it may go; NOBODY: until a breaker lets a probe through */
+    const char *skipped; /* who would have come first, and why not; NULL = nobody */
+    enum why_not why_not;
+};
+
+void pick(struct route *r, struct pick *ret);
+/* The offline provider, if one is there and was not tried. 1 or 0. */
+int pick_offline(struct route *r, struct pick *ret);
+
+/* ---- leg.c ---- */
+
+/* Tries providers until one is at work or the route is over. May free r. */
+void leg_next(struct route *r);
+/* The first one is slow: a second one is asked as well. */
+void leg_hedge(struct route *r);
+int leg_running(const struct route *r); /* how many */
+unsigned leg_max_attempts(const struct route *r);
+/* Gives up what runs; its cost is told by coordinator.settle. */
+void leg_cancel(struct leg *l);
+void leg_cancel_all(struct route *r);
+/* A sink has room again. */
+void leg_resume(struct route *r);
+
+/* ---- wait.c ---- */
+
+/* 0: queued, or -EBUSY: too many wait, or it would take too long. */
+int wait_for_limits(struct route *r, struct member *m, uint64_t wait_ms);
+void wait_pause(struct route *r, uint64_t ms);
+void wait_hedge(struct route *r, uint64_t ms);
+void wait_stop(struct route *r); /* takes it out of queue and timer */
 
 /* ---- ends.c ---- */
 
-/* Counts the tokens of an end and publishes coordinator.call when that is configured. */
-void route_account(struct route *r, const char *code, struct aiex_slice body);
 /* Body of an error that no provider made; r may be NULL. */
-struct aiex_slice route_details(const struct route *r, int http_status, uint8_t *mem, size_t size);
-/* Ends the call with an error of the coordinator's own. */
-void route_fail(struct route *r, const char *code, int http_status, const char *text);
-/* Keeps the error of the running attempt if it tells the client more than what was kept. */
-void route_keep_error(struct route *r, int rank, const char *code, const char *text,
-                      uint32_t retry_after_ms, struct aiex_slice body);
-/* Ends the call with the kept error. */
-void route_pass_on(struct route *r);
+struct aiex_slice ends_details(const struct route *r, int http_status, const char *reason,
+                               uint8_t *mem, size_t size);
+/* Ends all sinks with an error of the coordinator's own. */
+void ends_fail(struct route *r, const char *code, int http_status, const char *reason,
+               const char *text, uint32_t retry_after_ms);
+/* Keeps the error of an attempt if it tells the client more than what was kept. */
+void ends_keep(struct route *r, int rank, const char *code, const char *text,
+               uint32_t retry_after_ms, struct aiex_slice body);
+/* Ends all sinks with the kept error. */
+void ends_pass_on(struct route *r);
+/* Nobody is left for what is looked for: another target, the same provider again, an old answer,
+ * the offline provider (then *p says so), or the error. */
+enum last_resort { LAST_OVER /* or it waits: do not touch r */, LAST_LOOK, LAST_GO };
+enum last_resort ends_last_resort(struct route *r, struct pick *p);
+/* All is well: ends every sink that is still open. */
+void ends_good(struct route *r, struct try *t, struct aiex_slice body, int spliced);
+/* The answer broke off after its first part. */
+void ends_broken(struct route *r, const struct aiex_answer *a);
+
+/* ---- hits.c ---- */
+
+/* Answers from the cache or joins a request that runs: 1 = done, r is gone. */
+int hits_try(struct route *r);
+/* An old answer is better than none: 1 = it was given and r is over. */
+int hits_stale(struct route *r);
+void hits_leave(struct route *r); /* nobody can join any more */
+void hits_keep(struct route *r, struct aiex_slice end);
+/* The end's body with `cached`; lives until the next call. */
+struct aiex_slice hits_mark(struct coordinator *c, struct aiex_slice end, const char *cached);
+
+/* ---- settle.c ---- */
+
+/* Casts the record of a request that is over to whom it concerns. */
+void settle_emit(struct route *r);
+/* The record of one who listened to another's request. */
+void settle_follower(struct sink *s, const char *code);
+void settle_ghost(struct route *r);
+void settle_forget(struct route *r); /* takes a ghost out */
 
 #endif

@@ -1,4 +1,4 @@
-/* The tables of choose.c, cell by cell. */
+/* The table of choose.c, cell by cell. */
 #include "choose.h"
 #include "test.h"
 
@@ -63,37 +63,4 @@ static void next_table(void)
     }
 }
 
-static void after_table(void)
-{
-    static const struct {
-        const char *code;
-        enum next_step next;
-        int fallback_up, fallback_down;
-    } rows[] = {
-        {"unavailable", NEXT_ANY, 1, 1}, {"crashed", NEXT_ANY, 1, 1},
-        {"timeout", NEXT_ANY, 0, 1},     {"upstream", NEXT_ANY, 0, 1},
-        {"busy", NEXT_ANY, 0, 0},        {"denied", NEXT_ANY, 0, 0},
-        {"internal", NEXT_ANY, 0, 0},    {"not_found", NEXT_LISTED, 0, 0},
-        {"invalid", NEXT_NONE, 0, 0},    {"conflict", NEXT_NONE, 0, 0},
-        {"cancelled", NEXT_NONE, 0, 0},  {"read_only", NEXT_NONE, 0, 0},
-        {"brand_new", NEXT_NONE, 0, 0},
-    };
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        CU_ASSERT_EQUAL(choose_after(rows[i].code, 1).next, rows[i].next);
-        CU_ASSERT_EQUAL(choose_after(rows[i].code, 1).fallback, rows[i].fallback_up);
-        CU_ASSERT_EQUAL(choose_after(rows[i].code, 0).fallback, rows[i].fallback_down);
-    }
-}
-
-static void ranks(void)
-{
-    static const char *const rising[] = {"unavailable", "not_found", "denied",
-                                         "upstream",    "busy",      "invalid"};
-
-    for (size_t i = 1; i < sizeof(rising) / sizeof(rising[0]); i++)
-        CU_ASSERT(choose_after(rising[i - 1], 1).rank < choose_after(rising[i], 1).rank);
-}
-
-const struct test_case tests[] = {
-    {"next_table", next_table}, {"after_table", after_table}, {"ranks", ranks}, {0}};
+const struct test_case tests[] = {{"next_table", next_table}, {0}};

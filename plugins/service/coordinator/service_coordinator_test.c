@@ -1,253 +1,10 @@
-/*
- * service_coordinator through its descriptor. The fake host answers questions to the
- * host and to providers from a table; chats stay open until the test answers them.
- */
-#include "test.h"
+/* service_coordinator: who is asked, what follows from errors, news. */
+#include "coordinator_rig.h"
 
-#include <aiex/aiex_pack.h>
-#include <aiex_fake_host.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define NOTHING ((struct aiex_slice){NULL, 0})
-
-static struct aiex_fake_host *h;
-static const struct aiex_plugin *p;
-static void *self;
-
-/* The world: providers as host.plugins, provider.health and provider.models tell them. */
-static struct world {
-    struct {
-        const char *name, *plugin;
-        int healthy;
-        const char *models[4]; /* none = unknown: complete false */
-        const char *chat;      /* error code that answers a chat at once, inside call() */
-    } providers[4];
-    int silent; /* questions stay open */
-    int calls;
-} world;
-
-static uint8_t mem[65536];
-
-static struct aiex_slice plugins_answer(void)
-{
-    struct aiex_writer w;
-    uint32_t n = 0;
-
-    while (n < 4 && world.providers[n].name)
-        n++;
-    aiex_writer_init(&w, mem, sizeof(mem));
-    aiex_w_map(&w, 1);
-    aiex_w_str(&w, "plugins");
-    aiex_w_array(&w, n + 1);
-    aiex_w_map(&w, 2);
-    aiex_w_key_str(&w, "name", "interface_http");
-    aiex_w_key_str(&w, "kind", "interface/1");
-    for (uint32_t i = 0; i < n; i++) {
-        aiex_w_map(&w, 3);
-        aiex_w_key_str(&w, "name", world.providers[i].name);
-        aiex_w_key_str(&w, "plugin", world.providers[i].plugin);
-        aiex_w_key_str(&w, "kind", "provider/1");
-    }
-    return aiex_written(&w);
-}
-
-static struct aiex_slice health_answer(int i)
-{
-    struct aiex_writer w;
-
-    aiex_writer_init(&w, mem, sizeof(mem));
-    aiex_w_map(&w, 2);
-    aiex_w_key_bool(&w, "healthy", world.providers[i].healthy);
-    aiex_w_key_str(&w, "reason", "as the table says");
-    return aiex_written(&w);
-}
-
-static struct aiex_slice models_answer(int i)
-{
-    struct aiex_writer w;
-    uint32_t n = 0;
-
-    while (n < 4 && world.providers[i].models[n])
-        n++;
-    aiex_writer_init(&w, mem, sizeof(mem));
-    aiex_w_map(&w, 2);
-    aiex_w_key_bool(&w, "complete", n != 0);
-    aiex_w_str(&w, "models");
-    aiex_w_array(&w, n);
-    for (uint32_t k = 0; k < n; k++) {
-        aiex_w_map(&w, 2);
-        aiex_w_key_str(&w, "id", world.providers[i].models[k]);
-        aiex_w_key_int(&w, "created", 7);
-    }
-    return aiex_written(&w);
-}
-
-static int on_call(void *arg, struct aiex_fake_host *host, const struct aiex_fake_record *r)
-{
-    int i = 0;
-
-    world.calls++;
-    if (world.silent)
-        return 0;
-    if (strcmp(r->name, "host.plugins") == 0)
-        return aiex_fake_answer_ok(host, r->id, plugins_answer());
-    while (i < 4 && world.providers[i].name && strcmp(world.providers[i].name, r->service) != 0)
-        i++;
-    if (i == 4 || !world.providers[i].name)
-        return aiex_fake_answer_error(host, r->id, "unavailable", "no such service", 0, NOTHING);
-    if (strcmp(r->name, "provider.health") == 0)
-        return aiex_fake_answer_ok(host, r->id, health_answer(i));
-    if (strcmp(r->name, "provider.models") == 0)
-        return aiex_fake_answer_ok(host, r->id, models_answer(i));
-    if (world.providers[i].chat && strcmp(world.providers[i].chat, "refused") == 0)
-        return -EBUSY;
-    if (world.providers[i].chat)
-        return aiex_fake_answer_error(host, r->id, world.providers[i].chat, "at once", 0, NOTHING);
-    return 0;
-}
-
-static void begin(const struct aiex_fake_pair *pairs)
-{
-    struct aiex_error err = {""};
-
-    h = aiex_fake_host_new("service_coordinator");
-    aiex_fake_on_call(h, on_call, NULL);
-    p = aiex_plugin_entry(AIEX_ABI_MAJOR, AIEX_ABI_MINOR);
-    if (aiex_fake_start(h, p, pairs, &self, &err) != 0)
-        CU_FAIL_FATAL(err.text);
-}
-
-static void finish(void)
-{
-    aiex_fake_stop(h, p, self);
-    CU_ASSERT_EQUAL(aiex_fake_host_free(h), 0);
-    memset(&world, 0, sizeof(world));
-}
-
-/* Two real ones and the offline one. */
-static void two_and_offline(void)
-{
-    world = (struct world){
-        .providers = {{"provider_openai:a", "provider_openai", 1, {"m1", "both"}, NULL},
-                      {"provider_openai:b", "provider_openai", 1, {"m2", "both"}, NULL},
-                      {"provider_offline", "provider_offline", 1, {"aiex-offline"}, NULL}}};
-    begin(NULL);
-}
-
-static uint64_t chat(const char *model)
-{
-    struct aiex_writer w;
-    uint8_t body[512];
-
-    aiex_writer_init(&w, body, sizeof(body));
-    aiex_w_map(&w, 5);
-    aiex_w_key_str(&w, "dialect", "openai.chat");
-    aiex_w_key_str(&w, "model", model);
-    aiex_w_key_bool(&w, "stream", 1);
-    aiex_w_key_str(&w, "session", "s");
-    aiex_w_key_bin(&w, "body", "{\"x\":1}", 7);
-    return aiex_fake_request(h, p, self, "coordinator.chat", aiex_written(&w), 0);
-}
-
-/* The n-th provider.chat that was made. */
-static const struct aiex_fake_record *made(size_t n)
-{
-    return aiex_fake_find(h, AIEX_FAKE_CALL, "provider.chat", n);
-}
-
-static int is(const struct aiex_fake_record *r, const char *key, const char *text)
-{
-    struct aiex_slice s = NOTHING;
-
-    return aiex_get_bytes(r->body, key, &s) == 1 && aiex_slice_is(s, text);
-}
-
-static int64_t number(struct aiex_slice body, const char *key)
-{
-    int64_t v = -999;
-
-    aiex_get_int(body, key, &v);
-    return v;
-}
-
-/* The n-th call went there with that model and attempt number. */
-static void went_to(size_t n, const char *provider, const char *model)
-{
-    const struct aiex_fake_record *r = made(n);
-    int stream = 0;
-
-    CU_ASSERT_PTR_NOT_NULL_FATAL(r);
-    CU_ASSERT_STRING_EQUAL(r->service, provider);
-    CU_ASSERT(is(r, "model", model));
-    CU_ASSERT(is(r, "dialect", "openai.chat"));
-    CU_ASSERT(is(r, "body", "{\"x\":1}"));
-    CU_ASSERT_EQUAL(aiex_get_bool(r->body, "stream", &stream), 1);
-    CU_ASSERT_EQUAL(stream, 1);
-    CU_ASSERT(r->flags & AIEX_CALL_SPLICE);
-    CU_ASSERT(aiex_is_map(r->body));
-    CU_ASSERT_PTR_NULL(made(n + 1));
-}
-
-static void answer_error(size_t n, const char *code, const char *provider)
-{
-    struct aiex_writer w;
-    uint8_t body[128];
-
-    aiex_writer_init(&w, body, sizeof(body));
-    aiex_w_map(&w, 2);
-    aiex_w_key_int(&w, "http_status", 499);
-    aiex_w_key_str(&w, "provider", provider ? provider : "");
-    CU_ASSERT_EQUAL(aiex_fake_answer_error(h, made(n)->id, code, "the reason", 1500,
-                                           provider ? aiex_written(&w) : NOTHING),
-                    0);
-}
-
-static void answer_ok(size_t n)
-{
-    struct aiex_writer w;
-    uint8_t body[128];
-
-    aiex_writer_init(&w, body, sizeof(body));
-    aiex_w_map(&w, 2);
-    aiex_w_key_int(&w, "input_tokens", 10);
-    aiex_w_key_int(&w, "output_tokens", 3);
-    aiex_fake_answer_part(h, made(n)->id, (struct aiex_slice){(const uint8_t *)"part", 4});
-    CU_ASSERT_EQUAL(aiex_fake_answer_ok(h, made(n)->id, aiex_written(&w)), 0);
-}
-
-static void failed(uint64_t id, const char *code)
-{
-    const struct aiex_fake_record *r = aiex_fake_answer(h, id);
-
-    CU_ASSERT_PTR_NOT_NULL_FATAL(r);
-    CU_ASSERT_EQUAL(r->kind, AIEX_FAKE_FAIL);
-    CU_ASSERT_STRING_EQUAL(r->code, code);
-}
-
-/* One field of one provider in coordinator.status; -999 = no such field. */
-static int64_t status(const char *provider, const char *key)
-{
-    uint64_t id = aiex_fake_request(h, p, self, "coordinator.status", NOTHING, 0);
-    struct aiex_value list;
-    struct aiex_slice at, name;
-    int flag;
-
-    CU_ASSERT_EQUAL_FATAL(aiex_get(aiex_fake_answer(h, id)->body, "providers", &list), 1);
-    at = list.bytes;
-    for (uint32_t i = 0; i < list.count; i++) {
-        struct aiex_slice entry = at;
-
-        aiex_r_skip(&at);
-        entry.len -= at.len;
-        if (aiex_get_str(entry, "name", &name) != 1 || !aiex_slice_is(name, provider))
-            continue;
-        return aiex_get_bool(entry, key, &flag) == 1 ? flag : number(entry, key);
-    }
-    return -1000;
-}
 
 /* ---- Choice ---- */
 
@@ -286,9 +43,12 @@ static void a_provider_can_be_named(void)
     answer_ok(0);
     chat("openai:a/x/y");
     went_to(1, "provider_openai:a", "x/y");
-    answer_error(1, "upstream", "provider_openai:a"); /* b is not asked: the client chose */
-    failed(aiex_fake_last(h, AIEX_FAKE_FAIL)->id, "upstream");
-    CU_ASSERT_PTR_NULL(made(2));
+    answer_error(1, "upstream", "provider_openai:a");
+    CU_ASSERT_PTR_NULL(made(2)); /* b is not asked: the client chose; a is, after a pause */
+    aiex_fake_advance(h, 1000);
+    went_to(2, "provider_openai:a", "x/y");
+    answer_error(2, "invalid", "provider_openai:a");
+    failed(aiex_fake_last(h, AIEX_FAKE_FAIL)->id, "invalid");
     failed(chat("unknown/model"), "not_found");
     failed(chat("openai:a/"), "not_found");
     finish();
@@ -367,10 +127,13 @@ static void other_provider_then_offline(void)
     went_to(1, "provider_openai:b", "both");
     CU_ASSERT_EQUAL(number(made(1)->body, "attempt"), 2);
     answer_error(1, "crashed", NULL);
-    went_to(2, "provider_offline", "both");
-    answer_ok(2);
+    aiex_fake_advance(h, 200); /* a may be there again */
+    went_to(2, "provider_openai:a", "both");
+    answer_error(2, "unavailable", "provider_openai:a");
+    went_to(3, "provider_offline", "both");
+    answer_ok(3);
     CU_ASSERT_EQUAL(aiex_fake_answer(h, id)->kind, AIEX_FAKE_REPLY);
-    CU_ASSERT_EQUAL(status("provider_openai:a", "errors"), 1);
+    CU_ASSERT_EQUAL(status("provider_openai:a", "errors"), 2);
     CU_ASSERT_EQUAL(status("provider_openai:b", "healthy"), 0); /* the host said so */
     CU_ASSERT_EQUAL(status("provider_openai:a", "healthy"), 1); /* its own probe decides */
     finish();
@@ -387,7 +150,7 @@ static void explicit_errors_reach_the_client(void)
         two_and_offline();
         id = chat(
             "m1"); /* only a lists it; b has a list without it, offline is no answer to this */
-        answer_error(0, codes[i], "provider_openai:a");
+        exhaust(0, &(struct fault){.code = codes[i], .retry_after_ms = 1500});
         failed(id, codes[i]);
         CU_ASSERT_EQUAL(number(aiex_fake_answer(h, id)->body, "http_status"), 499);
         CU_ASSERT_EQUAL(aiex_fake_answer(h, id)->retry_after_ms, 1500);

@@ -1,0 +1,191 @@
+/*
+ * hits.c - the exact cache around requests: a hit is played at once, an equal request that is under
+ * way is joined, a good answer is kept.
+ *
+ * Only answers that a provider ended well and whose finish is `stop` or `tool_calls` (embeddings:
+ * any) are kept. The key has everything that makes an answer differ, also the key of the client
+ * unless the cache is shared. Requests with a temperature are cached, too: who turns the cache on
+ * asks for the same answer to the same question.
+ */
+#include "route.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct hash128 key_of(struct route *r)
+{
+    uint64_t fixed[3] = {r->op, r->stream, r->c->config->cache_scope == SCOPE_KEY ? r->flow : 0};
+    struct siphash h;
+
+    siphash_init(&h, r->c->secret);
+    siphash_add(&h, fixed, sizeof(fixed));
+    siphash_field(&h, r->dialect.data, r->dialect.len);
+    siphash_field(&h, r->target, strlen(r->target));
+    siphash_field(&h, r->tags.data, r->tags.len); /* they may steer the choice */
+    cache_add_json(&h, r->body);
+    return siphash_end(&h);
+}
+
+/* ---- Playing ---- */
+
+struct aiex_slice hits_mark(struct coordinator *c, struct aiex_slice end, const char *cached)
+{
+    struct aiex_slice rest = end;
+    struct aiex_value head = {.count = 0};
+    struct aiex_writer w;
+    size_t cap = end.len + 64;
+
+    free(c->marked);
+    c->marked = malloc(cap);
+    if (!c->marked || (end.len && (aiex_r_value(&rest, &head) != 0 || head.type != AIEX_T_MAP)))
+        return end;
+    aiex_writer_init(&w, c->marked, cap);
+    aiex_w_map(&w, head.count + 1);
+    aiex_w_raw(&w, rest.data, rest.len);
+    aiex_w_key_str(&w, "cached", cached);
+    return aiex_written(&w);
+}
+
+/* Ends r with a kept answer. A tape is at most 768 KiB, which stream() takes without waiting. */
+static void play(struct route *r, struct tape *t, const char *cached)
+{
+    struct aiex_slice end = {t->end, t->end_len};
+    struct outcome *o = &r->outcome;
+
+    o->code = "";
+    o->http_status = 200;
+    o->cached = cached;
+    o->why = strcmp(cached, "exact") == 0
+                 ? "the same request was answered before"
+                 : "no provider could answer; an old answer to the same request";
+    o->price = PRICE_FREE;
+    usage_read(end, &o->usage);
+    aiex_get_text(end, "finish", o->finish_text, sizeof(o->finish_text));
+    aiex_get_text(end, "model", o->vendor_model, sizeof(o->vendor_model));
+    tape_ref(t);
+    r->calling++;
+    for (size_t i = 0; i < t->n && !r->over; i++)
+        for (struct sink *s = r->sinks; s; s = s->next)
+            if (!s->gone)
+                r->c->host->stream(r->c->host, s->id, tape_part(t, i));
+    end = hits_mark(r->c, end, cached);
+    for (struct sink *s = r->sinks; s && !r->over; s = s->next)
+        if (!s->gone)
+            r->c->host->reply(r->c->host, s->id, end);
+    r->calling--;
+    tape_unref(t);
+    if (r->over) /* its last client left meanwhile */
+        route_free(r);
+    else
+        route_finish(r);
+}
+
+/* ---- Requests under way ---- */
+
+static struct route **flight_slot(struct coordinator *c, struct hash128 key)
+{
+    struct route **at = &c->flights[key.a % BUCKETS];
+
+    while (*at && ((*at)->key.a != key.a || (*at)->key.b != key.b))
+        at = &(*at)->next_flight;
+    return at;
+}
+
+void hits_leave(struct route *r)
+{
+    struct route **at;
+
+    if (!r->in_flight_table)
+        return;
+    r->in_flight_table = 0;
+    at = flight_slot(r->c, r->key);
+    if (*at == r)
+        *at = r->next_flight;
+}
+
+/* The newcomer gets what has been said so far, then listens. 1 = done, r is gone. */
+static int join(struct route *leader, struct route *r)
+{
+    uint64_t id = r->lead.id;
+
+    if (!leader->tape || leader->tape->over || leader->validate != VALIDATE_OFF)
+        return 0;
+    if (route_join(leader, r) != 0)
+        return 0;
+    r->joined = 1;
+    r->c->stats.coalesced++;
+    route_free(r);
+    leader->calling++;
+    for (size_t i = 0; i < leader->tape->n; i++)
+        if (leader->c->host->stream(leader->c->host, id, tape_part(leader->tape, i)) ==
+                AIEX_PAUSE &&
+            route_sink(leader->c, id))
+            route_sink(leader->c, id)->paused = 1;
+    leader->calling--;
+    route_sweep(leader);
+    return 1;
+}
+
+int hits_try(struct route *r)
+{
+    struct coordinator *c = r->c;
+    const struct config *config = c->config;
+    struct route **flight;
+    struct tape *t;
+
+    if (!c->cache)
+        c->cache = cache_new((size_t)config->cache_bytes);
+    if (!c->cache) {
+        r->cached_mode = CACHE_OFF;
+        return 0;
+    }
+    r->key = key_of(r);
+    t = cache_find(c->cache, r->key, route_now(r), (uint64_t)config->cache_ttl);
+    if (t) {
+        c->stats.cache_hits++;
+        play(r, t, "exact");
+        return 1;
+    }
+    if (r->cached_mode == CACHE_ONLY) {
+        c->stats.cache_misses++;
+        ends_fail(r, AIEX_E_NOT_FOUND, 504, "request", "no answer to this request is cached", 0);
+        return 1;
+    }
+    flight = flight_slot(c, r->key);
+    if (*flight && join(*flight, r))
+        return 1;
+    c->stats.cache_misses++;
+    r->tape = tape_new((size_t)config->cache_entry);
+    if (r->tape && !*flight) {
+        r->next_flight = NULL;
+        *flight = r;
+        r->in_flight_table = 1;
+    }
+    return 0;
+}
+
+int hits_stale(struct route *r)
+{
+    struct tape *t = NULL;
+
+    if (r->cached_mode != CACHE_OFF && r->c->cache)
+        t = cache_find(r->c->cache, r->key, route_now(r), UINT64_MAX);
+    if (!t)
+        return 0;
+    r->c->stats.stale++;
+    play(r, t, "fallback");
+    return 1;
+}
+
+void hits_keep(struct route *r, struct aiex_slice end)
+{
+    char finish[20] = "";
+
+    if (r->cached_mode == CACHE_OFF || !r->tape || !r->c->cache || r->winner->offline || r->hops)
+        return;
+    aiex_get_text(end, "finish", finish, sizeof(finish));
+    if (r->op != OP_EMBED && strcmp(finish, "stop") != 0 && strcmp(finish, "tool_calls") != 0)
+        return;
+    if (tape_end(r->tape, end) == 0)
+        cache_put(r->c->cache, r->key, r->tape, route_now(r));
+}

@@ -1,0 +1,78 @@
+/*
+ * pairs.h - writes a msgpack map whose number of pairs is known at its end only: its head is a
+ * map 16, filled in by pairs_end(). Nested maps are written by their own pairs on one writer.
+ */
+#ifndef COORDINATOR_PAIRS_H
+#define COORDINATOR_PAIRS_H
+
+#include <aiex/aiex_pack.h>
+
+struct pairs {
+    struct aiex_writer *w;
+    size_t head;
+    uint32_t n;
+};
+
+static inline struct pairs pairs_begin(struct aiex_writer *w)
+{
+    struct pairs p = {w, w->len, 0};
+
+    aiex_w_be(w, 0xde, 0, 2);
+    return p;
+}
+
+static inline void pairs_end(struct pairs *p)
+{
+    if (p->head + 3 > p->w->cap)
+        return;
+    p->w->data[p->head + 1] = (uint8_t)(p->n >> 8);
+    p->w->data[p->head + 2] = (uint8_t)p->n;
+}
+
+static inline void pairs_str(struct pairs *p, const char *key, const char *text)
+{
+    aiex_w_key_str(p->w, key, text);
+    p->n++;
+}
+
+static inline void pairs_slice(struct pairs *p, const char *key, struct aiex_slice text)
+{
+    aiex_w_key_strn(p->w, key, (const char *)text.data, text.len);
+    p->n++;
+}
+
+static inline void pairs_int(struct pairs *p, const char *key, int64_t v)
+{
+    aiex_w_key_int(p->w, key, v);
+    p->n++;
+}
+
+static inline void pairs_uint(struct pairs *p, const char *key, uint64_t v)
+{
+    aiex_w_key_uint(p->w, key, v);
+    p->n++;
+}
+
+static inline void pairs_bool(struct pairs *p, const char *key, int v)
+{
+    aiex_w_key_bool(p->w, key, v);
+    p->n++;
+}
+
+/* A key; its value is written next, straight to the writer. */
+static inline void pairs_key(struct pairs *p, const char *key)
+{
+    aiex_w_str(p->w, key);
+    p->n++;
+}
+
+/* A whole value as it stands; nothing when it is empty. */
+static inline void pairs_raw(struct pairs *p, const char *key, struct aiex_slice value)
+{
+    if (value.len == 0)
+        return;
+    pairs_key(p, key);
+    aiex_w_raw(p->w, value.data, value.len);
+}
+
+#endif

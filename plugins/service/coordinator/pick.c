@@ -1,0 +1,441 @@
+/*
+ * pick.c - who is asked next. In four steps: who could have the model (alias or lists), who of
+ * them can do what the body asks for, in which order (strategy, warm caches, refused keys last),
+ * and who may go now (health, breakers, limits). The last step but one is choose.c's.
+ */
+#include "route.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_OPTIONS (MAX_MEMBERS + ALIAS_TARGETS)
+
+struct option {
+    struct member *m;
+    struct lane *lane;
+    const char *model;
+    uint32_t weight;
+    enum lists lists;
+    int tried, healthy, resting;
+    uint64_t rest_ms; /* of its breaker */
+    enum why_not not ;
+};
+
+struct options {
+    struct option list[MAX_OPTIONS];
+    size_t n;
+};
+
+/* ---- Who could ---- */
+
+static int was_tried(const struct route *r, const struct member *m, const char *model)
+{
+    for (unsigned i = 0; i < r->n_tries; i++)
+        if (r->tries[i].provider == m->name && strncmp(r->tries[i].model, model, MAX_MODEL) == 0)
+            return !(r->same_now && r->same && r->same->m == m &&
+                     strcmp(r->same->model, model) == 0);
+    return 0;
+}
+
+static void add(struct options *o, struct member *m, const char *model, uint32_t weight,
+                enum lists lists)
+{
+    if (o->n < MAX_OPTIONS && m->present)
+        o->list[o->n++] = (struct option){.m = m, .model = model, .weight = weight, .lists = lists};
+}
+
+static void add_everyone(struct route *r, struct options *o, const char *model, uint32_t weight)
+{
+    for (size_t i = 0; i < r->c->n_members; i++)
+        if (!r->c->members[i]->offline)
+            add(o, r->c->members[i], model, weight, lists_has(&r->c->members[i]->models, model));
+}
+
+static void add_target(struct route *r, struct options *o, const struct target *t)
+{
+    const char *slash = strchr(t->model, '/');
+
+    for (size_t i = 0; slash && i < r->c->n_members; i++)
+        if (members_answers(r->c->members[i], t->model, (size_t)(slash - t->model))) {
+            add(o, r->c->members[i], slash + 1, t->weight, LIST_WITH);
+            return;
+        }
+    add_everyone(r, o, t->model, t->weight);
+}
+
+static void add_targets(struct route *r, struct options *o)
+{
+    struct asked a = {.needs = r->needs, .stream = r->stream, .tags = r->tags};
+
+    a.context = route_prompt(r, alias_wants_context(r->alias));
+    for (size_t i = 0; i < r->alias->n; i++)
+        if (alias_target_fits(&r->alias->targets[i], &a))
+            add_target(r, o, &r->alias->targets[i]);
+}
+
+/* Whether a member has the wanted model. Any real one's first will do for `auto`. */
+static enum lists list_of(const struct route *r, const struct member *m)
+{
+    if (r->only == m)
+        return LIST_WITH;
+    if (!r->automatic)
+        return lists_has(&m->models, r->bare);
+    return m->offline       ? LIST_WITHOUT
+           : !m->models.mem ? LIST_UNKNOWN
+           : m->models.n    ? LIST_WITH
+                            : LIST_WITHOUT;
+}
+
+static void gather(struct route *r, struct options *o)
+{
+    struct coordinator *c = r->c;
+
+    if (r->alias)
+        add_targets(r, o);
+    for (size_t i = 0; i < c->n_members; i++) {
+        struct member *m = c->members[i];
+        enum lists lists = r->alias ? LIST_WITHOUT : list_of(r, m);
+
+        if ((r->alias || (r->only && r->only != m)) && !m->offline)
+            continue;
+        if (!members_is_spare(c, m) || lists == LIST_WITH)
+            add(o, m, r->bare, 1, lists);
+    }
+}
+
+/* ---- What is known of them ---- */
+
+/* Offline providers answer whatever is asked: one lane serves all models. */
+static struct lane *lane_of(struct member *m, const char *model)
+{
+    return lanes_get(m, m->offline ? "(any)" : model);
+}
+
+static void look(struct route *r, struct option *o)
+{
+    char first[MAX_MODEL + 1];
+    uint64_t now = route_now(r);
+
+    o->lane = lane_of(o->m, o->model);
+    if (r->automatic && !o->m->offline && lists_first(&o->m->models, first, sizeof(first))) {
+        o->lane = lane_of(o->m, first);
+        o->model = o->lane ? o->lane->model : o->model;
+    }
+    o->healthy = o->m->healthy;
+    o->tried = was_tried(r, o->m, o->lane ? o->lane->model : o->model);
+    o->not = o->tried ? NOT_AGAIN : o->healthy ? NOT_SKIPPED : NOT_HEALTHY;
+    if (o->m->offline)
+        return;
+    if (o->healthy && o->lane && !breaker_allows(&o->lane->breaker, &r->plan->breaker, now)) {
+        o->healthy = 0;
+        o->rest_ms = breaker_wait_ms(&o->lane->breaker, now);
+        o->not = o->tried ? NOT_AGAIN : NOT_BREAKER;
+    }
+    o->resting = o->m->key_rest_ms > now;
+    if (o->resting && o->not == NOT_SKIPPED)
+        o->not = NOT_KEY;
+}
+
+static int usable(const struct option *o)
+{
+    return !o->m->offline && o->healthy && !o->tried;
+}
+
+static unsigned needs(struct route *r)
+{
+    if (!r->needs_known) {
+        r->needs = needs_of(r->dialect, r->body);
+        r->needs_known = 1;
+    }
+    return r->needs;
+}
+
+/* Why a model can not do what is asked, as far as its provider told. */
+static enum why_not unfit(struct route *r, const struct option *o)
+{
+    const struct model_info *info = lists_find(&o->m->models, o->model);
+
+    if (!info)
+        return NOT_SKIPPED;
+    if (info->known && (needs(r) & ~info->capabilities))
+        return NOT_CAPABLE;
+    if (info->context && route_prompt(r, 0) > info->context / 2 &&
+        route_prompt(r, 1) > info->context)
+        return NOT_CONTEXT;
+    return NOT_SKIPPED;
+}
+
+/* Leaves out who can not, unless nobody would be left: then the provider says it best. */
+static void check_fitness(struct route *r, struct options *o)
+{
+    enum why_not not [MAX_OPTIONS] = {NOT_SKIPPED};
+    size_t n_usable = 0, n_fit = 0;
+
+    for (size_t i = 0; i < o->n; i++)
+        n_usable += (size_t)usable(&o->list[i]);
+    if (n_usable < 2 || r->op == OP_COUNT)
+        return;
+    for (size_t i = 0; i < o->n; i++) {
+        if (!usable(&o->list[i]))
+            continue;
+        not [i] = unfit(r, &o->list[i]);
+        n_fit += not [i] == NOT_SKIPPED;
+    }
+    for (size_t i = 0; n_fit && i < o->n; i++)
+        if (not [i] != NOT_SKIPPED) {
+            o->list[i].tried = 1;
+            o->list[i].not = not [i];
+        }
+}
+
+/* ---- In which order ---- */
+
+static int64_t cost_of(struct route *r, const struct option *o)
+{
+    struct price_tokens t = {.input = route_prompt(r, 0)};
+    enum price_kind kind = PRICE_UNKNOWN;
+    int64_t cost;
+
+    t.output = t.input / 4 + 256;
+    cost = o->lane ? price_cost(lanes_price(o->lane, r->plan), &t, &kind) : 0;
+    return kind == PRICE_UNKNOWN ? -1 : cost;
+}
+
+static struct contender contender_of(struct route *r, const struct options *o, size_t i)
+{
+    const struct option *at = &o->list[i];
+    const struct model_info *info = NULL;
+    struct contender c = {.at = (unsigned)i, .weight = at->weight};
+
+    c.load = at->m->in_flight + (uint32_t)at->m->queue.n;
+    c.latency_us = at->lane ? at->lane->latency.ewma_us : 0;
+    if (r->strategy == STRATEGY_LOWEST_COST)
+        c.cost = cost_of(r, at);
+    if (r->strategy == STRATEGY_AFFINITY) {
+        info = lists_find(&at->m->models, at->model);
+        c.loaded = info && info->loaded;
+        c.local = plan_is_local(r->plan, at->m->name);
+    }
+    return c;
+}
+
+static uint64_t turn_of(struct route *r)
+{
+    if (!r->turn_taken) {
+        r->turn = r->alias ? r->alias->turn++ : r->c->turn++;
+        r->turn_taken = 1;
+    }
+    return r->turn;
+}
+
+static uint64_t warm_place(struct route *r)
+{
+    struct siphash h;
+
+    if (!r->c->affinity || r->op == OP_COUNT || r->op == OP_EMBED)
+        return 0;
+    if (!r->conversation) {
+        siphash_init(&h, r->c->secret);
+        siphash_field(&h, &r->flow, sizeof(r->flow));
+        affinity_prefix(r->body, &h);
+        r->conversation = siphash_end(&h).a | 1;
+    }
+    return affinity_find(r->c->affinity, r->conversation, route_now(r),
+                         (uint64_t)r->c->config->affinity_ttl);
+}
+
+static void move(struct contender *list, size_t from, size_t to)
+{
+    struct contender moved = list[from];
+
+    if (from > to)
+        memmove(list + to + 1, list + to, (from - to) * sizeof(*list));
+    else
+        memmove(list + from, list + from + 1, (to - from) * sizeof(*list));
+    list[to] = moved;
+}
+
+/* Sorts the usable ones; returns how many and, in *ret_warm, whether the first one is warm. */
+static size_t sort(struct route *r, struct options *o, struct contender *list, int *ret_warm)
+{
+    size_t n = 0, end;
+    uint64_t place;
+
+    for (size_t i = 0; i < o->n; i++)
+        if (usable(&o->list[i]))
+            list[n++] = contender_of(r, o, i);
+    *ret_warm = 0;
+    if (n < 2)
+        return n;
+    strategy_order(r->strategy, list, n, r->strategy == STRATEGY_ROUND_ROBIN ? turn_of(r) : 0,
+                   &r->c->random);
+    place = strategy_sticks(r->strategy) ? warm_place(r) : 0;
+    for (size_t i = 0; place && i < n; i++)
+        if (o->list[list[i].at].lane && lanes_place(o->list[list[i].at].lane) == place) {
+            move(list, i, 0);
+            *ret_warm = 1;
+            break;
+        }
+    end = n;
+    for (size_t i = 0; i < end;) /* refused keys last */
+        if (o->list[list[i].at].resting) {
+            *ret_warm &= i != 0;
+            move(list, i, n - 1);
+            end--;
+        } else {
+            i++;
+        }
+    return n;
+}
+
+/* ---- Who may now ---- */
+
+static uint64_t wait_of(struct route *r, struct option *o)
+{
+    if (o->m->queue.n && !r->pass_queue)
+        return LIMIT_AFTER_ANOTHER; /* others wait already */
+    return limit_wait_ms(&o->m->limit, members_rule(o->m), route_now(r), route_prompt(r, 0));
+}
+
+static enum why why_of(const struct route *r, const struct option *o, size_t n, int warm)
+{
+    static const enum why by_strategy[N_STRATEGIES] = {
+        [STRATEGY_ORDERED] = WHY_ORDER,    [STRATEGY_WEIGHTED] = WHY_WEIGHT,
+        [STRATEGY_ROUND_ROBIN] = WHY_TURN, [STRATEGY_LEAST_LOAD] = WHY_LOAD,
+        [STRATEGY_LOWEST_COST] = WHY_COST, [STRATEGY_LOWEST_LATENCY] = WHY_LATENCY,
+        [STRATEGY_AFFINITY] = WHY_LOCAL,
+    };
+
+    if (r->same_now)
+        return WHY_AGAIN;
+    if (r->only == o->m)
+        return WHY_NAMED;
+    if (n < 2)
+        return WHY_SOLE;
+    return warm ? WHY_WARM : by_strategy[r->strategy];
+}
+
+static void take(const struct option *o, struct pick *ret)
+{
+    ret->m = o->m;
+    ret->lane = o->lane;
+    snprintf(ret->model, sizeof(ret->model), "%s", o->model);
+}
+
+/* Of those as good as `best`, the first that may go; else who may go soonest. */
+static void go_or_wait(struct route *r, struct options *o, const struct contender *list, size_t n,
+                       struct option *best, struct pick *ret)
+{
+    struct option *soonest = best;
+    uint64_t least = wait_of(r, best);
+
+    for (size_t i = 0; least && i < n; i++) {
+        struct option *at = &o->list[list[i].at];
+        uint64_t wait = at == best || at->lists != best->lists ? least : wait_of(r, at);
+
+        if (wait < least) {
+            soonest->not = NOT_LIMITS;
+            least = wait;
+            soonest = at;
+        }
+    }
+    take(soonest, ret);
+    ret->kind = least ? PICK_WAIT : PICK_GO;
+    ret->wait_ms = least;
+}
+
+static void tell_skipped(const struct options *o, struct pick *ret)
+{
+    for (size_t i = 0; i < o->n; i++) {
+        const struct option *at = &o->list[i];
+
+        if (at->m->offline || at->m == ret->m)
+            return;
+        if (at->not == NOT_SKIPPED || at->lists == LIST_WITHOUT)
+            continue;
+        ret->skipped = at->m->name;
+        ret->why_not = at->not ;
+        return;
+    }
+}
+
+/* Candidates for choose.c in sorted order, behind them those that are not usable. */
+static size_t candidates(const struct options *o, const struct contender *list, size_t n,
+                         struct candidate *ret, size_t *index)
+{
+    size_t k = 0;
+
+    for (; k < n; k++)
+        index[k] = list[k].at;
+    for (size_t i = 0; i < o->n; i++)
+        if (!usable(&o->list[i]))
+            index[k++] = i;
+    for (size_t i = 0; i < k; i++) {
+        const struct option *at = &o->list[index[i]];
+
+        ret[i] = (struct candidate){at->m->offline, at->healthy, at->tried, at->lists};
+    }
+    return k;
+}
+
+static uint64_t breaker_wait(const struct options *o)
+{
+    uint64_t least = UINT64_MAX;
+
+    for (size_t i = 0; i < o->n; i++)
+        if (o->list[i].not == NOT_BREAKER && o->list[i].rest_ms < least)
+            least = o->list[i].rest_ms;
+    return least == UINT64_MAX ? 0 : least;
+}
+
+void pick(struct route *r, struct pick *ret)
+{
+    struct wish wish = {r->only_listed, r->c->config->unlisted == UNLISTED_PASS, 0};
+    struct options o = {.n = 0};
+    struct contender list[MAX_OPTIONS];
+    struct candidate flags[MAX_OPTIONS];
+    size_t index[MAX_OPTIONS], n;
+    int at, warm;
+
+    *ret = (struct pick){.kind = PICK_NOBODY};
+    if (r->alias)
+        needs(r);
+    gather(r, &o);
+    for (size_t i = 0; i < o.n; i++)
+        look(r, &o.list[i]);
+    check_fitness(r, &o);
+    n = sort(r, &o, list, &warm);
+    at = choose_next(flags, candidates(&o, list, n, flags, index), &wish);
+    if (at < 0) {
+        ret->kind = at == CHOOSE_NO_MODEL && !breaker_wait(&o) ? PICK_NO_MODEL : PICK_NOBODY;
+        ret->wait_ms = breaker_wait(&o);
+        return;
+    }
+    ret->n = (unsigned)n;
+    ret->why = why_of(r, &o.list[index[at]], n, warm && at == 0);
+    if (o.list[index[at]].m->offline) {
+        take(&o.list[index[at]], ret);
+        ret->kind = PICK_GO;
+        return;
+    }
+    go_or_wait(r, &o, list, n, &o.list[index[at]], ret);
+    tell_skipped(&o, ret);
+}
+
+int pick_offline(struct route *r, struct pick *ret)
+{
+    for (size_t i = 0; i < r->c->n_members; i++) {
+        struct member *m = r->c->members[i];
+        struct lane *lane;
+
+        if (!m->present || !m->offline || members_is_spare(r->c, m))
+            continue;
+        lane = lane_of(m, "");
+        if (!lane || was_tried(r, m, lane->model))
+            continue;
+        *ret = (struct pick){.kind = PICK_GO, .m = m, .lane = lane, .why = WHY_OFFLINE, .n = 1};
+        snprintf(ret->model, sizeof(ret->model), "%s", r->bare);
+        return 1;
+    }
+    return 0;
+}

@@ -1,0 +1,187 @@
+#include "record.h"
+
+#include "pairs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ATTEMPT_MAX 900u /* bytes that one attempt needs at most */
+
+static const char *const reasons[N_WHY] = {
+    [WHY_NAMED] = "the client asked for this provider",
+    [WHY_SOLE] = "the only one that fits",
+    [WHY_ORDER] = "first in order",
+    [WHY_WEIGHT] = "drawn by weight",
+    [WHY_TURN] = "its turn",
+    [WHY_LOAD] = "least load",
+    [WHY_COST] = "lowest cost",
+    [WHY_LATENCY] = "lowest latency",
+    [WHY_LOCAL] = "local, with the model at hand",
+    [WHY_WARM] = "the conversation's prompt cache is warm here",
+    [WHY_AGAIN] = "asked again after a pause, no other one fits",
+    [WHY_HEDGE] = "second request, the first one was slow to begin",
+    [WHY_OFFLINE] = "no provider could answer",
+    [WHY_REPAIR] = "asked again to repair its answer",
+};
+
+static const char *const refusals[N_WHY_NOT] = {
+    [NOT_SKIPPED] = "",
+    [NOT_HEALTHY] = "it is not healthy",
+    [NOT_BREAKER] = "its breaker is open",
+    [NOT_LIMITS] = "its limits are reached",
+    [NOT_KEY] = "its key was refused lately",
+    [NOT_CAPABLE] = "its model can not do what is asked",
+    [NOT_CONTEXT] = "the prompt is too long for its model",
+    [NOT_AGAIN] = "it was tried",
+};
+
+void record_why(const struct try *t, char *out, size_t size)
+{
+    int counts = t->why >= WHY_ORDER && t->why <= WHY_LOCAL, n;
+
+    n = snprintf(out, size, "%s", reasons[t->why]);
+    if (counts && t->n > 1 && n > 0 && (size_t)n < size)
+        n += snprintf(out + n, size - (size_t)n, " of %u that fit", t->n);
+    if (t->fallback && n > 0 && (size_t)n < size)
+        n += snprintf(out + n, size - (size_t)n, "; fallback for %s", t->fallback);
+    if (t->skipped && n > 0 && (size_t)n < size)
+        snprintf(out + n, size - (size_t)n, "; %s was passed over: %s", t->skipped,
+                 refusals[t->why_not]);
+}
+
+void usage_read(struct aiex_slice body, struct usage *ret)
+{
+    *ret = (struct usage){-1, -1, -1, -1, -1, 0};
+    aiex_get_int(body, "input_tokens", &ret->input);
+    aiex_get_int(body, "output_tokens", &ret->output);
+    aiex_get_int(body, "cached_tokens", &ret->cached);
+    aiex_get_int(body, "cache_write_tokens", &ret->cache_write);
+    aiex_get_int(body, "reasoning_tokens", &ret->reasoning);
+    aiex_get_bool(body, "estimated", &ret->estimated);
+}
+
+void account_write(struct aiex_writer *w, const struct account *a)
+{
+    size_t fixed = 512 + strlen(a->asked) + strlen(a->alias), left;
+    struct pairs p = pairs_begin(w);
+
+    left = fixed + a->principal.len < ACCOUNT_MAX ? ACCOUNT_MAX - fixed : 0;
+    pairs_uint(&p, "serial", a->serial);
+    pairs_uint(&p, "cell", a->cell);
+    pairs_uint(&p, "trace", a->id);
+    pairs_int(&p, "time", a->time_ms);
+    pairs_int(&p, "ticket", a->ticket);
+    pairs_str(&p, "settle", a->settle);
+    pairs_str(&p, "operation", a->operation);
+    pairs_str(&p, "asked", a->asked);
+    pairs_str(&p, "alias", a->alias);
+    pairs_str(&p, "strategy", a->strategy);
+    pairs_bool(&p, "stream", a->stream);
+    pairs_int(&p, "prompt", a->prompt);
+    if (a->dialect.len <= 64)
+        pairs_raw(&p, "dialect", a->dialect);
+    if (a->interface.len <= 80)
+        pairs_raw(&p, "interface", a->interface);
+    if (left)
+        pairs_raw(&p, "principal", a->principal);
+    if (left && a->principal.len + a->tags.len < left)
+        pairs_raw(&p, "tags", a->tags);
+    pairs_end(&p);
+}
+
+/* Token counts that are known. */
+static void write_usage(struct pairs *p, const struct usage *u)
+{
+    const struct {
+        const char *key;
+        int64_t value;
+    } rows[] = {{"input_tokens", u->input},
+                {"output_tokens", u->output},
+                {"cached_tokens", u->cached},
+                {"cache_write_tokens", u->cache_write},
+                {"reasoning_tokens", u->reasoning}};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (rows[i].value >= 0)
+            pairs_int(p, rows[i].key, rows[i].value);
+}
+
+static void write_try(struct aiex_writer *w, const struct try *t)
+{
+    struct pairs p = pairs_begin(w);
+    char why[300];
+
+    record_why(t, why, sizeof(why));
+    pairs_str(&p, "provider", t->provider);
+    pairs_str(&p, "model", t->model);
+    pairs_str(&p, "code", t->code ? t->code : "cancelled");
+    pairs_str(&p, "reason", t->reason);
+    pairs_str(&p, "text", t->text ? t->text : "");
+    pairs_int(&p, "at_ms", t->at_ms);
+    pairs_int(&p, "ms", t->ms);
+    if (t->price != PRICE_UNKNOWN)
+        pairs_int(&p, "cost", t->cost);
+    pairs_str(&p, "why", why);
+    pairs_end(&p);
+}
+
+static void write_tries(struct aiex_writer *w, const struct try *tries, unsigned n)
+{
+    unsigned room = w->len + ATTEMPT_MAX < RECORD_MAX
+                        ? (unsigned)((RECORD_MAX - w->len) / ATTEMPT_MAX)
+                        : 0;
+    unsigned from = n > room ? n - room : 0;
+
+    aiex_w_array(w, n - from);
+    for (; from < n; from++)
+        write_try(w, &tries[from]);
+}
+
+/* What the account says is told as it is. */
+static void write_account(struct pairs *p, struct aiex_slice account)
+{
+    static const char *const keys[] = {"time",      "ticket", "principal", "interface", "tags",
+                                       "operation", "asked",  "dialect",   "stream"};
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        struct aiex_slice value = {NULL, 0};
+
+        if (aiex_get_whole(account, keys[i], &value) == 1)
+            pairs_raw(p, keys[i], value);
+    }
+}
+
+void record_write(struct aiex_writer *w, struct aiex_slice account, const struct outcome *o,
+                  const struct try *tries, unsigned n_tries)
+{
+    struct pairs p = pairs_begin(w);
+    struct aiex_value trace = {.u = 0};
+    char id[20], why[300] = "";
+
+    aiex_get(account, "trace", &trace);
+    snprintf(id, sizeof(id), "%016llx", (unsigned long long)trace.u);
+    if (!o->why && n_tries)
+        record_why(&tries[n_tries - 1], why, sizeof(why));
+    pairs_str(&p, "id", id);
+    write_account(&p, account);
+    pairs_str(&p, "alias", o->alias);
+    pairs_str(&p, "strategy", o->strategy);
+    pairs_str(&p, "provider", o->provider);
+    pairs_str(&p, "model", o->vendor_model[0] ? o->vendor_model : o->model);
+    pairs_str(&p, "code", o->code);
+    pairs_int(&p, "http_status", o->http_status);
+    pairs_str(&p, "finish", o->finish);
+    write_usage(&p, &o->usage);
+    pairs_bool(&p, "estimated", o->usage.estimated);
+    if (o->price != PRICE_UNKNOWN)
+        pairs_int(&p, "cost", o->cost);
+    pairs_str(&p, "price", price_names[o->price]);
+    pairs_int(&p, "first_ms", o->first_ms);
+    pairs_int(&p, "total_ms", o->total_ms);
+    pairs_str(&p, "cached", o->cached);
+    pairs_bool(&p, "offline", o->offline);
+    pairs_str(&p, "why", o->why ? o->why : why);
+    pairs_key(&p, "attempts");
+    write_tries(w, tries, n_tries);
+    pairs_end(&p);
+}
