@@ -165,12 +165,13 @@ int aiex_json_is(const struct aiex_json_span *string, const char *plain)
 
 int aiex_json_int(const struct aiex_json_span *number, int64_t *out)
 {
-    const char *p = number->data, *end = p + number->len;
+    const char *p = number->data, *end;
     int negative;
     int64_t v = 0;
 
     if (number->type != AIEX_JSON_NUMBER || !number->len)
         return -EINVAL;
+    end = p + number->len;
     negative = *p == '-';
     if (negative && ++p == end)
         return -EINVAL;
