@@ -495,7 +495,7 @@ static void put_stop(struct writer *w)
     int open = 0;
 
     if (w->v->stop.type == AIEX_JSON_STRING && !raw_blank(text_of(&w->v->stop)))
-        write_stop(w, "stop_sequences");
+        write_stop(w, "stop_sequences", 1);
     while (w->v->stop.type == AIEX_JSON_ARRAY && aiex_json_next(&w->v->stop, &at, NULL, &one)) {
         if (raw_blank(text_of(&one)))
             continue;
@@ -510,10 +510,19 @@ static void put_stop(struct writer *w)
         grow_close(&w->g, ']');
 }
 
+/* The vendor takes schemas only whose objects say that they have no other members. */
+static int is_closed(const struct conv *v)
+{
+    struct aiex_json_span schema = {AIEX_JSON_OBJECT, v->schema.at, v->schema.len}, value;
+
+    return v->schema_strict || (aiex_json_find(&schema, "additionalProperties", &value) &&
+                                value.type == AIEX_JSON_FALSE);
+}
+
 int write_anthropic(struct writer *w)
 {
     struct conv *v = w->v;
-    int schema = v->format == FORMAT_SCHEMA && (w->traits & MODEL_SCHEMA);
+    int schema = v->format == FORMAT_SCHEMA && (w->traits & MODEL_SCHEMA) && is_closed(v);
     int as_user = !next_said(v->messages, 0);
     struct thought t;
     int rc;
