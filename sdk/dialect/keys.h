@@ -60,6 +60,7 @@
     KEY(media_type)                                                                                \
     KEY(messages)                                                                                  \
     KEY(metadata)                                                                                  \
+    KEY(modalities)                                                                                \
     KEY(mode)                                                                                      \
     KEY(model)                                                                                     \
     KEY(n)                                                                                         \
@@ -89,6 +90,7 @@
     KEY(seed)                                                                                      \
     KEY(server_label)                                                                              \
     KEY(service_tier)                                                                              \
+    KEY(signature)                                                                                 \
     KEY(source)                                                                                    \
     KEY(stop)                                                                                      \
     KEY(stop_sequences)                                                                            \

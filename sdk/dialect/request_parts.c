@@ -279,12 +279,14 @@ static int read_thinking(struct parts *s, const struct members *m)
     struct part *p;
     int rc = 0;
 
-    if (!text_of(&m->of[K_thinking]).len)
+    if (!text_of(&m->of[K_thinking]).len && !text_of(&m->of[K_signature]).len)
         return 0;
     p = add_part(s->r, &s->end, PART_REASONING, &rc);
-    if (p)
-        p->text = text_of(&m->of[K_thinking]);
-    return rc;
+    if (!p)
+        return rc;
+    p->text = text_of(&m->of[K_thinking]);
+    p->sealed = text_of(&m->of[K_signature]);
+    return 0;
 }
 
 static int read_tool_use(struct parts *s, const struct members *m)

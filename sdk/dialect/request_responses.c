@@ -52,12 +52,12 @@ static int read_message(struct reader *r, const struct item *i)
     return rc;
 }
 
+/* One summary with its seal is what anthropic's thinking was handed out as. */
 static int read_reasoning(struct reader *r, const struct item *i)
 {
     const struct aiex_json_span *said =
         &i->m.of[i->m.of[K_content].type == AIEX_JSON_ARRAY ? K_content : K_summary];
     struct message *msg;
-    struct part *p;
     struct part **from;
     int rc = 0;
 
@@ -66,8 +66,10 @@ static int read_reasoning(struct reader *r, const struct item *i)
         return rc;
     from = msg->end;
     rc = read_parts(r, said, &msg->end, 0, &i->place);
-    for (p = *from; p; p = p->next)
+    for (struct part *p = *from; p; p = p->next)
         p->kind = PART_REASONING;
+    if (*from && !(*from)->next)
+        (*from)->sealed = text_of(&i->m.of[K_encrypted_content]);
     return rc;
 }
 

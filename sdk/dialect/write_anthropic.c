@@ -119,7 +119,7 @@ static int put_result(struct writer *w, const struct part *p)
 
     open_block(w, "tool_result");
     grow_key(&w->g, "tool_use_id");
-    grow_text(&w->g, names_id(w->r, p->id));
+    grow_text(&w->g, names_id(w, p->id));
     if (only_texts(p->inside) && has_text(p->inside)) {
         grow_key(&w->g, "content");
         write_texts(w, p->inside);
@@ -142,11 +142,19 @@ static void put_call(struct writer *w, const struct part *p)
 {
     open_block(w, "tool_use");
     grow_key(&w->g, "id");
-    grow_text(&w->g, names_id(w->r, p->id));
+    grow_text(&w->g, names_id(w, p->id));
     grow_key(&w->g, "name");
-    grow_text(&w->g, names_call(w->r, p));
+    grow_text(&w->g, names_call(w, p));
     grow_key(&w->g, "input");
     args_object(w, p);
+    grow_close(&w->g, '}');
+}
+
+static void put_thinking(struct writer *w, const struct part *p)
+{
+    open_block(w, "thinking");
+    write_text(w, "thinking", p->text);
+    write_text(w, "signature", p->sealed);
     grow_close(&w->g, '}');
 }
 
@@ -168,7 +176,9 @@ static int put_block(struct writer *w, const struct part *p, int last)
         return 0;
     case PART_AUDIO:
         return read_fail(w->r, -ENOTSUP, "audio can not be sent to this provider");
-    default: /* reasoning that this vendor has not signed */
+    default:
+        if (sealed_by_anthropic(p))
+            put_thinking(w, p);
         return 0;
     }
 }
@@ -381,7 +391,7 @@ static int in_tool_loop(const struct conv *v)
     for (const struct message *m = v->messages; m; m = m->next)
         if (m->role == ROLE_ASSISTANT)
             last = m;
-    return last && count_kind(last->parts, PART_CALL) > 0;
+    return last && count_kind(last->parts, PART_CALL) > 0 && !sealed_by_anthropic(last->parts);
 }
 
 struct thought {
@@ -485,7 +495,7 @@ static void put_stop(struct writer *w)
     int open = 0;
 
     if (w->v->stop.type == AIEX_JSON_STRING && !raw_blank(text_of(&w->v->stop)))
-        write_stop(w, "stop_sequences");
+        write_stop(w, "stop_sequences", 1);
     while (w->v->stop.type == AIEX_JSON_ARRAY && aiex_json_next(&w->v->stop, &at, NULL, &one)) {
         if (raw_blank(text_of(&one)))
             continue;
@@ -500,10 +510,19 @@ static void put_stop(struct writer *w)
         grow_close(&w->g, ']');
 }
 
+/* The vendor takes schemas only whose objects say that they have no other members. */
+static int is_closed(const struct conv *v)
+{
+    struct aiex_json_span schema = {AIEX_JSON_OBJECT, v->schema.at, v->schema.len}, value;
+
+    return v->schema_strict || (aiex_json_find(&schema, "additionalProperties", &value) &&
+                                value.type == AIEX_JSON_FALSE);
+}
+
 int write_anthropic(struct writer *w)
 {
     struct conv *v = w->v;
-    int schema = v->format == FORMAT_SCHEMA && (w->traits & MODEL_SCHEMA);
+    int schema = v->format == FORMAT_SCHEMA && (w->traits & MODEL_SCHEMA) && is_closed(v);
     int as_user = !next_said(v->messages, 0);
     struct thought t;
     int rc;

@@ -22,7 +22,7 @@ struct scanner {
     void *arg;
     struct aiex_json_span key;  /* of the member */
     struct aiex_json_field any; /* and its value */
-    size_t data_bytes;
+    struct aiex_json_notes notes;
     unsigned depth, max_depth;
     uint64_t objects[AIEX_JSON_MAX_DEPTH / 64]; /* bit set: that level is an object */
     int error;
@@ -47,6 +47,12 @@ static int is_hex(unsigned char c)
     return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
 }
 
+/* "\\ud8xx" to "\\udfxx". */
+static int is_surrogate(const unsigned char *p)
+{
+    return (p[2] | 0x20) == 'd' && p[3] >= '8';
+}
+
 /* Length of the escape at p[0] when all of it lies in p[0..left); 0: not by this way. */
 static unsigned known_escape(const unsigned char *p, unsigned left)
 {
@@ -59,7 +65,7 @@ static unsigned known_escape(const unsigned char *p, unsigned left)
 
 #if defined(__SSE2__)
 /* Steps over 64 bytes with good escapes among them. 0 and *p at what needs a look. */
-static int plain_block(const unsigned char **p)
+static int plain_block(const unsigned char **p, int *surrogates)
 {
     struct json_marks m = json_marks64(*p);
     uint64_t stop = m.quotes | m.odd;
@@ -75,6 +81,8 @@ static int plain_block(const unsigned char **p)
             *p += i;
             return 0;
         }
+        if (n == 6 && is_surrogate(*p + i))
+            *surrogates = 1;
         gone = (((uint64_t)1 << n) - 1) << i;
         m.slashes &= ~gone;
         stop &= ~gone;
@@ -86,8 +94,10 @@ static int plain_block(const unsigned char **p)
 
 /* Steps over characters that need no thought: ASCII but quote and controls, known escapes. May
  * stop early, never late. */
-static const unsigned char *plain_run(const unsigned char *p, const unsigned char *end)
+static const unsigned char *plain_run(const unsigned char *p, const unsigned char *end,
+                                      int *surrogates)
 {
+    (void)surrogates;
 #if defined(__SSE2__)
     if (end - p >= 16) { /* most strings are short */
         struct json_marks m = {0, 0, 0};
@@ -99,7 +109,7 @@ static const unsigned char *plain_run(const unsigned char *p, const unsigned cha
         p += 16;
     }
     while (end - p >= 64)
-        if (!plain_block(&p))
+        if (!plain_block(&p, surrogates))
             return p;
 #endif
     while (p < end && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\')
@@ -119,6 +129,8 @@ static int scan_escape(struct scanner *s)
             if (s->p == s->end || !is_hex(*s->p))
                 return refuse(s, -EINVAL, "expected four hex digits after '\\u'");
         }
+        if (is_surrogate(s->p - 5))
+            s->notes.surrogates = 1;
     } else if (!memchr("\"\\/bfnrt", *s->p, 8)) {
         return refuse(s, -EINVAL, "unknown escape in a string");
     }
@@ -131,7 +143,7 @@ static int scan_string(struct scanner *s)
 {
     s->p++;
     for (;;) {
-        s->p = plain_run(s->p, s->end);
+        s->p = plain_run(s->p, s->end, &s->notes.surrogates);
         if (s->p == s->end)
             return refuse(s, -EINVAL, "");
         if (*s->p == '"') {
@@ -217,7 +229,7 @@ static int scan_string_value(struct scanner *s)
     if (scan_string(s) != 0)
         return s->error;
     if (s->p - from > DATA_MIN && !memchr(from, ' ', DATA_LOOK))
-        s->data_bytes += (size_t)(s->p - from);
+        s->notes.data_bytes += (size_t)(s->p - from);
     return AIEX_JSON_STRING;
 }
 
@@ -392,12 +404,12 @@ int aiex_json_scan(struct aiex_slice text, unsigned max_depth, struct aiex_json_
 }
 
 int aiex_json_scan_members(struct aiex_slice text, unsigned max_depth, aiex_json_member member,
-                           void *arg, size_t *ret_data_bytes, struct aiex_json_fault *fault)
+                           void *arg, struct aiex_json_notes *notes, struct aiex_json_fault *fault)
 {
     struct scanner s = {.max_depth = max_depth, .member = member, .arg = arg};
     int type = scan_whole(&s, text, NULL, 0, fault);
 
-    if (ret_data_bytes)
-        *ret_data_bytes = s.data_bytes;
+    if (notes)
+        *notes = s.notes;
     return type;
 }

@@ -249,11 +249,11 @@ static void gives_members(void)
                       cut[] = "{\"a\":1,\"b\":";
     struct aiex_slice whole = {(const uint8_t *)text, sizeof(text) - 1};
     struct seen seen = {""};
-    size_t data = 9;
+    struct aiex_json_notes notes = {9, 9};
 
-    CU_ASSERT_EQUAL(aiex_json_scan_members(whole, 0, note, &seen, &data, NULL), AIEX_JSON_OBJECT);
+    CU_ASSERT_EQUAL(aiex_json_scan_members(whole, 0, note, &seen, &notes, NULL), AIEX_JSON_OBJECT);
     CU_ASSERT_STRING_EQUAL(seen.text, "\"a\"=[1, {\"b\":2}];\"a\"=\"x\";\"c\"={};");
-    CU_ASSERT_EQUAL(data, 0);
+    CU_ASSERT_TRUE(notes.data_bytes == 0 && notes.surrogates == 0);
     seen.text[0] = 0;
     whole = (struct aiex_slice){(const uint8_t *)cut, sizeof(cut) - 1};
     CU_ASSERT_EQUAL(aiex_json_scan_members(whole, 0, note, &seen, NULL, NULL), -EINVAL);
@@ -265,17 +265,48 @@ static void tells_data_from_text(void)
     char text[3000];
     struct aiex_slice whole = {(const uint8_t *)text, sizeof(text)};
     struct seen seen = {""};
-    size_t data;
+    struct aiex_json_notes notes;
 
     memset(text, 'A', sizeof(text));
     memcpy(text, "[\"", 2);
     memcpy(text + sizeof(text) - 2, "\"]", 2);
-    CU_ASSERT_EQUAL(aiex_json_scan_members(whole, 0, note, &seen, &data, NULL), AIEX_JSON_ARRAY);
-    CU_ASSERT_EQUAL(data, sizeof(text) - 2);
+    CU_ASSERT_EQUAL(aiex_json_scan_members(whole, 0, note, &seen, &notes, NULL), AIEX_JSON_ARRAY);
+    CU_ASSERT_EQUAL(notes.data_bytes, sizeof(text) - 2);
     text[40] = ' ';
-    CU_ASSERT_EQUAL(aiex_json_scan_members(whole, 0, note, &seen, &data, NULL), AIEX_JSON_ARRAY);
-    CU_ASSERT_EQUAL(data, 0);
+    CU_ASSERT_EQUAL(aiex_json_scan_members(whole, 0, note, &seen, &notes, NULL), AIEX_JSON_ARRAY);
+    CU_ASSERT_EQUAL(notes.data_bytes, 0);
     CU_ASSERT_STRING_EQUAL(seen.text, "");
+}
+
+/* Found at every place, in blocks and outside of them; mended when lone. */
+static void tells_and_mends_surrogates(void)
+{
+    static const struct {
+        const char *in, *out;
+        int found;
+    } t[] = {
+        {"\\ud83d\\ude00", "\\ud83d\\ude00", 1}, {"\\uD83dx", "\\ufffdx", 1},
+        {"\\udc00\\ud800", "\\ufffd\\ufffd", 1}, {"\\ud800\\n", "\\ufffd\\n", 1},
+        {"\\\\ud800", "\\\\ud800", 0},           {"\\u0d80\\ucd80", "\\u0d80\\ucd80", 0},
+    };
+    char text[256], want[256];
+
+    for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+        for (size_t lead = 0; lead < 130; lead++) {
+            struct aiex_json_notes notes;
+            struct aiex_slice whole = {(const uint8_t *)text, 0};
+            struct seen seen = {""};
+
+            whole.len = (size_t)snprintf(text, sizeof(text), "[\"%0*d%s%064d\"]", (int)lead + 1, 0,
+                                         t[i].in, 0);
+            snprintf(want, sizeof(want), "[\"%0*d%s%064d\"]", (int)lead + 1, 0, t[i].out, 0);
+            CU_ASSERT_EQUAL(aiex_json_scan_members(whole, 0, note, &seen, &notes, NULL),
+                            AIEX_JSON_ARRAY);
+            CU_ASSERT_EQUAL(notes.surrogates, t[i].found);
+            aiex_json_mend_surrogates(text, whole.len);
+            CU_ASSERT_STRING_EQUAL(text, want);
+        }
+    }
 }
 
 static void limits_depth(void)
@@ -399,6 +430,7 @@ const struct test_case tests[] = {
     {"finds_specials_in_long_strings", finds_specials_in_long_strings},
     {"gives_members", gives_members},
     {"tells_data_from_text", tells_data_from_text},
+    {"tells_and_mends_surrogates", tells_and_mends_surrogates},
     {"limits_depth", limits_depth},
     {"matches_brackets", matches_brackets},
     {"notes_fields", notes_fields},
