@@ -42,7 +42,7 @@ static int rename_tool(struct answer *a, const struct chat_tool *t, struct event
     bytes_escape(&a->name, t->name);
     split = a->name.len;
     bytes_escape(&a->name, t->space);
-    if (a->name.failed)
+    if (a->name.failed || !a->name.len)
         return a->name.failed;
     e->name = (struct aiex_slice){a->name.data, split};
     e->space = (struct aiex_slice){a->name.data + split, a->name.len - split};

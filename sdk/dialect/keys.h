@@ -60,6 +60,7 @@
     KEY(media_type)                                                                                \
     KEY(messages)                                                                                  \
     KEY(metadata)                                                                                  \
+    KEY(modalities)                                                                                \
     KEY(mode)                                                                                      \
     KEY(model)                                                                                     \
     KEY(n)                                                                                         \

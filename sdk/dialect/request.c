@@ -50,12 +50,24 @@ static int scan(struct aiex_chat *c, struct aiex_slice body, struct members *ret
     return 0;
 }
 
-static int keep_model(struct aiex_chat *c, const struct aiex_json_span *model,
-                      struct aiex_error *err)
+static int keep(struct aiex_chat *c, const void *bytes, size_t len, struct aiex_slice *ret,
+                struct aiex_error *err)
+{
+    const char *copy = arena_copy(c->arena, bytes, len);
+
+    if (!copy)
+        return fail(err, -ENOMEM, "no memory for the request");
+    *ret = (struct aiex_slice){(const uint8_t *)copy, len};
+    return 0;
+}
+
+/* Both names: the client's and the vendor's. */
+static int keep_models(struct aiex_chat *c, const struct aiex_json_span *model,
+                       struct aiex_error *err)
 {
     char plain[MAX_MODEL + 1];
     long n = 0;
-    const char *copy;
+    int rc;
 
     if (model->type && model->type != AIEX_JSON_STRING)
         return fail(err, -EINVAL, "model: a string is needed");
@@ -65,13 +77,12 @@ static int keep_model(struct aiex_chat *c, const struct aiex_json_span *model,
         return fail(err, -EINVAL, "model: a name has at most 256 bytes");
     if (!n && !c->setup.model.len)
         return fail(err, -EINVAL, "model: which one? the request names none");
-    copy = arena_copy(c->arena, plain, (size_t)n);
-    if (!copy)
-        return fail(err, -ENOMEM, "no memory for the request");
-    c->model = (struct aiex_slice){(const uint8_t *)copy, (size_t)n};
-    if (!n)
+    rc = keep(c, c->setup.model.data, c->setup.model.len, &c->setup.model, err);
+    if (rc != 0 || !n)
         c->model = c->setup.model;
-    return 0;
+    else
+        rc = keep(c, plain, (size_t)n, &c->model, err);
+    return rc;
 }
 
 static int is_ollama(int dialect)
@@ -203,7 +214,7 @@ int request_convert(struct aiex_chat *c, struct aiex_slice body, struct aiex_err
         return fail(err, -ENOMEM, "no memory for the request");
     rc = refuse_doubles(&m, err);
     if (rc == 0)
-        rc = keep_model(c, &m.of[K_model], err);
+        rc = keep_models(c, &m.of[K_model], err);
     if (rc != 0)
         return rc;
     settle_stream(c, &m);

@@ -263,7 +263,8 @@ void write_description(struct writer *w, const struct tool *t); /* string: with 
 void write_schema(struct writer *w, const struct tool *t);      /* an object that says so */
 void write_number(struct writer *w, const char *key, struct raw number); /* nothing when empty */
 void write_text(struct writer *w, const char *key, struct raw text);     /* likewise */
-void write_stop(struct writer *w, const char *key);                      /* always an array */
+/* Always an array, of at most `max` words. */
+void write_stop(struct writer *w, const char *key, unsigned max);
 /* The URL of an image or file; data becomes a data URL, of type `media` when it has none. */
 void write_data_url(struct writer *w, const struct part *p, const char *media);
 
@@ -284,6 +285,7 @@ int64_t budget_of_effort(int effort);
 #define MODEL_SHOWS_REASON 64u  /* wants its reasoning back */
 #define MODEL_LEVELS       128u /* ollama: thinks in levels, not on and off */
 #define MODEL_OPENAI       256u /* takes system messages anywhere */
+#define MODEL_NO_PARALLEL  512u /* refuses to be told about parallel calls */
 unsigned model_traits(struct raw name);
 
 /* ---- Equal dialects, embeddings, counting ---- */

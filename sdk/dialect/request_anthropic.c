@@ -4,6 +4,21 @@
 #include "keys.h"
 #include "request.h"
 
+/* An agent's note to its own vendor's accounts, different each time: it would spoil the prompt
+ * caches of all others. */
+static void drop_bill(struct message *msg)
+{
+    static const char bill[] = "x-anthropic-billing-header:";
+    struct part *first = msg->parts;
+
+    if (!first || first->text.len < sizeof(bill) - 1 ||
+        memcmp(first->text.at, bill, sizeof(bill) - 1) != 0)
+        return;
+    msg->parts = first->next;
+    if (!msg->parts)
+        msg->end = &msg->parts;
+}
+
 static int read_system(struct reader *r, const struct members *m)
 {
     struct place place = {"system", 0};
@@ -13,7 +28,11 @@ static int read_system(struct reader *r, const struct members *m)
     if (!m->of[K_system].type || m->of[K_system].type == AIEX_JSON_NULL)
         return 0;
     msg = add_message(r, ROLE_SYSTEM, &rc);
-    return msg ? read_parts(r, &m->of[K_system], &msg->end, 0, &place) : rc;
+    if (!msg)
+        return rc;
+    rc = read_parts(r, &m->of[K_system], &msg->end, 0, &place);
+    drop_bill(msg);
+    return rc;
 }
 
 static int read_message(struct reader *r, const struct members *m, const struct place *place)

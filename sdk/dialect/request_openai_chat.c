@@ -169,9 +169,27 @@ static int read_format(struct reader *r, const struct members *m)
     return 0;
 }
 
+/* Some servers take {reasoning: {effort}} instead. */
+static int read_effort(const struct members *m)
+{
+    struct members reasoning;
+
+    if (m->of[K_reasoning_effort].type)
+        return effort_of(text_of(&m->of[K_reasoning_effort]));
+    members_read(&m->of[K_reasoning], &reasoning);
+    return effort_of(text_of(&reasoning.of[K_effort]));
+}
+
 static int read_limits(struct reader *r, const struct members *m)
 {
+    struct aiex_json_span one;
+    size_t at = 0;
     int64_t n;
+
+    while (m->of[K_modalities].type == AIEX_JSON_ARRAY &&
+           aiex_json_next(&m->of[K_modalities], &at, NULL, &one))
+        if (!aiex_json_is(&one, "text"))
+            return read_fail(r, -ENOTSUP, "modalities: this provider answers in text only");
 
     if (aiex_json_int(&m->of[K_n], &n) == 0 && n != 1)
         return read_fail(r, -ENOTSUP, "n: the model's provider gives one answer, not %lld",
@@ -198,7 +216,7 @@ int read_openai_chat(struct reader *r, const struct members *m)
         rc = read_format(r, m);
     read_choice(r, &m->of[m->of[K_tool_choice].type ? K_tool_choice : K_function_call]);
     read_sampling(r, m);
-    r->v.effort = effort_of(text_of(&m->of[K_reasoning_effort]));
+    r->v.effort = read_effort(m);
     r->v.verbosity = text_of(&m->of[K_verbosity]);
     return rc;
 }

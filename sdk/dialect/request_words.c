@@ -90,12 +90,12 @@ static int has_type(struct raw schema)
     return aiex_json_find(&whole, "type", &type);
 }
 
-static int is_empty(struct raw whole, int type)
+static int is_empty(struct raw object)
 {
-    struct aiex_json_span list = {type, whole.at, whole.len}, key, value;
+    struct aiex_json_span whole = {AIEX_JSON_OBJECT, object.at, object.len}, key, value;
     size_t at = 0;
 
-    return !aiex_json_next(&list, &at, &key, &value);
+    return !aiex_json_next(&whole, &at, &key, &value);
 }
 
 void write_schema(struct writer *w, const struct tool *t)
@@ -103,7 +103,7 @@ void write_schema(struct writer *w, const struct tool *t)
     if (t->custom) {
         grow_raw(&w->g, RAW("{\"type\":\"object\",\"properties\":{\"input\":{\"type\":\"string\"}},"
                             "\"required\":[\"input\"],\"additionalProperties\":false}"));
-    } else if (is_empty(t->schema, AIEX_JSON_OBJECT)) {
+    } else if (is_empty(t->schema)) {
         grow_raw(&w->g, RAW("{\"type\":\"object\",\"properties\":{}}"));
     } else if (has_type(t->schema)) {
         grow_raw(&w->g, t->schema);
@@ -129,17 +129,30 @@ void write_text(struct writer *w, const char *key, struct raw text)
     grow_text(&w->g, text);
 }
 
-void write_stop(struct writer *w, const char *key)
+void write_stop(struct writer *w, const char *key, unsigned max)
 {
     const struct aiex_json_span *stop = &w->v->stop;
+    struct aiex_json_span one;
+    size_t at = 0;
+    unsigned n = 0;
 
-    if (!stop->type || (stop->type == AIEX_JSON_ARRAY && is_empty(json_of(stop), AIEX_JSON_ARRAY)))
-        return;
-    grow_key(&w->g, key);
-    if (stop->type == AIEX_JSON_STRING)
+    if (stop->type == AIEX_JSON_STRING) {
+        grow_key(&w->g, key);
         grow_open(&w->g, '[');
-    grow_raw(&w->g, json_of(stop));
-    if (stop->type == AIEX_JSON_STRING)
+        grow_raw(&w->g, json_of(stop));
+        grow_close(&w->g, ']');
+        return;
+    }
+    while (n < max && aiex_json_next(stop, &at, NULL, &one)) {
+        if (one.type != AIEX_JSON_STRING)
+            continue;
+        if (!n++) {
+            grow_key(&w->g, key);
+            grow_open(&w->g, '[');
+        }
+        grow_raw(&w->g, json_of(&one));
+    }
+    if (n)
         grow_close(&w->g, ']');
 }
 

@@ -6,6 +6,8 @@
  */
 #include "request.h"
 
+#include <limits.h>
+
 static void open_message(struct writer *w, const char *role, const struct part *parts)
 {
     grow_open(&w->g, '{');
@@ -221,7 +223,7 @@ void write_ollama_options(struct writer *w)
     write_number(w, "seed", v->seed);
     write_number(w, "presence_penalty", v->presence);
     write_number(w, "frequency_penalty", v->frequency);
-    write_stop(w, "stop");
+    write_stop(w, "stop", UINT_MAX);
     if (w->g.error == 0 && w->g.data[w->g.len - 1] == '{')
         w->g.len = from; /* none */
     else

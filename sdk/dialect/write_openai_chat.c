@@ -286,9 +286,9 @@ static void put_choice(struct writer *w)
         grow_key(&w->g, "tool_choice");
         grow_str(&w->g, words[v->choice]);
     }
-    if (v->parallel >= 0) {
+    if (v->parallel == 0 && !(w->traits & MODEL_NO_PARALLEL)) {
         grow_key(&w->g, "parallel_tool_calls");
-        grow_bool(&w->g, v->parallel);
+        grow_bool(&w->g, 0);
     }
 }
 
@@ -329,7 +329,7 @@ static void put_sampling(struct writer *w)
         write_number(w, "top_p", v->top_p);
         write_number(w, "presence_penalty", v->presence);
         write_number(w, "frequency_penalty", v->frequency);
-        write_stop(w, "stop");
+        write_stop(w, "stop", 4);
     }
     write_number(w, "seed", v->seed);
 }
@@ -368,7 +368,9 @@ int write_openai_chat(struct writer *w)
     put_effort(w);
     if (w->v->user.len <= 64)
         write_text(w, "user", w->v->user);
-    write_text(w, "prompt_cache_key", w->v->cache_key);
-    write_text(w, "verbosity", w->v->verbosity);
+    if (w->traits & MODEL_OPENAI) { /* other servers refuse keys that they do not know */
+        write_text(w, "prompt_cache_key", w->v->cache_key);
+        write_text(w, "verbosity", w->v->verbosity);
+    }
     return rc;
 }

@@ -120,10 +120,12 @@ long aiex_json_text(const struct aiex_json_span *string, char *out, size_t size)
 
 size_t aiex_json_unescape(const char *inside, size_t len, char *out)
 {
-    const char *p = inside, *end = inside + len;
+    const char *p = inside, *end;
     char *to = out;
 
-    while (p < end) {
+    if (!len)
+        return 0;
+    for (end = inside + len; p < end;) {
         const char *from = p;
         char one[4];
         size_t n;
@@ -182,12 +184,13 @@ int aiex_json_is(const struct aiex_json_span *string, const char *plain)
 
 int aiex_json_int(const struct aiex_json_span *number, int64_t *out)
 {
-    const char *p = number->data, *end;
+    const char *p, *end;
     int negative;
     int64_t v = 0;
 
     if (number->type != AIEX_JSON_NUMBER || !number->len)
         return -EINVAL;
+    p = number->data;
     end = p + number->len;
     negative = *p == '-';
     if (negative && ++p == end)

@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_ACCOUNT 2048u
+#define MAX_ACCOUNT   2048u
+#define DEFAULT_LIMIT 32000 /* tokens; models that can say more are seldom meant to */
 
 /* ---- The table of calls ---- */
 
@@ -144,6 +145,20 @@ static struct call *call_new(struct aiex_provider *p, const struct aiex_message 
     return c;
 }
 
+/* Most tokens of an answer, for a vendor that demands a limit where the client gave none; 0 = the
+ * library's own. */
+static int64_t default_limit(const struct call *c)
+{
+    const struct aiex_provider_model *m =
+        c->vendor == AIEX_ANTHROPIC_MESSAGES && c->client != c->vendor
+            ? aiex_provider_list_find(&c->p->models.list, c->model)
+            : NULL;
+
+    if (!m)
+        return 0;
+    return m->output < DEFAULT_LIMIT ? m->output : DEFAULT_LIMIT;
+}
+
 static int convert(struct call *c, const struct wanted *q, struct aiex_error *err)
 {
     struct aiex_provider *p = c->p;
@@ -154,6 +169,7 @@ static int convert(struct call *c, const struct wanted *q, struct aiex_error *er
         .vendor = c->vendor,
         .stream = q->stream,
         .model = {(const uint8_t *)c->model, strlen(c->model)},
+        .default_max_tokens = default_limit(c),
         .now_s = (uint64_t)time(NULL),
         .random = provider_random(p),
     };

@@ -113,7 +113,7 @@ void health_probed(struct aiex_provider *p, int status, const char *text)
     if (!status) {
         snprintf(reason, sizeof(reason), "no answer: %s", text ? text : "");
         found(p, PROVIDER_DOWN, reason);
-    } else if (status == 401 || status == 403) {
+    } else if (status == 401) { /* 403: keys that may chat need not be allowed to list */
         snprintf(reason, sizeof(reason), "the api key was refused (status %d)", status);
         found(p, PROVIDER_DOWN, reason);
     } else if (status >= 500) {

@@ -82,6 +82,30 @@ static void a_client_of_openai(void)
     rig_finish();
 }
 
+static void limits_that_the_client_left_out(void)
+{
+    static const struct {
+        const char *model, *limit;
+    } rows[] = {{"claude-a", "\"max_tokens\":32000"},
+                {"claude-b", "\"max_tokens\":4096"},
+                {"claude-c", "\"max_tokens\":512"}};
+
+    begin(NULL);
+    fake_http_answer(&fake_http.requests[0], 200, "application/json",
+                     "{\"data\":[{\"id\":\"claude-a\",\"max_tokens\":64000},{\"id\":\"claude-b\"},{"
+                     "\"id\":\"claude-c\",\"max_tokens\":512}]}");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint64_t id = rig_call(
+            &(struct rig_call){.dialect = "openai.chat",
+                               .model = rows[i].model,
+                               .body = "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}"});
+
+        CU_ASSERT_PTR_NOT_NULL(strstr(fake_http.requests[fake_http.n - 1].body, rows[i].limit));
+        CU_ASSERT_EQUAL(aiex_fake_cancel(rig.host, id), 0);
+    }
+    rig_finish();
+}
+
 static void what_it_has_not(void)
 {
     begin(NULL);
@@ -193,6 +217,13 @@ static void counted_by_the_vendor(void)
     r = rig_good(id);
     CU_ASSERT_EQUAL(rig_number(r, "input_tokens"), 14);
     CU_ASSERT_EQUAL(rig_truth(r, "exact"), 1);
+    /* as its SDK sends it */
+    id = count("anthropic.messages",
+               "{\"model\":\"x\",\"messages\":[{\"role\":\"user\",\"content\":"
+               "\"hi\"}],\"tools\":[]}");
+    fake_http_answer(fake_http_find("/count_tokens"), 200, "application/json",
+                     "{\"input_tokens\":9}");
+    CU_ASSERT_EQUAL(rig_number(rig_good(id), "input_tokens"), 9);
     id = count("openai.chat", CHAT);
     CU_ASSERT_PTR_NULL(strstr(fake_http_find("/count_tokens")->body, "temperature"));
     fake_http_answer(fake_http_find("/count_tokens"), 200, "application/json",
@@ -236,6 +267,7 @@ static void counts_never_fail(void)
 const struct test_case tests[] = {
     {"requests_look_right", requests_look_right},
     {"a_client_of_openai", a_client_of_openai},
+    {"limits_that_the_client_left_out", limits_that_the_client_left_out},
     {"what_it_has_not", what_it_has_not},
     {"models_come_in_pages", models_come_in_pages},
     {"a_page_that_fails_keeps_the_old_list", a_page_that_fails_keeps_the_old_list},

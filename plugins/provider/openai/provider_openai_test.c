@@ -505,6 +505,15 @@ static void health_follows_the_probe(void)
     rig_finish();
 }
 
+static void a_key_that_may_not_list(void)
+{
+    begin(NULL);
+    fake_http_answer(fake_http_find("/models"), 403, "application/json", "{}");
+    CU_ASSERT_EQUAL(rig_healthy(), 1);
+    CU_ASSERT_EQUAL(rig_truth(rig_good(rig_ask("provider.health")), "healthy"), 1);
+    rig_finish();
+}
+
 static void chats_tell_about_health(void)
 {
     begin(NULL);
@@ -644,6 +653,7 @@ const struct test_case tests[] = {
     {"back_pressure", back_pressure},
     {"caller_leaves", caller_leaves},
     {"health_follows_the_probe", health_follows_the_probe},
+    {"a_key_that_may_not_list", a_key_that_may_not_list},
     {"chats_tell_about_health", chats_tell_about_health},
     {"no_key_is_unhealthy_and_quiet", no_key_is_unhealthy_and_quiet},
     {"local_server_needs_no_key", local_server_needs_no_key},

@@ -134,6 +134,7 @@ static void says_media(void)
          "'data:application/zip;base64,AA'}}]}]}",
          "application/zip"},
         {CHAT, "{'n':2,'messages':[]}", "n:"},
+        {CHAT, "{'modalities':['text','audio'],'messages':[]}", "modalities:"},
     };
 
     CU_ASSERT_EQUAL(rig_rows(rows, N(rows)), 0);
@@ -182,9 +183,10 @@ static void says_settings(void)
         /* structured output: of the vendor, as a tool, in words */
         {TO("claude-sonnet-4-5"),
          "{" HI ",'response_format':{'type':'json_schema','json_schema':{'name':'n','schema':"
-         "{'type':'object'}}}}",
+         "{'type':'object','additionalProperties':false}}}}",
          "{'model':'claude-sonnet-4-5','max_tokens':4096,'stream':false," SAID
-         ",'output_config':{'format':{'type':'json_schema','schema':{'type':'object'}}}}"},
+         ",'output_config':{'format':{'type':'json_schema','schema':{'type':'object',"
+         "'additionalProperties':false}}}}"},
         {CHAT,
          "{" HI ",'response_format':{'type':'json_schema','json_schema':{'name':'n','schema':"
          "{'type':'object'}}},'reasoning_effort':'high'}",

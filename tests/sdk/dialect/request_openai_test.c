@@ -4,6 +4,8 @@
 #include "request_rig.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define N(a)       (sizeof(a) / sizeof((a)[0]))
 #define ANT(model) __LINE__, AIEX_ANTHROPIC_MESSAGES, AIEX_OPENAI_CHAT, model
@@ -57,6 +59,23 @@ static void from_anthropic(void)
          "'hm','signature':''},{'type':'text','text':'a'}]},{'role':'user','content':'b'}]}",
          "{'model':'deepseek-chat','stream':false,'messages':[{'role':'assistant','content':'a',"
          "'reasoning_content':'hm'},{'role':'user','content':'b'}],'max_tokens':1}"},
+        /* an id twice; a bill in the system text; more stop words than the vendor takes */
+        {ANT("m"),
+         "{'max_tokens':1,'system':[{'type':'text','text':'x-anthropic-billing-header: cch=1'},"
+         "{'type':'text','text':'s'}],'messages':[{'role':'assistant','content':[{'type':'tool_use'"
+         ","
+         "'id':'a','name':'f','input':{}},{'type':'tool_use','id':'a','name':'f','input':{'x':1}}]}"
+         ","
+         "{'role':'user','content':[{'type':'tool_result','tool_use_id':'a','content':'1'},{'type':"
+         "'tool_result','tool_use_id':'a','content':'2'}]}],'stop_sequences':['1','2','3','4','5']"
+         "}",
+         "{'model':'m','stream':false,'messages':[{'role':'system','content':'s'},{'role':'"
+         "assistant',"
+         "'content':null,'tool_calls':[{'id':'a','type':'function','function':{'name':'f',"
+         "'arguments':'{}'}},{'id':'call_1_1','type':'function','function':{'name':'f','arguments':"
+         "'{\\'x\\':1}'}}]},{'role':'tool','content':'1','tool_call_id':'a'},{'role':'tool','"
+         "content':"
+         "'2','tool_call_id':'call_1_1'}],'max_tokens':1,'stop':['1','2','3','4']}"},
         /* structured output */
         {ANT("m"),
          "{'max_tokens':1,'messages':[{'role':'user','content':[{'type':'document','source':{'type'"
@@ -117,9 +136,9 @@ static void from_responses(void)
          "It "
          "must follow this grammar (lark):\\nstart: x','parameters':{'type':'object','properties':"
          "{'input':{'type':'string'}},'required':['input'],'additionalProperties':false}}}],"
-         "'tool_choice':'auto','parallel_tool_calls':true,'response_format':{'type':'json_schema',"
+         "'tool_choice':'auto','response_format':{'type':'json_schema',"
          "'json_schema':{'name':'n','strict':true,'schema':{'type':'object'}}},'reasoning_effort':"
-         "'medium','prompt_cache_key':'k','verbosity':'low'}"},
+         "'medium'}"},
         /* calls of the vendor's own client-side tools */
         {RSP("gpt-4o"),
          "{'input':[{'role':'system','content':'s'},{'role':'user','content':'u'},{'role':'system',"
@@ -185,6 +204,78 @@ static void from_ollama(void)
 
 #define TO_RSP(client) __LINE__, client, AIEX_OPENAI_RESPONSES, "m"
 
+/* Reasoning that openai sealed was handed out as anthropic's, and comes back; and the other way. */
+static void brings_seals_back(void)
+{
+    static const struct row rows[] = {
+        {__LINE__, AIEX_ANTHROPIC_MESSAGES, AIEX_OPENAI_RESPONSES, "gpt-5.1",
+         "{'max_tokens':99,'messages':[{'role':'user','content':'u'},{'role':'assistant','content':"
+         "[{"
+         "'type':'thinking','thinking':'hm','signature':'gAAAAx'},{'type':'thinking','thinking':'"
+         "no',"
+         "'signature':'Er'},{'type':'text','text':'t'},{'type':'tool_use','id':'c','name':'f',"
+         "'input':{}}]},{'role':'user','content':[{'type':'tool_result','tool_use_id':'c'}]}]}",
+         "{'model':'gpt-5.1','stream':false,'store':false,'input':[{'type':'message','role':'user',"
+         "'content':'u'},{'type':'reasoning','summary':[{'type':'summary_text','text':'hm'}],"
+         "'encrypted_content':'gAAAAx'},{'type':'message','role':'assistant','content':'t'},{'type'"
+         ":"
+         "'function_call','call_id':'c','name':'f','arguments':'{}'},{'type':'function_call_output'"
+         ","
+         "'call_id':'c','output':''}],'max_output_tokens':99,'include':["
+         "'reasoning.encrypted_content']}"},
+        {__LINE__, AIEX_OPENAI_RESPONSES, AIEX_ANTHROPIC_MESSAGES, "m",
+         "{'input':[{'role':'user','content':'u'},{'type':'reasoning','summary':[{'type':"
+         "'summary_text','text':'hm'}],'encrypted_content':'Er'},{'type':'function_call','call_id':"
+         "'c'"
+         ",'name':'f','arguments':'{}'},{'type':'function_call_output','call_id':'c','output':'r'}]"
+         ","
+         "'tools':[{'type':'function','name':'f'}],'reasoning':{'effort':'low'}}",
+         "{'model':'m','max_tokens':4096,'stream':false,'tools':[{'name':'f','input_schema':{'type'"
+         ":"
+         "'object','properties':{}}}],'messages':[{'role':'user','content':[{'type':'text','text':'"
+         "u'}"
+         "]},{'role':'assistant','content':[{'type':'thinking','thinking':'hm','signature':'Er'},"
+         "{'type':'tool_use','id':'c','name':'f','input':{}}]},{'role':'user','content':[{'type':"
+         "'tool_result','tool_use_id':'c','content':'r'}]}],'thinking':{'type':'enabled',"
+         "'budget_tokens':2048}}"},
+        /* begun without a seal: no thinking until the next word of the user */
+        {__LINE__, AIEX_OPENAI_RESPONSES, AIEX_ANTHROPIC_MESSAGES, "m",
+         "{'input':[{'type':'reasoning','summary':[],'encrypted_content':'gAAAA'},{'type':"
+         "'function_call','call_id':'c','name':'f','arguments':'{}'},{'type':'function_call_output'"
+         ","
+         "'call_id':'c','output':'r'}],'tools':[{'type':'function','name':'f'}],'reasoning':{"
+         "'effort':'low'}}",
+         "{'model':'m','max_tokens':4096,'stream':false,'tools':[{'name':'f','input_schema':{'type'"
+         ":"
+         "'object','properties':{}}}],'messages':[{'role':'user','content':'.'},{'role':'assistant'"
+         ","
+         "'content':[{'type':'tool_use','id':'c','name':'f','input':{}}]},{'role':'user','content':"
+         "[{"
+         "'type':'tool_result','tool_use_id':'c','content':'r'}]}]}"},
+    };
+
+    CU_ASSERT_EQUAL(rig_rows(rows, N(rows)), 0);
+}
+
+static void mends_surrogates(void)
+{
+    static const struct row rows[] = {
+        {RSP("m"), "{'input':'a\\ud800b\\ud83d\\ude00'}",
+         "{'model':'m','stream':false,'messages':[{'role':'user','content':'"
+         "a\\ufffdb\\ud83d\\ude00'"
+         "}]}"},
+    };
+    char *in = rig_quotes(rows[0].in);
+    struct aiex_error err;
+    struct aiex_chat c;
+
+    CU_ASSERT_EQUAL(rig_rows(rows, 1), 0);
+    CU_ASSERT_EQUAL(rig_convert(&c, rows[0].client, rows[0].vendor, "m", in, strlen(in), &err), 0);
+    CU_ASSERT_PTR_NULL(memmem(c.request, c.request_len, "\\ud800", 6));
+    rig_done(&c);
+    free(in);
+}
+
 static void to_responses(void)
 {
     static const struct row rows[] = {
@@ -240,5 +331,7 @@ const struct test_case tests[] = {
     {"from responses", from_responses},
     {"from ollama", from_ollama},
     {"to responses", to_responses},
+    {"brings seals back", brings_seals_back},
+    {"mends surrogates", mends_surrogates},
     {0},
 };
