@@ -102,7 +102,8 @@ int aiex_http1_is_idle(const struct aiex_http1 *p);
 /* 1 = the head is complete, so _head() may be asked. */
 const struct aiex_http1_head *aiex_http1_head(const struct aiex_http1 *p);
 
-/* After an error: the status a server should answer: 400, 413, 414, 417, 431, 501, 505 (500: no memory).
+/* After an error: the status a server should answer: 400, 413, 414, 417, 431, 501, 505 (500: no
+ * memory).
  */
 int aiex_http1_status(const struct aiex_http1 *p);
 /* After an error: the reason for people. Static text, never bytes of the peer. */

@@ -229,7 +229,8 @@ static void casts_to_a_known_service(void)
         CU_ASSERT_EQUAL(put != NULL, i == 0);
         if (put)
             aiex_fake_answer_ok(r.host, put->id, nothing);
-        CU_ASSERT_EQUAL(aiex_fake_count(r.host, AIEX_FAKE_CAST), i);
+        CU_ASSERT_EQUAL(aiex_fake_find(r.host, AIEX_FAKE_CAST, "responses.put", i - 1) != NULL,
+                        i > 0);
     }
     client_close(&c);
     rig_stop(&r);

@@ -121,8 +121,12 @@ static int start(void *self, struct aiex_error *err)
 
     if (r == 0)
         r = s->host->subscribe(s->host, "host.plugin");
-    if (r == 0)
-        return listen_open(s, err);
+    if (r == 0) {
+        r = listen_open(s, err);
+        if (r == 0)
+            status_register(s);
+        return r;
+    }
     snprintf(err->text, sizeof(err->text), "group 'interface' can not be joined: %s", strerror(-r));
     return r;
 }
@@ -148,68 +152,20 @@ static int reload(void *self, const void *config, struct aiex_error *err)
     return 0;
 }
 
-/* Connections whose request is being answered. */
-static int64_t in_flight(const struct server *s)
-{
-    int64_t n = 0;
-
-    for (const struct conn *c = s->deadlines[PHASE_ANSWER].first; c; c = c->later)
-        n++;
-    for (const struct conn *c = s->deadlines[PHASE_SEND].first; c; c = c->later)
-        n++;
-    return n;
-}
-
-/* "interface.status" of sdk/kinds/interface.md. */
-static int answer_status(struct server *s, uint64_t id)
-{
-    uint8_t mem[MAX_LISTENERS * 160 + 256];
-    char address[160];
-    struct aiex_writer w;
-    uint64_t requests, errors;
-
-    metrics_totals(s, &requests, &errors);
-    aiex_writer_init(&w, mem, sizeof(mem));
-    aiex_w_map(&w, 6);
-    aiex_w_key_str(&w, "protocol", "http");
-    aiex_w_key_int(&w, "clients", s->n_conns);
-    aiex_w_key_int(&w, "in_flight", in_flight(s));
-    aiex_w_key_uint(&w, "requests", requests);
-    aiex_w_key_uint(&w, "errors", errors);
-    aiex_w_str(&w, "addresses");
-    aiex_w_array(&w, (uint32_t)s->n_listeners);
-    for (int i = 0; i < s->n_listeners; i++) {
-        snprintf(address, sizeof(address), "%s%s", s->listeners[i].tls ? "https://" : "",
-                 s->listeners[i].address);
-        aiex_w_str(&w, address);
-    }
-    return s->host->reply(s->host, id, aiex_written(&w));
-}
-
-static int answer_health(struct server *s, uint64_t id)
-{
-    uint8_t mem[128];
-    struct aiex_writer w;
-
-    aiex_writer_init(&w, mem, sizeof(mem));
-    aiex_w_map(&w, 2);
-    aiex_w_key_bool(&w, "healthy", s->n_listeners > 0);
-    aiex_w_key_str(&w, "reason", s->n_listeners ? "" : "no address is open");
-    return s->host->reply(s->host, id, aiex_written(&w));
-}
-
 static const struct {
     const char *name;
     int (*answer)(struct server *s, uint64_t id);
 } methods[] = {
-    {"interface.status", answer_status},
-    {"interface.health", answer_health},
+    {"interface.status", status_answer},
+    {"interface.health", status_health},
 };
 
 static int handle(void *self, const struct aiex_message *m)
 {
-    if (m->kind == AIEX_MSG_EVENT)
+    if (m->kind == AIEX_MSG_EVENT) {
         added_event(self, m);
+        status_event(self, m);
+    }
     if (m->kind != AIEX_MSG_REQUEST)
         return 0;
     if (strcmp(m->method, "http.route") == 0)

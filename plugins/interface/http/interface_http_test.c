@@ -581,6 +581,47 @@ static void answers_its_status(void)
     rig_stop(&r);
 }
 
+static size_t registrations(struct rig *r)
+{
+    size_t n = 0;
+
+    while (aiex_fake_find(r->host, AIEX_FAKE_CAST, "gateway.register", n))
+        n++;
+    return n;
+}
+
+/* The gateway hears of this interface at the start, and again when somebody came up. */
+static void registers_with_the_gateway(void)
+{
+    static const char *const events[][2] = {
+        {"down", "service_gateway"}, {"up", "interface_http"}, {"up", "service_gateway"}};
+    const struct aiex_fake_record *told;
+    struct aiex_value list;
+    struct rig r;
+
+    rig_start(&r, NULL);
+    told = aiex_fake_find(r.host, AIEX_FAKE_CAST, "gateway.register", 0);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(told);
+    CU_ASSERT_STRING_EQUAL(told->service, "gateway");
+    CU_ASSERT_TRUE(aiex_is_map(told->body));
+    CU_ASSERT_TRUE(field_is(told->body, "name", "interface_http"));
+    CU_ASSERT_TRUE(field_is(told->body, "protocol", "http"));
+    CU_ASSERT_EQUAL(aiex_get(told->body, "addresses", &list), 1);
+    CU_ASSERT_EQUAL(list.count, 1);
+    for (int i = 0; i < 3; i++) {
+        uint8_t mem[128];
+        struct aiex_writer w;
+
+        aiex_writer_init(&w, mem, sizeof(mem));
+        aiex_w_map(&w, 2);
+        aiex_w_key_str(&w, "type", events[i][0]);
+        aiex_w_key_str(&w, "subject", events[i][1]);
+        aiex_fake_event(r.host, r.plugin, r.self, "host.plugin", aiex_written(&w));
+        CU_ASSERT_EQUAL(registrations(&r), i == 2 ? 2 : 1);
+    }
+    rig_stop(&r);
+}
+
 static void logs_requests_when_asked(void)
 {
     const struct aiex_fake_record *line;
@@ -646,6 +687,7 @@ const struct test_case tests[] = {
     {"shows_one_model", shows_one_model},
     {"tells_readiness", tells_readiness},
     {"answers_its_status", answers_its_status},
+    {"registers_with_the_gateway", registers_with_the_gateway},
     {"logs_requests_when_asked", logs_requests_when_asked},
     {"starts_without_memory", starts_without_memory},
     {0},

@@ -117,6 +117,17 @@ static void write_requests(struct aiex_json_out *w, const struct numbers *n)
     }
 }
 
+/* All requests of a route. */
+static uint64_t requests_of(const struct route_numbers *r)
+{
+    uint64_t n = 0;
+
+    for (int b = 0; b <= N_BUCKETS; b++)
+        n += r->buckets[b];
+    return n;
+}
+
+/* Routes that nobody has asked for are left out. */
 static void write_durations(struct aiex_json_out *w, const struct numbers *n)
 {
     print(w, "# HELP aiex_http_request_duration_seconds From the request's head to the last byte "
@@ -126,6 +137,8 @@ static void write_durations(struct aiex_json_out *w, const struct numbers *n)
         const struct route_numbers *r = &n->routes[i];
         uint64_t sum = 0;
 
+        if (!requests_of(r))
+            continue;
         for (int b = 0; b < N_BUCKETS; b++) {
             sum += r->buckets[b];
             print(w,

@@ -419,6 +419,15 @@ void health_root(struct conn *c);
 void health_alive(struct conn *c);
 void health_ready(struct conn *c);
 
+/* ---- status.c ---- */
+
+/* Answer "interface.status" and "interface.health" of sdk/kinds/interface.md. */
+int status_answer(struct server *s, uint64_t id);
+int status_health(struct server *s, uint64_t id);
+/* Tells the gateway that this interface is here; again when an instance has come up. */
+void status_register(struct server *s);
+void status_event(struct server *s, const struct aiex_message *m);
+
 /* ---- metrics.c ---- */
 
 int metrics_init(struct server *s);
