@@ -113,6 +113,9 @@ struct aiex_slice refusal_body(const struct refusal *r, struct aiex_slice dialec
 /* Ends request `id` with it and counts it. 0. */
 int refusal_send(struct gateway *g, uint64_t id, const struct refusal *r,
                  struct aiex_slice dialect);
+/* The body for an error that the host made, not the coordinator: nobody serves, no time is left. */
+struct aiex_slice refusal_of_host(const char *code, const char *text, struct aiex_slice dialect,
+                                  void *mem, size_t size);
 /* For requests that are wrong in form: invalid, 400. 0. */
 int refuse_form(struct gateway *g, uint64_t id, struct aiex_slice dialect, const char *text);
 
