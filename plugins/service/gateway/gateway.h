@@ -219,6 +219,8 @@ int admin_limit_list(struct gateway *g, const struct aiex_message *m);
 
 void audit_key(struct gateway *g, const char *type, const struct key *key, const char *by,
                uint64_t trace);
+void audit_limits(struct gateway *g, enum scope scope, const char *name, const char *by,
+                  uint64_t trace);
 /* Told at most AUDIT_PER_SECOND times a second; the next one says how many were left out. */
 void audit_refused(struct gateway *g, const struct ask *a, const struct key *key, const char *why);
 /* `soft` or `hard`; `period` is day or month. */
