@@ -18,9 +18,10 @@ int admin_limit_set(struct gateway *g, const struct aiex_message *m)
     struct limits limits = {0};
     struct account *a;
     const char *wrong = NULL;
+    struct key *by = admin_who(g, m);
     int s, r;
 
-    if (!admin_who(g, m))
+    if (!by)
         return 0;
     aiex_get_str(m->body, "scope", &scope);
     s = name_index(scope_names, N_SCOPES, scope);
@@ -39,6 +40,8 @@ int admin_limit_set(struct gateway *g, const struct aiex_message *m)
     r = keys_write_limits(&g->keys, (enum scope)s, name, &limits, &err);
     if (r < 0)
         return admin_failed(g, m->id, r, &err);
+    audit_limits(g, (enum scope)s, keys_account(&g->keys, (enum scope)s, name)->name,
+                 by->account.name, m->trace);
     g->host->reply(g->host, m->id, NOTHING);
     return 0;
 }

@@ -34,6 +34,19 @@ void audit_key(struct gateway *g, const char *type, const struct key *key, const
     publish(g, "gateway.key", type, key->account.name, aiex_written(&w), trace);
 }
 
+void audit_limits(struct gateway *g, enum scope scope, const char *name, const char *by,
+                  uint64_t trace)
+{
+    struct aiex_writer w;
+    uint8_t mem[256];
+
+    aiex_writer_init(&w, mem, sizeof(mem));
+    aiex_w_map(&w, 2);
+    aiex_w_key_str(&w, "scope", scope_names[scope]);
+    aiex_w_key_str(&w, "by", by);
+    publish(g, "gateway.key", "limits", name, aiex_written(&w), trace);
+}
+
 /* 1: may be told; the count of what was left out before is then the caller's to tell. */
 static int audit_may_tell(struct gateway *g)
 {

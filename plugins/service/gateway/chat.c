@@ -91,44 +91,18 @@ static void note_error(struct flight *f, const struct aiex_answer *a)
         f->nothing_used = 1;
 }
 
-static int reason_of(const char *code)
-{
-    return strcmp(code, AIEX_E_BUSY) == 0      ? AIEX_REASON_OVERLOADED
-           : strcmp(code, AIEX_E_INVALID) == 0 ? AIEX_REASON_REQUEST
-                                               : AIEX_REASON_SERVER;
-}
-
-static int status_of(const char *code)
-{
-    static const struct {
-        const char *code;
-        int status;
-    } known[] = {{AIEX_E_INVALID, 400},  {AIEX_E_DENIED, 403},  {AIEX_E_NOT_FOUND, 404},
-                 {AIEX_E_BUSY, 429},     {AIEX_E_TIMEOUT, 504}, {AIEX_E_INTERNAL, 500},
-                 {AIEX_E_UPSTREAM, 502}, {AIEX_E_CRASHED, 502}};
-
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-        if (strcmp(known[i].code, code) == 0)
-            return known[i].status;
-    return 503;
-}
-
 /* The coordinator's error as it came; one of the host's own, which says nothing to a client, gets
  * a document. */
 static void pass_error(struct flight *f, const struct aiex_answer *a)
 {
-    const struct aiex_host *host = f->gateway->host;
-    struct aiex_slice body = a->body;
+    struct aiex_slice body = a->body, dialect = {f->dialect, f->dialect_len};
     uint8_t mem[REFUSAL_BODY];
-    struct refusal r;
     int64_t status;
 
-    if (aiex_get_int(body, "http_status", &status) != 1) {
-        refuse(&r, REFUSED_BUSY, a->code, status_of(a->code), reason_of(a->code), "%s",
-               a->text && a->text[0] ? a->text : "the coordinator does not answer");
-        body = refusal_body(&r, (struct aiex_slice){f->dialect, f->dialect_len}, mem, sizeof(mem));
-    }
-    host->fail(host, f->id, a->code, a->text ? a->text : "", a->retry_after_ms, body);
+    if (aiex_get_int(body, "http_status", &status) != 1)
+        body = refusal_of_host(a->code, a->text, dialect, mem, sizeof(mem));
+    f->gateway->host->fail(f->gateway->host, f->id, a->code, a->text ? a->text : "",
+                           a->retry_after_ms, body);
 }
 
 /* While call() is on the stack nobody knows the call's number yet; make_call() gives it up then. */

@@ -113,6 +113,9 @@ struct aiex_slice refusal_body(const struct refusal *r, struct aiex_slice dialec
 /* Ends request `id` with it and counts it. 0. */
 int refusal_send(struct gateway *g, uint64_t id, const struct refusal *r,
                  struct aiex_slice dialect);
+/* The body for an error that the host made, not the coordinator: nobody serves, no time is left. */
+struct aiex_slice refusal_of_host(const char *code, const char *text, struct aiex_slice dialect,
+                                  void *mem, size_t size);
 /* For requests that are wrong in form: invalid, 400. 0. */
 int refuse_form(struct gateway *g, uint64_t id, struct aiex_slice dialect, const char *text);
 
@@ -216,6 +219,8 @@ int admin_limit_list(struct gateway *g, const struct aiex_message *m);
 
 void audit_key(struct gateway *g, const char *type, const struct key *key, const char *by,
                uint64_t trace);
+void audit_limits(struct gateway *g, enum scope scope, const char *name, const char *by,
+                  uint64_t trace);
 /* Told at most AUDIT_PER_SECOND times a second; the next one says how many were left out. */
 void audit_refused(struct gateway *g, const struct ask *a, const struct key *key, const char *why);
 /* `soft` or `hard`; `period` is day or month. */

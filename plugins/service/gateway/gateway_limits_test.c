@@ -261,9 +261,9 @@ static void soft_limits_warn_once_a_day(void)
     CU_ASSERT_EQUAL(list.count, 1);
     chat(key, 100, 100);
     done(3, 499, 100, 100);
-    failed(chat(key, 1, 1), "denied");
+    failed(chat(key, 10, 1), "denied");
     CU_ASSERT_PTR_NOT_NULL(budget_event("hard", 0));
-    failed(chat(key, 1, 1), "denied");
+    failed(chat(key, 10, 1), "denied");
     CU_ASSERT_PTR_NULL(budget_event("hard", 1));
     wall_ms += DAY_MS;
     chat(key, 100, 200);

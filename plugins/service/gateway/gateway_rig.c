@@ -1,6 +1,7 @@
 /* gateway_rig.c - see gateway_rig.h. */
 #include "gateway_rig.h"
 
+#include <aiex_chat.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,6 +15,8 @@ void *self;
 struct rig_world world;
 int64_t wall_ms;
 char folder[64];
+
+static char filler[8000];
 
 static int64_t clock_of_test(void)
 {
@@ -299,18 +302,34 @@ const char *make_key(const struct limits *limits, const char *user, char ret_id[
     return text(end, "key");
 }
 
+/* A request of one message that is long enough to be estimated at `input` tokens. */
+static size_t write_prompt(char *out, size_t size, int input, int output)
+{
+    int n, letters = 0;
+    int64_t tokens;
+
+    do {
+        n = snprintf(out, size,
+                     "{\"max_tokens\":%d,\"messages\":[{\"role\":\"user\",\"content\":\"%.*s\"}]}",
+                     output, letters, filler);
+        tokens = aiex_chat_prompt_tokens(AIEX_OPENAI_CHAT,
+                                         (struct aiex_slice){(uint8_t *)out, (size_t)n});
+        letters += (int)(input - tokens) > 1 ? 3 * (int)(input - tokens) - 2 : 1;
+    } while (tokens < input);
+    CU_ASSERT_EQUAL_FATAL(tokens, input);
+    return (size_t)n;
+}
+
 uint64_t chat(const char *key, int input, int output)
 {
     char body[8192];
-    int n = snprintf(body, sizeof(body), "{\"max_tokens\":%d,\"x\":\"", output);
+    size_t n;
 
-    /* the prompt is estimated at one token for three bytes */
-    while (n < input * 3 - 2)
-        body[n++] = 'a';
-    memcpy(body + n, "\"}", 3);
+    memset(filler, 'a', sizeof(filler) - 1);
+    n = write_prompt(body, sizeof(body), input, output);
     return ask("gateway.chat", "credential", "s", key ? key : "", "dialect", "s", "openai.chat",
                "model", "s", "m", "stream", "b", 1, "body", "x",
-               (struct aiex_slice){(uint8_t *)body, (size_t)n + 2}, NULL);
+               (struct aiex_slice){(uint8_t *)body, n}, NULL);
 }
 
 const struct aiex_fake_record *made(size_t n)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -247,27 +248,53 @@ static int read_file(struct journal *j, uint8_t **ret, size_t *ret_size)
     return 0;
 }
 
-static int open_keys(struct journal *j, const char *path, journal_take take, void *arg,
+/* Opens the file and takes its lock: what another process is just writing is no torn tail. The
+ * lock waits for one write of the other, or its compaction; then there is another file. */
+static int open_locked(struct journal *j, const char *path)
+{
+    struct stat here, there;
+
+    for (;;) {
+        j->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (j->fd < 0 || flock(j->fd, LOCK_EX) < 0 || fstat(j->fd, &here) < 0)
+            return -errno;
+        if (stat(path, &there) == 0 && here.st_ino == there.st_ino)
+            return 0;
+        close(j->fd);
+    }
+}
+
+static int read_keys(struct journal *j, const char *path, journal_take take, void *arg,
                      struct aiex_error *err)
 {
     uint8_t *all = NULL;
     size_t size = 0;
-    int r;
+    int r = read_file(j, &all, &size);
 
-    j->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (j->fd < 0)
-        return journal_fail(err, -errno, "can not open", path);
-    r = read_file(j, &all, &size);
     if (r < 0)
         return journal_fail(err, r, "can not read", path);
     r = read_frames(j, all, size, take, arg, err);
     free(all);
     if (r == 0 && lseek(j->fd, (off_t)j->size, SEEK_SET) < 0)
         r = journal_fail(err, -errno, "can not go to the end of", path);
-    if (r == 0 && j->frames == 0)
-        r = write_first(j, err);
-    if (r == 0 && size == 0 && (r = journal_sync_folder(j)) < 0)
+    return r;
+}
+
+static int open_keys(struct journal *j, const char *path, journal_take take, void *arg,
+                     struct aiex_error *err)
+{
+    int r = open_locked(j, path), fresh;
+
+    if (r < 0)
+        return journal_fail(err, r, "can not open", path);
+    r = read_keys(j, path, take, arg, err);
+    fresh = j->frames == 0;
+    if (r == 0 && fresh)
+        r = write_first(j, err); /* gives the lock back, too */
+    if (r == 0 && fresh && (r = journal_sync_folder(j)) < 0)
         r = journal_fail(err, r, "can not sync", j->folder);
+    if (r == 0)
+        flock(j->fd, LOCK_UN);
     return r;
 }
 

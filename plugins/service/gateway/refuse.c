@@ -4,6 +4,7 @@
 #include <aiex_chat.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 const char *const refused_names[N_REFUSED] = {
     [REFUSED_AUTH] = "auth",       [REFUSED_ROLE] = "role",
@@ -78,4 +79,38 @@ int refuse_form(struct gateway *g, uint64_t id, struct aiex_slice dialect, const
 
     refuse(&r, REFUSED_INVALID, AIEX_E_INVALID, 400, AIEX_REASON_REQUEST, "%s", text);
     return refusal_send(g, id, &r, dialect);
+}
+
+/* ---- Errors of the host ---- */
+
+static int reason_of(const char *code)
+{
+    return strcmp(code, AIEX_E_BUSY) == 0      ? AIEX_REASON_OVERLOADED
+           : strcmp(code, AIEX_E_INVALID) == 0 ? AIEX_REASON_REQUEST
+                                               : AIEX_REASON_SERVER;
+}
+
+static int status_of(const char *code)
+{
+    static const struct {
+        const char *code;
+        int status;
+    } known[] = {{AIEX_E_INVALID, 400},  {AIEX_E_DENIED, 403},  {AIEX_E_NOT_FOUND, 404},
+                 {AIEX_E_BUSY, 429},     {AIEX_E_TIMEOUT, 504}, {AIEX_E_INTERNAL, 500},
+                 {AIEX_E_UPSTREAM, 502}, {AIEX_E_CRASHED, 502}};
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (strcmp(known[i].code, code) == 0)
+            return known[i].status;
+    return 503;
+}
+
+struct aiex_slice refusal_of_host(const char *code, const char *text, struct aiex_slice dialect,
+                                  void *mem, size_t size)
+{
+    struct refusal r;
+
+    refuse(&r, REFUSED_BUSY, code, status_of(code), reason_of(code), "%s",
+           text && text[0] ? text : "the coordinator does not answer");
+    return refusal_body(&r, dialect, mem, size);
 }
