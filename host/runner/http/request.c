@@ -15,6 +15,8 @@
 #define IDLE_LIMIT_MS 60000u
 #define CA_PEM_MAX    (256u * 1024u)
 
+static const char awaiting_head[] = "no first byte of the answer";
+
 static const struct aiex_host *host_of(const struct request *r)
 {
     return r->cl->host;
@@ -47,7 +49,10 @@ static void on_deadline(struct deadline *d)
     if (r->total_at && host_of(r)->now_ms(host_of(r)) >= r->total_at)
         snprintf(text, sizeof(text), "not complete within total_ms");
     else
-        snprintf(text, sizeof(text), "%s within %u ms", r->phase_name, r->phase_ms);
+        snprintf(text, sizeof(text), "%s within %u ms",
+                 r->phase_name == awaiting_head && r->received ? "no whole head of the answer"
+                                                               : r->phase_name,
+                 r->phase_ms);
     request_end(r, AIEX_HTTP_TIMEOUT, text);
 }
 
@@ -55,10 +60,11 @@ void request_progress(struct request *r)
 {
     if (r->paused && r->off_out == r->n_out)
         begin_phase(r, NULL, 0);
-    else if (r->received || r->off_out < r->n_out)
+    else if (r->has_head || r->off_out < r->n_out)
         begin_phase(r, "no further bytes moved", r->idle_ms);
-    else
-        begin_phase(r, "no first byte of the answer", r->first_byte_ms);
+    else if (!r->received || r->phase_name != awaiting_head)
+        begin_phase(r, awaiting_head, r->first_byte_ms);
+    /* else: interim answers, or a head that drips in, do not put it off */
 }
 
 /* ---- The bytes ---- */

@@ -63,7 +63,8 @@ struct aiex_http_request {
                                    and Trailer are refused (-EINVAL) */
     struct aiex_slice body;
     uint32_t connect_ms;        /* limits, 0 = the defaults 10 s, 60 s, 60 s, none */
-    uint32_t first_byte_ms;     /* from request sent to first byte of the head */
+    uint32_t first_byte_ms;     /* from request sent to the head; interim answers put it off no more
+                                   than a head that drips in */
     uint32_t idle_ms;           /* between bytes, counted only while not paused */
     uint32_t total_ms;
     uint64_t max_body_bytes;    /* 0 = AIEX_MAX_BODY for unary; streams count as one body */
