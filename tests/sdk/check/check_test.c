@@ -69,7 +69,7 @@ static void good_ones_pass(void)
 static void files_that_do_not_load(void)
 {
     expect(MODULES "service_wrong_major.so", 1,
-           "built for plugin ABI 2.0, this host speaks 1.1; rebuild it against the installed SDK");
+           "built for plugin ABI 2.1, this host speaks 1.1; rebuild it against the installed SDK");
     CU_ASSERT_EQUAL(lines(), 1);
     expect(MODULES "service_wrong_magic.so", 1, "its descriptor begins with 0x00000001");
     expect(MODULES "service_tiny.so", 1, "its descriptor says 16 bytes");
