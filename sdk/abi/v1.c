@@ -156,7 +156,7 @@ AT(aiex_http_handler, head, 8, 8);
 AT(aiex_http_handler, body, 16, 8);
 AT(aiex_http_handler, end, 24, 8);
 
-SIZE(aiex_http_request, 80);
+SIZE(aiex_http_request, 88); /* 80 in 1.0 */
 AT(aiex_http_request, struct_size, 0, 4);
 AT(aiex_http_request, flags, 4, 4);
 AT(aiex_http_request, method, 8, 8);
@@ -169,6 +169,7 @@ AT(aiex_http_request, first_byte_ms, 60, 4);
 AT(aiex_http_request, idle_ms, 64, 4);
 AT(aiex_http_request, total_ms, 68, 4);
 AT(aiex_http_request, max_body_bytes, 72, 8);
+AT(aiex_http_request, ca_pem, 80, 8); /* 1.1 */
 
 SIZE(aiex_http, 32);
 AT(aiex_http, struct_size, 0, 4);

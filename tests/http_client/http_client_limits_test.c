@@ -62,6 +62,25 @@ static void first_byte_default(void)
     finish();
 }
 
+/* Interim answers, and a head that comes byte by byte, do not put the limit off. */
+static void a_dripping_head(void)
+{
+    static const char *const drips[] = {"HTTP/1.1 102 Processing\r\n\r\n", "HTTP/1.1 200", " OK\r\nX",
+                                        ": y\r\n"};
+
+    begin(1000, 300, 0);
+    for (size_t i = 0; i < sizeof(drips) / sizeof(drips[0]); i++) {
+        peer_say(fd, drips[i]);
+        for (int k = 0; k < 3; k++)
+            rig_turn(&rig, 0);
+        aiex_fake_advance(rig.fake, 200);
+        CU_ASSERT_EQUAL(s.n_ends, 0);
+    }
+    runs_out(200, "no whole head of the answer within 1000 ms");
+    CU_ASSERT_EQUAL(s.n_heads, 0);
+    finish();
+}
+
 static void between_bytes(void)
 {
     begin(5000, 300, 0);
@@ -218,6 +237,7 @@ static void many_limits(void)
 const struct test_case tests[] = {
     {"first_byte", first_byte},
     {"first_byte_default", first_byte_default},
+    {"a_dripping_head", a_dripping_head},
     {"between_bytes", between_bytes},
     {"total_beats_a_drip", total_beats_a_drip},
     {"a_pause_stops_the_clock", a_pause_stops_the_clock},

@@ -4,9 +4,8 @@
  */
 #include "rig.h"
 #include "test.h"
+#include "tls_peer.h"
 
-#include <openssl/ssl.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -17,17 +16,7 @@ static char dir[] = "/tmp/aiex-tls-XXXXXX";
 static char key[64], cert[64];
 static const char *served = cert; /* what the peer shows */
 static char other[64];            /* a certificate with the same key that nobody trusts */
-
-static void make(const char *key_option, const char *out)
-{
-    char command[512];
-
-    snprintf(command, sizeof(command),
-             "openssl req -x509 %s %s -nodes -days 2 -subj /CN=localhost "
-             "-addext subjectAltName=DNS:localhost -out %s 2>/dev/null",
-             key_option, key, out);
-    CU_ASSERT_EQUAL_FATAL(system(command), 0);
-}
+static int newest;                /* TLS version of the peer, 0 = any */
 
 static void make_certificates(void)
 {
@@ -37,37 +26,8 @@ static void make_certificates(void)
     snprintf(key, sizeof(key), "%s/key.pem", dir);
     snprintf(cert, sizeof(cert), "%s/cert.pem", dir);
     snprintf(other, sizeof(other), "%s/other.pem", dir);
-    make("-newkey ec -pkeyopt ec_paramgen_curve:P-256 -keyout", cert);
-    make("-key", other);
-}
-
-/* Answers `n` requests on one connection, then closes it; exits. */
-static void serve(int listener, int n, const char *answer)
-{
-    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-    struct pollfd p = {listener, POLLIN, 0};
-    char in[65536];
-    SSL *ssl;
-
-    SSL_CTX_use_certificate_file(ctx, served, SSL_FILETYPE_PEM);
-    SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM);
-    poll(&p, 1, -1); /* the listener itself does not block, and is the parent's too */
-    ssl = SSL_new(ctx);
-    SSL_set_fd(ssl, accept(listener, NULL, NULL));
-    if (SSL_accept(ssl) == 1) {
-        for (int got = 0; n > 0; n--) {
-            for (got = 0; got < (int)sizeof(in) - 1 && !memmem(in, (size_t)got, "\r\n\r\nx", 5);) {
-                int k = SSL_read(ssl, in + got, (int)sizeof(in) - 1 - got);
-
-                if (k <= 0)
-                    _exit(1);
-                got += k;
-            }
-            SSL_write(ssl, answer, (int)strlen(answer));
-        }
-        SSL_shutdown(ssl);
-    }
-    _exit(0);
+    tls_make("-newkey ec -pkeyopt ec_paramgen_curve:P-256 -keyout", key, cert);
+    tls_make("-key", key, other);
 }
 
 static pid_t begin(const char *host, uint32_t flags, int n, const char *answer)
@@ -79,7 +39,7 @@ static pid_t begin(const char *host, uint32_t flags, int n, const char *answer)
     seen_init(&s, &rig);
     pid = fork();
     if (pid == 0)
-        serve(rig.listener, n, answer);
+        tls_serve(rig.listener, &(struct tls_peer){served, key, n, answer, newest});
     q = rig_request(&rig, "x", url);
     snprintf(https, sizeof(https), "https://%s:%u/", host, rig.port);
     q.url = https;
@@ -258,6 +218,78 @@ static void cut_inside_tls(void)
     rig_close(&rig);
 }
 
+/* Nothing newer than TLS 1.1. */
+static void too_old(void)
+{
+    pid_t pid;
+
+    make_certificates();
+    rig_open(&rig, cert);
+    newest = TLS1_1_VERSION;
+    pid = begin("localhost", 0, 1, OK_HEAD(2) "ok");
+    newest = 0;
+    CU_ASSERT_TRUE(wait_end(&s));
+    CU_ASSERT_EQUAL(s.result, AIEX_HTTP_TLS);
+    CU_ASSERT_EQUAL(s.sent, 0);
+    finish(pid);
+    rig_close(&rig);
+}
+
+static void expired(void)
+{
+    char past[64];
+    pid_t pid;
+
+    make_certificates();
+    snprintf(past, sizeof(past), "%s/past.pem", dir);
+    tls_expire(cert, key, past);
+    rig_open(&rig, cert);
+    served = past;
+    pid = begin("localhost", 0, 1, OK_HEAD(2) "ok");
+    CU_ASSERT_TRUE(wait_end(&s));
+    CU_ASSERT_EQUAL(s.result, AIEX_HTTP_TLS);
+    CU_ASSERT_EQUAL(s.sent, 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(s.text, "certificate"));
+    finish(pid);
+    served = cert;
+    rig_close(&rig);
+    unlink(past);
+}
+
+/* The peer goes away, or says nothing, in the middle of the handshake. */
+static void handshake_ends_early(void)
+{
+    for (int silent = 0; silent < 2; silent++) {
+        struct aiex_http_request q;
+        char url[64], https[64];
+        int fd;
+
+        make_certificates();
+        rig_open(&rig, cert);
+        seen_init(&s, &rig);
+        q = rig_request(&rig, "x", url);
+        snprintf(https, sizeof(https), "https://localhost:%u/", rig.port);
+        q.url = https;
+        q.connect_ms = 400;
+        rig_send(&s, &q);
+        fd = peer_accept(&rig);
+        if (silent) {
+            rig_turn(&rig, 0);
+            aiex_fake_advance(rig.fake, 400);
+        } else {
+            peer_reset(fd);
+        }
+        CU_ASSERT_TRUE(wait_end(&s));
+        CU_ASSERT_EQUAL(s.result, silent ? AIEX_HTTP_TIMEOUT : AIEX_HTTP_TLS);
+        CU_ASSERT_EQUAL(s.sent, 0);
+        CU_ASSERT_TRUE(*s.text != 0);
+        if (silent)
+            close(fd);
+        seen_done(&s);
+        rig_close(&rig);
+    }
+}
+
 static void remove_files(void)
 {
     if (!*key)
@@ -276,6 +308,9 @@ const struct test_case tests[] = {
     {"not_tls", not_tls},
     {"pause_in_the_middle", pause_in_the_middle},
     {"cut_inside_tls", cut_inside_tls},
+    {"too_old", too_old},
+    {"expired", expired},
+    {"handshake_ends_early", handshake_ends_early},
     {"remove_files", remove_files},
     {0},
 };

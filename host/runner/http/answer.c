@@ -87,11 +87,13 @@ static int give(struct request *r, const uint8_t *bytes, size_t n)
 
 /* ---- Parser callbacks ---- */
 
-static int is_gzip(const struct aiex_http1_head *h)
+static enum gzip_kind coding_of(const struct aiex_http1_head *h)
 {
     const char *coding = aiex_http1_get(h, "content-encoding");
 
-    return coding && (strcasecmp(coding, "gzip") == 0 || strcasecmp(coding, "x-gzip") == 0);
+    if (coding && (strcasecmp(coding, "gzip") == 0 || strcasecmp(coding, "x-gzip") == 0))
+        return GZIP_GZIP;
+    return coding && strcasecmp(coding, "deflate") == 0 ? GZIP_DEFLATE : GZIP_NONE;
 }
 
 /* Headers that describe the bytes on the wire are not true of the decoded ones. */
@@ -115,12 +117,13 @@ static int on_head(void *arg, const struct aiex_http1_head *h)
     struct aiex_http_header kept[128];
     const struct aiex_http_header *headers = h->headers;
     size_t n = h->n_headers;
+    enum gzip_kind kind = r->flags & AIEX_HTTP_DECODE ? coding_of(h) : GZIP_NONE;
     uint64_t id = r->id;
     int gave_up;
 
     r->has_head = 1;
-    if ((r->flags & AIEX_HTTP_DECODE) && (h->flags & AIEX_HTTP1_HAS_BODY) && is_gzip(h)) {
-        if (n > sizeof(kept) / sizeof(kept[0]) || !(r->gzip = gzip_new()))
+    if (kind && (h->flags & AIEX_HTTP1_HAS_BODY)) {
+        if (n > sizeof(kept) / sizeof(kept[0]) || !(r->gzip = gzip_new(kind)))
             return stop(r, AIEX_HTTP_CUT, "no memory for decompression");
         n = without_coding(h, kept);
         headers = kept;

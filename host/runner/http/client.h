@@ -6,7 +6,7 @@
  *   request.c   a request: its bytes, its place in the table, how it ends
  *   answer.c    what comes in: head, body, pause, decoding, completeness
  *   trust.c     which certificates are believed
- *   gzip.c      Content-Encoding: gzip, with limits
+ *   gzip.c      Content-Encoding: gzip and deflate, with limits
  *   conn.c      a connection: sending, reading, watch, the idle pool
  *   connect.c   making one: names, libcurl's CONNECT_ONLY in a multi handle
  *   deadline.c  all time limits of a client behind one timer of the host
@@ -118,6 +118,8 @@ struct origin {
     int tls, verify, literal;
     uint16_t port;
     char host[256];
+    char *ca; /* certificates to believe instead of the module's, PEM; NULL = those */
+    size_t n_ca;
 };
 
 enum conn_phase { CONN_RESOLVING, CONN_CONNECTING, CONN_ACTIVE, CONN_IDLE };
@@ -142,7 +144,8 @@ struct conn {
     struct deadline idle_end;
 };
 
-struct origin *origin_get(struct client *cl, const struct url *u, int verify);
+/* ca (may be NULL) is copied. NULL: no memory. */
+struct origin *origin_get(struct client *cl, const struct url *u, int verify, const char *ca);
 void origin_unref(struct origin *o);
 /* A pooled connection to that place, active again; or NULL. */
 struct conn *conn_take(struct client *cl, struct origin *o);
@@ -172,14 +175,15 @@ void connect_stop(struct conn *c);
 
 /* Makes the store of certificates while files may be opened; without it, trust_set() is slow. */
 void trust_prepare(struct client *cl);
-/* Gives a handle the certificates to believe. 0, or not. */
-int trust_set(struct client *cl, CURL *easy);
+/* Gives a handle the certificates to believe; o NULL = the module's. 0, or not. */
+int trust_set(struct client *cl, const struct origin *o, CURL *easy);
 
 /* ---- gzip.c ---- */
 
 struct gzip;
 
-struct gzip *gzip_new(void);
+enum gzip_kind { GZIP_NONE, GZIP_GZIP, GZIP_DEFLATE };
+struct gzip *gzip_new(enum gzip_kind kind);
 void gzip_free(struct gzip *g);
 /* Gives input; it must be used up by gzip_next() before more is given. */
 void gzip_give(struct gzip *g, const uint8_t *bytes, size_t n);

@@ -14,21 +14,34 @@
 
 /* ---- Origins ---- */
 
-struct origin *origin_get(struct client *cl, const struct url *u, int verify)
+static int same_ca(const struct origin *o, const char *ca, size_t n)
 {
+    return n == o->n_ca && (n == 0 || memcmp(o->ca, ca, n) == 0);
+}
+
+struct origin *origin_get(struct client *cl, const struct url *u, int verify, const char *ca)
+{
+    size_t n_ca = ca && u->tls && verify ? strlen(ca) : 0;
     struct origin *o;
 
     list_each (it, &cl->origins) {
         o = list_of(it, struct origin, link);
         if (o->port == u->port && o->tls == u->tls && o->verify == verify &&
-            strcmp(o->host, u->host) == 0) {
+            strcmp(o->host, u->host) == 0 && same_ca(o, ca, n_ca)) {
             o->n_refs++;
             return o;
         }
     }
     o = cl->host->alloc(cl->host, sizeof(*o));
-    if (!o)
+    if (o && n_ca)
+        o->ca = cl->host->alloc(cl->host, n_ca);
+    if (!o || (n_ca && !o->ca)) {
+        cl->host->release(cl->host, o);
         return NULL;
+    }
+    if (n_ca)
+        memcpy(o->ca, ca, n_ca);
+    o->n_ca = n_ca;
     list_append(&cl->origins, &o->link);
     list_init(&o->idle);
     o->n_refs = 1;
@@ -46,6 +59,7 @@ void origin_unref(struct origin *o)
     if (!o || --o->n_refs)
         return;
     list_remove(&o->link);
+    o->cl->host->release(o->cl->host, o->ca);
     o->cl->host->release(o->cl->host, o);
 }
 

@@ -195,7 +195,7 @@ static int set_options(struct conn *c)
     bad |= curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, o->verify ? 1L : 0L);
     bad |= curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, o->verify ? 2L : 0L);
     if (o->verify)
-        bad |= trust_set(c->cl, e);
+        bad |= trust_set(c->cl, o, e);
     return bad;
 }
 
@@ -311,7 +311,7 @@ void connect_start(struct conn *c)
 {
     char loopback[][64] = {"127.0.0.1", "::1"};
 
-    if (c->origin->tls && c->origin->verify && !module->ca) {
+    if (c->origin->tls && c->origin->verify && !c->origin->ca && !module->ca) {
         request_fail(c->req, AIEX_HTTP_TLS,
                      "no certificates to check %s:%u with; install ca-certificates",
                      c->origin->host, c->origin->port);

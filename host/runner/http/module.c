@@ -5,6 +5,10 @@
 #include <stdlib.h>
 
 #define CA_MAX (8u * 1024u * 1024u)
+/* What a plugin built for 1.0 fills; later fields are 0 to it. */
+#define REQUEST_1_0                                                                                \
+    (offsetof(struct aiex_http_request, max_body_bytes) +                                          \
+     sizeof(((struct aiex_http_request *)0)->max_body_bytes))
 
 struct module *module;
 
@@ -126,14 +130,16 @@ static int http_request(const struct aiex_host *host, const struct aiex_http_req
                         const struct aiex_http_handler *h, void *arg, uint64_t *ret_id,
                         struct aiex_error *err)
 {
+    struct aiex_http_request whole = {0};
     struct client *cl = find(host);
 
     if (!cl)
         return fail(err, -EINVAL, "instance has no HTTP client; ask extension(\"%s\") first",
                     AIEX_HTTP_ID);
-    if (!r || r->struct_size < sizeof(*r))
+    if (!r || r->struct_size < REQUEST_1_0)
         return fail(err, -EINVAL, "struct_size of the request is not set");
-    return request_new(cl, r, h, arg, ret_id, err);
+    memcpy(&whole, r, r->struct_size < sizeof(whole) ? r->struct_size : sizeof(whole));
+    return request_new(cl, &whole, h, arg, ret_id, err);
 }
 
 static int http_pause(const struct aiex_host *host, uint64_t id, int on)

@@ -13,6 +13,9 @@
 #define CONNECT_MS    10000u
 #define FIRST_BYTE_MS 60000u
 #define IDLE_LIMIT_MS 60000u
+#define CA_PEM_MAX    (256u * 1024u)
+
+static const char awaiting_head[] = "no first byte of the answer";
 
 static const struct aiex_host *host_of(const struct request *r)
 {
@@ -46,7 +49,10 @@ static void on_deadline(struct deadline *d)
     if (r->total_at && host_of(r)->now_ms(host_of(r)) >= r->total_at)
         snprintf(text, sizeof(text), "not complete within total_ms");
     else
-        snprintf(text, sizeof(text), "%s within %u ms", r->phase_name, r->phase_ms);
+        snprintf(text, sizeof(text), "%s within %u ms",
+                 r->phase_name == awaiting_head && r->received ? "no whole head of the answer"
+                                                               : r->phase_name,
+                 r->phase_ms);
     request_end(r, AIEX_HTTP_TIMEOUT, text);
 }
 
@@ -54,10 +60,11 @@ void request_progress(struct request *r)
 {
     if (r->paused && r->off_out == r->n_out)
         begin_phase(r, NULL, 0);
-    else if (r->received || r->off_out < r->n_out)
+    else if (r->has_head || r->off_out < r->n_out)
         begin_phase(r, "no further bytes moved", r->idle_ms);
-    else
-        begin_phase(r, "no first byte of the answer", r->first_byte_ms);
+    else if (!r->received || r->phase_name != awaiting_head)
+        begin_phase(r, awaiting_head, r->first_byte_ms);
+    /* else: interim answers, or a head that drips in, do not put it off */
 }
 
 /* ---- The bytes ---- */
@@ -159,6 +166,10 @@ static int check(const struct aiex_http_request *q, struct url *u, struct aiex_e
         return fail(err, -EINVAL, "method '%.20s' is not an upper case word", q->method);
     if (strcmp(q->method, "CONNECT") == 0)
         return fail(err, -EINVAL, "method CONNECT is not supported");
+    if (q->ca_pem && strnlen(q->ca_pem, CA_PEM_MAX + 1) > CA_PEM_MAX)
+        return fail(err, -EINVAL, "ca_pem is longer than %u bytes", CA_PEM_MAX);
+    if (q->ca_pem && !strstr(q->ca_pem, "-----BEGIN CERTIFICATE-----"))
+        return fail(err, -EINVAL, "ca_pem holds no certificate; give PEM text, such as file:ca.pem");
     if (url_parse(q->url, u, err) != 0)
         return -EINVAL;
     return check_headers(q, err);
@@ -439,7 +450,7 @@ int request_new(struct client *cl, const struct aiex_http_request *q,
     if (!r)
         return fail(err, -ENOMEM, "no memory for a request");
     e = fill_out(r, q, &u, err);
-    if (e == 0 && !(r->origin = origin_get(cl, &u, !(q->flags & AIEX_HTTP_NO_VERIFY))))
+    if (e == 0 && !(r->origin = origin_get(cl, &u, !(q->flags & AIEX_HTTP_NO_VERIFY), q->ca_pem)))
         e = fail(err, -ENOMEM, "no memory for a request");
     if (e != 0) {
         recycle(r);

@@ -39,7 +39,7 @@ static int begin_handshake(struct client *cl, CURL *easy, const char *name)
            curl_easy_setopt(easy, CURLOPT_ABSTRACT_UNIX_SOCKET, name) != CURLE_OK ||
            curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L) != CURLE_OK ||
            curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) != CURLE_OK ||
-           curl_easy_setopt(easy, CURLOPT_PROXY, "") != CURLE_OK || trust_set(cl, easy) != 0 ||
+           curl_easy_setopt(easy, CURLOPT_PROXY, "") != CURLE_OK || trust_set(cl, NULL, easy) != 0 ||
            curl_multi_add_handle(cl->multi, easy) != CURLM_OK;
 }
 
@@ -79,12 +79,14 @@ void trust_prepare(struct client *cl)
         close(listener);
 }
 
-int trust_set(struct client *cl, CURL *easy)
+int trust_set(struct client *cl, const struct origin *o, CURL *easy)
 {
-    struct curl_blob ca = {module->ca, module->n_ca, CURL_BLOB_NOCOPY};
+    int own = o && o->ca; /* few certificates: parsed for each connection */
+    struct curl_blob ca = {own ? (void *)o->ca : module->ca, own ? o->n_ca : module->n_ca,
+                           CURL_BLOB_NOCOPY};
     int bad = curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
 
-    if (cl->store_ready) {
+    if (cl->store_ready && !own) {
         bad |= curl_easy_setopt(easy, CURLOPT_CAINFO, module->ca_path);
         bad |= curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, -1L);
     } else {

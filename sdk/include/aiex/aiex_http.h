@@ -47,7 +47,9 @@ struct aiex_http_handler {
     void (*end)(void *arg, uint32_t result, int sent, const char *text);
 };
 
-#define AIEX_HTTP_DECODE 1u     /* accept and undo gzip; its headers are then not shown */
+#define AIEX_HTTP_DECODE 1u     /* accept and undo gzip, undo deflate; their headers are then not
+                                   shown. The decoded bytes count against max_body_bytes, and above
+                                   1 MiB may be 200 times the bytes that came */
 #define AIEX_HTTP_NO_VERIFY 2u  /* do not check the certificate; only by explicit configuration */
 
 struct aiex_http_request {
@@ -61,10 +63,15 @@ struct aiex_http_request {
                                    and Trailer are refused (-EINVAL) */
     struct aiex_slice body;
     uint32_t connect_ms;        /* limits, 0 = the defaults 10 s, 60 s, 60 s, none */
-    uint32_t first_byte_ms;     /* from request sent to first byte of the head */
+    uint32_t first_byte_ms;     /* from request sent to the head; interim answers put it off no more
+                                   than a head that drips in */
     uint32_t idle_ms;           /* between bytes, counted only while not paused */
     uint32_t total_ms;
     uint64_t max_body_bytes;    /* 0 = AIEX_MAX_BODY for unary; streams count as one body */
+    /* Since 1.1: the certificates to believe instead of the system's, PEM, 0-terminated, at most
+       256 KiB; NULL = the system's. An older host checks against the system's. In a configuration:
+       an option of type STRING with `file:PATH`. */
+    const char *ca_pem;
 };
 
 struct aiex_http {

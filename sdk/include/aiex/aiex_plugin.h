@@ -47,7 +47,7 @@ extern "C" {
 
 #define AIEX_ABI_MAGIC 0x41694558u /* "AiEX" */
 #define AIEX_ABI_MAJOR 1u          /* layouts changed: refused */
-#define AIEX_ABI_MINOR 0u          /* fields appended: struct_size decides */
+#define AIEX_ABI_MINOR 1u          /* fields appended: struct_size decides */
 
 #if defined(__GNUC__)
 #define AIEX_EXPORT __attribute__((visibility("default")))
