@@ -20,19 +20,19 @@ struct chat_tool {
     int custom;                    /* the client's tool takes free text */
 };
 
-struct arena; /* arena.h: memory of one chat, freed whole */
+struct arena;  /* arena.h: memory of one chat, freed whole */
 struct answer; /* answer.h: the answer half's own state */
 
 struct aiex_chat {
     struct aiex_chat_setup setup;
     struct arena *arena;
-    int same;          /* both sides speak one dialect: bytes go through */
-    int client_stream; /* what the client gets */
-    int vendor_stream; /* what the vendor was asked for */
-    int client_usage;  /* openai.chat, completions: the client asked for the usage chunk */
-    int base64;        /* embeddings: the client wants base64 */
-    int n_inputs;      /* embeddings: how many, 0 = unknown */
-    int one_input;     /* ollama legacy form: a single vector is answered as "embedding" */
+    int same;                 /* both sides speak one dialect: bytes go through */
+    int client_stream;        /* what the client gets */
+    int vendor_stream;        /* what the vendor was asked for */
+    int client_usage;         /* openai.chat, completions: the client asked for the usage chunk */
+    int base64;               /* embeddings: the client wants base64 */
+    int n_inputs;             /* embeddings: how many, 0 = unknown */
+    int one_input;            /* ollama legacy form: a single vector is answered as "embedding" */
     struct aiex_slice model;  /* as the client named it, unescaped */
     struct aiex_slice suffix; /* completions */
     int echo_prompt;          /* completions: "echo" */
@@ -52,6 +52,12 @@ struct aiex_chat {
 
 /* Fills everything above but `answer` and `result`. 0 or as aiex_chat_new(). */
 int request_convert(struct aiex_chat *c, struct aiex_slice body, struct aiex_error *err);
+
+/* ---- request_text.c ---- */
+
+/* Bytes of text in a request, its tools included; images and files are only counted. -1: no JSON.
+ */
+int64_t request_text_bytes(int dialect, struct aiex_slice body, int *n_images, int *n_messages);
 
 /* ---- answer.c ---- */
 
