@@ -15,7 +15,8 @@ file(RELATIVE_PATH AIEX_PC_UP /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 string(REGEX REPLACE "/$" "" AIEX_PC_UP "${AIEX_PC_UP}")
 
 install(TARGETS aiex_sdk aiex_testkit aiex_message aiex_sdk_json aiex_sdk_sse aiex_sdk_dialect
-        EXPORT aiex-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT sdk)
+                aiex_sdk_schema aiex_sdk_service EXPORT aiex-targets
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT sdk)
 install(EXPORT aiex-targets NAMESPACE aiex:: DESTINATION ${cmake_dir} COMPONENT sdk)
 install(DIRECTORY ${sdk}/include/aiex DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT sdk
         FILES_MATCHING PATTERN "*.h")
@@ -26,6 +27,9 @@ install(FILES ${sdk}/message/provider_messages.h COMPONENT sdk
 install(FILES ${sdk}/json/aiex_json.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT sdk)
 install(FILES ${sdk}/sse/aiex_sse.h ${sdk}/dialect/aiex_chat.h COMPONENT sdk
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/aiex)
+install(FILES ${sdk}/service/aiex_service.h ${sdk}/service/aiex_file.h ${sdk}/service/aiex_crc32c.h
+              ${sdk}/service/aiex_record_log.h ${sdk}/schema/aiex_schema.h
+        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT sdk)
 
 configure_package_config_file(${sdk}/cmake/aiex-config.cmake.in
     ${CMAKE_CURRENT_BINARY_DIR}/aiex-config.cmake INSTALL_DESTINATION ${cmake_dir}
