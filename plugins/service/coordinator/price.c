@@ -12,22 +12,22 @@ const char *const price_names[] = {"unknown", "known", "free"};
 
 /* ---- Reading ---- */
 
-static int read_key(const struct line *l, struct price_rule *r, struct aiex_error *err)
+/* "MODEL" or "INSTANCE/MODEL". 0, or -EINVAL without a sentence. */
+static int set_pattern(struct price_rule *r, const char *text, size_t len)
 {
-    const char *slash = memchr(l->key, '/', l->key_len), *model = slash ? slash + 1 : l->key;
-    size_t n_provider = slash ? (size_t)(slash - l->key) : 0;
-    size_t n_model = l->key_len - (size_t)(model - l->key);
+    const char *slash = memchr(text, '/', len), *model = slash ? slash + 1 : text;
+    size_t n_provider = slash ? (size_t)(slash - text) : 0;
+    size_t n_model = len - (size_t)(model - text);
 
     if (n_model == 0 || n_model > PRICE_PATTERN || n_provider > AIEX_MAX_NAME)
-        return line_fail(
-            l, err,
-            "the key is no model; write price.MODEL or price.INSTANCE/MODEL, with * for "
-            "anything");
-    memcpy(r->whole, l->key, l->key_len);
-    memcpy(r->provider, l->key, n_provider);
+        return -EINVAL;
+    memset(r->whole, 0, sizeof(r->whole));
+    memcpy(r->whole, text, len);
+    memcpy(r->provider, text, n_provider);
     r->provider[n_provider] = 0;
     memcpy(r->model, model, n_model);
     r->model[n_model] = 0;
+    r->letters = 0;
     for (size_t i = 0; i < n_model; i++)
         r->letters += model[i] != '*';
     return 0;
@@ -60,28 +60,23 @@ static int read_class(struct cursor *c, struct price_rule *r)
         (int)name.len, name.text);
 }
 
-static int read_rule(const struct line *l, struct price_rule *r, struct aiex_error *err)
+static int read_prices(struct cursor *c, struct price_rule *r)
 {
-    struct cursor c = {l, 0, err};
-    int result = read_key(l, r, err);
-    struct word first;
+    struct cursor ahead = *c;
+    int result;
 
-    if (result != 0)
-        return result;
-    first = cursor_word(&c, "=");
-    if (word_is(first, "free") && cursor_end(&c)) {
+    if (word_is(cursor_word(&ahead, "="), "free") && cursor_end(&ahead)) {
         r->free = 1;
         return 0;
     }
-    c.at = 0;
     r->input = r->cached = r->cache_write = r->output = UNSET;
-    while (!cursor_end(&c)) {
-        result = read_class(&c, r);
+    while (!cursor_end(c)) {
+        result = read_class(c, r);
         if (result != 0)
             return result;
     }
     if (r->input == UNSET)
-        return cursor_fail(&c, l->len,
+        return cursor_fail(c, c->line->len,
                            "'input=' is missing; write dollars per million tokens, or free");
     if (r->output == UNSET)
         r->output = 0; /* embeddings have none */
@@ -92,6 +87,59 @@ static int read_rule(const struct line *l, struct price_rule *r, struct aiex_err
     return 0;
 }
 
+static int full(const struct price_table *t, const struct line *l, struct aiex_error *err)
+{
+    if (t->n < PRICE_MAX_RULES)
+        return 0;
+    return line_fail(l, err, "more than %u prices; use * to join models", PRICE_MAX_RULES);
+}
+
+/* The patterns behind `for=`, each a rule without prices yet. */
+static int read_patterns(struct cursor *c, struct price_table *t)
+{
+    do {
+        struct word w = cursor_word(c, ",");
+
+        if (full(t, c->line, c->err) != 0)
+            return -EINVAL;
+        if (set_pattern(&t->rules[t->n++], w.text, w.len) != 0)
+            return cursor_fail(c, w.column,
+                               "'%.*s' is no model; write MODEL or INSTANCE/MODEL, with * for "
+                               "anything",
+                               (int)(w.len < 80 ? w.len : 80), w.text);
+    } while (cursor_take(c, ','));
+    return 0;
+}
+
+/* A line makes one rule, or one for each of its patterns. The table has room for all. */
+static int read_line(const struct line *l, struct price_table *t, struct aiex_error *err)
+{
+    struct cursor c = {l, 0, err}, ahead = c;
+    struct price_rule prices = {.free = 0};
+    size_t first = t->n;
+    int r = full(t, l, err);
+
+    if (r != 0)
+        return r;
+    if (word_is(cursor_word(&ahead, "="), "for") && cursor_take(&ahead, '=')) {
+        c = ahead;
+        r = read_patterns(&c, t);
+    } else if (set_pattern(&t->rules[t->n++], l->key, l->key_len) != 0) {
+        r = line_fail(l, err,
+                      "the key is no model; write price.MODEL, or price.NAME = for=PATTERN ...");
+    }
+    if (r == 0)
+        r = read_prices(&c, &prices);
+    for (size_t i = first; r == 0 && i < t->n; i++) {
+        t->rules[i].free = prices.free;
+        t->rules[i].input = prices.input;
+        t->rules[i].cached = prices.cached;
+        t->rules[i].cache_write = prices.cache_write;
+        t->rules[i].output = prices.output;
+    }
+    return r;
+}
+
 int price_parse(const char *text, struct price_table *ret, struct aiex_error *err)
 {
     struct price_table t = {NULL, 0};
@@ -99,19 +147,18 @@ int price_parse(const char *text, struct price_table *ret, struct aiex_error *er
     size_t n = 0;
     int r = 0;
 
-    for (const char *at = text; line_next(&at, "price", &l);)
+    for (const char *at = text; line_next(&at, "price", &l);) {
         n++;
+        for (size_t i = 0; i < l.len; i++)
+            n += l.value[i] == ',';
+    }
     if (n) {
         t.rules = calloc(n, sizeof(*t.rules));
         if (!t.rules)
             return -ENOMEM;
     }
-    for (const char *at = text; r == 0 && line_next(&at, "price", &l);) {
-        if (t.n == PRICE_MAX_RULES)
-            r = line_fail(&l, err, "more than %u prices; use * to join models", PRICE_MAX_RULES);
-        else
-            r = read_rule(&l, &t.rules[t.n++], err);
-    }
+    for (const char *at = text; r == 0 && line_next(&at, "price", &l);)
+        r = read_line(&l, &t, err);
     if (r != 0)
         price_done(&t);
     else

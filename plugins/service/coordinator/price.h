@@ -1,13 +1,14 @@
 /*
  * price.h - what tokens cost.
  *
- *     price.gpt-4o*            = input=2.50 cached=1.25 output=10.00
- *     price.anthropic/claude-* = input=3 cached=0.30 cache_write=3.75 output=15
- *     price.ollama/qwen*       = free
+ *     price.gpt-4o  = for=gpt-4o*,azure/gpt-4o* input=2.50 cached=1.25 output=10.00
+ *     price.claude  = for=claude-sonnet-* input=3 cached=0.30 cache_write=3.75 output=15
+ *     price.llama-3 = free
  *
- * Dollars per million tokens. The key is a model with `*` for anything, alone or behind an
- * instance and a slash. Of the rules that fit, one with an instance wins over one without, then
- * the one with more letters that are not `*`, then the first. What no rule fits has no price:
+ * Dollars per million tokens. The patterns behind `for=` are models with `*` for anything, alone
+ * or behind an instance and a slash; without `for=` the key itself is the pattern. Of the rules
+ * that fit, one with an instance wins over one without, then the one with more letters that are
+ * not `*`, then the first. What no rule fits has no price:
  * the usage record says `unknown`, never 0. `cached` and `cache_write` that are not written cost
  * as `input`. Costs are whole micro-dollars, rounded up once per request, so that they never
  * vanish. Pure.

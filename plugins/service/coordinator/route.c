@@ -5,6 +5,8 @@
  */
 #include "route.h"
 
+#include <aiex_chat.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -208,8 +210,11 @@ int64_t route_prompt(struct route *r, int exact)
     if (r->prompt < 0)
         r->prompt = (int64_t)(r->body.len / 4 + 1);
     if (exact && !r->prompt_exact) {
+        int64_t tokens = aiex_chat_prompt_tokens(aiex_dialect_of(r->dialect), r->body);
+
         r->prompt_exact = 1;
-        r->prompt = (int64_t)(r->body.len / 4 + 1);
+        if (tokens >= 0)
+            r->prompt = tokens;
     }
     return r->prompt;
 }

@@ -61,6 +61,23 @@ static void the_closest_rule_wins(void)
     CU_ASSERT_EQUAL(kind, PRICE_UNKNOWN);
 }
 
+static void one_line_for_many(void)
+{
+    enum price_kind kind;
+    struct price_tokens million = {.input = 1000000};
+
+    load("openai\tfor=gpt-4o*, openai.work/gpt-4o*,azure/* input=2.50 output=10\n"
+         "local\tfor=ollama/*,lmstudio/* free\n");
+    CU_ASSERT_EQUAL(t.n, 5);
+    CU_ASSERT_EQUAL(cost("provider_openai", "gpt-4o-x", million, &kind), 2500000);
+    CU_ASSERT_EQUAL(cost("provider_azure", "any", million, &kind), 2500000);
+    cost("provider_lmstudio", "any", million, &kind);
+    CU_ASSERT_EQUAL(kind, PRICE_FREE);
+    cost("provider_openai", "openai", million, &kind);
+    CU_ASSERT_EQUAL(kind, PRICE_UNKNOWN); /* the key is a name only */
+    price_done(&t);
+}
+
 static void classes_of_tokens(void)
 {
     enum price_kind kind;
@@ -92,6 +109,10 @@ static void faults(void)
         {"m\tinput=1 tokens=2\n", "column 9: 'tokens' is no class of tokens"},
         {"m\toutput=2\n", "'input=' is missing"},
         {"x/\tfree\n", "the key is no model"},
+        {"x\tfor=a/ free\n", "column 5: 'a/' is no model"},
+        {"x\tfor=a, free\n", "'input=' is missing"},
+        {"x\tfor=a\n", "'input=' is missing"},
+        {"x\tfor= \n", "'' is no model"},
         {"m\tfree input=2\n", "'free' is no class of tokens"},
     };
 
@@ -109,6 +130,7 @@ static void faults(void)
 const struct test_case tests[] = {
     {"patterns", patterns},
     {"the_closest_rule_wins", the_closest_rule_wins},
+    {"one_line_for_many", one_line_for_many},
     {"classes_of_tokens", classes_of_tokens},
     {"faults", faults},
     {0},
