@@ -334,6 +334,10 @@ static void test_tolerated(void)
                                "{\"content\":\"a\",\"new\":{\"k\":[1]}}") F("eos") DONE},
         {AIEX_OPENAI_CHAT, D("{\"content\":\"a\"}") CALL("0", "i", "f", "{")
                                CALL("0", "i", "f", "}") F("tool_calls") DONE},
+        {AIEX_OPENAI_CHAT, "data: "
+                           "{\"id\":7,\"error\":\"\",\"choices\":[{\"delta\":{\"content\":\"a\","
+                           "\"reasoning\":{\"x\":1}}}]}"
+                           "\n\n" F("model_length") DONE},
         {AIEX_OPENAI_CHAT, D("{\"content\":[{\"type\":\"text\",\"text\":\"a\"}]}") F("stop") DONE},
         {AIEX_ANTHROPIC_MESSAGES,
          E("ping", "") START TEXT0 TD("0", "a") STOP("0")
@@ -400,7 +404,7 @@ static void test_broken_documents(void)
     } rows[] = {
         {AIEX_OPENAI_CHAT, "", "the answer is empty"},
         {AIEX_OPENAI_CHAT, "<html>", "the answer is not JSON"},
-        {AIEX_OPENAI_CHAT, "{\"id\":1}", "id is not a string"},
+        {AIEX_OPENAI_CHAT, "{\"model\":1}", "model is not a string"},
         {AIEX_OPENAI_CHAT, "{}", "has no choices"},
         {AIEX_OPENAI_CHAT, "{\"choices\":[]}", "the stream was empty"},
         {AIEX_OPENAI_CHAT, "{\"error\":{\"message\":\"x\"}}", "reported an error: x"},
