@@ -396,6 +396,36 @@ static void test_too_large(void)
     }
 }
 
+/* A client that is told the whole answer at its end can be told so much only. */
+static void test_endless_answers(void)
+{
+    static const char *const turns[] = {D("{\"content\":\"x\"}"),
+                                        D("{\"reasoning_content\":\"x\"}")};
+    struct run big = {.client = AIEX_OPENAI_RESPONSES, .vendor = AIEX_OPENAI_CHAT, .stream = 1};
+    struct run many = big;
+    char *event = malloc(1000000);
+    int i, n;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(event);
+    CU_ASSERT_EQUAL_FATAL(run_new(&big), 0);
+    n = snprintf(event, 1000000,
+                 "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%0900000d\"}}]}\n\n",
+                 7);
+    for (i = 0; i < 100 && run_feed(&big, event, (size_t)n) == 0; i++)
+        big.len = 0;
+    CU_ASSERT(i > 30 && i < 40);
+    CU_ASSERT_EQUAL(big.result, -EMSGSIZE);
+    CU_ASSERT(strstr(big.said.fault, "longer than 32 MiB") != NULL);
+    run_free(&big);
+    free(event);
+    CU_ASSERT_EQUAL_FATAL(run_new(&many), 0);
+    for (i = 0; i < 20000 && run_feed(&many, turns[i % 2], strlen(turns[i % 2])) == 0; i++)
+        many.len = 0;
+    CU_ASSERT_EQUAL(i, 16384);
+    CU_ASSERT_EQUAL(many.result, -EMSGSIZE);
+    run_free(&many);
+}
+
 static void test_broken_documents(void)
 {
     static const struct {
@@ -442,6 +472,7 @@ const struct test_case tests[] = {
     {"cut_by_limit", test_cut_by_limit},
     {"tolerated", test_tolerated},
     {"too_large", test_too_large},
+    {"endless_answers", test_endless_answers},
     {"broken_documents", test_broken_documents},
     {0},
 };

@@ -102,10 +102,12 @@ static void test_calls_side_by_side(void)
         CU_ASSERT_EQUAL(take(EVENT_TOOL_ARGS, 1, "["), PASS);
         CU_ASSERT_EQUAL(take(EVENT_TOOL_ARGS, 0, "}"), PASS);
         CU_ASSERT_EQUAL(take(EVENT_TOOL_ARGS, 0, "}"), -EPROTO);
+        CU_ASSERT_EQUAL(take(EVENT_BLOCK_END, 0, ""), PASS);
+        CU_ASSERT_EQUAL(take(EVENT_TEXT, 0, "x"), TOOL);
         CU_ASSERT_EQUAL(take(EVENT_TOOL_ARGS, 1, "]"), PASS);
         CU_ASSERT_EQUAL(take(EVENT_TOOL_END, 0, ""), PASS);
         CU_ASSERT_EQUAL(take(EVENT_TOOL_ARGS, 0, " "), -EPROTO);
-        CU_ASSERT_EQUAL(finish(AIEX_FINISH_TOOL_CALLS), TOOL);
+        CU_ASSERT_EQUAL(finish(AIEX_FINISH_TOOL_CALLS), BLOCK);
     }
     machine_done(&m);
 }
