@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include <machine.h>
+#include <ndjson.h>
 #include <aiex_json.h>
 #include <errno.h>
 #include <stdio.h>
@@ -233,6 +234,69 @@ static void test_flow_depth(void)
     CU_ASSERT_EQUAL(r, -EINVAL);
 }
 
+/* ---- Lines ---- */
+
+static int on_line(void *arg, struct aiex_slice line, struct aiex_slice raw, int in_place)
+{
+    char *text = arg;
+    size_t n = strlen(text);
+
+    CU_ASSERT(raw.len >= line.len);
+    snprintf(text + n, 256 - n, "%s[%.*s]", in_place ? "" : "h", (int)line.len, line.data);
+    return line.len == 4 ? -EPROTO : 0;
+}
+
+static void test_lines(void)
+{
+    static const char bytes[] = "a\r\n\n  \nbc\nde";
+    struct ndjson lines;
+
+    for (size_t cut = 0; cut <= sizeof(bytes) - 1; cut++) {
+        char text[256] = "", plain[256] = "";
+
+        ndjson_init(&lines, 100);
+        CU_ASSERT_EQUAL(
+            ndjson_feed(&lines, (struct aiex_slice){(const uint8_t *)bytes, cut}, on_line, text),
+            0);
+        CU_ASSERT_EQUAL(
+            ndjson_feed(&lines,
+                        (struct aiex_slice){(const uint8_t *)bytes + cut, sizeof(bytes) - 1 - cut},
+                        on_line, text),
+            0);
+        CU_ASSERT_EQUAL(ndjson_pending(&lines), 2);
+        CU_ASSERT_EQUAL(ndjson_last(&lines, on_line, text), 0);
+        for (const char *p = text; *p; p++)
+            if (*p != 'h')
+                strncat(plain, p, 1);
+        CU_ASSERT_STRING_EQUAL(plain, "[a][bc][de]");
+        ndjson_done(&lines);
+    }
+}
+
+static void test_long_and_refused_lines(void)
+{
+    struct ndjson lines;
+    char text[256] = "";
+
+    ndjson_init(&lines, 4);
+    CU_ASSERT_EQUAL(
+        ndjson_feed(&lines, (struct aiex_slice){(const uint8_t *)"abc\n", 4}, on_line, text), 0);
+    CU_ASSERT_EQUAL(
+        ndjson_feed(&lines, (struct aiex_slice){(const uint8_t *)"abcd\n", 5}, on_line, text),
+        -EMSGSIZE);
+    ndjson_done(&lines);
+    ndjson_init(&lines, 4);
+    CU_ASSERT_EQUAL(
+        ndjson_feed(&lines, (struct aiex_slice){(const uint8_t *)"abcde", 5}, on_line, text),
+        -EMSGSIZE);
+    ndjson_done(&lines);
+    ndjson_init(&lines, 9);
+    CU_ASSERT_EQUAL(
+        ndjson_feed(&lines, (struct aiex_slice){(const uint8_t *)"abcd\nx\n", 7}, on_line, text),
+        -EPROTO);
+    ndjson_done(&lines);
+}
+
 const struct test_case tests[] = {
     {"every_cell", test_every_cell},
     {"closes_what_is_open", test_closes_what_is_open},
@@ -241,5 +305,7 @@ const struct test_case tests[] = {
     {"too_many_calls", test_too_many_calls},
     {"flow_agrees_with_scan", test_flow_agrees_with_scan},
     {"flow_depth", test_flow_depth},
+    {"lines", test_lines},
+    {"long_and_refused_lines", test_long_and_refused_lines},
     {0},
 };
