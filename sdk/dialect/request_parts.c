@@ -212,7 +212,7 @@ static int read_document(struct parts *s, const struct members *m)
 /* A file of text becomes text, with its name before it. */
 static int put_text_file(struct parts *s, const struct part *file)
 {
-    struct raw text;
+    struct raw text = RAW("");
     int rc = text_of_file(s->r, file->data, &text);
 
     if (rc == 0)
