@@ -146,6 +146,12 @@ static int is_tool(enum event_kind kind)
     return kind == EVENT_TOOL_BEGIN || kind == EVENT_TOOL_ARGS || kind == EVENT_TOOL_END;
 }
 
+/* The seal of a vendor's reasoning goes to clients that bring it back with the next request. */
+static int takes_seal(int dialect)
+{
+    return dialect == AIEX_ANTHROPIC_MESSAGES || dialect == AIEX_OPENAI_RESPONSES;
+}
+
 int answer_tools_take(struct answer *a, const struct event *e)
 {
     if (a->c->json_tool && is_tool(e->kind)) {
@@ -165,8 +171,8 @@ int answer_tools_take(struct answer *a, const struct event *e)
     case EVENT_FINISH:
         return finish(a, e);
     case EVENT_SIGNATURE:
+        return takes_seal(a->c->setup.client) ? answer_deliver(a, e) : 0;
     case EVENT_REDACTED:
-        /* what one vendor sealed no other can open */
         return a->c->same ? answer_deliver(a, e) : 0;
     case EVENT_REFUSAL:
         a->refused = 1;

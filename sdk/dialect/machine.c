@@ -311,7 +311,8 @@ static int end_all(struct machine *m, const char **ret_fault)
         if (m->state[i] != STATE_FINISHED && m->state[i] != STATE_NEW)
             return refuse(ret_fault, unsaid);
     }
-    if (!finished)
+    if (!finished ||
+        (m->strict && m->state[0] != STATE_FINISHED)) /* only choice 0 is written anew */
         return refuse(ret_fault, empty);
     for (int i = 0; i < m->n_choices; i++)
         m->state[i] = STATE_ENDED;

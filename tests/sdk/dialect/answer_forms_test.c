@@ -140,6 +140,73 @@ static void test_responses_order(void)
     run_free(&r);
 }
 
+/* The seal of reasoning goes where it can come back from, and nowhere else. */
+static void test_sealed_reasoning(void)
+{
+    static const char anthropic[] = "{\"type\":\"message\",\"model\":\"m\",\"content\":[{\"type\":"
+                                    "\"thinking\",\"thinking\":\"\","
+                                    "\"signature\":\"Sig==\"},{\"type\":\"redacted_thinking\","
+                                    "\"data\":\"Red==\"},{\"type\":\"text\","
+                                    "\"text\":\"hi\"}],\"stop_reason\":\"end_turn\",\"usage\":{"
+                                    "\"input_tokens\":3,\"output_tokens\":2}}";
+    static const char responses[] = "{\"id\":\"r\",\"model\":\"m\",\"status\":\"completed\","
+                                    "\"output\":[{\"type\":\"reasoning\",\"id\":\"rs\","
+                                    "\"summary\":[{\"type\":\"summary_text\",\"text\":\"a\"}],"
+                                    "\"encrypted_content\":\"gAAAA\"}]}";
+    static const struct {
+        int vendor, client;
+        const char *doc, *wanted;
+    } rows[] = {
+        {AIEX_ANTHROPIC_MESSAGES, AIEX_OPENAI_RESPONSES, anthropic,
+         "\"type\":\"reasoning\",\"summary\":[],\"encrypted_content\":\"Sig==\"},{\"id\":\"msg_"},
+        {AIEX_OPENAI_RESPONSES, AIEX_ANTHROPIC_MESSAGES, responses,
+         "{\"type\":\"thinking\",\"thinking\":\"a\",\"signature\":\"gAAAA\"}"},
+        {AIEX_ANTHROPIC_MESSAGES, AIEX_ANTHROPIC_MESSAGES, anthropic, anthropic},
+        {AIEX_ANTHROPIC_MESSAGES, AIEX_OPENAI_CHAT, anthropic,
+         "\"content\":\"hi\",\"refusal\":null},\"logprobs\""},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct run r = {.client = rows[i].client, .vendor = rows[i].vendor};
+
+        run_all(&r, rows[i].doc, 0);
+        CU_ASSERT_EQUAL(r.result, 0);
+        if (!strstr(r.out, rows[i].wanted))
+            printf("\n%s\n", r.out);
+        CU_ASSERT(strstr(r.out, rows[i].wanted) != NULL);
+        run_free(&r);
+    }
+}
+
+/* An item of reasoning that has a seal and no text has no part either. */
+static void test_sealed_stream(void)
+{
+    static const char stream[] =
+        "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"model\":\"m\"}}\n\n"
+        "event: content_block_start\ndata: "
+        "{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{"
+        "\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}}\n\n"
+        "event: content_block_delta\ndata: "
+        "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"
+        "\"signature_delta\",\"signature\":\"Sig==\"}}\n\n"
+        "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n"
+        "event: message_delta\ndata: "
+        "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}\n\n"
+        "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+    static const char *const wanted[] = {
+        "event: response.output_item.added\n", "\"summary\":[]}}",
+        "event: response.output_item.done\n",  "\"summary\":[],\"encrypted_content\":\"Sig==\"}}",
+        "event: response.completed\n",         NULL};
+    struct run r = {
+        .client = AIEX_OPENAI_RESPONSES, .vendor = AIEX_ANTHROPIC_MESSAGES, .stream = 1};
+
+    run_all(&r, stream, 0);
+    CU_ASSERT_EQUAL(r.result, 0);
+    in_order(r.out, wanted);
+    CU_ASSERT(strstr(r.out, "summary_part") == NULL);
+    run_free(&r);
+}
+
 /* What the request said comes back in the response object. */
 static void test_responses_echo(void)
 {
@@ -562,6 +629,8 @@ static void test_usage_of_half_a_stream(void)
 
 const struct test_case tests[] = {
     {"responses_order", test_responses_order},
+    {"sealed_reasoning", test_sealed_reasoning},
+    {"sealed_stream", test_sealed_stream},
     {"responses_echo", test_responses_echo},
     {"custom_and_namespace", test_custom_and_namespace},
     {"custom_without_input", test_custom_without_input},

@@ -118,6 +118,9 @@ static const struct hostile {
     {"finish of another choice only", AIEX_OPENAI_CHAT, BOTH,
      D("{\"content\":\"a\"}") C("{\"index\":1,\"delta\":{},\"finish_reason\":\"stop\"}") DONE,
      "without saying why"},
+    {"another choice only", AIEX_OPENAI_CHAT, ACROSS,
+     C("{\"index\":1,\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}") DONE,
+     "the stream was empty"},
     {"finish error", AIEX_OPENAI_CHAT, BOTH, D("{\"content\":\"a\"}") F("error") DONE,
      "reported an error"},
     /* anthropic */
@@ -268,6 +271,21 @@ static void test_good_events_go_out(void)
     run_free(&r);
 }
 
+/* Of an event that is half good nothing goes out. */
+static void test_half_good_event(void)
+{
+    for (int client = AIEX_OPENAI_CHAT; client <= AIEX_OLLAMA_CHAT; client++) {
+        struct run r = {.client = client, .vendor = AIEX_OPENAI_CHAT, .stream = 1};
+
+        run_all(&r, D("{\"content\":\"good\"}") D("{\"content\":\"half\",\"tool_calls\":[7]}") DONE,
+                0);
+        CU_ASSERT_EQUAL(r.result, -EPROTO);
+        CU_ASSERT(strstr(r.out, "good") != NULL);
+        CU_ASSERT(strstr(r.out, "half") == NULL);
+        run_free(&r);
+    }
+}
+
 /* An answer that was cut by a limit may end inside of a tool call, and says so. */
 static void test_cut_by_limit(void)
 {
@@ -416,6 +434,7 @@ const struct test_case tests[] = {
     {"each_has_its_fault", test_each_has_its_fault},
     {"vendor_error_fields", test_vendor_error_fields},
     {"good_events_go_out", test_good_events_go_out},
+    {"half_good_event", test_half_good_event},
     {"cut_by_limit", test_cut_by_limit},
     {"tolerated", test_tolerated},
     {"too_large", test_too_large},
