@@ -381,8 +381,11 @@ static int read_array(struct parts *s, const struct aiex_json_span *content)
     size_t at = 0;
     int rc = 0;
 
-    for (; rc == 0 && members_next(content, &at, &m, &string); s->index++)
-        rc = read_part(s, &m, &string);
+    for (; rc == 0 && members_next(content, &at, &m, &string); s->index++) {
+        rc = count_piece(s->r);
+        if (rc == 0)
+            rc = read_part(s, &m, &string);
+    }
     return rc;
 }
 
