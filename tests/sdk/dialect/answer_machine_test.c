@@ -12,15 +12,10 @@
 static const char *const allowed[N_STATES] = {
     /*                    STrSRfBAEbUFxE   start text reasoning signature redacted refusal
                                            begin args end block-end usage finish error END */
-    [STATE_NEW] = "1000000000100"
-                  "0",
-    [STATE_IDLE] = "01111110011100",
-    [STATE_TEXT] = "01111110011100",
-    [STATE_REASONING] = "01111110011100",
-    [STATE_REFUSAL] = "01111110011100",
-    [STATE_TOOL] = "01111111101100",
-    [STATE_FINISHED] = "00000000011101",
-    [STATE_ENDED] = "11111111111111",
+    [STATE_NEW] = "10000000001000",      [STATE_IDLE] = "01111110011100",
+    [STATE_TEXT] = "01111110011100",     [STATE_REASONING] = "01111110011100",
+    [STATE_REFUSAL] = "01111110011100",  [STATE_TOOL] = "01111111101100",
+    [STATE_FINISHED] = "00000000011101", [STATE_ENDED] = "11111111111111",
 };
 
 static void test_every_cell(void)
@@ -265,9 +260,9 @@ static void test_lines(void)
             0);
         CU_ASSERT_EQUAL(ndjson_pending(&lines), 2);
         CU_ASSERT_EQUAL(ndjson_last(&lines, on_line, text), 0);
-        for (const char *p = text; *p; p++)
-            if (*p != 'h')
-                strncat(plain, p, 1);
+        for (size_t i = 0, n = 0; text[i]; i++)
+            if (text[i] != 'h')
+                plain[n++] = text[i];
         CU_ASSERT_STRING_EQUAL(plain, "[a][bc][de]");
         ndjson_done(&lines);
     }
