@@ -126,8 +126,7 @@ static void test_tools_to_anthropic(void)
 {
     struct run r = {.client = AIEX_ANTHROPIC_MESSAGES, .vendor = AIEX_OPENAI_CHAT, .stream = 1};
     static const char *const in_order[] = {
-        "\"content_block\":{\"type\":\"tool_use\",\"id\":\"call_1\",\"name\":\"get\",\"input\":{}}"
-        "}",
+        "\"type\":\"tool_use\",\"id\":\"call_1\",\"name\":\"get\",\"input\":{}}}",
         "\"index\":0,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"{\\\"a\\\":\"}}",
         "\"index\":0,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"1}\"}}",
         "{\"type\":\"content_block_stop\",\"index\":0}",
