@@ -14,8 +14,8 @@ set(cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/aiex)
 file(RELATIVE_PATH AIEX_PC_UP /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 string(REGEX REPLACE "/$" "" AIEX_PC_UP "${AIEX_PC_UP}")
 
-install(TARGETS aiex_sdk aiex_testkit aiex_message aiex_sdk_json EXPORT aiex-targets
-        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT sdk)
+install(TARGETS aiex_sdk aiex_testkit aiex_message aiex_sdk_json aiex_sdk_sse aiex_sdk_dialect
+        EXPORT aiex-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT sdk)
 install(EXPORT aiex-targets NAMESPACE aiex:: DESTINATION ${cmake_dir} COMPONENT sdk)
 install(DIRECTORY ${sdk}/include/aiex DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT sdk
         FILES_MATCHING PATTERN "*.h")
@@ -24,6 +24,8 @@ install(FILES ${sdk}/testkit/aiex_fake_host.h COMPONENT sdk
 install(FILES ${sdk}/message/provider_messages.h COMPONENT sdk
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/aiex/message)
 install(FILES ${sdk}/json/aiex_json.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT sdk)
+install(FILES ${sdk}/sse/aiex_sse.h ${sdk}/dialect/aiex_chat.h COMPONENT sdk
+        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/aiex)
 
 configure_package_config_file(${sdk}/cmake/aiex-config.cmake.in
     ${CMAKE_CURRENT_BINARY_DIR}/aiex-config.cmake INSTALL_DESTINATION ${cmake_dir}

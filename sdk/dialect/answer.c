@@ -156,8 +156,10 @@ static void count(struct answer *a, const struct event *e)
         usage_take(a, &e->usage);
         break;
     case EVENT_FINISH:
-        if (e->choice == 0)
-            result->finish = e->finish;
+        if (e->choice == 0) /* local servers say "stop" of calls, too */
+            result->finish = e->finish == AIEX_FINISH_STOP && a->machine.n_calls
+                                 ? AIEX_FINISH_TOOL_CALLS
+                                 : e->finish;
         break;
     case EVENT_END:
         a->complete = 1;

@@ -74,6 +74,7 @@ struct write_state {
     int64_t sequence;
     int64_t tools; /* calls written */
     int begun;
+    int part;      /* responses: the part of the open item was announced */
     uint64_t item; /* number of the made-up id of the open item */
 };
 
@@ -94,6 +95,7 @@ struct answer {
     struct machine machine;
     struct store store;
     struct bytes out;        /* for the sink */
+    size_t good;             /* bytes of it that whole events gave */
     struct aiex_slice batch; /* events of this feed that lie side by side where they came */
     struct bytes scratch;    /* one event's own needs */
     struct bytes name;       /* a tool's names, escaped again */

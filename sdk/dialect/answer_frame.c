@@ -15,7 +15,7 @@ static int flush(struct answer *a, aiex_chat_sink sink, void *arg)
     int r = bytes.len ? sink(arg, bytes) : 0;
 
     a->batch = (struct aiex_slice){NULL, 0};
-    a->out.len = 0;
+    a->out.len = a->good = 0;
     if (r != 0)
         a->error = -ECANCELED;
     return r ? -ECANCELED : 0;
@@ -42,6 +42,14 @@ static void pass_bytes(struct answer *a, struct aiex_slice raw, int in_place)
     }
     gather(a);
     bytes_slice(&a->out, raw);
+}
+
+/* What an event gave may go out, now that all of it is good. */
+static int whole_event(struct answer *a)
+{
+    if (!a->out.failed)
+        a->good = a->out.len;
+    return a->out.failed;
 }
 
 /* ---- Server-sent events ---- */
@@ -94,7 +102,7 @@ static int on_event(void *arg, const struct aiex_sse_event *e)
         else
             pass_rewritten(a, e);
     }
-    return a->out.failed;
+    return whole_event(a);
 }
 
 /* ---- Lines ---- */
@@ -116,7 +124,7 @@ static int on_line(void *arg, struct aiex_slice line, struct aiex_slice raw, int
         if (raw.data[raw.len - 1] != '\n')
             pass_bytes(a, lf, 0);
     }
-    return a->out.failed;
+    return whole_event(a);
 }
 
 /* ---- Feed and close ---- */
@@ -130,6 +138,8 @@ static int failed(struct answer *a, int r)
                                                 : "the answer is longer than 32 MiB");
     if (r < 0 && !a->error)
         a->error = r;
+    if (r < 0)
+        a->out.len = a->good;
     return a->error ? a->error : r;
 }
 
@@ -146,7 +156,7 @@ int aiex_chat_feed(struct aiex_chat *c, struct aiex_slice bytes, aiex_chat_sink 
     }
     r = a->reader->lines ? ndjson_feed(&a->lines, bytes, on_line, a)
                          : aiex_sse_feed(&a->sse, bytes, on_event, a);
-    r = r ? failed(a, r) : a->out.failed;
+    r = r ? failed(a, r) : 0;
     sunk = flush(a, sink, arg);
     return r ? r : sunk;
 }

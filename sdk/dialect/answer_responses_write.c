@@ -92,7 +92,17 @@ static const struct words *words_of(const struct block *b)
 
 /* ---- Items ---- */
 
-/* Announces the open item and its part, and prepares what its deltas begin with. */
+static void begin_part(struct answer *a, const struct words *w)
+{
+    a->w.part = 1;
+    open_part(a, w->added, w->place);
+    bytes_str(&a->out, ",\"part\":");
+    responses_put_part(a, open_item(a), 0);
+    close_event(a);
+}
+
+/* Announces the open item and its part (reasoning may have none), and prepares what its deltas
+ * begin with. */
 static void begin_item(struct answer *a)
 {
     const struct words *w = words_of(open_item(a));
@@ -100,12 +110,9 @@ static void begin_item(struct answer *a)
 
     a->w.open = 1;
     item_event(a, "response.output_item.added", "in_progress");
-    if (w->added) {
-        open_part(a, w->added, w->place);
-        bytes_str(&a->out, ",\"part\":");
-        responses_put_part(a, open_item(a), 0);
-        close_event(a);
-    }
+    a->w.part = 0;
+    if (w->added && open_item(a)->text.len)
+        begin_part(a, w);
     from = a->out.len;
     bytes_str(&a->out, ",\"item_id\":\"");
     responses_put_id(a, &a->out, open_item(a), open_index(a));
@@ -123,6 +130,8 @@ static void delta(struct answer *a, struct aiex_slice text)
 {
     if (!a->w.open)
         begin_item(a);
+    if (!a->w.part && words_of(open_item(a))->added)
+        begin_part(a, words_of(open_item(a)));
     open_event(a, words_of(open_item(a))->delta);
     bytes_slice(&a->out, bytes_all(&a->w.head));
     bytes_quote(&a->out, text);
@@ -156,9 +165,9 @@ static void end_item(struct answer *a)
     if (!a->w.open)
         return;
     w = words_of(open_item(a));
-    if (w->done)
+    if (w->done && (a->w.part || !w->added))
         end_text(a, w);
-    if (w->part_done) {
+    if (a->w.part) {
         open_part(a, w->part_done, w->place);
         bytes_str(&a->out, ",\"part\":");
         responses_put_part(a, open_item(a), 1);

@@ -42,7 +42,7 @@ static int rename_tool(struct answer *a, const struct chat_tool *t, struct event
     bytes_escape(&a->name, t->name);
     split = a->name.len;
     bytes_escape(&a->name, t->space);
-    if (a->name.failed)
+    if (a->name.failed || !a->name.len)
         return a->name.failed;
     e->name = (struct aiex_slice){a->name.data, split};
     e->space = (struct aiex_slice){a->name.data + split, a->name.len - split};
@@ -99,7 +99,7 @@ static int wants_object(int dialect)
 
 static int end(struct answer *a, const struct event *e)
 {
-    const struct machine_call *call = &a->machine.calls[a->machine.n_calls - 1];
+    const struct machine_call *call = &a->machine.calls[a->machine.closed];
     int json = !call->custom, empty = flow_empty(&call->flow);
     struct event mine = *e;
     int r = 0;
@@ -146,6 +146,12 @@ static int is_tool(enum event_kind kind)
     return kind == EVENT_TOOL_BEGIN || kind == EVENT_TOOL_ARGS || kind == EVENT_TOOL_END;
 }
 
+/* The seal of a vendor's reasoning goes to clients that bring it back with the next request. */
+static int takes_seal(int dialect)
+{
+    return dialect == AIEX_ANTHROPIC_MESSAGES || dialect == AIEX_OPENAI_RESPONSES;
+}
+
 int answer_tools_take(struct answer *a, const struct event *e)
 {
     if (a->c->json_tool && is_tool(e->kind)) {
@@ -165,8 +171,8 @@ int answer_tools_take(struct answer *a, const struct event *e)
     case EVENT_FINISH:
         return finish(a, e);
     case EVENT_SIGNATURE:
+        return takes_seal(a->c->setup.client) ? answer_deliver(a, e) : 0;
     case EVENT_REDACTED:
-        /* what one vendor sealed no other can open */
         return a->c->same ? answer_deliver(a, e) : 0;
     case EVENT_REFUSAL:
         a->refused = 1;

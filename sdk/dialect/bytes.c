@@ -61,7 +61,7 @@ void bytes_escape(struct bytes *b, struct aiex_slice text)
     struct aiex_json_out w;
 
     /* most texts need no escapes: try with the room of the text, then with what it needs */
-    for (size_t room = text.len; bytes_reserve(b, room) == 0; room = w.len) {
+    for (size_t room = text.len; room && bytes_reserve(b, room) == 0; room = w.len) {
         aiex_jw_init(&w, b->data + b->len, b->cap - b->len);
         aiex_jw_escape(&w, (const char *)text.data, text.len);
         if (!w.failed) {

@@ -13,32 +13,125 @@ static int twice(struct answer *a, const struct aiex_json_field *fields, size_t 
 
 int get_document(struct answer *a, struct aiex_slice data, struct aiex_json_field *fields, size_t n)
 {
+    struct aiex_json_span document = {AIEX_JSON_OBJECT, (const char *)data.data, data.len};
     struct aiex_json_fault fault = {0, NULL};
     const char *what = a->c->vendor_stream ? "an event of the answer" : "the answer";
-    int type = aiex_json_scan(data, 0, fields, n, &fault);
+    int type = aiex_json_scan(data, 0, NULL, 0, &fault);
 
     if (type < 0)
         return answer_fault(a, -EPROTO, "%s is not JSON: %s at byte %zu", what, fault.reason,
                             fault.offset);
     if (type != AIEX_JSON_OBJECT)
         return answer_fault(a, -EPROTO, "%s is JSON but not an object", what);
-    return twice(a, fields, n);
+    return get_members(a, &document, what, fields, n);
 }
 
-static int same_key(const struct aiex_json_span *key, const char *plain)
-{
-    size_t n = strlen(plain);
+/* ---- A walk over members that the scan has accepted ---- */
 
-    if (key->len == n + 2)
-        return memcmp(key->data + 1, plain, n) == 0;
-    return key->len > n && memchr(key->data, '\\', key->len) && aiex_json_is(key, plain);
+static const char *skip_space(const char *p)
+{
+    while (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t')
+        p++;
+    return p;
+}
+
+/* Behind the string that begins at p. */
+static const char *skip_string(const char *p)
+{
+    for (p++; *p != '"'; p++)
+        p += *p == '\\';
+    return p + 1;
+}
+
+/* Behind the array or object that begins at p. */
+static const char *skip_container(const char *p)
+{
+    unsigned depth = 0;
+
+    for (;;) {
+        char c = *p;
+
+        if (c == '"') {
+            p = skip_string(p);
+            continue;
+        }
+        p++;
+        if (c == '{' || c == '[')
+            depth++;
+        else if ((c == '}' || c == ']') && --depth == 0)
+            return p;
+    }
+}
+
+static const char *skip_value(const char *p, int *ret_type)
+{
+    switch (*p) {
+    case '"':
+        *ret_type = AIEX_JSON_STRING;
+        return skip_string(p);
+    case '{':
+    case '[':
+        *ret_type = *p == '{' ? AIEX_JSON_OBJECT : AIEX_JSON_ARRAY;
+        return skip_container(p);
+    case 't':
+        *ret_type = AIEX_JSON_TRUE;
+        return p + 4;
+    case 'f':
+        *ret_type = AIEX_JSON_FALSE;
+        return p + 5;
+    case 'n':
+        *ret_type = AIEX_JSON_NULL;
+        return p + 4;
+    default:
+        *ret_type = AIEX_JSON_NUMBER;
+        while (*p != ',' && *p != '}' && *p != ']' && (unsigned char)*p > ' ')
+            p++;
+        return p;
+    }
+}
+
+/* The field of a key, or NULL. A key with escapes is rare and compared the long way. */
+static struct aiex_json_field *find_field(const char *key, size_t len,
+                                          struct aiex_json_field *fields, size_t n)
+{
+    struct aiex_json_span span = {AIEX_JSON_STRING, key, len};
+    int escaped = memchr(key, '\\', len) != NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        const char *plain = fields[i].key;
+
+        if (escaped ? aiex_json_is(&span, plain)
+                    : *plain == key[1] && strncmp(plain, key + 1, len - 2) == 0 && !plain[len - 2])
+            return &fields[i];
+    }
+    return NULL;
+}
+
+static void take_members(const char *p, struct aiex_json_field *fields, size_t n)
+{
+    for (p = skip_space(p + 1); *p == '"'; p = skip_space(p + 1)) {
+        const char *key = p, *from;
+        struct aiex_json_field *f;
+        int type;
+
+        p = skip_string(p);
+        f = find_field(key, (size_t)(p - key), fields, n);
+        from = skip_space(skip_space(p) + 1);
+        p = skip_value(from, &type);
+        if (f) {
+            f->seen++;
+            f->value = (struct aiex_json_span){type, from, (size_t)(p - from)};
+        }
+        p = skip_space(p);
+        if (*p == '}')
+            break;
+    }
 }
 
 int get_members(struct answer *a, const struct aiex_json_span *object, const char *what,
                 struct aiex_json_field *fields, size_t n)
 {
-    struct aiex_json_span key, value;
-    size_t at = 0;
+    const char *p = object->data;
 
     for (size_t i = 0; i < n; i++) {
         fields[i].seen = 0;
@@ -48,13 +141,9 @@ int get_members(struct answer *a, const struct aiex_json_span *object, const cha
         return 0;
     if (object->type != AIEX_JSON_OBJECT)
         return answer_fault(a, -EPROTO, "%s is not an object", what);
-    while (aiex_json_next(object, &at, &key, &value))
-        for (size_t i = 0; i < n; i++)
-            if (same_key(&key, fields[i].key)) {
-                fields[i].seen++;
-                fields[i].value = value;
-                break;
-            }
+    while (*p != '{') /* white space before a document */
+        p++;
+    take_members(p, fields, n);
     return twice(a, fields, n);
 }
 

@@ -110,7 +110,7 @@ void grow_unquote(struct grow *g)
 void grow_escape(struct grow *g, const char *bytes, size_t len)
 {
     static const char codes[] = "\b\t\n\f\r\"\\", names[] = "btnfr\"\\";
-    const char *p = bytes, *end = bytes + len;
+    const char *p = bytes, *end = len ? bytes + len : bytes;
 
     while (p < end) {
         const char *from = p, *code;

@@ -51,22 +51,66 @@ enum key key_of(const struct aiex_json_span *name)
     return n < 0 ? N_KEYS : find(plain, (size_t)n);
 }
 
-void members_read(const struct aiex_json_span *object, struct members *ret)
+void members_init(struct members *m)
 {
-    struct aiex_json_span name, value;
+    memset(m, 0, sizeof(*m));
+    m->doubled = N_KEYS;
+}
+
+void members_add(struct members *m, const struct aiex_json_span *key,
+                 const struct aiex_json_span *value)
+{
+    enum key k = key_of(key);
+
+    if (k == N_KEYS)
+        return;
+    if (m->of[k].type && m->doubled == N_KEYS)
+        m->doubled = k;
+    m->of[k] = *value;
+}
+
+/* Bytes up to the closing brace; the object may be followed by anything. */
+static size_t read_object(const struct aiex_json_span *object, struct members *ret)
+{
+    struct aiex_json_span key, value;
     size_t at = 0;
 
-    memset(ret, 0, sizeof(*ret));
-    ret->doubled = N_KEYS;
-    if (object->type != AIEX_JSON_OBJECT)
-        return;
-    while (aiex_json_next(object, &at, &name, &value)) {
-        enum key key = key_of(&name);
+    while (aiex_json_next(object, &at, &key, &value))
+        members_add(ret, &key, &value);
+    return at;
+}
 
-        if (key == N_KEYS)
-            continue;
-        if (ret->of[key].type && ret->doubled == N_KEYS)
-            ret->doubled = (int)key;
-        ret->of[key] = value;
+void members_read(const struct aiex_json_span *object, struct members *ret)
+{
+    members_init(ret);
+    ret->type = object->type;
+    if (object->type == AIEX_JSON_OBJECT)
+        read_object(object, ret);
+}
+
+int members_next(const struct aiex_json_span *array, size_t *at, struct members *ret,
+                 struct aiex_json_span *string)
+{
+    struct aiex_json_span item = {0};
+
+    if (array->type != AIEX_JSON_ARRAY)
+        return 0;
+    if (*at == 0)
+        *at = 1;
+    while (*at < array->len && memchr(" ,\n\r\t", array->data[*at], 5))
+        ++*at;
+    members_init(ret);
+    *string = item;
+    if (*at < array->len && array->data[*at] == '{') {
+        item = (struct aiex_json_span){AIEX_JSON_OBJECT, array->data + *at, array->len - *at};
+        ret->type = item.type;
+        *at += read_object(&item, ret) + 1;
+        return 1;
     }
+    if (!aiex_json_next(array, at, NULL, &item))
+        return 0;
+    ret->type = item.type;
+    if (item.type == AIEX_JSON_STRING)
+        *string = item;
+    return 1;
 }

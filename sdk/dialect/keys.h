@@ -60,6 +60,7 @@
     KEY(media_type)                                                                                \
     KEY(messages)                                                                                  \
     KEY(metadata)                                                                                  \
+    KEY(modalities)                                                                                \
     KEY(mode)                                                                                      \
     KEY(model)                                                                                     \
     KEY(n)                                                                                         \
@@ -89,6 +90,7 @@
     KEY(seed)                                                                                      \
     KEY(server_label)                                                                              \
     KEY(service_tier)                                                                              \
+    KEY(signature)                                                                                 \
     KEY(source)                                                                                    \
     KEY(stop)                                                                                      \
     KEY(stop_sequences)                                                                            \
@@ -131,14 +133,23 @@ enum key {
 
 /* An object's known members; type 0 = not there, the last of doubles counts. */
 struct members {
+    int type;         /* of the value itself: the members are an object's */
+    enum key doubled; /* a key that occurred twice, N_KEYS = none */
     struct aiex_json_span of[N_KEYS];
-    int doubled; /* a key that occurred twice, N_KEYS = none */
 };
 
 /* N_KEYS for a key that nobody knows. */
 enum key key_of(const struct aiex_json_span *name);
 const char *key_name(enum key key);
-/* All 0 when `object` is none. */
+
+void members_init(struct members *m);
+void members_add(struct members *m, const struct aiex_json_span *key,
+                 const struct aiex_json_span *value);
+/* No members when `object` is none. */
 void members_read(const struct aiex_json_span *object, struct members *ret);
+/* The next item of an array, taken apart in the same walk. 0 at the end, or when it is no array. A
+ * string is in *string (else its type is 0). */
+int members_next(const struct aiex_json_span *array, size_t *at, struct members *ret,
+                 struct aiex_json_span *string);
 
 #endif

@@ -257,6 +257,7 @@ static int end_call(struct machine *m, const struct event *e, const char **ret_f
     if (!call || call->ended)
         return refuse(ret_fault, no_call);
     call->ended = 1;
+    m->closed = (size_t)(call - m->calls);
     m->cut |= is_cut(call);
     return 0;
 }
@@ -310,7 +311,8 @@ static int end_all(struct machine *m, const char **ret_fault)
         if (m->state[i] != STATE_FINISHED && m->state[i] != STATE_NEW)
             return refuse(ret_fault, unsaid);
     }
-    if (!finished)
+    if (!finished ||
+        (m->strict && m->state[0] != STATE_FINISHED)) /* only choice 0 is written anew */
         return refuse(ret_fault, empty);
     for (int i = 0; i < m->n_choices; i++)
         m->state[i] = STATE_ENDED;
@@ -338,6 +340,7 @@ static int close_open(struct machine *m, const struct event *e, const char **ret
         return (int)MACHINE_CLOSE_BLOCK;
     if (m->strict && call) {
         call->ended = 1;
+        m->closed = m->n_calls - 1;
         m->cut |= is_cut(call);
         if (m->cut && e->kind != EVENT_FINISH)
             return refuse(ret_fault, "tool arguments end before they are whole JSON");

@@ -41,6 +41,7 @@ struct machine {
     uint8_t state[MACHINE_MAX_CHOICES], finish[MACHINE_MAX_CHOICES];
     struct machine_call *calls;
     size_t n_calls, cap_calls;
+    size_t closed; /* which call was closed last */
 };
 
 /* A verdict: what to do with an event that is good. */

@@ -20,12 +20,22 @@ static int fail(struct aiex_error *err, int error, const char *text)
 
 /* ---- The body ---- */
 
-static int scan(struct aiex_slice body, struct aiex_json_span *ret, struct aiex_error *err)
+static void note_member(void *arg, const struct aiex_json_span *key,
+                        const struct aiex_json_span *value)
+{
+    members_add(arg, key, value);
+}
+
+static int scan(struct aiex_chat *c, struct aiex_slice body, struct members *ret, int *surrogates,
+                struct aiex_error *err)
 {
     struct aiex_json_fault fault = {0, ""};
-    size_t line, column, at = 0;
-    int type = aiex_json_scan(body, AIEX_JSON_MAX_DEPTH, NULL, 0, &fault);
+    struct aiex_json_notes notes;
+    size_t line, column;
+    int type;
 
+    members_init(ret);
+    type = aiex_json_scan_members(body, AIEX_JSON_MAX_DEPTH, note_member, ret, &notes, &fault);
     if (type < 0) {
         aiex_json_where(body, fault.offset, &line, &column);
         snprintf(err->text, sizeof(err->text),
@@ -35,18 +45,29 @@ static int scan(struct aiex_slice body, struct aiex_json_span *ret, struct aiex_
     }
     if (type != AIEX_JSON_OBJECT)
         return fail(err, -EINVAL, "the request body is JSON but not an object");
-    while (body.data[at] != '{')
-        at++;
-    *ret = (struct aiex_json_span){type, (const char *)body.data + at, body.len - at};
+    c->prompt_bytes = body.len - notes.data_bytes;
+    *surrogates = notes.surrogates;
     return 0;
 }
 
-static int keep_model(struct aiex_chat *c, const struct aiex_json_span *model,
-                      struct aiex_error *err)
+static int keep(struct aiex_chat *c, const void *bytes, size_t len, struct aiex_slice *ret,
+                struct aiex_error *err)
+{
+    const char *copy = arena_copy(c->arena, bytes, len);
+
+    if (!copy)
+        return fail(err, -ENOMEM, "no memory for the request");
+    *ret = (struct aiex_slice){(const uint8_t *)copy, len};
+    return 0;
+}
+
+/* Both names: the client's and the vendor's. */
+static int keep_models(struct aiex_chat *c, const struct aiex_json_span *model,
+                       struct aiex_error *err)
 {
     char plain[MAX_MODEL + 1];
     long n = 0;
-    const char *copy;
+    int rc;
 
     if (model->type && model->type != AIEX_JSON_STRING)
         return fail(err, -EINVAL, "model: a string is needed");
@@ -56,13 +77,12 @@ static int keep_model(struct aiex_chat *c, const struct aiex_json_span *model,
         return fail(err, -EINVAL, "model: a name has at most 256 bytes");
     if (!n && !c->setup.model.len)
         return fail(err, -EINVAL, "model: which one? the request names none");
-    copy = arena_copy(c->arena, plain, (size_t)n);
-    if (!copy)
-        return fail(err, -ENOMEM, "no memory for the request");
-    c->model = (struct aiex_slice){(const uint8_t *)copy, (size_t)n};
-    if (!n)
+    rc = keep(c, c->setup.model.data, c->setup.model.len, &c->setup.model, err);
+    if (rc != 0 || !n)
         c->model = c->setup.model;
-    return 0;
+    else
+        rc = keep(c, plain, (size_t)n, &c->model, err);
+    return rc;
 }
 
 static int is_ollama(int dialect)
@@ -129,6 +149,20 @@ static int write_all(struct reader *r, size_t body_len)
     return 0;
 }
 
+/* Lone surrogates are grammar but no characters: many vendors refuse the whole request. */
+static int mend(struct aiex_chat *c, struct aiex_slice body, struct members *m,
+                struct aiex_error *err)
+{
+    char *copy = arena_copy(c->arena, body.data, body.len);
+    int surrogates;
+
+    if (!copy)
+        return fail(err, -ENOMEM, "no memory for the request");
+    aiex_json_mend_surrogates(copy, body.len);
+    body.data = (const uint8_t *)copy;
+    return scan(c, body, m, &surrogates, err);
+}
+
 static int convert(struct aiex_chat *c, const struct members *m, size_t body_len,
                    struct aiex_error *err)
 {
@@ -160,33 +194,30 @@ static int refuse_doubles(const struct members *m, struct aiex_error *err)
     if (m->doubled == N_KEYS)
         return 0;
     snprintf(err->text, sizeof(err->text), "%s: the request says it twice; send it once",
-             key_name((enum key)m->doubled));
+             key_name(m->doubled));
     return -EINVAL;
 }
 
 int request_convert(struct aiex_chat *c, struct aiex_slice body, struct aiex_error *err)
 {
-    struct aiex_json_span whole;
     struct members m;
-    int rc;
+    int surrogates, rc;
 
     if (body.len > AIEX_MAX_BODY)
         return fail(err, -EINVAL, "the request body is larger than 32 MiB");
-    rc = scan(body, &whole, err);
+    rc = scan(c, body, &m, &surrogates, err);
     if (rc != 0)
         return rc;
     if (!c->arena)
         c->arena = arena_new(REQUEST_MAX_ARENA);
     if (!c->arena)
         return fail(err, -ENOMEM, "no memory for the request");
-    members_read(&whole, &m);
     rc = refuse_doubles(&m, err);
     if (rc == 0)
-        rc = keep_model(c, &m.of[K_model], err);
+        rc = keep_models(c, &m.of[K_model], err);
     if (rc != 0)
         return rc;
     settle_stream(c, &m);
-    c->prompt_bytes = (uint64_t)text_bytes(&whole, NULL, NULL);
     if (aiex_dialect_op(c->setup.client) == AIEX_OP_EMBED)
         return request_embed(c, body, &m, err);
     c->same = c->setup.client == c->setup.vendor;
@@ -196,5 +227,9 @@ int request_convert(struct aiex_chat *c, struct aiex_slice body, struct aiex_err
         rc = request_suffix(c, &m, err);
     if (rc != 0)
         return rc;
-    return c->same ? request_splice(c, body, &m, err) : convert(c, &m, body.len, err);
+    if (c->same)
+        return request_splice(c, body, &m, err);
+    if (surrogates)
+        rc = mend(c, body, &m, err);
+    return rc == 0 ? convert(c, &m, body.len, err) : rc;
 }

@@ -31,7 +31,7 @@
 #define PART_IMAGE     2 /* data with media, or url */
 #define PART_FILE      3 /* data with media and file name, or url; text documents are PART_TEXT */
 #define PART_REFUSAL   4
-#define PART_REASONING 5 /* text only; what is signed or sealed never leaves its dialect */
+#define PART_REASONING 5 /* perhaps with the vendor's seal */
 #define PART_CALL      6
 #define PART_RESULT    7
 #define PART_AUDIO     8 /* `data` = the openai.chat part, whole */
@@ -48,6 +48,7 @@ struct part {
     int is_error;    /* PART_RESULT */
     struct raw text; /* text, refusal, reasoning */
     struct raw id;   /* call, result */
+    struct raw sealed;      /* reasoning: anthropic's signature, openai's encrypted_content */
     struct raw name, space; /* call, result: the tool as the client says it */
     struct raw args;
     struct raw media, data, url, file, detail; /* texts */
@@ -238,24 +239,32 @@ int turns_settle(struct reader *r);
 int names_settle(struct reader *r);
 /* What the vendor calls a tool of the history or of tool_choice; NULL: no such tool offered. */
 const struct tool *names_find(const struct conv *v, struct raw name, struct raw space);
-/* The vendor's name of the tool of a call. An id that every vendor takes. */
-struct raw names_call(struct reader *r, const struct part *call);
-struct raw names_id(struct reader *r, struct raw id);
+
+/* The vendor's name of the tool of a call, offered or not; an id that every vendor takes. */
+struct raw names_call(struct writer *w, const struct part *call);
+struct raw names_id(struct writer *w, struct raw id);
 
 /* request_args.c: arguments of a call as a JSON object, or as a string that holds one. */
 void args_object(struct writer *w, const struct part *call);
 void args_string(struct writer *w, const struct part *call);
 
+/* request_effort.c: who sealed it; the answer half hands either out in the place of the other. */
+int sealed_by_openai(const struct part *p);
+int sealed_by_anthropic(const struct part *p);
+
 /* request_words.c: pieces that several writers share. */
 void write_texts(struct writer *w, const struct part *parts); /* one string of all texts */
-int only_texts(const struct part *parts);                     /* nothing but texts and refusals */
-int has_text(const struct part *parts);                       /* one that is not blank */
+/* The same up to the first part that is none, which is returned. */
+const struct part *write_text_run(struct writer *w, const struct part *parts);
+int only_texts(const struct part *parts); /* nothing but texts and refusals */
+int has_text(const struct part *parts);   /* one that is not blank */
 size_t count_kind(const struct part *parts, int kind);
 void write_description(struct writer *w, const struct tool *t); /* string: with the grammar */
 void write_schema(struct writer *w, const struct tool *t);      /* an object that says so */
 void write_number(struct writer *w, const char *key, struct raw number); /* nothing when empty */
 void write_text(struct writer *w, const char *key, struct raw text);     /* likewise */
-void write_stop(struct writer *w, const char *key);                      /* always an array */
+/* Always an array, of at most `max` words. */
+void write_stop(struct writer *w, const char *key, unsigned max);
 /* The URL of an image or file; data becomes a data URL, of type `media` when it has none. */
 void write_data_url(struct writer *w, const struct part *p, const char *media);
 
@@ -276,6 +285,7 @@ int64_t budget_of_effort(int effort);
 #define MODEL_SHOWS_REASON 64u  /* wants its reasoning back */
 #define MODEL_LEVELS       128u /* ollama: thinks in levels, not on and off */
 #define MODEL_OPENAI       256u /* takes system messages anywhere */
+#define MODEL_NO_PARALLEL  512u /* refuses to be told about parallel calls */
 unsigned model_traits(struct raw name);
 
 /* ---- Equal dialects, embeddings, counting ---- */

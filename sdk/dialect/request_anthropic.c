@@ -4,6 +4,21 @@
 #include "keys.h"
 #include "request.h"
 
+/* An agent's note to its own vendor's accounts, different each time: it would spoil the prompt
+ * caches of all others. */
+static void drop_bill(struct message *msg)
+{
+    static const char bill[] = "x-anthropic-billing-header:";
+    struct part *first = msg->parts;
+
+    if (!first || first->text.len < sizeof(bill) - 1 ||
+        memcmp(first->text.at, bill, sizeof(bill) - 1) != 0)
+        return;
+    msg->parts = first->next;
+    if (!msg->parts)
+        msg->end = &msg->parts;
+}
+
 static int read_system(struct reader *r, const struct members *m)
 {
     struct place place = {"system", 0};
@@ -13,27 +28,28 @@ static int read_system(struct reader *r, const struct members *m)
     if (!m->of[K_system].type || m->of[K_system].type == AIEX_JSON_NULL)
         return 0;
     msg = add_message(r, ROLE_SYSTEM, &rc);
-    return msg ? read_parts(r, &m->of[K_system], &msg->end, 0, &place) : rc;
+    if (!msg)
+        return rc;
+    rc = read_parts(r, &m->of[K_system], &msg->end, 0, &place);
+    drop_bill(msg);
+    return rc;
 }
 
-static int read_message(struct reader *r, const struct aiex_json_span *message,
-                        const struct place *place)
+static int read_message(struct reader *r, const struct members *m, const struct place *place)
 {
     struct message *msg;
-    struct members m;
     int role, rc = 0;
 
-    if (message->type != AIEX_JSON_OBJECT)
+    if (m->type != AIEX_JSON_OBJECT)
         return read_fail(r, -EINVAL, "messages[%zu]: a message is an object", place->index);
-    members_read(message, &m);
-    role = aiex_json_is(&m.of[K_role], "user")        ? ROLE_USER
-           : aiex_json_is(&m.of[K_role], "assistant") ? ROLE_ASSISTANT
-           : aiex_json_is(&m.of[K_role], "system")    ? ROLE_SYSTEM
-                                                      : 0;
+    role = aiex_json_is(&m->of[K_role], "user")        ? ROLE_USER
+           : aiex_json_is(&m->of[K_role], "assistant") ? ROLE_ASSISTANT
+           : aiex_json_is(&m->of[K_role], "system")    ? ROLE_SYSTEM
+                                                       : 0;
     if (!role)
         return read_fail(r, -EINVAL, "messages[%zu].role: use user or assistant", place->index);
     msg = add_message(r, role, &rc);
-    return msg ? read_parts(r, &m.of[K_content], &msg->end, role == ROLE_ASSISTANT, place) : rc;
+    return msg ? read_parts(r, &m->of[K_content], &msg->end, role == ROLE_ASSISTANT, place) : rc;
 }
 
 static void read_thinking(struct reader *r, const struct members *m)
@@ -60,15 +76,15 @@ static void read_thinking(struct reader *r, const struct members *m)
 int read_anthropic(struct reader *r, const struct members *m)
 {
     struct place place = {"messages", 0};
-    struct aiex_json_span message;
-    struct members metadata;
+    struct aiex_json_span string;
+    struct members message, metadata;
     size_t at = 0;
     int rc;
 
     if (m->of[K_messages].type != AIEX_JSON_ARRAY)
         return read_fail(r, -EINVAL, "messages: an array of messages is needed");
     rc = read_system(r, m);
-    for (; rc == 0 && aiex_json_next(&m->of[K_messages], &at, NULL, &message); place.index++)
+    for (; rc == 0 && members_next(&m->of[K_messages], &at, &message, &string); place.index++)
         rc = read_message(r, &message, &place);
     if (rc == 0)
         rc = read_tools(r, &m->of[K_tools]);

@@ -158,7 +158,7 @@ int write_completions(struct writer *w)
     write_number(w, "seed", v->seed);
     write_number(w, "presence_penalty", v->presence);
     write_number(w, "frequency_penalty", v->frequency);
-    write_stop(w, "stop");
+    write_stop(w, "stop", 4);
     return 0;
 }
 

@@ -43,3 +43,22 @@ int thinking_effort(const struct writer *w)
         return highest_known(v->effort);
     return v->budget ? effort_of_budget(v->budget) : EFFORT_UNSET;
 }
+
+/* ---- Reasoning that only its vendor can read or check ---- */
+
+static int starts_as_openai(struct raw sealed)
+{
+    return sealed.len > 5 && memcmp(sealed.at, "gAAAA", 5) == 0;
+}
+
+int sealed_by_openai(const struct part *p)
+{
+    return p->kind == PART_REASONING && starts_as_openai(p->sealed);
+}
+
+/* Without its text a signature may be anything that was redacted. */
+int sealed_by_anthropic(const struct part *p)
+{
+    return p->kind == PART_REASONING && p->sealed.len && p->text.len &&
+           !starts_as_openai(p->sealed);
+}

@@ -116,10 +116,18 @@ const struct tool *names_find(const struct conv *v, struct raw name, struct raw 
     return loose;
 }
 
-struct raw names_call(struct reader *r, const struct part *call)
+static struct raw keep_or_fail(struct writer *w, const struct name *n)
 {
-    const struct tool *t = names_find(&r->v, call->name, call->space);
-    struct raw kept = RAW("tool");
+    struct raw kept = RAW("");
+
+    if (keep(w->r, n, &kept) != 0)
+        w->g.error = -ENOMEM;
+    return kept;
+}
+
+struct raw names_call(struct writer *w, const struct part *call)
+{
+    const struct tool *t = names_find(w->v, call->name, call->space);
     struct name n;
 
     if (t)
@@ -127,22 +135,19 @@ struct raw names_call(struct reader *r, const struct part *call)
     make_name(call->space, call->name, 0, &n);
     if (!call->space.len && raw_same((struct raw){n.text, n.len}, call->name))
         return call->name;
-    keep(r, &n, &kept); /* without memory: a name that is allowed */
-    return kept;
+    return keep_or_fail(w, &n);
 }
 
-struct raw names_id(struct reader *r, struct raw id)
+struct raw names_id(struct writer *w, struct raw id)
 {
     struct name n;
-    struct raw kept = RAW("call_0");
 
     make_name(RAW(""), id, 0, &n);
     if (!n.cut && !n.changed && n.len)
         return id;
     if (!n.cut)
         end_in_hash(&n, tool_hash(RAW(""), id));
-    keep(r, &n, &kept);
-    return kept;
+    return keep_or_fail(w, &n);
 }
 
 /* ---- What the answer must know ---- */

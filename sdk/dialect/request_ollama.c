@@ -28,20 +28,19 @@ static int read_images(struct reader *r, struct message *msg, const struct aiex_
     return 0;
 }
 
-static int read_call(struct reader *r, struct message *msg, const struct aiex_json_span *call)
+static int read_call(struct reader *r, struct message *msg, const struct members *m)
 {
-    struct members m, in;
+    struct members in;
     struct part *p;
     int rc = 0;
 
-    members_read(call, &m);
-    members_read(&m.of[K_function], &in);
+    members_read(&m->of[K_function], &in);
     if (!text_of(&in.of[K_name]).len)
         return read_fail(r, -EINVAL, "messages: a tool call needs function.name");
     p = add_part(r, &msg->end, PART_CALL, &rc);
     if (!p)
         return rc;
-    p->id = text_of(&m.of[K_id]);
+    p->id = text_of(&m->of[K_id]);
     p->name = text_of(&in.of[K_name]);
     p->args_form = in.of[K_arguments].type == AIEX_JSON_STRING ? ARGS_STRING : ARGS_OBJECT;
     p->args = in.of[K_arguments].type == AIEX_JSON_OBJECT ? json_of(&in.of[K_arguments])
@@ -53,7 +52,8 @@ static int read_call(struct reader *r, struct message *msg, const struct aiex_js
 static int read_assistant(struct reader *r, struct message *msg, const struct members *m,
                           const struct place *place)
 {
-    struct aiex_json_span call;
+    struct aiex_json_span string;
+    struct members call;
     struct part *p;
     size_t at = 0;
     int rc = 0;
@@ -65,8 +65,7 @@ static int read_assistant(struct reader *r, struct message *msg, const struct me
         p->text = text_of(&m->of[K_thinking]);
     }
     rc = read_parts(r, &m->of[K_content], &msg->end, 1, place);
-    while (rc == 0 && m->of[K_tool_calls].type == AIEX_JSON_ARRAY &&
-           aiex_json_next(&m->of[K_tool_calls], &at, NULL, &call))
+    while (rc == 0 && members_next(&m->of[K_tool_calls], &at, &call, &string))
         rc = read_call(r, msg, &call);
     return rc;
 }
@@ -90,20 +89,18 @@ static int read_result(struct reader *r, struct message *msg, const struct membe
     return rc;
 }
 
-static int read_message(struct reader *r, const struct aiex_json_span *message,
-                        const struct place *place)
+static int read_message(struct reader *r, const struct members *m, const struct place *place)
 {
     struct message *msg;
-    struct members m;
     int role, rc = 0;
 
-    if (message->type != AIEX_JSON_OBJECT)
+    if (m->type != AIEX_JSON_OBJECT)
         return read_fail(r, -EINVAL, "messages[%zu]: a message is an object", place->index);
-    members_read(message, &m);
-    role = aiex_json_is(&m.of[K_role], "assistant") ? ROLE_ASSISTANT
-           : aiex_json_is(&m.of[K_role], "system")  ? ROLE_SYSTEM
-           : aiex_json_is(&m.of[K_role], "user") || aiex_json_is(&m.of[K_role], "tool") ? ROLE_USER
-                                                                                        : 0;
+    role = aiex_json_is(&m->of[K_role], "assistant") ? ROLE_ASSISTANT
+           : aiex_json_is(&m->of[K_role], "system")  ? ROLE_SYSTEM
+           : aiex_json_is(&m->of[K_role], "user") || aiex_json_is(&m->of[K_role], "tool")
+               ? ROLE_USER
+               : 0;
     if (!role)
         return read_fail(r, -EINVAL, "messages[%zu].role: use system, user, assistant or tool",
                          place->index);
@@ -111,11 +108,11 @@ static int read_message(struct reader *r, const struct aiex_json_span *message,
     if (!msg)
         return rc;
     if (role == ROLE_ASSISTANT)
-        return read_assistant(r, msg, &m, place);
-    if (aiex_json_is(&m.of[K_role], "tool"))
-        return read_result(r, msg, &m, place);
-    rc = read_parts(r, &m.of[K_content], &msg->end, 0, place);
-    return rc != 0 ? rc : read_images(r, msg, &m.of[K_images]);
+        return read_assistant(r, msg, m, place);
+    if (aiex_json_is(&m->of[K_role], "tool"))
+        return read_result(r, msg, m, place);
+    rc = read_parts(r, &m->of[K_content], &msg->end, 0, place);
+    return rc != 0 ? rc : read_images(r, msg, &m->of[K_images]);
 }
 
 void read_ollama_options(struct reader *r, const struct members *m)
@@ -142,13 +139,14 @@ void read_ollama_options(struct reader *r, const struct members *m)
 int read_ollama(struct reader *r, const struct members *m)
 {
     struct place place = {"messages", 0};
-    struct aiex_json_span message;
+    struct aiex_json_span string;
+    struct members message;
     size_t at = 0;
     int rc = 0;
 
     if (m->of[K_messages].type != AIEX_JSON_ARRAY)
         return read_fail(r, -EINVAL, "messages: an array of messages is needed");
-    for (; rc == 0 && aiex_json_next(&m->of[K_messages], &at, NULL, &message); place.index++)
+    for (; rc == 0 && members_next(&m->of[K_messages], &at, &message, &string); place.index++)
         rc = read_message(r, &message, &place);
     if (rc == 0)
         rc = read_tools(r, &m->of[K_tools]);

@@ -13,23 +13,21 @@ static struct raw cache_of(const struct members *m)
                                                            : RAW("");
 }
 
-static int read_call(struct reader *r, struct message *msg, const struct aiex_json_span *call,
+static int read_call(struct reader *r, struct message *msg, const struct members *m,
                      const struct place *place)
 {
-    struct members m, in;
+    int custom = m->of[K_custom].type == AIEX_JSON_OBJECT, rc = 0;
+    struct members in;
     struct part *p;
-    int custom, rc = 0;
 
-    members_read(call, &m);
-    custom = m.of[K_custom].type == AIEX_JSON_OBJECT;
-    members_read(&m.of[custom ? K_custom : K_function], &in);
+    members_read(&m->of[custom ? K_custom : K_function], &in);
     if (!text_of(&in.of[K_name]).len)
         return read_fail(r, -EINVAL, "%s[%zu].tool_calls: a call needs function.name", place->list,
                          place->index);
     p = add_part(r, &msg->end, PART_CALL, &rc);
     if (!p)
         return rc;
-    p->id = text_of(&m.of[K_id]);
+    p->id = text_of(&m->of[K_id]);
     p->name = text_of(&in.of[K_name]);
     p->args_form = custom ? ARGS_TEXT : ARGS_STRING;
     p->args = text_of(&in.of[custom ? K_input : K_arguments]);
@@ -74,7 +72,8 @@ static int read_kind_text(struct reader *r, struct message *msg, int kind, struc
 
 static int read_assistant(struct reader *r, const struct members *m, const struct place *place)
 {
-    struct aiex_json_span call;
+    struct aiex_json_span string;
+    struct members call;
     struct message *msg;
     struct raw why;
     size_t at = 0;
@@ -89,8 +88,7 @@ static int read_assistant(struct reader *r, const struct members *m, const struc
         rc = read_parts(r, &m->of[K_content], &msg->end, 1, place);
     if (rc == 0)
         rc = read_kind_text(r, msg, PART_REFUSAL, text_of(&m->of[K_refusal]));
-    while (rc == 0 && m->of[K_tool_calls].type == AIEX_JSON_ARRAY &&
-           aiex_json_next(&m->of[K_tool_calls], &at, NULL, &call))
+    while (rc == 0 && members_next(&m->of[K_tool_calls], &at, &call, &string))
         rc = read_call(r, msg, &call, place);
     if (rc == 0 && m->of[K_function_call].type == AIEX_JSON_OBJECT)
         rc = read_old_call(r, msg, &m->of[K_function_call]);
@@ -129,26 +127,22 @@ static int read_plain(struct reader *r, const struct members *m, int role,
     return rc;
 }
 
-static int read_message(struct reader *r, const struct aiex_json_span *message,
-                        const struct place *place)
+static int read_message(struct reader *r, const struct members *m, const struct place *place)
 {
-    const struct aiex_json_span *role;
-    struct members m;
+    const struct aiex_json_span *role = &m->of[K_role];
 
-    if (message->type != AIEX_JSON_OBJECT)
+    if (m->type != AIEX_JSON_OBJECT)
         return read_fail(r, -EINVAL, "%s[%zu]: a message is an object", place->list, place->index);
-    members_read(message, &m);
-    role = &m.of[K_role];
     if (aiex_json_is(role, "user"))
-        return read_plain(r, &m, ROLE_USER, place);
+        return read_plain(r, m, ROLE_USER, place);
     if (aiex_json_is(role, "assistant"))
-        return read_assistant(r, &m, place);
+        return read_assistant(r, m, place);
     if (aiex_json_is(role, "tool") || aiex_json_is(role, "function"))
-        return read_result(r, &m, place);
+        return read_result(r, m, place);
     if (aiex_json_is(role, "system"))
-        return read_plain(r, &m, ROLE_SYSTEM, place);
+        return read_plain(r, m, ROLE_SYSTEM, place);
     if (aiex_json_is(role, "developer"))
-        return read_plain(r, &m, ROLE_DEVELOPER, place);
+        return read_plain(r, m, ROLE_DEVELOPER, place);
     return read_fail(r, -EINVAL,
                      "%s[%zu].role: %.*s is no role; use system, developer, user, assistant or "
                      "tool",
@@ -175,9 +169,27 @@ static int read_format(struct reader *r, const struct members *m)
     return 0;
 }
 
+/* Some servers take {reasoning: {effort}} instead. */
+static int read_effort(const struct members *m)
+{
+    struct members reasoning;
+
+    if (m->of[K_reasoning_effort].type)
+        return effort_of(text_of(&m->of[K_reasoning_effort]));
+    members_read(&m->of[K_reasoning], &reasoning);
+    return effort_of(text_of(&reasoning.of[K_effort]));
+}
+
 static int read_limits(struct reader *r, const struct members *m)
 {
+    struct aiex_json_span one;
+    size_t at = 0;
     int64_t n;
+
+    while (m->of[K_modalities].type == AIEX_JSON_ARRAY &&
+           aiex_json_next(&m->of[K_modalities], &at, NULL, &one))
+        if (!aiex_json_is(&one, "text"))
+            return read_fail(r, -ENOTSUP, "modalities: this provider answers in text only");
 
     if (aiex_json_int(&m->of[K_n], &n) == 0 && n != 1)
         return read_fail(r, -ENOTSUP, "n: the model's provider gives one answer, not %lld",
@@ -188,14 +200,15 @@ static int read_limits(struct reader *r, const struct members *m)
 int read_openai_chat(struct reader *r, const struct members *m)
 {
     struct place place = {"messages", 0};
-    struct aiex_json_span message;
+    struct aiex_json_span string;
+    struct members message;
     size_t at = 0;
     int rc;
 
     if (m->of[K_messages].type != AIEX_JSON_ARRAY)
         return read_fail(r, -EINVAL, "messages: an array of messages is needed");
     rc = read_limits(r, m);
-    for (; rc == 0 && aiex_json_next(&m->of[K_messages], &at, NULL, &message); place.index++)
+    for (; rc == 0 && members_next(&m->of[K_messages], &at, &message, &string); place.index++)
         rc = read_message(r, &message, &place);
     if (rc == 0)
         rc = read_tools(r, &m->of[m->of[K_tools].type ? K_tools : K_functions]);
@@ -203,7 +216,7 @@ int read_openai_chat(struct reader *r, const struct members *m)
         rc = read_format(r, m);
     read_choice(r, &m->of[m->of[K_tool_choice].type ? K_tool_choice : K_function_call]);
     read_sampling(r, m);
-    r->v.effort = effort_of(text_of(&m->of[K_reasoning_effort]));
+    r->v.effort = read_effort(m);
     r->v.verbosity = text_of(&m->of[K_verbosity]);
     return rc;
 }

@@ -279,12 +279,14 @@ static int read_thinking(struct parts *s, const struct members *m)
     struct part *p;
     int rc = 0;
 
-    if (!text_of(&m->of[K_thinking]).len)
+    if (!text_of(&m->of[K_thinking]).len && !text_of(&m->of[K_signature]).len)
         return 0;
     p = add_part(s->r, &s->end, PART_REASONING, &rc);
-    if (p)
-        p->text = text_of(&m->of[K_thinking]);
-    return rc;
+    if (!p)
+        return rc;
+    p->text = text_of(&m->of[K_thinking]);
+    p->sealed = text_of(&m->of[K_signature]);
+    return 0;
 }
 
 static int read_tool_use(struct parts *s, const struct members *m)
@@ -359,42 +361,47 @@ static const struct {
     {"search_result", read_search},
 };
 
-static int read_part(struct parts *s, const struct aiex_json_span *part)
+static int read_part(struct parts *s, const struct members *m, const struct aiex_json_span *string)
 {
-    struct members m;
-
-    if (part->type == AIEX_JSON_STRING)
-        return put_text(s, text_of(part), RAW(""));
-    if (part->type != AIEX_JSON_OBJECT)
+    if (string->type)
+        return put_text(s, text_of(string), RAW(""));
+    if (m->type != AIEX_JSON_OBJECT)
         return read_fail(s->r, -EINVAL, "%s[%zu].content[%zu]: a part is an object", s->place->list,
                          s->place->index, s->index);
-    members_read(part, &m);
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-        if (is_kind(&m, kinds[i].type))
-            return kinds[i].read(s, &m);
-    return read_text(s, &m);
+        if (is_kind(m, kinds[i].type))
+            return kinds[i].read(s, m);
+    return read_text(s, m);
+}
+
+static int read_array(struct parts *s, const struct aiex_json_span *content)
+{
+    struct aiex_json_span string;
+    struct members m;
+    size_t at = 0;
+    int rc = 0;
+
+    for (; rc == 0 && members_next(content, &at, &m, &string); s->index++)
+        rc = read_part(s, &m, &string);
+    return rc;
 }
 
 int read_parts(struct reader *r, const struct aiex_json_span *content, struct part ***end,
                int text_glued, const struct place *place)
 {
     struct parts s = {.r = r, .end = *end, .glued = text_glued, .place = place};
-    struct aiex_json_span part;
-    size_t at = 0;
     int rc = 0;
 
     if (r->depth == MAX_NESTING)
         return 0;
     r->depth++;
-    if (content->type == AIEX_JSON_STRING) {
+    if (content->type == AIEX_JSON_STRING)
         rc = put_text(&s, text_of(content), RAW(""));
-    } else if (content->type == AIEX_JSON_ARRAY) {
-        for (; rc == 0 && aiex_json_next(content, &at, NULL, &part); s.index++)
-            rc = read_part(&s, &part);
-    } else if (content->type && content->type != AIEX_JSON_NULL) {
+    else if (content->type == AIEX_JSON_ARRAY)
+        rc = read_array(&s, content);
+    else if (content->type && content->type != AIEX_JSON_NULL)
         rc = read_fail(r, -EINVAL, "%s[%zu].content: a string or an array of parts is needed",
                        place->list, place->index);
-    }
     r->depth--;
     *end = s.end;
     return rc;

@@ -52,12 +52,12 @@ static int read_message(struct reader *r, const struct item *i)
     return rc;
 }
 
+/* One summary with its seal is what anthropic's thinking was handed out as. */
 static int read_reasoning(struct reader *r, const struct item *i)
 {
     const struct aiex_json_span *said =
         &i->m.of[i->m.of[K_content].type == AIEX_JSON_ARRAY ? K_content : K_summary];
     struct message *msg;
-    struct part *p;
     struct part **from;
     int rc = 0;
 
@@ -66,8 +66,10 @@ static int read_reasoning(struct reader *r, const struct item *i)
         return rc;
     from = msg->end;
     rc = read_parts(r, said, &msg->end, 0, &i->place);
-    for (p = *from; p; p = p->next)
+    for (struct part *p = *from; p; p = p->next)
         p->kind = PART_REASONING;
+    if (*from && !(*from)->next)
+        (*from)->sealed = text_of(&i->m.of[K_encrypted_content]);
     return rc;
 }
 
@@ -204,39 +206,36 @@ static const struct {
     {"item_reference", refuse_reference},
 };
 
-static int read_item(struct reader *r, const struct aiex_json_span *item, size_t index)
+static int read_item(struct reader *r, const struct item *i)
 {
-    struct item i = {.place = {"input", index}};
-
-    if (item->type != AIEX_JSON_OBJECT)
-        return read_fail(r, -EINVAL, "input[%zu]: an item is an object", index);
-    members_read(item, &i.m);
+    if (i->m.type != AIEX_JSON_OBJECT)
+        return read_fail(r, -EINVAL, "input[%zu]: an item is an object", i->place.index);
     for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
-        if (aiex_json_is(&i.m.of[K_type], kinds[k].type))
-            return kinds[k].read(r, &i);
-    if (!i.m.of[K_type].type && i.m.of[K_role].type)
-        return read_message(r, &i);
-    return i.m.of[K_type].type ? 0 : refuse_reference(r, &i);
+        if (aiex_json_is(&i->m.of[K_type], kinds[k].type))
+            return kinds[k].read(r, i);
+    if (!i->m.of[K_type].type && i->m.of[K_role].type)
+        return read_message(r, i);
+    return i->m.of[K_type].type ? 0 : refuse_reference(r, i);
 }
 
 /* ---- The rest ---- */
 
 static int read_input(struct reader *r, const struct aiex_json_span *input)
 {
-    struct aiex_json_span item;
-    struct place place = {"input", 0};
+    struct item i = {.place = {"input", 0}};
+    struct aiex_json_span string;
     struct message *msg;
     size_t at = 0;
     int rc = 0;
 
     if (input->type == AIEX_JSON_STRING) {
         msg = add_message(r, ROLE_USER, &rc);
-        return msg ? read_parts(r, input, &msg->end, 0, &place) : rc;
+        return msg ? read_parts(r, input, &msg->end, 0, &i.place) : rc;
     }
     if (input->type != AIEX_JSON_ARRAY)
         return read_fail(r, -EINVAL, "input: a string or an array of items is needed");
-    for (; rc == 0 && aiex_json_next(input, &at, NULL, &item); place.index++)
-        rc = read_item(r, &item, place.index);
+    for (; rc == 0 && members_next(input, &at, &i.m, &string); i.place.index++)
+        rc = read_item(r, &i);
     return rc;
 }
 

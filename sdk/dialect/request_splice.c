@@ -59,7 +59,7 @@ static int plan_model(struct plan *p, struct aiex_chat *c, const struct members 
     struct raw text;
     int rc;
 
-    if (m->of[K_model].type && c->model.len == want.len && want.len &&
+    if (m->of[K_model].len > 2 && c->model.len == want.len &&
         memcmp(c->model.data, want.data, want.len) == 0)
         return 0;
     rc = keep_text(&r, (const char *)want.data, want.len, &text);

@@ -74,34 +74,34 @@ static int add_custom(struct reader *r, const struct members *m, struct raw spac
     return 0;
 }
 
-static int read_one(struct reader *r, const struct aiex_json_span *tool, struct raw space);
+static int read_one(struct reader *r, const struct members *m, struct raw space);
 
 static int read_list(struct reader *r, const struct aiex_json_span *list, struct raw space)
 {
-    struct aiex_json_span tool;
+    struct aiex_json_span string;
+    struct members tool;
     size_t at = 0;
     int rc = 0;
 
-    while (rc == 0 && list->type == AIEX_JSON_ARRAY && aiex_json_next(list, &at, NULL, &tool))
+    while (rc == 0 && members_next(list, &at, &tool, &string))
         rc = read_one(r, &tool, space);
     return rc;
 }
 
-static int read_one(struct reader *r, const struct aiex_json_span *tool, struct raw space)
+static int read_one(struct reader *r, const struct members *m, struct raw space)
 {
-    struct members m, in;
+    struct members in;
 
-    members_read(tool, &m);
-    if (is_kind(&m, "namespace"))
-        return space.len ? 0 : read_list(r, &m.of[K_tools], text_of(&m.of[K_name]));
-    if (is_kind(&m, "custom") && m.of[K_input_schema].type != AIEX_JSON_OBJECT) {
-        unwrap(&m, K_custom, &in);
+    if (is_kind(m, "namespace"))
+        return space.len ? 0 : read_list(r, &m->of[K_tools], text_of(&m->of[K_name]));
+    if (is_kind(m, "custom") && m->of[K_input_schema].type != AIEX_JSON_OBJECT) {
+        unwrap(m, K_custom, &in);
         return add_custom(r, &in, space);
     }
-    if (is_kind(&m, "function") || is_kind(&m, "custom") ||
-        (!m.of[K_type].type && (m.of[K_name].type || m.of[K_function].type))) {
-        unwrap(&m, K_function, &in);
-        return add_function(r, &in, space, object_of(&m.of[K_cache_control]));
+    if (is_kind(m, "function") || is_kind(m, "custom") ||
+        (!m->of[K_type].type && (m->of[K_name].type || m->of[K_function].type))) {
+        unwrap(m, K_function, &in);
+        return add_function(r, &in, space, object_of(&m->of[K_cache_control]));
     }
     return 0;
 }

@@ -19,7 +19,10 @@ struct turn {
     struct reader *r;
     size_t number;
     struct part *calls[MAX_CALLS], *results[MAX_CALLS];
+    struct raw said[MAX_CALLS]; /* ids as the client says them */
     size_t n;
+    struct raw *ids; /* of all calls so far: a table of `n_ids`, a power of two */
+    size_t n_ids;
 };
 
 static int has_call(const struct message *m)
@@ -57,6 +60,37 @@ static int make_id(struct turn *t, struct part *call)
     return 0;
 }
 
+/* 1 when the id is new; vendors refuse a second call of the same id. */
+static int is_new(struct turn *t, struct raw id)
+{
+    uint64_t h = 14695981039346656037u;
+
+    for (size_t i = 0; i < id.len; i++)
+        h = (h ^ (unsigned char)id.at[i]) * 1099511628211u;
+    for (size_t at = (size_t)(h >> 20);; at++) {
+        struct raw *place = &t->ids[at & (t->n_ids - 1)];
+
+        if (!place->len) {
+            *place = id;
+            return 1;
+        }
+        if (raw_same(*place, id))
+            return 0;
+    }
+}
+
+static int make_ids(struct turn *t)
+{
+    size_t n = 0;
+
+    for (const struct message *m = t->r->v.messages; m; m = m->next)
+        n += count_kind(m->parts, PART_CALL);
+    for (t->n_ids = 16; t->n_ids < 2 * n;)
+        t->n_ids *= 2;
+    t->ids = arena_take(t->r->c->arena, t->n_ids * sizeof(*t->ids));
+    return t->ids ? 0 : read_fail(t->r, -ENOMEM, "no memory for the request");
+}
+
 static int note_calls(struct turn *t, struct message *m)
 {
     int rc = 0;
@@ -69,7 +103,8 @@ static int note_calls(struct turn *t, struct message *m)
         if (t->n == MAX_CALLS)
             return read_fail(t->r, -EINVAL, "an assistant turn has more than %d tool calls",
                              MAX_CALLS);
-        if (!p->id.len)
+        t->said[t->n] = p->id;
+        if (!p->id.len || !is_new(t, p->id))
             rc = make_id(t, p);
         t->results[t->n] = NULL;
         t->calls[t->n++] = p;
@@ -78,17 +113,17 @@ static int note_calls(struct turn *t, struct message *m)
 }
 
 /* Without an id: the first call of that name that waits, or the first at all. */
-static int answers(const struct part *result, const struct part *call)
+static int answers(const struct turn *t, const struct part *result, size_t i)
 {
     if (result->id.len)
-        return raw_same(result->id, call->id);
-    return !result->name.len || raw_same(result->name, call->name);
+        return raw_same(result->id, t->said[i]);
+    return !result->name.len || raw_same(result->name, t->calls[i]->name);
 }
 
 static int take_result(struct turn *t, struct part *result)
 {
     for (size_t i = 0; i < t->n; i++) {
-        if (!t->results[i] && answers(result, t->calls[i])) {
+        if (!t->results[i] && answers(t, result, i)) {
             t->results[i] = result;
             result->next = NULL;
             result->id = t->calls[i]->id;
@@ -205,7 +240,7 @@ static int settle(struct turn *t)
         at = settle_rest(t, &turn->next);
         if (rc == 0 && t->n && follows) {
             rc = put_results(t, turn);
-            if (at == &turn->next)
+            if (rc == 0 && at == &turn->next)
                 at = &turn->next->next;
         }
     }
@@ -215,11 +250,13 @@ static int settle(struct turn *t)
 int turns_settle(struct reader *r)
 {
     struct turn *t = arena_raw(r->c->arena, sizeof(*t));
+    int rc;
 
     if (!t)
         return read_fail(r, -ENOMEM, "no memory for the request");
     t->r = r;
     t->number = 0;
     t->n = 0;
-    return settle(t);
+    rc = make_ids(t);
+    return rc == 0 ? settle(t) : rc;
 }

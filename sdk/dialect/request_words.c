@@ -13,20 +13,40 @@ size_t count_kind(const struct part *parts, int kind)
     return n;
 }
 
-void write_texts(struct writer *w, const struct part *parts)
+static int is_text(const struct part *p)
+{
+    return p->kind == PART_TEXT || p->kind == PART_REFUSAL;
+}
+
+static void put_texts(struct writer *w, const struct part *from, const struct part *to)
 {
     int first = 1;
 
     grow_quote(&w->g);
-    for (; parts; parts = parts->next) {
-        if (parts->kind != PART_TEXT && parts->kind != PART_REFUSAL)
+    for (; from != to; from = from->next) {
+        if (!is_text(from))
             continue;
-        if (!first && !parts->glued)
+        if (!first && !from->glued)
             grow_lit(&w->g, "\\n\\n");
-        grow_put(&w->g, parts->text.at, parts->text.len);
+        grow_put(&w->g, from->text.at, from->text.len);
         first = 0;
     }
     grow_unquote(&w->g);
+}
+
+void write_texts(struct writer *w, const struct part *parts)
+{
+    put_texts(w, parts, NULL);
+}
+
+const struct part *write_text_run(struct writer *w, const struct part *parts)
+{
+    const struct part *end = parts;
+
+    while (end && is_text(end))
+        end = end->next;
+    put_texts(w, parts, end);
+    return end;
 }
 
 void write_description(struct writer *w, const struct tool *t)
@@ -109,17 +129,30 @@ void write_text(struct writer *w, const char *key, struct raw text)
     grow_text(&w->g, text);
 }
 
-void write_stop(struct writer *w, const char *key)
+void write_stop(struct writer *w, const char *key, unsigned max)
 {
     const struct aiex_json_span *stop = &w->v->stop;
+    struct aiex_json_span one;
+    size_t at = 0;
+    unsigned n = 0;
 
-    if (!stop->type || (stop->type == AIEX_JSON_ARRAY && is_empty(json_of(stop))))
-        return;
-    grow_key(&w->g, key);
-    if (stop->type == AIEX_JSON_STRING)
+    if (stop->type == AIEX_JSON_STRING) {
+        grow_key(&w->g, key);
         grow_open(&w->g, '[');
-    grow_raw(&w->g, json_of(stop));
-    if (stop->type == AIEX_JSON_STRING)
+        grow_raw(&w->g, json_of(stop));
+        grow_close(&w->g, ']');
+        return;
+    }
+    while (n < max && aiex_json_next(stop, &at, NULL, &one)) {
+        if (one.type != AIEX_JSON_STRING)
+            continue;
+        if (!n++) {
+            grow_key(&w->g, key);
+            grow_open(&w->g, '[');
+        }
+        grow_raw(&w->g, json_of(&one));
+    }
+    if (n)
         grow_close(&w->g, ']');
 }
 

@@ -48,12 +48,12 @@ static inline struct block *store_last(const struct store *s)
 
 static inline struct aiex_slice store_text(const struct store *s, const struct block *b)
 {
-    return (struct aiex_slice){s->text.data + b->text.at, b->text.len};
+    return (struct aiex_slice){b->text.len ? s->text.data + b->text.at : NULL, b->text.len};
 }
 
 static inline struct aiex_slice store_side(const struct store *s, struct store_part p)
 {
-    return (struct aiex_slice){s->side.data + p.at, p.len};
+    return (struct aiex_slice){p.len ? s->side.data + p.at : NULL, p.len};
 }
 
 #endif

@@ -1,298 +1,14 @@
 /*
- * write_anthropic.c - says a request as POST /v1/messages.
+ * write_anthropic.c - says a request as POST /v1/messages: tools, thinking, limits, sampling. What
+ * is said is in write_anthropic_turns.c.
  *
- * The vendor is strict: turns alternate, texts are not blank, a last assistant text does not end in
- * white space, there is always a limit, thinking excludes temperature and forced tools.
+ * The vendor is strict: there is always a limit, and thinking excludes temperature, forced tools,
+ * a prefilled answer and calls that began without it.
  */
-#include "request.h"
+#include "write_anthropic.h"
 
 #define DEFAULT_MAX_TOKENS 4096
 #define MIN_BUDGET         1024
-
-static int is_system(const struct message *m)
-{
-    return m->role == ROLE_SYSTEM || m->role == ROLE_DEVELOPER;
-}
-
-/* ---- Blocks ---- */
-
-static void open_block(struct writer *w, const char *type)
-{
-    grow_open(&w->g, '{');
-    grow_key(&w->g, "type");
-    grow_str(&w->g, type);
-}
-
-static void close_block(struct writer *w, const struct part *p)
-{
-    if (p->cache.len) {
-        grow_key(&w->g, "cache_control");
-        grow_raw(&w->g, p->cache);
-    }
-    grow_close(&w->g, '}');
-}
-
-static struct raw without_end(struct raw text)
-{
-    while (text.len) {
-        struct raw end = {text.at + text.len - 1, 1};
-
-        if (text.len > 1 && text.at[text.len - 2] == '\\' && memchr("nrt", *end.at, 3)) {
-            size_t slashes = 0;
-
-            while (slashes < text.len - 1 && text.at[text.len - 2 - slashes] == '\\')
-                slashes++;
-            if (slashes % 2 == 0)
-                break;
-            text.len -= 2;
-        } else if (*end.at == ' ') {
-            text.len--;
-        } else {
-            break;
-        }
-    }
-    return text;
-}
-
-static void put_text(struct writer *w, const struct part *p, int last)
-{
-    if (raw_blank(p->text))
-        return;
-    open_block(w, "text");
-    grow_key(&w->g, "text");
-    grow_text(&w->g, last ? without_end(p->text) : p->text);
-    close_block(w, p);
-}
-
-static void put_source(struct writer *w, const struct part *p, struct raw media)
-{
-    grow_key(&w->g, "source");
-    grow_open(&w->g, '{');
-    grow_key(&w->g, "type");
-    grow_str(&w->g, p->url.len ? "url" : "base64");
-    if (!p->url.len) {
-        grow_key(&w->g, "media_type");
-        grow_text(&w->g, media);
-    }
-    grow_key(&w->g, p->url.len ? "url" : "data");
-    grow_text(&w->g, p->url.len ? p->url : p->data);
-    grow_close(&w->g, '}');
-}
-
-static int put_image(struct writer *w, const struct part *p)
-{
-    struct raw media = p->media.len ? p->media : RAW("image/png");
-
-    if (!p->url.len && !p->data.len)
-        return read_fail(w->r, -ENOTSUP,
-                         "an image that is kept by another provider (file_id) can "
-                         "not be sent; send its data");
-    open_block(w, "image");
-    put_source(w, p, raw_is(media, "image/jpg") ? RAW("image/jpeg") : media);
-    close_block(w, p);
-    return 0;
-}
-
-static int put_file(struct writer *w, const struct part *p)
-{
-    if (!p->url.len && !p->data.len)
-        return read_fail(w->r, -ENOTSUP,
-                         "a file that is kept by another provider (file_id) can "
-                         "not be sent; send its data");
-    if (p->data.len && p->media.len && !raw_is(p->media, "application/pdf"))
-        return read_fail(w->r, -ENOTSUP,
-                         "files of type %.*s can not be sent to this provider; "
-                         "use PDF or text",
-                         (int)(p->media.len > 80 ? 80 : p->media.len), p->media.at);
-    open_block(w, "document");
-    put_source(w, p, RAW("application/pdf"));
-    write_text(w, "title", p->file);
-    close_block(w, p);
-    return 0;
-}
-
-static int put_block(struct writer *w, const struct part *p, int last);
-
-static int put_result(struct writer *w, const struct part *p)
-{
-    int rc = 0;
-
-    open_block(w, "tool_result");
-    grow_key(&w->g, "tool_use_id");
-    grow_text(&w->g, names_id(w->r, p->id));
-    if (only_texts(p->inside) && has_text(p->inside)) {
-        grow_key(&w->g, "content");
-        write_texts(w, p->inside);
-    } else if (p->inside) {
-        grow_key(&w->g, "content");
-        grow_open(&w->g, '[');
-        for (const struct part *in = p->inside; in && rc == 0; in = in->next)
-            rc = put_block(w, in, 0);
-        grow_close(&w->g, ']');
-    }
-    if (p->is_error) {
-        grow_key(&w->g, "is_error");
-        grow_bool(&w->g, 1);
-    }
-    close_block(w, p);
-    return rc;
-}
-
-static void put_call(struct writer *w, const struct part *p)
-{
-    open_block(w, "tool_use");
-    grow_key(&w->g, "id");
-    grow_text(&w->g, names_id(w->r, p->id));
-    grow_key(&w->g, "name");
-    grow_text(&w->g, names_call(w->r, p));
-    grow_key(&w->g, "input");
-    args_object(w, p);
-    grow_close(&w->g, '}');
-}
-
-static int put_block(struct writer *w, const struct part *p, int last)
-{
-    switch (p->kind) {
-    case PART_TEXT:
-    case PART_REFUSAL:
-        put_text(w, p, last);
-        return 0;
-    case PART_IMAGE:
-        return put_image(w, p);
-    case PART_FILE:
-        return put_file(w, p);
-    case PART_RESULT:
-        return put_result(w, p);
-    case PART_CALL:
-        put_call(w, p);
-        return 0;
-    case PART_AUDIO:
-        return read_fail(w->r, -ENOTSUP, "audio can not be sent to this provider");
-    default: /* reasoning that this vendor has not signed */
-        return 0;
-    }
-}
-
-/* ---- Messages ---- */
-
-static int says_something(const struct message *m)
-{
-    for (const struct part *p = m->parts; p; p = p->next)
-        if (p->kind != PART_REASONING &&
-            ((p->kind != PART_TEXT && p->kind != PART_REFUSAL) || !raw_blank(p->text)))
-            return 1;
-    return 0;
-}
-
-static int put_message(struct writer *w, const struct message *m, int last)
-{
-    const struct part *p;
-    int rc = 0;
-
-    for (p = m->parts; p && rc == 0; p = p->next)
-        if (p->kind != PART_CALL)
-            rc = put_block(w, p, last && m->role == ROLE_ASSISTANT);
-    for (p = m->parts; p && rc == 0; p = p->next)
-        if (p->kind == PART_CALL)
-            rc = put_block(w, p, 0);
-    return rc;
-}
-
-static void open_turn(struct writer *w, int role)
-{
-    grow_open(&w->g, '{');
-    grow_key(&w->g, "role");
-    grow_str(&w->g, role == ROLE_ASSISTANT ? "assistant" : "user");
-    grow_key(&w->g, "content");
-    grow_open(&w->g, '[');
-}
-
-/* The vendor wants the user to begin. */
-static void put_placeholder(struct writer *w)
-{
-    grow_raw(&w->g, RAW("{\"role\":\"user\",\"content\":\".\"}"));
-}
-
-/* `as_user`: there are only system messages. */
-static const struct message *next_said(const struct message *m, int as_user)
-{
-    while (m && ((is_system(m) && !as_user) || !says_something(m)))
-        m = m->next;
-    return m;
-}
-
-static int put_messages(struct writer *w, int as_user)
-{
-    const struct message *m = next_said(w->v->messages, as_user);
-    int role = 0, rc = 0;
-
-    grow_key(&w->g, "messages");
-    grow_open(&w->g, '[');
-    if (!m || m->role == ROLE_ASSISTANT)
-        put_placeholder(w);
-    while (m && rc == 0) {
-        const struct message *next = next_said(m->next, as_user);
-        int now = m->role == ROLE_ASSISTANT ? ROLE_ASSISTANT : ROLE_USER;
-
-        if (now != role) {
-            if (role)
-                grow_lit(&w->g, "]}");
-            open_turn(w, now);
-            role = now;
-        }
-        rc = put_message(w, m, !next);
-        m = next;
-    }
-    if (role)
-        grow_lit(&w->g, "]}");
-    grow_close(&w->g, ']');
-    return rc;
-}
-
-static void put_format_words(struct writer *w)
-{
-    struct raw schema = w->v->schema;
-
-    open_block(w, "text");
-    grow_key(&w->g, "text");
-    grow_quote(&w->g);
-    grow_lit(&w->g, "Answer with one JSON object and nothing else: no words around it, no fence.");
-    if (w->v->format == FORMAT_SCHEMA) {
-        grow_lit(&w->g, " It must follow this JSON schema:\\n");
-        grow_escape(&w->g, schema.at, schema.len);
-    }
-    grow_unquote(&w->g);
-    grow_close(&w->g, '}');
-}
-
-static int put_system(struct writer *w, int as_user, int format_words)
-{
-    int open = 0;
-
-    for (const struct message *m = w->v->messages; m && !as_user; m = m->next) {
-        if (!is_system(m) || !says_something(m))
-            continue;
-        if (!open)
-            grow_key(&w->g, "system");
-        if (!open)
-            grow_open(&w->g, '[');
-        open = 1;
-        for (const struct part *p = m->parts; p; p = p->next)
-            if (p->kind == PART_TEXT)
-                put_text(w, p, 0);
-    }
-    if (format_words) {
-        if (!open)
-            grow_key(&w->g, "system");
-        if (!open)
-            grow_open(&w->g, '[');
-        open = 1;
-        put_format_words(w);
-    }
-    if (open)
-        grow_close(&w->g, ']');
-    return 0;
-}
 
 /* ---- Tools ---- */
 
@@ -340,7 +56,7 @@ static void put_choice(struct writer *w)
     if (v->choice == CHOICE_UNSET && v->parallel != 0)
         return;
     grow_key(&w->g, "tool_choice");
-    open_block(w, words[v->choice]);
+    anthropic_open(w, words[v->choice]);
     if (v->choice == CHOICE_ONE)
         write_text(w, "name", names_find(v, v->choice_name, v->choice_space)->vendor_name);
     if (v->parallel == 0 && v->choice != CHOICE_NONE) {
@@ -368,7 +84,8 @@ static const struct message *last_said(const struct conv *v)
 {
     const struct message *last = NULL;
 
-    for (const struct message *m = next_said(v->messages, 0); m; m = next_said(m->next, 0))
+    for (const struct message *m = anthropic_next(v->messages, 0); m;
+         m = anthropic_next(m->next, 0))
         last = m;
     return last;
 }
@@ -381,7 +98,7 @@ static int in_tool_loop(const struct conv *v)
     for (const struct message *m = v->messages; m; m = m->next)
         if (m->role == ROLE_ASSISTANT)
             last = m;
-    return last && count_kind(last->parts, PART_CALL) > 0;
+    return last && count_kind(last->parts, PART_CALL) > 0 && !sealed_by_anthropic(last->parts);
 }
 
 struct thought {
@@ -485,7 +202,7 @@ static void put_stop(struct writer *w)
     int open = 0;
 
     if (w->v->stop.type == AIEX_JSON_STRING && !raw_blank(text_of(&w->v->stop)))
-        write_stop(w, "stop_sequences");
+        write_stop(w, "stop_sequences", 1);
     while (w->v->stop.type == AIEX_JSON_ARRAY && aiex_json_next(&w->v->stop, &at, NULL, &one)) {
         if (raw_blank(text_of(&one)))
             continue;
@@ -500,11 +217,20 @@ static void put_stop(struct writer *w)
         grow_close(&w->g, ']');
 }
 
+/* The vendor takes schemas only whose objects say that they have no other members. */
+static int is_closed(const struct conv *v)
+{
+    struct aiex_json_span schema = {AIEX_JSON_OBJECT, v->schema.at, v->schema.len}, value;
+
+    return v->schema_strict || (aiex_json_find(&schema, "additionalProperties", &value) &&
+                                value.type == AIEX_JSON_FALSE);
+}
+
 int write_anthropic(struct writer *w)
 {
     struct conv *v = w->v;
-    int schema = v->format == FORMAT_SCHEMA && (w->traits & MODEL_SCHEMA);
-    int as_user = !next_said(v->messages, 0);
+    int schema = v->format == FORMAT_SCHEMA && (w->traits & MODEL_SCHEMA) && is_closed(v);
+    int as_user = !anthropic_next(v->messages, 0);
     struct thought t;
     int rc;
 
@@ -514,13 +240,12 @@ int write_anthropic(struct writer *w)
     grow_int(&w->g, t.max_tokens);
     grow_key(&w->g, "stream");
     grow_bool(&w->g, w->c->vendor_stream);
-    rc = put_system(w, as_user, v->format != FORMAT_UNSET && !schema && !w->c->json_tool);
+    anthropic_system(w, as_user, v->format != FORMAT_UNSET && !schema && !w->c->json_tool);
     if (w->c->json_tool)
         put_json_tool(w);
     else
         put_tools(w);
-    if (rc == 0)
-        rc = put_messages(w, as_user);
+    rc = anthropic_messages(w, as_user);
     put_thought(w, &t);
     put_output_config(w, &t, schema);
     put_sampling(w, &t);

@@ -6,6 +6,8 @@
  */
 #include "request.h"
 
+#include <limits.h>
+
 static void open_message(struct writer *w, const char *role, const struct part *parts)
 {
     grow_open(&w->g, '{');
@@ -57,9 +59,9 @@ static int put_result(struct writer *w, const struct part *p)
     rc = put_images(w, p->inside);
     if (p->name.len) {
         grow_key(&w->g, "tool_name");
-        grow_text(&w->g, names_call(w->r, p));
+        grow_text(&w->g, names_call(w, p));
     }
-    write_text(w, "tool_call_id", names_id(w->r, p->id));
+    write_text(w, "tool_call_id", names_id(w, p->id));
     grow_close(&w->g, '}');
     return rc;
 }
@@ -104,10 +106,10 @@ static void put_calls(struct writer *w, const struct part *parts)
         if (parts->kind != PART_CALL)
             continue;
         grow_open(&w->g, '{');
-        write_text(w, "id", names_id(w->r, parts->id));
+        write_text(w, "id", names_id(w, parts->id));
         grow_key(&w->g, "function");
         grow_open(&w->g, '{');
-        write_text(w, "name", names_call(w->r, parts));
+        write_text(w, "name", names_call(w, parts));
         grow_key(&w->g, "arguments");
         args_object(w, parts);
         grow_lit(&w->g, "}}");
@@ -221,7 +223,7 @@ void write_ollama_options(struct writer *w)
     write_number(w, "seed", v->seed);
     write_number(w, "presence_penalty", v->presence);
     write_number(w, "frequency_penalty", v->frequency);
-    write_stop(w, "stop");
+    write_stop(w, "stop", UINT_MAX);
     if (w->g.error == 0 && w->g.data[w->g.len - 1] == '{')
         w->g.len = from; /* none */
     else

@@ -98,7 +98,7 @@ static int put_result(struct writer *w, const struct part *p)
     else
         write_texts(w, p->inside);
     grow_key(&w->g, "tool_call_id");
-    grow_text(&w->g, names_id(w->r, p->id));
+    grow_text(&w->g, names_id(w, p->id));
     grow_close(&w->g, '}');
     return 0;
 }
@@ -154,9 +154,9 @@ static void put_calls(struct writer *w, const struct part *parts)
             continue;
         grow_open(&w->g, '{');
         grow_key(&w->g, "id");
-        grow_text(&w->g, names_id(w->r, parts->id));
+        grow_text(&w->g, names_id(w, parts->id));
         grow_lit(&w->g, ",\"type\":\"function\",\"function\":{\"name\":");
-        grow_text(&w->g, names_call(w->r, parts));
+        grow_text(&w->g, names_call(w, parts));
         grow_key(&w->g, "arguments");
         args_string(w, parts);
         grow_lit(&w->g, "}}");
@@ -286,9 +286,9 @@ static void put_choice(struct writer *w)
         grow_key(&w->g, "tool_choice");
         grow_str(&w->g, words[v->choice]);
     }
-    if (v->parallel >= 0) {
+    if (v->parallel == 0 && !(w->traits & MODEL_NO_PARALLEL)) {
         grow_key(&w->g, "parallel_tool_calls");
-        grow_bool(&w->g, v->parallel);
+        grow_bool(&w->g, 0);
     }
 }
 
@@ -329,7 +329,7 @@ static void put_sampling(struct writer *w)
         write_number(w, "top_p", v->top_p);
         write_number(w, "presence_penalty", v->presence);
         write_number(w, "frequency_penalty", v->frequency);
-        write_stop(w, "stop");
+        write_stop(w, "stop", 4);
     }
     write_number(w, "seed", v->seed);
 }
@@ -368,7 +368,9 @@ int write_openai_chat(struct writer *w)
     put_effort(w);
     if (w->v->user.len <= 64)
         write_text(w, "user", w->v->user);
-    write_text(w, "prompt_cache_key", w->v->cache_key);
-    write_text(w, "verbosity", w->v->verbosity);
+    if (w->traits & MODEL_OPENAI) { /* other servers refuse keys that they do not know */
+        write_text(w, "prompt_cache_key", w->v->cache_key);
+        write_text(w, "verbosity", w->v->verbosity);
+    }
     return rc;
 }

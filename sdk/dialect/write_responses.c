@@ -108,7 +108,7 @@ static int put_result(struct writer *w, const struct part *p)
 
     open_typed(w, "function_call_output");
     grow_key(&w->g, "call_id");
-    grow_text(&w->g, names_id(w->r, p->id));
+    grow_text(&w->g, names_id(w, p->id));
     grow_key(&w->g, "output");
     rc = put_content(w, p->inside);
     grow_close(&w->g, '}');
@@ -119,27 +119,49 @@ static void put_call(struct writer *w, const struct part *p)
 {
     open_typed(w, "function_call");
     grow_key(&w->g, "call_id");
-    grow_text(&w->g, names_id(w->r, p->id));
+    grow_text(&w->g, names_id(w, p->id));
     grow_key(&w->g, "name");
-    grow_text(&w->g, names_call(w->r, p));
+    grow_text(&w->g, names_call(w, p));
     grow_key(&w->g, "arguments");
     args_string(w, p);
     grow_close(&w->g, '}');
 }
 
-static void put_assistant(struct writer *w, const struct message *m)
+static void put_reasoning(struct writer *w, const struct part *p)
 {
-    if (count_kind(m->parts, PART_TEXT) || count_kind(m->parts, PART_REFUSAL)) {
-        open_typed(w, "message");
-        grow_key(&w->g, "role");
-        grow_str(&w->g, "assistant");
-        grow_key(&w->g, "content");
-        write_texts(w, m->parts);
+    open_typed(w, "reasoning");
+    grow_key(&w->g, "summary");
+    grow_open(&w->g, '[');
+    if (p->text.len) {
+        open_typed(w, "summary_text");
+        write_text(w, "text", p->text);
         grow_close(&w->g, '}');
     }
-    for (const struct part *p = m->parts; p; p = p->next)
+    grow_close(&w->g, ']');
+    write_text(w, "encrypted_content", p->sealed);
+    grow_close(&w->g, '}');
+}
+
+static void put_assistant(struct writer *w, const struct message *m)
+{
+    const struct part *p = m->parts;
+
+    while (p) {
+        if (p->kind == PART_TEXT || p->kind == PART_REFUSAL) {
+            open_typed(w, "message");
+            grow_key(&w->g, "role");
+            grow_str(&w->g, "assistant");
+            grow_key(&w->g, "content");
+            p = write_text_run(w, p);
+            grow_close(&w->g, '}');
+            continue;
+        }
         if (p->kind == PART_CALL)
             put_call(w, p);
+        else if (sealed_by_openai(p))
+            put_reasoning(w, p);
+        p = p->next;
+    }
 }
 
 static int put_user(struct writer *w, const struct message *m)
@@ -277,6 +299,11 @@ static void put_settings(struct writer *w)
         grow_key(&w->g, "effort");
         grow_str(&w->g, effort_word(effort));
         grow_close(&w->g, '}');
+    }
+    if (w->c->setup.client == AIEX_ANTHROPIC_MESSAGES && (w->traits & MODEL_OPENAI) &&
+        (w->traits & MODEL_EFFORT)) { /* comes back as a signature */
+        grow_key(&w->g, "include");
+        grow_raw(&w->g, RAW("[\"reasoning.encrypted_content\"]"));
     }
     if (v->metadata.len) {
         grow_key(&w->g, "metadata");

@@ -65,6 +65,23 @@ struct aiex_json_fault {
 int aiex_json_scan(struct aiex_slice text, unsigned max_depth, struct aiex_json_field *fields,
                    size_t n_fields, struct aiex_json_fault *fault);
 
+/* What a scan met on its way. */
+struct aiex_json_notes {
+    size_t data_bytes; /* of long strings without a blank near their start: an image in base64 */
+    int surrogates;    /* "\\ud8xx" occurs: pairs, or lone ones, which are no characters */
+};
+
+/* The same for a reader of many keys: each member of the top-level object is given to `member` as
+ * soon as it has been checked; when the text is refused, those before the fault have been. `notes`
+ * may be NULL. */
+typedef void (*aiex_json_member)(void *arg, const struct aiex_json_span *key,
+                                 const struct aiex_json_span *value);
+int aiex_json_scan_members(struct aiex_slice text, unsigned max_depth, aiex_json_member member,
+                           void *arg, struct aiex_json_notes *notes, struct aiex_json_fault *fault);
+
+/* Writes "\\ufffd" over every lone surrogate in a text that the scan has accepted. */
+void aiex_json_mend_surrogates(char *text, size_t len);
+
 /* Line and column (both from 1; columns in bytes) of an offset, for messages. */
 void aiex_json_where(struct aiex_slice text, size_t offset, size_t *ret_line, size_t *ret_column);
 

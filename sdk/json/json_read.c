@@ -5,6 +5,7 @@
  * span from elsewhere can give wrong answers only, not reads beyond its end.
  */
 #include "aiex_json.h"
+#include "json_string.h"
 
 #include <errno.h>
 #include <string.h>
@@ -119,10 +120,12 @@ long aiex_json_text(const struct aiex_json_span *string, char *out, size_t size)
 
 size_t aiex_json_unescape(const char *inside, size_t len, char *out)
 {
-    const char *p = inside, *end = inside + len;
+    const char *p = inside, *end;
     char *to = out;
 
-    while (p < end) {
+    if (!len)
+        return 0;
+    for (end = inside + len; p < end;) {
         const char *from = p;
         char one[4];
         size_t n;
@@ -138,6 +141,23 @@ size_t aiex_json_unescape(const char *inside, size_t len, char *out)
         to += n;
     }
     return (size_t)(to - out);
+}
+
+void aiex_json_mend_surrogates(char *text, size_t len)
+{
+    char *p = text, *end = text + len;
+
+    while (end - p >= 6 && (p = memchr(p, '\\', (size_t)(end - p)))) {
+        uint32_t c;
+        size_t n = 2;
+
+        if (end - p >= 6 && p[1] == 'u') {
+            n = take_unicode(p, end, &c);
+            if (n == 6 && c == 0xfffd)
+                memcpy(p, "\\ufffd", 6);
+        }
+        p += n;
+    }
 }
 
 int aiex_json_is(const struct aiex_json_span *string, const char *plain)
@@ -164,12 +184,14 @@ int aiex_json_is(const struct aiex_json_span *string, const char *plain)
 
 int aiex_json_int(const struct aiex_json_span *number, int64_t *out)
 {
-    const char *p = number->data, *end = p + number->len;
+    const char *p, *end;
     int negative;
     int64_t v = 0;
 
     if (number->type != AIEX_JSON_NUMBER || !number->len)
         return -EINVAL;
+    p = number->data;
+    end = p + number->len;
     negative = *p == '-';
     if (negative && ++p == end)
         return -EINVAL;
@@ -188,38 +210,71 @@ int aiex_json_int(const struct aiex_json_span *number, int64_t *out)
 
 /* ---- Walking ---- */
 
+static int is_filler(char c)
+{
+    return c == ',' || c == ':' || c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
 static size_t skip_filler(const struct aiex_json_span *whole, size_t at)
 {
-    while (at < whole->len && memchr(" \n\r\t,:", whole->data[at], 6))
+    while (at < whole->len && is_filler(whole->data[at]))
         at++;
     return at;
 }
 
-/* From quote to quote, for long texts: one is escaped when an odd number of backslashes precedes
- * it. */
+#if defined(__SSE2__)
+/* The first quote of 64 bytes that is not escaped, or 64 or 65 (an escape reaches beyond). */
+static unsigned quote_in_block(const unsigned char *p)
+{
+    struct json_marks m = json_marks64(p);
+
+    while (m.slashes) {
+        unsigned i = (unsigned)__builtin_ctzll(m.slashes);
+
+        if (m.quotes & (((uint64_t)1 << i) - 1))
+            break;
+        if (i == 63)
+            return 65;
+        m.slashes &= ~((uint64_t)3 << i);
+        m.quotes &= ~((uint64_t)3 << i);
+    }
+    return m.quotes ? (unsigned)__builtin_ctzll(m.quotes) : 64;
+}
+#endif
+
+/* From the opening quote to behind the closing one. */
 static size_t skip_string(const struct aiex_json_span *whole, size_t at)
 {
-    size_t open = at++;
+    at++;
+#if defined(__SSE2__)
+    if (at < whole->len && whole->len - at >= 16) { /* most strings are short */
+        struct json_marks m = {0, 0, 0};
 
-    while (at < whole->len) {
-        const char *quote = memchr(whole->data + at, '"', whole->len - at);
-        size_t end, from;
+        json_mark16((const unsigned char *)whole->data + at, &m, 0);
+        if (m.quotes && !(m.slashes & (m.quotes ^ (m.quotes - 1))))
+            return at + (size_t)__builtin_ctzll(m.quotes) + 1;
+    }
+    while (at < whole->len && whole->len - at >= 64) {
+        unsigned n = quote_in_block((const unsigned char *)whole->data + at);
 
-        if (!quote)
-            break;
-        end = from = (size_t)(quote - whole->data);
-        while (from > open + 1 && whole->data[from - 1] == '\\')
-            from--;
-        at = end + 1;
-        if ((end - from) % 2 == 0)
-            return at;
+        at += n;
+        if (n < 64)
+            return at + 1;
+    }
+#endif
+    for (; at < whole->len; at++) {
+        if (whole->data[at] == '\\')
+            at++;
+        else if (whole->data[at] == '"')
+            return at + 1;
     }
     return whole->len;
 }
 
 static size_t skip_scalar(const struct aiex_json_span *whole, size_t at)
 {
-    while (at < whole->len && !memchr(" \n\r\t,:]}", whole->data[at], 8))
+    while (at < whole->len && !is_filler(whole->data[at]) && whole->data[at] != ']' &&
+           whole->data[at] != '}')
         at++;
     return at;
 }

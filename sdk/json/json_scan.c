@@ -3,19 +3,26 @@
  *
  * Three states, one loop, a bit per open container instead of recursion, so that
  * hostile nesting costs nothing. Most bytes of a real request lie inside long
- * strings: plain_run() steps over them 16 at a time where the processor can.
+ * strings: plain_run() steps over them 64 at a time where the processor can.
  */
 #include "aiex_json.h"
+#include "json_string.h"
 #include "json_utf8.h"
 
 #include <errno.h>
 #include <string.h>
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
+
+/* A string this long without a blank near its start is data, not text. */
+#define DATA_MIN  1024
+#define DATA_LOOK 128
 
 struct scanner {
     const unsigned char *p, *start, *end;
+    aiex_json_member member; /* NULL: fields are looked for */
+    void *arg;
+    struct aiex_json_span key;  /* of the member */
+    struct aiex_json_field any; /* and its value */
+    struct aiex_json_notes notes;
     unsigned depth, max_depth;
     uint64_t objects[AIEX_JSON_MAX_DEPTH / 64]; /* bit set: that level is an object */
     int error;
@@ -35,34 +42,79 @@ static void skip_space(struct scanner *s)
         s->p++;
 }
 
-/* Steps over characters that need no thought: ASCII but quote, backslash and controls. May stop
- * early, never late. */
-static const unsigned char *plain_run(const unsigned char *p, const unsigned char *end)
+static int is_hex(unsigned char c)
 {
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
+}
+
+/* "\\ud8xx" to "\\udfxx". */
+static int is_surrogate(const unsigned char *p)
+{
+    return (p[2] | 0x20) == 'd' && p[3] >= '8';
+}
+
+/* Length of the escape at p[0] when all of it lies in p[0..left); 0: not by this way. */
+static unsigned known_escape(const unsigned char *p, unsigned left)
+{
+    if (left < 2)
+        return 0;
+    if (p[1] == 'u')
+        return left >= 6 && is_hex(p[2]) && is_hex(p[3]) && is_hex(p[4]) && is_hex(p[5]) ? 6 : 0;
+    return memchr("\"\\/bfnrt", p[1], 8) ? 2 : 0;
+}
+
 #if defined(__SSE2__)
-    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
-    const __m128i control = _mm_set1_epi8(0x1f);
+/* Steps over 64 bytes with good escapes among them. 0 and *p at what needs a look. */
+static int plain_block(const unsigned char **p, int *surrogates)
+{
+    struct json_marks m = json_marks64(*p);
+    uint64_t stop = m.quotes | m.odd;
 
-    while (end - p >= 16) {
-        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-        __m128i stop = _mm_or_si128(
-            _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)),
-            _mm_cmpeq_epi8(_mm_min_epu8(v, control), v));
-        int mask = _mm_movemask_epi8(_mm_or_si128(stop, v)); /* v itself: its high bits */
+    while (m.slashes) {
+        unsigned i = (unsigned)__builtin_ctzll(m.slashes), n;
+        uint64_t gone;
 
-        if (mask)
-            return p + __builtin_ctz((unsigned)mask);
+        if (stop & (((uint64_t)1 << i) - 1))
+            break;
+        n = known_escape(*p + i, 64 - i);
+        if (!n) {
+            *p += i;
+            return 0;
+        }
+        if (n == 6 && is_surrogate(*p + i))
+            *surrogates = 1;
+        gone = (((uint64_t)1 << n) - 1) << i;
+        m.slashes &= ~gone;
+        stop &= ~gone;
+    }
+    *p += stop ? __builtin_ctzll(stop) : 64;
+    return !stop;
+}
+#endif
+
+/* Steps over characters that need no thought: ASCII but quote and controls, known escapes. May
+ * stop early, never late. */
+static const unsigned char *plain_run(const unsigned char *p, const unsigned char *end,
+                                      int *surrogates)
+{
+    (void)surrogates;
+#if defined(__SSE2__)
+    if (end - p >= 16) { /* most strings are short */
+        struct json_marks m = {0, 0, 0};
+
+        json_mark16(p, &m, 0);
+        m.odd |= m.quotes | m.slashes;
+        if (m.odd)
+            return p + __builtin_ctzll(m.odd);
         p += 16;
     }
+    while (end - p >= 64)
+        if (!plain_block(&p, surrogates))
+            return p;
 #endif
     while (p < end && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\')
         p++;
     return p;
-}
-
-static int is_hex(unsigned char c)
-{
-    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
 }
 
 /* At the backslash. */
@@ -77,6 +129,8 @@ static int scan_escape(struct scanner *s)
             if (s->p == s->end || !is_hex(*s->p))
                 return refuse(s, -EINVAL, "expected four hex digits after '\\u'");
         }
+        if (is_surrogate(s->p - 5))
+            s->notes.surrogates = 1;
     } else if (!memchr("\"\\/bfnrt", *s->p, 8)) {
         return refuse(s, -EINVAL, "unknown escape in a string");
     }
@@ -89,7 +143,7 @@ static int scan_string(struct scanner *s)
 {
     s->p++;
     for (;;) {
-        s->p = plain_run(s->p, s->end);
+        s->p = plain_run(s->p, s->end, &s->notes.surrogates);
         if (s->p == s->end)
             return refuse(s, -EINVAL, "");
         if (*s->p == '"') {
@@ -168,6 +222,17 @@ static int open_container(struct scanner *s, int type)
     return type;
 }
 
+static int scan_string_value(struct scanner *s)
+{
+    const unsigned char *from = s->p;
+
+    if (scan_string(s) != 0)
+        return s->error;
+    if (s->p - from > DATA_MIN && !memchr(from, ' ', DATA_LOOK))
+        s->notes.data_bytes += (size_t)(s->p - from);
+    return AIEX_JSON_STRING;
+}
+
 /* A scalar completely, or the opening bracket of a container. Returns the type. */
 static int scan_value(struct scanner *s)
 {
@@ -176,7 +241,7 @@ static int scan_value(struct scanner *s)
         return refuse(s, -EINVAL, "");
     switch (*s->p) {
     case '"':
-        return scan_string(s) == 0 ? AIEX_JSON_STRING : s->error;
+        return scan_string_value(s);
     case '{':
         return open_container(s, AIEX_JSON_OBJECT);
     case '[':
@@ -222,6 +287,10 @@ static int scan_key(struct scanner *s, struct aiex_json_field *fields, size_t n_
     if (scan_string(s) != 0)
         return s->error;
     key.len = (size_t)((const char *)s->p - key.data);
+    if (s->member && s->depth == 1) {
+        s->key = key;
+        *ret_field = &s->any;
+    }
     for (size_t i = 0; s->depth == 1 && i < n_fields; i++) {
         if (aiex_json_is(&key, fields[i].key)) {
             *ret_field = &fields[i];
@@ -241,6 +310,8 @@ static int scan_end_of_value(struct scanner *s, struct aiex_json_field **field)
     for (;;) {
         if (s->depth <= 1 && *field) {
             (*field)->value.len = (size_t)((const char *)s->p - (*field)->value.data);
+            if (s->member)
+                s->member(s->arg, &s->key, &(*field)->value);
             *field = NULL;
         }
         skip_space(s);
@@ -301,24 +372,44 @@ static int scan_text(struct scanner *s, struct aiex_json_field *fields, size_t n
     return more < 0 ? more : top;
 }
 
+static int scan_whole(struct scanner *s, struct aiex_slice text, struct aiex_json_field *fields,
+                      size_t n_fields, struct aiex_json_fault *fault)
+{
+    int type;
+
+    s->p = s->start = text.data ? text.data : (const unsigned char *)"";
+    s->end = s->p + text.len;
+    if (!s->max_depth)
+        s->max_depth = AIEX_JSON_DEPTH;
+    if (s->max_depth > AIEX_JSON_MAX_DEPTH)
+        s->max_depth = AIEX_JSON_MAX_DEPTH;
+    type = scan_text(s, fields, n_fields);
+    if (type < 0 && fault) {
+        fault->offset = (size_t)(s->p - s->start);
+        fault->reason = s->reason;
+    }
+    return type;
+}
+
 int aiex_json_scan(struct aiex_slice text, unsigned max_depth, struct aiex_json_field *fields,
                    size_t n_fields, struct aiex_json_fault *fault)
 {
-    struct scanner s = {.max_depth = max_depth ? max_depth : AIEX_JSON_DEPTH};
-    int type;
+    struct scanner s = {.max_depth = max_depth};
 
-    s.p = s.start = text.data ? text.data : (const unsigned char *)"";
-    s.end = s.p + text.len;
-    if (s.max_depth > AIEX_JSON_MAX_DEPTH)
-        s.max_depth = AIEX_JSON_MAX_DEPTH;
     for (size_t i = 0; i < n_fields; i++) {
         fields[i].seen = 0;
         fields[i].value = (struct aiex_json_span){0};
     }
-    type = scan_text(&s, fields, n_fields);
-    if (type < 0 && fault) {
-        fault->offset = (size_t)(s.p - s.start);
-        fault->reason = s.reason;
-    }
+    return scan_whole(&s, text, fields, n_fields, fault);
+}
+
+int aiex_json_scan_members(struct aiex_slice text, unsigned max_depth, aiex_json_member member,
+                           void *arg, struct aiex_json_notes *notes, struct aiex_json_fault *fault)
+{
+    struct scanner s = {.max_depth = max_depth, .member = member, .arg = arg};
+    int type = scan_whole(&s, text, NULL, 0, fault);
+
+    if (notes)
+        *notes = s.notes;
     return type;
 }

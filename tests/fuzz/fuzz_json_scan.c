@@ -60,8 +60,45 @@ static void check_value(const struct aiex_json_span *s)
     }
 }
 
+struct members {
+    struct aiex_json_span whole;
+    size_t at;
+};
+
+/* Each member is the one that the walk finds next. */
+static void on_member(void *arg, const struct aiex_json_span *key,
+                      const struct aiex_json_span *value)
+{
+    struct members *m = arg;
+    struct aiex_json_span k, v;
+
+    check(aiex_json_next(&m->whole, &m->at, &k, &v));
+    check(k.data == key->data && k.len == key->len && v.type == value->type);
+    check(v.data == value->data && v.len == value->len);
+}
+
+/* Mended text is still what it was, and has no lone surrogates: a second time changes nothing. */
+static void check_mending(const struct aiex_json_span *whole, int surrogates)
+{
+    char *copy = malloc(whole->len), *again = malloc(whole->len);
+
+    check(copy && again);
+    memcpy(copy, whole->data, whole->len);
+    aiex_json_mend_surrogates(copy, whole->len);
+    check(surrogates || memcmp(copy, whole->data, whole->len) == 0);
+    memcpy(again, copy, whole->len);
+    aiex_json_mend_surrogates(again, whole->len);
+    check(memcmp(copy, again, whole->len) == 0);
+    check(scan_span(&(struct aiex_json_span){0, copy, whole->len}, AIEX_JSON_MAX_DEPTH) ==
+          whole->type);
+    free(copy);
+    free(again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    struct aiex_json_notes notes;
+    struct members m = {.at = 0};
     struct aiex_json_field f[] = {{.key = "model"}, {.key = "messages"}, {.key = "a"}};
     struct aiex_json_fault fault = {.offset = (size_t)-1};
     struct aiex_json_span whole, found;
@@ -85,6 +122,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         whole.len--;
     }
     check_value(&whole);
+    m.whole = whole;
+    check(aiex_json_scan_members(text, data[0], on_member, &m, &notes, NULL) == type);
+    check_mending(&whole, notes.surrogates);
     for (int i = 0; i < 3; i++) {
         check(aiex_json_find(&whole, f[i].key, &found) == (f[i].seen > 0));
         check(found.data == f[i].value.data && found.len == f[i].value.len);

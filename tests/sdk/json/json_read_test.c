@@ -164,7 +164,29 @@ static void survives_rubbish(void)
     }
 }
 
+static void unescapes_into_memory(void)
+{
+    static const struct {
+        const char *inside, *plain;
+    } t[] = {
+        {"", ""},
+        {"abc", "abc"},
+        {"a\\nb\\\"\\\\c\\/", "a\nb\"\\c/"},
+        {"\\u00e9\\ud83d\\ude00x", "\xc3\xa9\xf0\x9f\x98\x80x"},
+        {"\\ud800", "\xef\xbf\xbd"},
+    };
+    char out[32];
+
+    for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+        size_t n = aiex_json_unescape(t[i].inside, strlen(t[i].inside), out);
+
+        CU_ASSERT_EQUAL(n, strlen(t[i].plain));
+        CU_ASSERT_EQUAL(memcmp(out, t[i].plain, n), 0);
+    }
+}
+
 const struct test_case tests[] = {
+    {"unescapes_into_memory", unescapes_into_memory},
     {"undoes_escapes", undoes_escapes},
     {"needs_room", needs_room},
     {"counts_a_nul", counts_a_nul},

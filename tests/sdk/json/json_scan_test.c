@@ -3,6 +3,7 @@
 
 #include <aiex_json.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -188,6 +189,126 @@ static void finds_specials_at_every_offset(void)
     }
 }
 
+/* Long strings are stepped over in blocks: everything that ends a block early stands once at each
+ * place of several blocks, and the place of the fault is told. */
+static void finds_specials_in_long_strings(void)
+{
+    static const struct {
+        const char *special;
+        int error;
+        size_t fault; /* behind the start of the special */
+    } t[] = {
+        {"\\n", 0, 0},        {"\\\\", 0, 0},        {"\\\"", 0, 0},      {"\\\\\\\"", 0, 0},
+        {"\\u00e9", 0, 0},    {"\xc3\xa9", 0, 0},    {"\\x", -EINVAL, 1}, {"\\u00eg", -EINVAL, 5},
+        {"\x1f", -EINVAL, 0}, {"\xc3z", -EILSEQ, 0},
+    };
+    char text[320];
+
+    for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+        for (size_t lead = 0; lead < 150; lead++) {
+            size_t n = strlen(t[i].special), at = 0;
+            struct aiex_json_span whole = {AIEX_JSON_ARRAY, text, 222}, item;
+            struct aiex_json_fault fault = {0, NULL};
+
+            memset(text, 'y', sizeof(text));
+            memcpy(text, "[\"", 2);
+            memcpy(text + 2 + lead, t[i].special, n);
+            memcpy(text + 219, "\",1]", 4);
+            whole.len = 223;
+            CU_ASSERT_EQUAL(scan_n(text, 223, 0, &fault),
+                            t[i].error ? t[i].error : AIEX_JSON_ARRAY);
+            if (t[i].error) {
+                CU_ASSERT_EQUAL(fault.offset, 2 + lead + t[i].fault);
+                continue;
+            }
+            CU_ASSERT_TRUE(aiex_json_next(&whole, &at, NULL, &item));
+            CU_ASSERT_EQUAL(item.len, 219);
+            CU_ASSERT_TRUE(aiex_json_next(&whole, &at, NULL, &item));
+            CU_ASSERT_EQUAL(item.type, AIEX_JSON_NUMBER);
+            CU_ASSERT_FALSE(aiex_json_next(&whole, &at, NULL, &item));
+        }
+    }
+}
+
+struct seen {
+    char text[256];
+};
+
+static void note(void *arg, const struct aiex_json_span *key, const struct aiex_json_span *value)
+{
+    struct seen *s = arg;
+    size_t n = strlen(s->text);
+
+    snprintf(s->text + n, sizeof(s->text) - n, "%.*s=%.*s;", (int)key->len, key->data,
+             (int)value->len, value->data);
+}
+
+static void gives_members(void)
+{
+    static const char text[] = " {\"a\" : [1, {\"b\":2}] ,\"a\":\"x\", \"c\":{}}",
+                      cut[] = "{\"a\":1,\"b\":";
+    struct aiex_slice whole = {(const uint8_t *)text, sizeof(text) - 1};
+    struct seen seen = {""};
+    struct aiex_json_notes notes = {9, 9};
+
+    CU_ASSERT_EQUAL(aiex_json_scan_members(whole, 0, note, &seen, &notes, NULL), AIEX_JSON_OBJECT);
+    CU_ASSERT_STRING_EQUAL(seen.text, "\"a\"=[1, {\"b\":2}];\"a\"=\"x\";\"c\"={};");
+    CU_ASSERT_TRUE(notes.data_bytes == 0 && notes.surrogates == 0);
+    seen.text[0] = 0;
+    whole = (struct aiex_slice){(const uint8_t *)cut, sizeof(cut) - 1};
+    CU_ASSERT_EQUAL(aiex_json_scan_members(whole, 0, note, &seen, NULL, NULL), -EINVAL);
+    CU_ASSERT_STRING_EQUAL(seen.text, "\"a\"=1;");
+}
+
+static void tells_data_from_text(void)
+{
+    char text[3000];
+    struct aiex_slice whole = {(const uint8_t *)text, sizeof(text)};
+    struct seen seen = {""};
+    struct aiex_json_notes notes;
+
+    memset(text, 'A', sizeof(text));
+    memcpy(text, "[\"", 2);
+    memcpy(text + sizeof(text) - 2, "\"]", 2);
+    CU_ASSERT_EQUAL(aiex_json_scan_members(whole, 0, note, &seen, &notes, NULL), AIEX_JSON_ARRAY);
+    CU_ASSERT_EQUAL(notes.data_bytes, sizeof(text) - 2);
+    text[40] = ' ';
+    CU_ASSERT_EQUAL(aiex_json_scan_members(whole, 0, note, &seen, &notes, NULL), AIEX_JSON_ARRAY);
+    CU_ASSERT_EQUAL(notes.data_bytes, 0);
+    CU_ASSERT_STRING_EQUAL(seen.text, "");
+}
+
+/* Found at every place, in blocks and outside of them; mended when lone. */
+static void tells_and_mends_surrogates(void)
+{
+    static const struct {
+        const char *in, *out;
+        int found;
+    } t[] = {
+        {"\\ud83d\\ude00", "\\ud83d\\ude00", 1}, {"\\uD83dx", "\\ufffdx", 1},
+        {"\\udc00\\ud800", "\\ufffd\\ufffd", 1}, {"\\ud800\\n", "\\ufffd\\n", 1},
+        {"\\\\ud800", "\\\\ud800", 0},           {"\\u0d80\\ucd80", "\\u0d80\\ucd80", 0},
+    };
+    char text[256], want[256];
+
+    for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+        for (size_t lead = 0; lead < 130; lead++) {
+            struct aiex_json_notes notes;
+            struct aiex_slice whole = {(const uint8_t *)text, 0};
+            struct seen seen = {""};
+
+            whole.len = (size_t)snprintf(text, sizeof(text), "[\"%0*d%s%064d\"]", (int)lead + 1, 0,
+                                         t[i].in, 0);
+            snprintf(want, sizeof(want), "[\"%0*d%s%064d\"]", (int)lead + 1, 0, t[i].out, 0);
+            CU_ASSERT_EQUAL(aiex_json_scan_members(whole, 0, note, &seen, &notes, NULL),
+                            AIEX_JSON_ARRAY);
+            CU_ASSERT_EQUAL(notes.surrogates, t[i].found);
+            aiex_json_mend_surrogates(text, whole.len);
+            CU_ASSERT_STRING_EQUAL(text, want);
+        }
+    }
+}
+
 static void limits_depth(void)
 {
     static char text[4 * AIEX_JSON_MAX_DEPTH];
@@ -306,6 +427,10 @@ const struct test_case tests[] = {
     {"refuses_grammar", refuses_grammar},
     {"refuses_broken_utf8", refuses_broken_utf8},
     {"finds_specials_at_every_offset", finds_specials_at_every_offset},
+    {"finds_specials_in_long_strings", finds_specials_in_long_strings},
+    {"gives_members", gives_members},
+    {"tells_data_from_text", tells_data_from_text},
+    {"tells_and_mends_surrogates", tells_and_mends_surrogates},
     {"limits_depth", limits_depth},
     {"matches_brackets", matches_brackets},
     {"notes_fields", notes_fields},
