@@ -70,7 +70,8 @@ uint32_t names_hash(const char *service, const char *method)
     return text_hash(text, (size_t)len);
 }
 
-int names_out_find(const struct names_out *n, uint32_t hash, const char *service, const char *method)
+int names_out_find(const struct names_out *n, uint32_t hash, const char *service,
+                   const char *method)
 {
     for (uint32_t at = hash % BUCKETS; n->bucket[at]; at = (at + 1) % BUCKETS) {
         const struct entry *e = n->entries[n->bucket[at] - 1];
@@ -183,7 +184,8 @@ int names_in_define(struct names_in *n, unsigned number, const void *text, size_
         return -EINVAL;
     memcpy(copy, text, len); /* the peer may rewrite its copy while we look */
     service_len = strnlen(copy, len);
-    if (service_len > AIEX_MAX_NAME || service_len >= len - 1 || len - service_len - 1 > AIEX_MAX_NAME ||
+    if (service_len > AIEX_MAX_NAME || service_len >= len - 1 ||
+        len - service_len - 1 > AIEX_MAX_NAME ||
         memchr(copy + service_len + 1, 0, len - service_len - 1))
         return -EINVAL;
     n->entries[number] = entry_new(copy, len, service_len);

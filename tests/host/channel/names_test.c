@@ -35,7 +35,8 @@ static void test_out_limits(void)
     names_out_free(NULL);
 }
 
-/* The same addresses may hold other texts the next time; the hash of one table finds in the other. */
+/* The same addresses may hold other texts the next time; the hash of one table finds in the other.
+ */
 static void test_out_recent(void)
 {
     struct names_out *n = names_out_new();
@@ -152,10 +153,6 @@ static void test_in_limits(void)
 }
 
 const struct test_case tests[] = {
-    {"out_limits", test_out_limits},
-    {"out_recent", test_out_recent},
-    {"out_full", test_out_full},
-    {"out_undo", test_out_undo},
-    {"in_limits", test_in_limits},
-    {0},
+    {"out_limits", test_out_limits}, {"out_recent", test_out_recent}, {"out_full", test_out_full},
+    {"out_undo", test_out_undo},     {"in_limits", test_in_limits},   {0},
 };
