@@ -3,6 +3,7 @@
 #include "json_out.h"
 #include "option_fields.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 
@@ -52,8 +53,13 @@ static const struct answer_column sums[] = {
 #define N_BY   8u
 #define N_NAME 200u
 
-/* The columns that were asked for, then the sums. `names` holds the titles. */
-static size_t report_columns(const char *by, char names[N_BY][N_NAME],
+/* A column that was asked for, and its title. */
+struct by_name {
+    char key[N_NAME], title[N_NAME];
+};
+
+/* The columns that were asked for, then the sums. */
+static size_t report_columns(const char *by, struct by_name names[N_BY],
                              struct answer_column out[N_BY + N_SUMS])
 {
     size_t n = 0;
@@ -68,8 +74,10 @@ static size_t report_columns(const char *by, char names[N_BY][N_NAME],
         }
         for (cut = (int)(len < N_NAME ? len : N_NAME - 1); cut && by[cut - 1] == ' ';)
             cut--;
-        snprintf(names[n], N_NAME, "%.*s", cut, by);
-        out[n] = (struct answer_column){{names[n], 0, 0, 1}, names[n], CELL_PLAIN};
+        snprintf(names[n].key, N_NAME, "%.*s", cut, by);
+        for (size_t i = 0; i < N_NAME; i++)
+            names[n].title[i] = (char)toupper((unsigned char)names[n].key[i]);
+        out[n] = (struct answer_column){{names[n].title, 0, 0, 1}, names[n].key, CELL_PLAIN};
         n++;
         by += len + (by[len] == ',');
     }
@@ -86,7 +94,7 @@ static enum outcome usage_report(struct command *c)
                                       .timeout_ms = COMMAND_NO_LIMIT};
     const char *by = arguments_value(&c->args, "by");
     struct answer_column columns[N_BY + N_SUMS];
-    char names[N_BY][N_NAME];
+    struct by_name names[N_BY] = {0};
     size_t n = report_columns(by ? by : "", names, columns);
     enum outcome outcome = option_fields_check(c, report_fields);
 
