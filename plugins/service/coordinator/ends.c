@@ -151,6 +151,14 @@ void ends_broken(struct route *r, const struct aiex_answer *a)
 
 /* ---- Success ---- */
 
+/* An answer that was held back goes out as one part: one is taken whatever its size. */
+static void play_all(struct route *r)
+{
+    for (struct sink *s = r->sinks; s; s = s->next)
+        if (!s->gone)
+            r->c->host->stream(r->c->host, s->id, tape_whole(r->tape));
+}
+
 void ends_good(struct route *r, struct try *t, struct aiex_slice body, int spliced)
 {
     struct outcome *o = &r->outcome;
@@ -166,6 +174,8 @@ void ends_good(struct route *r, struct try *t, struct aiex_slice body, int splic
     r->calling++;
     if (!spliced) {
         hits_keep(r, body);
+        if (r->validate != VALIDATE_OFF && r->tape)
+            play_all(r);
         reply_all(r, body);
     }
     r->calling--;

@@ -6,6 +6,7 @@
  * stream(); `calling` counts those on the stack, and nobody frees a route below it.
  */
 #include "route.h"
+#include "validate.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -155,6 +156,7 @@ static int start(struct route *r, const struct pick *p)
     int result;
 
     book(r, l, p);
+    snprintf(r->sent, sizeof(r->sent), "%s", p->model);
     now = l->begun_ms;
     q.body = pack_tail(r, p->model);
     if (r->deadline_ms != UINT64_MAX)
@@ -525,6 +527,40 @@ static void note_left(struct member *m, struct aiex_slice body, uint64_t now)
         limit_bench(&m->limit, now + (uint64_t)reset);
 }
 
+/* The answer is not what was asked for: once it is asked for again, with the fault. */
+static void repair(struct leg *l, const char *fault)
+{
+    struct route *r = l->r;
+    struct pick p = {.kind = PICK_GO, .m = l->lane->m, .lane = l->lane, .why = WHY_REPAIR, .n = 1};
+    struct aiex_slice body;
+    char text[600];
+    int result = -EBUSY;
+
+    r->tries[l->try].code = AIEX_E_UPSTREAM;
+    keep_text(&r->tries[l->try], fault);
+    if (!r->repaired && route_now(r) < r->deadline_ms &&
+        validate_repair(r->body, fault, &body) == 0) {
+        result = route_rebody(r, body);
+        free((void *)body.data);
+    }
+    if (result != 0) {
+        snprintf(text, sizeof(text), "the model's answer is not what was asked for: %s", fault);
+        ends_fail(r, AIEX_E_UPSTREAM, 502, "server", text, 0);
+        return;
+    }
+    r->repaired = 1;
+    r->c->stats.repairs++;
+    snprintf(p.model, sizeof(p.model), "%s", r->sent);
+    if (!start(r, &p) && r->again)
+        leg_next(r);
+}
+
+static int is_valid(const struct route *r, char *fault, size_t size)
+{
+    return !held_back(r) || validate_answer(r->dialect, r->body, tape_whole(r->tape),
+                                            (enum validate)r->validate, fault, size);
+}
+
 static void good(struct leg *l, const struct aiex_answer *a)
 {
     struct route *r = l->r;
@@ -532,6 +568,7 @@ static void good(struct leg *l, const struct aiex_answer *a)
     struct try *t = &r->tries[l->try];
     int64_t total = (int64_t)(route_now(r) - l->begun_ms), first = -1;
     int slow = r->c->config->slow_call && total > r->c->config->slow_call;
+    char fault[512];
 
     aiex_get_int(a->body, "first_ms", &first);
     t->code = "";
@@ -552,7 +589,10 @@ static void good(struct leg *l, const struct aiex_answer *a)
     for (unsigned i = 0; i < MAX_LEGS; i++)
         if (&r->legs[i] != l)
             leg_cancel(&r->legs[i]);
-    ends_good(r, t, a->body, (a->flags & AIEX_AF_SPLICED) != 0);
+    if (is_valid(r, fault, sizeof(fault)))
+        ends_good(r, t, a->body, (a->flags & AIEX_AF_SPLICED) != 0);
+    else
+        repair(l, fault);
     wait_drain(m);
 }
 

@@ -387,6 +387,28 @@ static int pack(struct route *r, const struct wanted *q)
     return w.failed ? -ENOMEM : 0;
 }
 
+int route_rebody(struct route *r, struct aiex_slice body)
+{
+    size_t cap = r->account_end + body.len + HEAD_BYTES + TAIL_BYTES;
+    uint8_t *packed = malloc(cap), *old = r->packed;
+    struct aiex_writer w;
+
+    if (!packed)
+        return -ENOMEM;
+    aiex_writer_init(&w, packed, cap);
+    aiex_w_raw(&w, old, r->account_end);
+    aiex_w_key_bin(&w, "body", body.data, body.len);
+    r->dialect = moved(r->dialect, old, packed);
+    r->lead.account = moved(r->lead.account, old, packed);
+    if (r->tags.len)
+        r->tags = moved(r->tags, old, packed);
+    r->body = (struct aiex_slice){packed + w.len - body.len, body.len};
+    r->packed = packed;
+    r->packed_len = w.len;
+    free(old);
+    return 0;
+}
+
 static uint64_t flow_of(struct route *r, struct aiex_slice principal)
 {
     struct aiex_slice key = {NULL, 0};

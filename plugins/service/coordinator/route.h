@@ -83,6 +83,7 @@ struct route {
     unsigned needs;
     int needs_known;
     uint64_t flow, conversation; /* 0 = not yet */
+    char sent[MAX_MODEL + 1];    /* model of the last call */
     uint8_t *packed;             /* the request to a provider without its tail */
     size_t packed_len, account_end;
 
@@ -146,6 +147,8 @@ uint64_t route_now(const struct route *r);
 /* Estimated tokens of the prompt; `exact` reads the body. */
 int64_t route_prompt(struct route *r, int exact);
 int64_t route_setting(int64_t own, int64_t general);
+/* Another body goes to providers from now on. 0, -ENOMEM (nothing has changed). */
+int route_rebody(struct route *r, struct aiex_slice body);
 
 /* ---- pick.c ---- */
 
