@@ -191,6 +191,7 @@ struct member {
     const struct limit_rule *rule; /* of the plan with this version */
     uint64_t rule_version;
     struct queue queue;
+    int draining; /* wait.c is at it */
     uint64_t wake_timer, wake_ms;
     struct member_stats stats;
 };

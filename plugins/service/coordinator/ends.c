@@ -76,10 +76,10 @@ void ends_fail(struct route *r, const char *code, int http_status, const char *r
     uint8_t mem[256];
 
     failed_outcome(r, code, http_status);
-    r->calling++;
+    route_enter(r);
     fail_all(r, code, text, retry_after_ms, ends_details(r, http_status, reason, mem, sizeof(mem)));
-    r->calling--;
-    route_finish(r);
+    if (!route_leave(r))
+        route_finish(r);
 }
 
 void ends_keep(struct route *r, int rank, const char *code, const char *text,
@@ -132,21 +132,21 @@ void ends_pass_on(struct route *r)
 
     failed_outcome(r, e->code, (int)int_or(body, "http_status", 502));
     body = with_attempts(r, body, &mem);
-    r->calling++;
+    route_enter(r);
     fail_all(r, e->code, e->text, e->retry_after_ms, body);
-    r->calling--;
     free(mem);
-    route_finish(r);
+    if (!route_leave(r))
+        route_finish(r);
 }
 
 void ends_broken(struct route *r, const struct aiex_answer *a)
 {
     failed_outcome(r, a->code, (int)int_or(a->body, "http_status", 502));
-    r->calling++;
+    route_enter(r);
     if (!(a->flags & AIEX_AF_SPLICED))
         fail_all(r, a->code, a->text, a->retry_after_ms, a->body);
-    r->calling--;
-    route_finish(r);
+    if (!route_leave(r))
+        route_finish(r);
 }
 
 /* ---- Success ---- */
@@ -171,15 +171,15 @@ void ends_good(struct route *r, struct try *t, struct aiex_slice body, int splic
     o->offline |= r->winner->offline;
     o->usage = t->usage;
     o->first_ms = t->at_ms + t->first_ms;
-    r->calling++;
+    route_enter(r);
     if (!spliced) {
         hits_keep(r, body);
         if (r->validate != VALIDATE_OFF && r->tape)
             play_all(r);
         reply_all(r, body);
     }
-    r->calling--;
-    route_finish(r);
+    if (!route_leave(r))
+        route_finish(r);
 }
 
 /* ---- Before giving up ---- */

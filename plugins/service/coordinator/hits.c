@@ -63,7 +63,7 @@ static void play(struct route *r, struct tape *t, const char *cached)
     aiex_get_text(end, "finish", o->finish_text, sizeof(o->finish_text));
     aiex_get_text(end, "model", o->vendor_model, sizeof(o->vendor_model));
     tape_ref(t);
-    r->calling++;
+    route_enter(r);
     for (size_t i = 0; i < t->n && !r->over; i++)
         for (struct sink *s = r->sinks; s; s = s->next)
             if (!s->gone)
@@ -72,11 +72,8 @@ static void play(struct route *r, struct tape *t, const char *cached)
     for (struct sink *s = r->sinks; s && !r->over; s = s->next)
         if (!s->gone)
             r->c->host->reply(r->c->host, s->id, end);
-    r->calling--;
     tape_unref(t);
-    if (r->over) /* its last client left meanwhile */
-        route_free(r);
-    else
+    if (!route_leave(r))
         route_finish(r);
 }
 
@@ -115,14 +112,13 @@ static int join(struct route *leader, struct route *r)
     r->joined = 1;
     r->c->stats.coalesced++;
     route_free(r);
-    leader->calling++;
+    route_enter(leader);
     for (size_t i = 0; i < leader->tape->n; i++)
         if (leader->c->host->stream(leader->c->host, id, tape_part(leader->tape, i)) ==
                 AIEX_PAUSE &&
             route_sink(leader->c, id))
             route_sink(leader->c, id)->paused = 1;
-    leader->calling--;
-    route_sweep(leader);
+    route_leave(leader);
     return 1;
 }
 

@@ -3,7 +3,7 @@
  *
  * leg_next() is the engine: it picks, calls, and picks again, without recursion, until one
  * provider is at work, the route waits, or the route is over. Callbacks may come inside call() and
- * stream(); `calling` counts those on the stack, and nobody frees a route below it.
+ * stream(): route_enter() and route_leave() stand around them.
  */
 #include "route.h"
 #include "validate.h"
@@ -18,27 +18,7 @@
 
 static const struct aiex_slice nothing = {NULL, 0};
 
-/* ---- The stack ---- */
-
-static void enter(struct route *r)
-{
-    r->calling++;
-}
-
-/* 1 = the route is over; do not touch it again. */
-static int leave(struct route *r)
-{
-    int over = r->over;
-
-    if (--r->calling)
-        return over;
-    if (r->free_later) {
-        route_free(r);
-        return 1;
-    }
-    route_sweep(r);
-    return over;
-}
+/* ---- Start ---- */
 
 int leg_running(const struct route *r)
 {
@@ -48,8 +28,6 @@ int leg_running(const struct route *r)
         n += r->legs[i].active;
     return n;
 }
-
-/* ---- Start ---- */
 
 /* The tail of the request, and the number of its pairs in its head. */
 static struct aiex_slice pack_tail(struct route *r, const char *model)
@@ -108,7 +86,7 @@ static void book(struct route *r, struct leg *l, const struct pick *p)
     struct member *m = p->m;
 
     *l = (struct leg){.r = r, .lane = p->lane, .begun_ms = route_now(r), .active = 1};
-    l->booked = route_prompt(r, 0);
+    l->booked = r->op == OP_COUNT ? 0 : route_prompt(r, 0);
     l->probe = breaker_begin(&l->lane->breaker, &r->plan->breaker, l->begun_ms);
     limit_begin(&m->limit, l->begun_ms, l->booked);
     m->in_flight++;
@@ -169,13 +147,15 @@ static int start(struct route *r, const struct pick *p)
         tape_unref(r->tape);
         r->tape = tape_new(AIEX_MAX_BODY);
     }
-    enter(r);
+    route_enter(r);
     result = r->c->host->call(r->c->host, &q, on_answer, l, &call);
     l->call = call;
+    if (result == 0 && !l->active && !l->ended)
+        r->c->host->cancel(r->c->host, call); /* given up before its number was known */
     if (result < 0 && !r->over)
         failed(l, result == -EBUSY ? AIEX_E_BUSY : AIEX_E_INTERNAL,
                "the call to the provider could not be made", 0, nothing);
-    return leave(r);
+    return route_leave(r);
 }
 
 /* A second request makes sense, and when. 0 = no. */
@@ -348,7 +328,7 @@ static void on_part(struct leg *l, struct aiex_slice part)
 {
     struct route *r = l->r;
 
-    enter(r);
+    route_enter(r);
     if (!l->parts)
         won(l);
     if (r->tape && tape_add(r->tape, part) != 0)
@@ -361,7 +341,7 @@ static void on_part(struct leg *l, struct aiex_slice part)
         r->outcome = (struct outcome){.code = AIEX_E_CANCELLED, .http_status = 499};
         route_finish(r);
     }
-    if (leave(r) || !r->relayed)
+    if (route_leave(r) || !r->relayed)
         return;
     l->withheld += (uint32_t)part.len;
     leg_resume(r);
@@ -433,6 +413,7 @@ static struct verdict close_failed(struct leg *l, const char *code, const char *
     struct route *r = l->r;
     struct try *t = &r->tries[l->try];
     struct verdict v;
+    int64_t used;
 
     aiex_get_text(body, "reason", t->reason, sizeof(t->reason));
     v = verdict_of(code, t->reason);
@@ -442,7 +423,8 @@ static struct verdict close_failed(struct leg *l, const char *code, const char *
     usage_of_failure(r, l, code, body, &t->usage);
     price_try(l, t);
     count(l, code);
-    unbook(l, v.outcome, tokens_of(&t->usage));
+    used = tokens_of(&t->usage);
+    unbook(l, v.outcome, used < 0 ? 0 : used);
     return v;
 }
 
@@ -615,6 +597,7 @@ static void on_answer(void *arg, const struct aiex_answer *a)
 {
     struct leg *l = arg;
 
+    l->ended |= a->kind == AIEX_ANSWER_END;
     if (l->r->over || !l->active)
         return;
     if (a->kind == AIEX_ANSWER_PART)

@@ -391,12 +391,13 @@ static uint64_t breaker_wait(const struct options *o)
 void pick(struct route *r, struct pick *ret)
 {
     struct wish wish = {r->only_listed, r->c->config->unlisted == UNLISTED_PASS, 0};
-    struct options o = {.n = 0};
+    struct options o;
     struct contender list[MAX_OPTIONS];
     struct candidate flags[MAX_OPTIONS];
     size_t index[MAX_OPTIONS], n;
     int at, warm;
 
+    o.n = 0;
     *ret = (struct pick){.kind = PICK_NOBODY};
     if (r->alias)
         needs(r);

@@ -69,19 +69,6 @@ void route_drop_sink(struct sink *s)
         free(s);
 }
 
-void route_sweep(struct route *r)
-{
-    for (struct sink **at = &r->sinks, *s; !r->calling && (s = *at) != NULL;) {
-        if (!s->gone) {
-            at = &s->next;
-            continue;
-        }
-        *at = s->next;
-        if (s->own)
-            free(s);
-    }
-}
-
 int route_listeners(const struct route *r)
 {
     int n = 0;
@@ -159,6 +146,39 @@ void route_free(struct route *r)
     free(r->packed);
     free(r->error.body);
     r->c->host->release(r->c->host, r);
+}
+
+/* Frees the sinks that went while parts were being handed out. */
+static void sweep(struct route *r)
+{
+    for (struct sink **at = &r->sinks, *s; !r->calling && (s = *at) != NULL;) {
+        if (!s->gone) {
+            at = &s->next;
+            continue;
+        }
+        *at = s->next;
+        if (s->own)
+            free(s);
+    }
+}
+
+void route_enter(struct route *r)
+{
+    r->calling++;
+}
+
+int route_leave(struct route *r)
+{
+    int over = r->over;
+
+    if (--r->calling)
+        return over;
+    if (r->free_later) {
+        route_free(r);
+        return 1;
+    }
+    sweep(r);
+    return over;
 }
 
 void route_finish(struct route *r)
@@ -270,7 +290,8 @@ static void find_fields(struct aiex_slice at, struct wanted *q)
             return;
         value.len -= at.len;
         for (size_t i = 0; v.type == AIEX_T_STR && i < sizeof(rows) / sizeof(rows[0]); i++)
-            if (aiex_slice_is(v.bytes, rows[i].key))
+            if (v.bytes.len && v.bytes.data[0] == (uint8_t)rows[i].key[0] &&
+                aiex_slice_is(v.bytes, rows[i].key))
                 *(struct aiex_slice *)((uint8_t *)q + rows[i].offset) = value;
     }
 }

@@ -59,7 +59,7 @@ struct leg {
     uint32_t probe;
     uint32_t withheld; /* bytes of parts not credited yet */
     unsigned try;      /* index of its row in tries[] */
-    int active, parts;
+    int active, parts, ended;
 };
 
 struct route {
@@ -133,14 +133,16 @@ struct route {
 
 struct sink *route_sink(struct coordinator *c, uint64_t id);
 void route_drop_sink(struct sink *s);
-/* Frees the sinks that went while parts were being handed out. */
-void route_sweep(struct route *r);
 int route_listeners(const struct route *r);
 /* The newcomer's client listens to r, too; the newcomer itself is to be freed. 0, -ENOMEM. */
 int route_join(struct route *r, struct route *newcomer);
 /* Ends the route: its record is written now, or when the last bill has come. */
 void route_finish(struct route *r);
 void route_free(struct route *r);
+/* Around calls of the host that may come back to this route before they return: nothing is freed
+ * between the two. leave: 1 = the route is over; do not touch it again. */
+void route_enter(struct route *r);
+int route_leave(struct route *r);
 /* Looks for providers of `model` from now on: an alias, a model, "provider/model" or "auto". */
 void route_aim(struct route *r, const char *model);
 uint64_t route_now(const struct route *r);

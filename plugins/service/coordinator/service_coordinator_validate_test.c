@@ -31,80 +31,75 @@ static const char ollama[] = "{\"messages\":[{\"role\":\"user\"}],\"format\":" S
                              ",\"tools\":[{\"function\":{\"name\":\"f\",\"parameters\":" SCHEMA
                              "}}]}";
 
+static const struct {
+    const char *dialect, *request, *answer;
+    enum validate level;
+    const char *fault; /* NULL = good */
+} rows[] = {
+    {"openai.chat", openai, "{\"choices\":[{\"message\":{\"content\":\"{\\\"n\\\":1}\"}}]}",
+     VALIDATE_TOOLS, NULL},
+    {"openai.chat", openai, "{\"choices\":[{\"message\":{\"content\":\"sure: {\"}}]}",
+     VALIDATE_JSON, "not JSON"},
+    {"openai.chat", openai, "{\"choices\":[{\"message\":{\"content\":\"{\\\"n\\\":\\\"1\\\"}\"}}]}",
+     VALIDATE_JSON, NULL},
+    {"openai.chat", openai, "{\"choices\":[{\"message\":{\"content\":\"{\\\"n\\\":\\\"1\\\"}\"}}]}",
+     VALIDATE_SCHEMA, "at '/n'"},
+    {"openai.chat", openai, "{\"choices\":[{\"message\":{\"content\":null,\"refusal\":\"no\"}}]}",
+     VALIDATE_TOOLS, NULL},
+    {"openai.chat", openai, "{\"choices\":[{\"message\":{\"content\":null}}]}", VALIDATE_JSON,
+     "there is no text"},
+    {"openai.chat", "{\"messages\":[]}", "{\"choices\":[{\"message\":{\"content\":\"prose\"}}]}",
+     VALIDATE_TOOLS, NULL},
+    {"openai.chat", openai,
+     "{\"choices\":[{\"message\":{\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":"
+     "\"{\\\"n\\\":2}\"}}]}}]}",
+     VALIDATE_TOOLS, NULL},
+    {"openai.chat", openai,
+     "{\"choices\":[{\"message\":{\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":"
+     "\"{}\"}}]}}]}",
+     VALIDATE_TOOLS, "the arguments of the tool 'f'"},
+    {"openai.chat", openai,
+     "{\"choices\":[{\"message\":{\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":"
+     "\"{\"}}]}}]}",
+     VALIDATE_TOOLS, "are not JSON"},
+    {"openai.chat", openai,
+     "{\"choices\":[{\"message\":{\"tool_calls\":[{\"function\":{\"name\":\"g\",\"arguments\":"
+     "\"{}\"}}]}}]}",
+     VALIDATE_TOOLS, "there is no tool 'g'"},
+    {"openai.chat", openai,
+     "{\"choices\":[{\"message\":{\"tool_calls\":[{\"function\":{\"name\":\"g\",\"arguments\":"
+     "\"{}\"}}]}}]}",
+     VALIDATE_SCHEMA, NULL},
+    {"openai.responses", responses,
+     "{\"output\":[{\"type\":\"reasoning\"},{\"type\":\"message\",\"content\":[{\"type\":"
+     "\"output_text\",\"text\":\"{\\\"n\\\":1}\"}]}]}",
+     VALIDATE_TOOLS, NULL},
+    {"openai.responses", responses,
+     "{\"output\":[{\"type\":\"message\",\"content\":[{\"text\":\"{}\"}]}]}", VALIDATE_SCHEMA,
+     "does not fit"},
+    {"openai.responses", responses,
+     "{\"output\":[{\"type\":\"function_call\",\"name\":\"f\",\"arguments\":\"{}\"}]}",
+     VALIDATE_TOOLS, "does not fit"},
+    {"anthropic.messages", anthropic,
+     "{\"content\":[{\"type\":\"text\",\"text\":\"{\\\"n\\\":1}\"}]}", VALIDATE_TOOLS, NULL},
+    {"anthropic.messages", anthropic, "{\"content\":[{\"type\":\"text\",\"text\":\"{}\"}]}",
+     VALIDATE_SCHEMA, "does not fit"},
+    {"anthropic.messages", anthropic,
+     "{\"content\":[{\"type\":\"tool_use\",\"name\":\"f\",\"input\":{\"n\":1.5}}]}", VALIDATE_TOOLS,
+     "does not fit"},
+    {"ollama.chat", ollama, "{\"message\":{\"content\":\"{\\\"n\\\":1}\"}}", VALIDATE_TOOLS, NULL},
+    {"ollama.chat", ollama, "{\"message\":{\"content\":\"[]\"}}", VALIDATE_SCHEMA, "does not fit"},
+    {"ollama.chat", ollama,
+     "{\"message\":{\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":{}}}]}}",
+     VALIDATE_TOOLS, "does not fit"},
+    {"openai.completions", "{\"prompt\":\"x\"}", "{\"choices\":[{\"text\":\"x\"}]}", VALIDATE_TOOLS,
+     NULL},
+    {"openai.chat", "no json", "{}", VALIDATE_TOOLS, NULL},
+    {"openai.chat", openai, "no json", VALIDATE_TOOLS, NULL},
+};
+
 static void every_dialect(void)
 {
-    static const struct {
-        const char *dialect, *request, *answer;
-        enum validate level;
-        const char *fault; /* NULL = good */
-    } rows[] = {
-        {"openai.chat", openai, "{\"choices\":[{\"message\":{\"content\":\"{\\\"n\\\":1}\"}}]}",
-         VALIDATE_TOOLS, NULL},
-        {"openai.chat", openai, "{\"choices\":[{\"message\":{\"content\":\"sure: {\"}}]}",
-         VALIDATE_JSON, "not JSON"},
-        {"openai.chat", openai,
-         "{\"choices\":[{\"message\":{\"content\":\"{\\\"n\\\":\\\"1\\\"}\"}}]}", VALIDATE_JSON,
-         NULL},
-        {"openai.chat", openai,
-         "{\"choices\":[{\"message\":{\"content\":\"{\\\"n\\\":\\\"1\\\"}\"}}]}", VALIDATE_SCHEMA,
-         "at '/n'"},
-        {"openai.chat", openai,
-         "{\"choices\":[{\"message\":{\"content\":null,\"refusal\":\"no\"}}]}", VALIDATE_TOOLS,
-         NULL},
-        {"openai.chat", openai, "{\"choices\":[{\"message\":{\"content\":null}}]}", VALIDATE_JSON,
-         "there is no text"},
-        {"openai.chat", "{\"messages\":[]}",
-         "{\"choices\":[{\"message\":{\"content\":\"prose\"}}]}", VALIDATE_TOOLS, NULL},
-        {"openai.chat", openai,
-         "{\"choices\":[{\"message\":{\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":"
-         "\"{\\\"n\\\":2}\"}}]}}]}",
-         VALIDATE_TOOLS, NULL},
-        {"openai.chat", openai,
-         "{\"choices\":[{\"message\":{\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":"
-         "\"{}\"}}]}}]}",
-         VALIDATE_TOOLS, "the arguments of the tool 'f'"},
-        {"openai.chat", openai,
-         "{\"choices\":[{\"message\":{\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":"
-         "\"{\"}}]}}]}",
-         VALIDATE_TOOLS, "are not JSON"},
-        {"openai.chat", openai,
-         "{\"choices\":[{\"message\":{\"tool_calls\":[{\"function\":{\"name\":\"g\",\"arguments\":"
-         "\"{}\"}}]}}]}",
-         VALIDATE_TOOLS, "there is no tool 'g'"},
-        {"openai.chat", openai,
-         "{\"choices\":[{\"message\":{\"tool_calls\":[{\"function\":{\"name\":\"g\",\"arguments\":"
-         "\"{}\"}}]}}]}",
-         VALIDATE_SCHEMA, NULL},
-        {"openai.responses", responses,
-         "{\"output\":[{\"type\":\"reasoning\"},{\"type\":\"message\",\"content\":[{\"type\":"
-         "\"output_text\",\"text\":\"{\\\"n\\\":1}\"}]}]}",
-         VALIDATE_TOOLS, NULL},
-        {"openai.responses", responses,
-         "{\"output\":[{\"type\":\"message\",\"content\":[{\"text\":\"{}\"}]}]}", VALIDATE_SCHEMA,
-         "does not fit"},
-        {"openai.responses", responses,
-         "{\"output\":[{\"type\":\"function_call\",\"name\":\"f\",\"arguments\":\"{}\"}]}",
-         VALIDATE_TOOLS, "does not fit"},
-        {"anthropic.messages", anthropic,
-         "{\"content\":[{\"type\":\"text\",\"text\":\"{\\\"n\\\":1}\"}]}", VALIDATE_TOOLS, NULL},
-        {"anthropic.messages", anthropic, "{\"content\":[{\"type\":\"text\",\"text\":\"{}\"}]}",
-         VALIDATE_SCHEMA, "does not fit"},
-        {"anthropic.messages", anthropic,
-         "{\"content\":[{\"type\":\"tool_use\",\"name\":\"f\",\"input\":{\"n\":1.5}}]}",
-         VALIDATE_TOOLS, "does not fit"},
-        {"ollama.chat", ollama, "{\"message\":{\"content\":\"{\\\"n\\\":1}\"}}", VALIDATE_TOOLS,
-         NULL},
-        {"ollama.chat", ollama, "{\"message\":{\"content\":\"[]\"}}", VALIDATE_SCHEMA,
-         "does not fit"},
-        {"ollama.chat", ollama,
-         "{\"message\":{\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":{}}}]}}",
-         VALIDATE_TOOLS, "does not fit"},
-        {"openai.completions", "{\"prompt\":\"x\"}", "{\"choices\":[{\"text\":\"x\"}]}",
-         VALIDATE_TOOLS, NULL},
-        {"openai.chat", "no json", "{}", VALIDATE_TOOLS, NULL},
-        {"openai.chat", openai, "no json", VALIDATE_TOOLS, NULL},
-    };
-
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char fault[512] = "";
         int good = validate_answer(slice(rows[i].dialect), slice(rows[i].request),
