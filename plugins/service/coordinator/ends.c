@@ -159,16 +159,22 @@ static void play_all(struct route *r)
             r->c->host->stream(r->c->host, s->id, tape_whole(r->tape));
 }
 
-void ends_good(struct route *r, struct try *t, struct aiex_slice body, int spliced)
+static void copy_text(char *out, size_t size, struct aiex_slice text)
+{
+    if (text.len < size && text.len)
+        memcpy(out, text.data, text.len);
+}
+
+void ends_good(struct route *r, struct try *t, struct aiex_slice body, const struct facts *f,
+               int spliced)
 {
     struct outcome *o = &r->outcome;
 
     o->code = "";
     o->http_status = 200;
-    aiex_get_text(body, "finish", o->finish_text, sizeof(o->finish_text));
-    aiex_get_text(body, "model", o->vendor_model, sizeof(o->vendor_model));
-    aiex_get_bool(body, "offline", &o->offline);
-    o->offline |= r->winner->offline;
+    copy_text(o->finish_text, sizeof(o->finish_text), f->finish);
+    copy_text(o->vendor_model, sizeof(o->vendor_model), f->model);
+    o->offline = f->offline || r->winner->offline;
     o->usage = t->usage;
     o->first_ms = t->at_ms + t->first_ms;
     route_enter(r);

@@ -51,6 +51,7 @@ static void play(struct route *r, struct tape *t, const char *cached)
 {
     struct aiex_slice end = {t->end, t->end_len};
     struct outcome *o = &r->outcome;
+    struct facts f;
 
     o->code = "";
     o->http_status = 200;
@@ -59,7 +60,8 @@ static void play(struct route *r, struct tape *t, const char *cached)
                  ? "the same request was answered before"
                  : "no provider could answer; an old answer to the same request";
     o->price = PRICE_FREE;
-    usage_read(end, &o->usage);
+    facts_read(end, &f);
+    o->usage = f.usage;
     aiex_get_text(end, "finish", o->finish_text, sizeof(o->finish_text));
     aiex_get_text(end, "model", o->vendor_model, sizeof(o->vendor_model));
     tape_ref(t);

@@ -351,12 +351,11 @@ static void on_part(struct leg *l, struct aiex_slice part)
 
 /* What a failed call has used up: as it says, else what is likely. */
 static void usage_of_failure(struct route *r, const struct leg *l, const char *code,
-                             struct aiex_slice body, struct usage *u)
+                             const struct facts *f, struct usage *u)
 {
-    int started = strcmp(code, AIEX_E_CRASHED) == 0;
+    int started = f->started >= 0 ? f->started : strcmp(code, AIEX_E_CRASHED) == 0;
 
-    usage_read(body, u);
-    aiex_get_bool(body, "started", &started);
+    *u = f->usage;
     if (u->input >= 0 || u->output >= 0 || (!started && !l->parts))
         return;
     u->input = route_prompt(r, 0);
@@ -413,14 +412,17 @@ static struct verdict close_failed(struct leg *l, const char *code, const char *
     struct route *r = l->r;
     struct try *t = &r->tries[l->try];
     struct verdict v;
+    struct facts f;
     int64_t used;
 
-    aiex_get_text(body, "reason", t->reason, sizeof(t->reason));
+    facts_read(body, &f);
+    if (f.reason.len < sizeof(t->reason) && f.reason.len)
+        memcpy(t->reason, f.reason.data, f.reason.len);
     v = verdict_of(code, t->reason);
     t->code = result_names[result_of(code)];
     t->ms = (uint32_t)(route_now(r) - l->begun_ms);
     keep_text(t, text);
-    usage_of_failure(r, l, code, body, &t->usage);
+    usage_of_failure(r, l, code, &f, &t->usage);
     price_try(l, t);
     count(l, code);
     used = tokens_of(&t->usage);
@@ -498,15 +500,10 @@ static void failed(struct leg *l, const char *code, const char *text, uint32_t r
 }
 
 /* What the vendor's rate headers say: when nothing is left, all wait for the renewal. */
-static void note_left(struct member *m, struct aiex_slice body, uint64_t now)
+static void note_left(struct member *m, const struct facts *f, uint64_t now)
 {
-    int64_t requests = 1, tokens = 1, reset = 0;
-
-    aiex_get_int(body, "left_requests", &requests);
-    aiex_get_int(body, "left_tokens", &tokens);
-    aiex_get_int(body, "reset_ms", &reset);
-    if ((requests <= 0 || tokens <= 0) && reset > 0 && reset < 3600000)
-        limit_bench(&m->limit, now + (uint64_t)reset);
+    if ((f->left_requests == 0 || f->left_tokens == 0) && f->reset_ms > 0 && f->reset_ms < 3600000)
+        limit_bench(&m->limit, now + (uint64_t)f->reset_ms);
 }
 
 /* The answer is not what was asked for: once it is asked for again, with the fault. */
@@ -548,31 +545,32 @@ static void good(struct leg *l, const struct aiex_answer *a)
     struct route *r = l->r;
     struct member *m = l->lane->m;
     struct try *t = &r->tries[l->try];
-    int64_t total = (int64_t)(route_now(r) - l->begun_ms), first = -1;
-    int slow = r->c->config->slow_call && total > r->c->config->slow_call;
+    uint64_t now = route_now(r), total = now - l->begun_ms;
+    int slow = r->c->config->slow_call && total > (uint64_t)r->c->config->slow_call;
     char fault[512];
+    struct facts f;
 
-    aiex_get_int(a->body, "first_ms", &first);
+    facts_read(a->body, &f);
     t->code = "";
     t->ms = (uint32_t)total;
     if (!t->first_ms)
-        t->first_ms = (uint32_t)(first >= 0 ? first : total);
-    usage_read(a->body, &t->usage);
+        t->first_ms = (uint32_t)(f.first_ms >= 0 ? f.first_ms : (int64_t)total);
+    t->usage = f.usage;
     price_try(l, t);
     count(l, NULL);
-    unbook(l, slow ? OUTCOME_BAD : OUTCOME_GOOD, r->op == OP_COUNT ? -1 : tokens_of(&t->usage));
+    unbook(l, slow ? OUTCOME_BAD : OUTCOME_GOOD, r->op == OP_COUNT ? 0 : tokens_of(&t->usage));
     if (r->op == OP_CHAT || r->op == OP_COMPLETE)
-        latency_take(&l->lane->latency, route_now(r), t->first_ms);
+        latency_take(&l->lane->latency, now, t->first_ms);
     if (r->conversation && r->c->affinity && !m->offline)
-        affinity_note(r->c->affinity, r->conversation, lanes_place(l->lane), route_now(r));
-    note_left(m, a->body, route_now(r));
+        affinity_note(r->c->affinity, r->conversation, lanes_place(l->lane), now);
+    note_left(m, &f, now);
     r->winner = m;
     wait_stop(r);
     for (unsigned i = 0; i < MAX_LEGS; i++)
         if (&r->legs[i] != l)
             leg_cancel(&r->legs[i]);
     if (is_valid(r, fault, sizeof(fault)))
-        ends_good(r, t, a->body, (a->flags & AIEX_AF_SPLICED) != 0);
+        ends_good(r, t, a->body, &f, (a->flags & AIEX_AF_SPLICED) != 0);
     else
         repair(l, fault);
     wait_drain(m);

@@ -217,7 +217,8 @@ void ends_pass_on(struct route *r);
 enum last_resort { LAST_OVER /* or it waits: do not touch r */, LAST_LOOK, LAST_GO };
 enum last_resort ends_last_resort(struct route *r, struct pick *p);
 /* All is well: ends every sink that is still open. */
-void ends_good(struct route *r, struct try *t, struct aiex_slice body, int spliced);
+void ends_good(struct route *r, struct try *t, struct aiex_slice body, const struct facts *f,
+               int spliced);
 /* The answer broke off after its first part. */
 void ends_broken(struct route *r, const struct aiex_answer *a);
 

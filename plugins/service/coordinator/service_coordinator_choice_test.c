@@ -103,8 +103,10 @@ static void strategies_spread(void)
     CU_ASSERT_STRING_EQUAL(places("m", 2), "bb");
     answer_ok(0);
     finish();
-    two((struct aiex_fake_pair[]){
-        {"alias.w", "a/m weight=1, b/m weight=9"}, {"strategy.w", "weighted"}, {0}});
+    two((struct aiex_fake_pair[]){{"alias.w", "a/m weight=1, b/m weight=9"},
+                                  {"strategy.w", "weighted"},
+                                  {"affinity", "0"},
+                                  {0}});
     for (int i = 0; i < 20; i++)
         a += places("w", 10)[0] == 'a';
     CU_ASSERT(a < 15);
