@@ -129,7 +129,7 @@ struct route {
     uint64_t over_ms;
 };
 
-/* ---- route.c ---- */
+/* ---- route.c, asked.c ---- */
 
 struct sink *route_sink(struct coordinator *c, uint64_t id);
 void route_drop_sink(struct sink *s);
@@ -145,6 +145,7 @@ void route_enter(struct route *r);
 int route_leave(struct route *r);
 /* Looks for providers of `model` from now on: an alias, a model, "provider/model" or "auto". */
 void route_aim(struct route *r, const char *model);
+void route_set_alias(struct route *r, const char *model);
 uint64_t route_now(const struct route *r);
 /* Estimated tokens of the prompt; `exact` reads the body. */
 int64_t route_prompt(struct route *r, int exact);
