@@ -1,6 +1,8 @@
 /* bus.c - the bus as a whole: making and freeing it, time, statistics. */
 #include "bus/bus_private.h"
 
+#include "base/clock.h"
+
 #include <stdlib.h>
 
 struct bus *bus_new(const struct bus_limits *limits, uint64_t now_ms)
@@ -19,6 +21,13 @@ struct bus *bus_new(const struct bus_limits *limits, uint64_t now_ms)
     for (unsigned i = 0; i < WHEEL_SLOTS; i++)
         list_init(&bus->wheel[i]);
     return bus;
+}
+
+uint64_t bus_clock_ns(struct bus *bus)
+{
+    if (!bus->turn_ns)
+        bus->turn_ns = clock_ns();
+    return bus->turn_ns;
 }
 
 void bus_default_timeout(struct bus *bus, uint32_t timeout_ms)
@@ -56,6 +65,7 @@ void bus_tick(struct bus *bus, uint64_t now_ms)
     uint64_t from = bus->wheel_ms / BUS_TICK_MS, to = now_ms / BUS_TICK_MS;
 
     bus->now_ms = now_ms;
+    bus->turn_ns = 0;
     if (to - from > WHEEL_SLOTS)
         from = to - WHEEL_SLOTS;
     for (uint64_t slot = from; slot < to; slot++) {

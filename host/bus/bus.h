@@ -39,7 +39,8 @@ void bus_default_timeout(struct bus *bus, uint32_t timeout_ms);
 /* Ends overdue calls; to be called every BUS_TICK_MS or so with the loop's clock. */
 #define BUS_TICK_MS 20u
 void bus_tick(struct bus *bus, uint64_t now_ms);
-/* Lets events that waited go; for hub_after(). 1 when something went. */
+/* Ends a turn: events that waited may go, the clock is asked anew. For hub_after(). 1 when something
+ * went. */
 int bus_flush(struct bus *bus);
 
 /* ---- Ports ---- */

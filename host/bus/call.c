@@ -4,8 +4,6 @@
  */
 #include "bus/bus_private.h"
 
-#include "base/clock.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,7 +102,7 @@ struct call *call_new(struct bus *bus)
     list_init(&c->wheel);
     list_init(&c->waiting);
     list_init(&c->served);
-    c->begun_ns = clock_ns();
+    c->begun_ns = bus_clock_ns(bus);
     return c;
 }
 
@@ -205,7 +203,7 @@ static void count_end(struct bus_instance_stats *s, int32_t status, uint64_t us)
 
 void call_count_end(struct call *c, int32_t status)
 {
-    uint64_t us = (clock_ns() - c->begun_ns) / 1000;
+    uint64_t us = (bus_clock_ns(c->callee->bus) - c->begun_ns) / 1000;
 
     count_end(&c->callee->stats, status, us);
     if (c->callee_port && c->callee_port->stats)

@@ -165,6 +165,7 @@ int bus_flush(struct bus *bus)
 {
     int did = 0;
 
+    bus->turn_ns = 0;
     if (!bus->backlog)
         return 0;
     list_each(it, &bus->ports) {

@@ -12,10 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct service *service_find(struct bus *bus, const char *name)
+static struct service *service_find(struct bus *bus, const char *name, uint32_t hash)
 {
-    uint32_t hash = text_hash(name, strlen(name));
-
     list_each(it, &bus->services[hash % SERVICE_BUCKETS]) {
         struct service *s = list_of(it, struct service, link);
 
@@ -27,7 +25,8 @@ static struct service *service_find(struct bus *bus, const char *name)
 
 static struct service *service_get(struct bus *bus, const char *name, int group)
 {
-    struct service *s = service_find(bus, name);
+    uint32_t hash = text_hash(name, strlen(name));
+    struct service *s = service_find(bus, name, hash);
 
     if (s)
         return s;
@@ -35,7 +34,7 @@ static struct service *service_get(struct bus *bus, const char *name, int group)
     if (!s)
         return NULL;
     snprintf(s->name, sizeof(s->name), "%s", name);
-    s->hash = text_hash(name, strlen(name));
+    s->hash = hash;
     s->group = group;
     list_append(&bus->services[s->hash % SERVICE_BUCKETS], &s->link);
     return s;
@@ -67,9 +66,9 @@ static struct bus_instance *choose(struct service *s)
     return best;
 }
 
-struct bus_instance *bus_resolve(struct bus *bus, const char *service)
+struct bus_instance *bus_resolve(struct bus *bus, const char *service, uint32_t hash)
 {
-    struct service *s = service_find(bus, service);
+    struct service *s = service_find(bus, service, hash);
 
     if (!s)
         return NULL;
@@ -153,7 +152,7 @@ struct bus_instance *bus_instance_new(struct bus *bus, const char *name,
 {
     struct bus_instance *in;
 
-    if (!text_is_name(name) || service_find(bus, name))
+    if (!text_is_name(name) || service_find(bus, name, text_hash(name, strlen(name))))
         return NULL;
     in = calloc(1, sizeof(*in));
     if (!in)

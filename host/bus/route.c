@@ -45,9 +45,11 @@ static void tap(struct call *c, int to_instance, const struct record *head)
 static int name_for(struct bus_port *port, const struct call *c)
 {
     char text[NAME_TEXT_MAX];
-    int fresh, number, r;
+    int fresh, r, number = names_out_find(port->names_out, c->name_hash, c->service, c->method);
     size_t len;
 
+    if (number >= 0)
+        return number;
     number = names_out_get(port->names_out, c->service, c->method, &fresh, text, &len);
     if (number < 0 || !fresh)
         return number;
@@ -153,7 +155,7 @@ static void forward_request(struct call *c, const struct record *head, const uin
 static struct bus_instance *destination(struct bus_port *port, const struct record *head,
                                         const struct name *name)
 {
-    struct bus_instance *callee = bus_resolve(port->bus, name->service);
+    struct bus_instance *callee = bus_resolve(port->bus, name->service, name->service_hash);
     int cast = head->flags & RECORD_CAST;
     char text[256];
     int32_t status = WIRE_OK;
@@ -253,8 +255,9 @@ static void first_piece(struct bus_port *port, const struct record *head, const 
     c->whole = !(head->flags & RECORD_MORE);
     c->pieces = !c->whole;
     c->caller_index = record_instance(head);
-    memcpy(c->service, name->service, strlen(name->service) + 1);
-    memcpy(c->method, name->method, strlen(name->method) + 1);
+    c->name_hash = name->hash;
+    memcpy(c->service, name->service, name->service_len + 1u);
+    memcpy(c->method, name->method, name->method_len + 1u);
     if (cast) {
         callee->stats.casts++;
         port->bus->stats.casts++;

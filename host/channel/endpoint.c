@@ -182,6 +182,7 @@ void endpoint_served_release(struct endpoint *ep, struct served *s)
     s->assembling = 0;
     s->caller = NULL;
     s->relay = NULL;
+    s->joined = 0;
     buf_done(&s->body);
 }
 
@@ -295,7 +296,7 @@ int endpoint_stream(struct endpoint *ep, uint64_t id, struct aiex_slice part)
     struct served *s = endpoint_served_of(ep, id);
     int r;
 
-    if (!s || s->assembling)
+    if (!s || s->assembling || s->joined)
         return -ENOENT;
     if (part.len > AIEX_MAX_BODY)
         return -EMSGSIZE;
@@ -362,8 +363,17 @@ static int end_served(struct endpoint *ep, uint64_t id, int32_t status, const ch
     return r;
 }
 
+static int is_joined(struct endpoint *ep, uint64_t id)
+{
+    const struct served *s = endpoint_served_of(ep, id);
+
+    return s && s->joined;
+}
+
 int endpoint_reply(struct endpoint *ep, uint64_t id, struct aiex_slice body)
 {
+    if (is_joined(ep, id))
+        return -ENOENT;
     if (body.len > AIEX_MAX_BODY)
         return -EMSGSIZE;
     return end_served(ep, id, WIRE_OK, NULL, 0, body);
@@ -372,6 +382,8 @@ int endpoint_reply(struct endpoint *ep, uint64_t id, struct aiex_slice body)
 int endpoint_fail(struct endpoint *ep, uint64_t id, const char *code, const char *text,
                   uint32_t retry_after_ms, struct aiex_slice detail)
 {
+    if (is_joined(ep, id))
+        return -ENOENT;
     if (detail.len > AIEX_MAX_BODY - 4096)
         detail.len = 0;
     return end_served(ep, id, wire_status_of(code), text, retry_after_ms, detail);
@@ -598,14 +610,18 @@ void endpoint_answer_end(struct endpoint *ep, struct out *o, int32_t status, con
     void *arg = o->arg;
     uint64_t parent = o->parent;
     int joined = o->relay && (status == WIRE_OK || o->relayed);
+    struct served *s;
 
     if ((flags & AIEX_AF_SPLICED) && !o->relay) {
         endpoint_splice_end(ep, o, &a);
         return;
     }
     endpoint_out_release(ep, o);
+    s = joined ? endpoint_served_of(ep, parent) : NULL;
     if (joined)
         a.flags |= AIEX_AF_SPLICED;
+    if (s)
+        s->joined = 1;
     if (fn)
         fn(arg, &a);
     if (joined)

@@ -28,6 +28,7 @@ struct served {
     struct out *caller;
     struct out *relay; /* the call whose parts this endpoint passes on as ours */
     int streamed;      /* a part of our own went to the host */
+    int joined;        /* a splice has ended it: its instance has nothing to say any more */
     int assembling;
     int cast;
     struct record first; /* header of the first piece */

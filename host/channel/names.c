@@ -4,12 +4,12 @@
 
 #include <aiex/aiex_plugin.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct entry {
     struct name name; /* both point into text */
-    uint32_t hash;
     uint16_t len;
     char text[];
 };
@@ -23,18 +23,24 @@ static struct entry *entry_new(const char *text, size_t len, size_t service_len)
     memcpy(e->text, text, len);
     e->text[len] = 0;
     e->len = (uint16_t)len;
-    e->hash = text_hash(text, len);
-    e->name.service = e->text;
-    e->name.method = e->text + service_len + 1;
+    e->name = (struct name){.service = e->text,
+                            .method = e->text + service_len + 1,
+                            .hash = text_hash(text, len),
+                            .service_hash = text_hash(text, service_len),
+                            .service_len = (uint16_t)service_len,
+                            .method_len = (uint16_t)(len - service_len - 1)};
     return e;
 }
 
 #define BUCKETS 2048u /* a power of two above NAMES_MAX */
+#define RECENT  8u    /* a power of two */
 
 struct names_out {
     uint16_t bucket[BUCKETS]; /* number + 1, 0 = free; linear probing */
     struct entry *entries[NAMES_MAX];
     unsigned n;
+    /* By the addresses of the two texts: callers mostly give the same ones again. Number + 1. */
+    uint16_t recent[RECENT];
 };
 
 struct names_out *names_out_new(void)
@@ -51,8 +57,33 @@ void names_out_free(struct names_out *n)
     free(n);
 }
 
-int names_out_get(struct names_out *n, const char *service, const char *method, int *ret_new,
-                  char text[NAME_TEXT_MAX], size_t *ret_len)
+static int is_pair(const struct entry *e, const char *service, const char *method)
+{
+    return strcmp(e->name.service, service) == 0 && strcmp(e->name.method, method) == 0;
+}
+
+uint32_t names_hash(const char *service, const char *method)
+{
+    char text[NAME_TEXT_MAX + AIEX_MAX_NAME];
+    int len = snprintf(text, sizeof(text), "%.63s%c%.63s", service, 0, method);
+
+    return text_hash(text, (size_t)len);
+}
+
+int names_out_find(const struct names_out *n, uint32_t hash, const char *service,
+                   const char *method)
+{
+    for (uint32_t at = hash % BUCKETS; n->bucket[at]; at = (at + 1) % BUCKETS) {
+        const struct entry *e = n->entries[n->bucket[at] - 1];
+
+        if (e->name.hash == hash && is_pair(e, service, method))
+            return n->bucket[at] - 1;
+    }
+    return -ENOENT;
+}
+
+static int find_or_add(struct names_out *n, const char *service, const char *method, int *ret_new,
+                       char text[NAME_TEXT_MAX], size_t *ret_len)
 {
     size_t a = strlen(service), b = strlen(method), len = a + 1 + b;
     uint32_t hash, at;
@@ -66,7 +97,7 @@ int names_out_get(struct names_out *n, const char *service, const char *method, 
     for (at = hash % BUCKETS; n->bucket[at]; at = (at + 1) % BUCKETS) {
         struct entry *e = n->entries[n->bucket[at] - 1];
 
-        if (e->hash == hash && e->len == len && !memcmp(e->text, text, len)) {
+        if (e->name.hash == hash && e->len == len && !memcmp(e->text, text, len)) {
             *ret_new = 0;
             return n->bucket[at] - 1;
         }
@@ -81,10 +112,34 @@ int names_out_get(struct names_out *n, const char *service, const char *method, 
     return (int)n->n - 1;
 }
 
+/* Only a hint: what stands there is compared. */
+static uint16_t *recent_of(struct names_out *n, const char *service, const char *method)
+{
+    uintptr_t mix = ((uintptr_t)service >> 3) ^ ((uintptr_t)method >> 4) ^ (uintptr_t)method;
+
+    return &n->recent[mix % RECENT];
+}
+
+int names_out_get(struct names_out *n, const char *service, const char *method, int *ret_new,
+                  char text[NAME_TEXT_MAX], size_t *ret_len)
+{
+    uint16_t *recent = recent_of(n, service, method);
+    int number;
+
+    if (*recent && *recent <= n->n && is_pair(n->entries[*recent - 1], service, method)) {
+        *ret_new = 0;
+        return *recent - 1;
+    }
+    number = find_or_add(n, service, method, ret_new, text, ret_len);
+    if (number >= 0)
+        *recent = (uint16_t)(number + 1);
+    return number;
+}
+
 void names_out_undo(struct names_out *n)
 {
     struct entry *e = n->entries[n->n - 1];
-    uint32_t at = e->hash % BUCKETS;
+    uint32_t at = e->name.hash % BUCKETS;
 
     /* the last one in: no other probed past it */
     while (n->bucket[at] != n->n)
@@ -129,7 +184,8 @@ int names_in_define(struct names_in *n, unsigned number, const void *text, size_
         return -EINVAL;
     memcpy(copy, text, len); /* the peer may rewrite its copy while we look */
     service_len = strnlen(copy, len);
-    if (service_len > AIEX_MAX_NAME || service_len >= len - 1 || len - service_len - 1 > AIEX_MAX_NAME ||
+    if (service_len > AIEX_MAX_NAME || service_len >= len - 1 ||
+        len - service_len - 1 > AIEX_MAX_NAME ||
         memchr(copy + service_len + 1, 0, len - service_len - 1))
         return -EINVAL;
     n->entries[number] = entry_new(copy, len, service_len);

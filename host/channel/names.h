@@ -13,9 +13,13 @@
 
 #define NAMES_MAX 1024u
 
+/* The hashes are made once, when the pair is defined. */
 struct name {
     const char *service;
     const char *method;
+    uint32_t hash;         /* of the pair as it travels */
+    uint32_t service_hash; /* of the service alone */
+    uint16_t service_len, method_len;
 };
 
 /* A pair as it travels: service, 0, method. Bounded by two AIEX_MAX_NAME. */
@@ -26,9 +30,15 @@ struct names_out;
 struct names_out *names_out_new(void);
 void names_out_free(struct names_out *n);
 /* The number of a pair; *ret_new = 1 when it was not defined before (send a NAME record with
- * text[len]). >= 0, -EINVAL (a name too long or empty), -ENOSPC, -ENOMEM. */
+ * text[len], which are set then only). >= 0, -EINVAL (a name too long or empty), -ENOSPC, -ENOMEM.
+ */
 int names_out_get(struct names_out *n, const char *service, const char *method, int *ret_new,
                   char text[NAME_TEXT_MAX], size_t *ret_len);
+/* What struct name has as hash. */
+uint32_t names_hash(const char *service, const char *method);
+/* The number of a pair that is defined already, by the hash it has in struct name; -ENOENT. */
+int names_out_find(const struct names_out *n, uint32_t hash, const char *service,
+                   const char *method);
 /* Takes the newest pair back: its NAME record could not be sent. */
 void names_out_undo(struct names_out *n);
 

@@ -91,6 +91,7 @@ int confine_enter(struct runner *runner, struct aiex_error *err)
             .off = !s->sandbox,
             .plugin_path = in->path,
             .plugin_dir = s->plugin_dir[0] ? s->plugin_dir : NULL,
+            .http_module = http && s->http_module && s->http_module[0] ? s->http_module : NULL,
             .data_dir = in->data_dir[0] ? in->data_dir : NULL,
             .read_dirs = reads && sealed.n_dirs ? sealed.dirs : NULL,
             .n_read_dirs = reads ? sealed.n_dirs : 0,

@@ -163,7 +163,7 @@ struct aiex_usage answer_usage(const struct answer *a);
 
 /* Takes what is said, keeps what was said before; nonsense is noted and dropped. */
 void usage_take(struct answer *a, const struct aiex_usage *u);
-/* What holds now: said, or estimated. *ret_estimated may be NULL. */
+/* What holds now: said, or estimated; all -1 when nothing was produced and nothing said. */
 struct aiex_usage usage_now(const struct answer *a, int *ret_estimated);
 
 #endif

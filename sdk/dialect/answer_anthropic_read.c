@@ -308,7 +308,7 @@ static int on_whole(struct answer *a, struct aiex_slice doc)
 
     if (get_document(a, doc, f, N) != 0)
         return a->error;
-    if (get_has(&f[W_ERROR].value))
+    if (get_error(&f[W_ERROR].value))
         return answer_vendor_error(a, doc);
     if (f[W_CONTENT].value.type != AIEX_JSON_ARRAY)
         return answer_fault(a, -EPROTO, "the answer has no content");

@@ -56,7 +56,7 @@ static int find_list(struct answer *a, struct aiex_slice doc, struct aiex_json_s
 
     if (get_document(a, doc, f, 3) != 0)
         return a->error;
-    if (get_has(&f[2].value))
+    if (get_error(&f[2].value))
         return answer_vendor_error(a, doc);
     *ret = f[is_openai(a->c->setup.vendor) ? 0 : 1].value;
     if (ret->type != AIEX_JSON_ARRAY)

@@ -116,7 +116,7 @@ static int take_line(struct answer *a, struct aiex_slice data, int whole)
     a->n_emitted = 0;
     if (get_document(a, data, f, N_LINE) != 0)
         return a->error;
-    if (get_has(&f[ERROR].value))
+    if (get_error(&f[ERROR].value))
         return answer_vendor_error(a, data);
     if (get_string(a, &f[MODEL].value, "model", &start.name) != 0)
         return a->error;

@@ -126,31 +126,39 @@ static int take_parts(struct answer *a, int choice, const struct aiex_json_span 
     return r;
 }
 
+/* Extensions of compatible servers: some say both for the same text, some other things. */
+static struct aiex_slice reasoning(const struct aiex_json_field *f)
+{
+    for (int i = REASONING_CONTENT; i <= REASONING; i++) {
+        const struct aiex_json_span *v = &f[i].value;
+
+        if (v->type == AIEX_JSON_STRING && v->len > 2)
+            return (struct aiex_slice){(const uint8_t *)v->data + 1, v->len - 2};
+    }
+    return (struct aiex_slice){NULL, 0};
+}
+
 static int take_message(struct answer *a, int choice, const struct aiex_json_span *message,
                         int whole)
 {
     struct aiex_json_field f[N_MESSAGE] = {{.key = "content"},    {.key = "reasoning_content"},
                                            {.key = "reasoning"},  {.key = "refusal"},
                                            {.key = "tool_calls"}, {.key = "function_call"}};
-    struct aiex_slice text[4];
+    struct aiex_slice text, refusal;
     int r;
 
     if (get_members(a, message, whole ? "message" : "delta", f, N_MESSAGE) != 0)
         return a->error;
-    for (int i = REASONING_CONTENT; i <= REFUSAL; i++)
-        if (get_string(a, &f[i].value, f[i].key, &text[i]) != 0)
-            return a->error;
-    if (text[REASONING_CONTENT].len) /* both names are said by some, for the same text */
-        text[REASONING].len = 0;
-    r = answer_text(a, EVENT_REASONING, choice, text[REASONING_CONTENT]);
-    r = r ? r : answer_text(a, EVENT_REASONING, choice, text[REASONING]);
+    if (get_string(a, &f[REFUSAL].value, "refusal", &refusal) != 0)
+        return a->error;
+    r = answer_text(a, EVENT_REASONING, choice, reasoning(f));
     if (r == 0 && f[CONTENT].value.type == AIEX_JSON_ARRAY) {
         r = take_parts(a, choice, &f[CONTENT].value);
     } else if (r == 0) {
-        r = get_string(a, &f[CONTENT].value, "content", &text[CONTENT]);
-        r = r ? r : answer_text(a, EVENT_TEXT, choice, text[CONTENT]);
+        r = get_string(a, &f[CONTENT].value, "content", &text);
+        r = r ? r : answer_text(a, EVENT_TEXT, choice, text);
     }
-    r = r ? r : answer_text(a, EVENT_REFUSAL, choice, text[REFUSAL]);
+    r = r ? r : answer_text(a, EVENT_REFUSAL, choice, refusal);
     r = r ? r : take_calls(a, choice, &f[TOOL_CALLS].value, whole);
     return r ? r : take_function_call(a, choice, &f[FUNCTION_CALL].value);
 }
@@ -186,7 +194,7 @@ static int take_choice(struct answer *a, const struct event *start,
 
 /* ---- Documents ---- */
 
-enum { ID, MODEL, CHOICES, USAGE, ERROR, PADDING, N_DOC };
+enum { MODEL, CHOICES, USAGE, ERROR, PADDING, N_DOC };
 
 /* OpenAI pads its chunks with a string of random length. */
 static void learn(struct answer *a, struct aiex_slice data, const struct aiex_json_span *padding)
@@ -200,8 +208,11 @@ static void learn(struct answer *a, struct aiex_slice data, const struct aiex_js
 
 static int take_document(struct answer *a, struct aiex_slice data, int whole)
 {
-    struct aiex_json_field f[N_DOC] = {{.key = "id"},    {.key = "model"}, {.key = "choices"},
-                                       {.key = "usage"}, {.key = "error"}, {.key = "obfuscation"}};
+    struct aiex_json_field f[N_DOC] = {{.key = "model"},
+                                       {.key = "choices"},
+                                       {.key = "usage"},
+                                       {.key = "error"},
+                                       {.key = "obfuscation"}};
     struct event start = {.kind = EVENT_START}, usage = {.kind = EVENT_USAGE};
     struct aiex_json_span choice;
     size_t at = 0;
@@ -210,10 +221,9 @@ static int take_document(struct answer *a, struct aiex_slice data, int whole)
     a->n_emitted = 0;
     if (get_document(a, data, f, N_DOC) != 0)
         return a->error;
-    if (get_has(&f[ERROR].value))
+    if (get_error(&f[ERROR].value))
         return answer_vendor_error(a, data);
-    if (get_string(a, &f[ID].value, "id", &start.id) != 0 ||
-        get_string(a, &f[MODEL].value, "model", &start.name) != 0 ||
+    if (get_string(a, &f[MODEL].value, "model", &start.name) != 0 ||
         get_array(a, &f[CHOICES].value, "choices") != 0)
         return a->error;
     if (whole && !get_has(&f[CHOICES].value))

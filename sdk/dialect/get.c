@@ -210,6 +210,7 @@ int get_openai_finish(struct aiex_slice word)
         {"stop", AIEX_FINISH_STOP},
         {"length", AIEX_FINISH_LENGTH},
         {"max_tokens", AIEX_FINISH_LENGTH},
+        {"model_length", AIEX_FINISH_LENGTH},
         {"tool_calls", AIEX_FINISH_TOOL_CALLS},
         {"function_call", AIEX_FINISH_TOOL_CALLS},
         {"content_filter", AIEX_FINISH_CONTENT_FILTER},

@@ -31,6 +31,13 @@ static inline int get_has(const struct aiex_json_span *v)
     return v->type != 0 && v->type != AIEX_JSON_NULL;
 }
 
+/* Whether an "error" member says one: some servers send false or "" for none. */
+static inline int get_error(const struct aiex_json_span *v)
+{
+    return get_has(v) && v->type != AIEX_JSON_FALSE &&
+           !(v->type == AIEX_JSON_STRING && v->len == 2);
+}
+
 /* A token count: -1 = not said, below -1 = nonsense. */
 int64_t get_count(const struct aiex_json_span *object, const char *key);
 

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define ESCAPE_PIECE 1024u
+
 int grow_init(struct grow *g, size_t first, size_t max)
 {
     if (first > max)
@@ -107,26 +109,46 @@ void grow_unquote(struct grow *g)
     grow_put(g, "\"", 1);
 }
 
+static char *put_escaped(char *to, unsigned char c)
+{
+    static const char hex[] = "0123456789abcdef", codes[] = "\b\t\n\f\r\"\\", names[] = "btnfr\"\\";
+    const char *code = memchr(codes, c, sizeof(codes) - 1);
+
+    *to++ = '\\';
+    if (code) {
+        *to++ = names[code - codes];
+        return to;
+    }
+    memcpy(to, "u00", 3);
+    to[3] = hex[c >> 4];
+    to[4] = hex[c & 15];
+    return to + 5;
+}
+
+/* Room is made for a piece at a time, as if all of it were controls. */
 void grow_escape(struct grow *g, const char *bytes, size_t len)
 {
-    static const char codes[] = "\b\t\n\f\r\"\\", names[] = "btnfr\"\\";
-    const char *p = bytes, *end = len ? bytes + len : bytes;
+    while (len) {
+        size_t n = len < ESCAPE_PIECE ? len : ESCAPE_PIECE;
+        char *to;
 
-    while (p < end) {
-        const char *from = p, *code;
-        char text[8];
+        if (6 * n > g->cap - g->len && !grow_room(g, 6 * n))
+            return;
+        to = g->data + g->len;
+        for (size_t i = 0; i < n; i++) {
+            unsigned char c = (unsigned char)bytes[i];
 
-        while (p < end && (unsigned char)*p >= 0x20 && *p != '"' && *p != '\\')
-            p++;
-        grow_put(g, from, (size_t)(p - from));
-        if (p == end)
-            break;
-        code = memchr(codes, *p, sizeof(codes) - 1);
-        if (code)
-            snprintf(text, sizeof(text), "\\%c", names[code - codes]);
-        else
-            snprintf(text, sizeof(text), "\\u%04x", (unsigned)(unsigned char)*p);
-        grow_lit(g, text);
-        p++;
+            if (c == '"' || c == '\\') {
+                *to++ = '\\';
+                *to++ = (char)c;
+            } else if (c >= 0x20) {
+                *to++ = (char)c;
+            } else {
+                to = put_escaped(to, c);
+            }
+        }
+        g->len = (size_t)(to - g->data);
+        bytes += n;
+        len -= n;
     }
 }

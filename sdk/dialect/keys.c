@@ -41,12 +41,14 @@ static enum key find(const char *text, size_t len)
 enum key key_of(const struct aiex_json_span *name)
 {
     char plain[64];
+    enum key k;
     long n;
 
     if (name->type != AIEX_JSON_STRING || name->len < 2)
         return N_KEYS;
-    if (!memchr(name->data, '\\', name->len))
-        return find(name->data + 1, name->len - 2);
+    k = find(name->data + 1, name->len - 2);
+    if (k != N_KEYS || !memchr(name->data, '\\', name->len))
+        return k;
     n = aiex_json_text(name, plain, sizeof(plain));
     return n < 0 ? N_KEYS : find(plain, (size_t)n);
 }

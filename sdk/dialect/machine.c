@@ -322,13 +322,17 @@ static int end_all(struct machine *m, const char **ret_fault)
 /* Side by side with another block, where the dialect allows it. */
 static int beside(const struct machine *m, const struct event *e)
 {
+    uint8_t state = m->state[e->choice];
     struct machine_call *call;
 
-    if (m->strict || (e->kind != EVENT_TOOL_ARGS && e->kind != EVENT_TOOL_END) ||
-        m->state[e->choice] >= STATE_FINISHED)
+    if (m->strict || state >= STATE_FINISHED)
+        return 0;
+    if (e->kind == EVENT_BLOCK_END)
+        return state == STATE_TOOL;
+    if (e->kind != EVENT_TOOL_ARGS && e->kind != EVENT_TOOL_END)
         return 0;
     call = machine_call(m, e->choice, e->tool);
-    return call && !call->ended && call != &m->calls[m->n_calls - 1];
+    return call && !call->ended && (state != STATE_TOOL || call != &m->calls[m->n_calls - 1]);
 }
 
 /* Closes what is open before another block begins. */

@@ -19,8 +19,8 @@
 
 #include <errno.h>
 
-/* Messages, parts and tools of one request; beyond it -EINVAL. */
-#define REQUEST_MAX_PIECES 100000u
+/* Messages, parts, tools and the objects that they are read from; beyond it -EINVAL. */
+#define REQUEST_MAX_PIECES 200000u
 #define REQUEST_MAX_TOOLS  1024u
 /* Memory of one request's canonical form and of what the answer needs of it. */
 #define REQUEST_MAX_ARENA (96u * 1024u * 1024u)
@@ -149,6 +149,8 @@ struct place {
 
 __attribute__((format(printf, 3, 4))) int read_fail(struct reader *r, int error, const char *fmt,
                                                     ...);
+/* -EINVAL when there are too many: also for those that are looked at and left out. */
+int count_piece(struct reader *r);
 /* New pieces, put at the end. NULL: no memory or too many, *ret says which. */
 struct message *add_message(struct reader *r, int role, int *ret);
 struct part *add_part(struct reader *r, struct part ***end, int kind, int *ret);

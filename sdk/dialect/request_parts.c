@@ -212,7 +212,7 @@ static int read_document(struct parts *s, const struct members *m)
 /* A file of text becomes text, with its name before it. */
 static int put_text_file(struct parts *s, const struct part *file)
 {
-    struct raw text;
+    struct raw text = RAW("");
     int rc = text_of_file(s->r, file->data, &text);
 
     if (rc == 0)
@@ -381,8 +381,11 @@ static int read_array(struct parts *s, const struct aiex_json_span *content)
     size_t at = 0;
     int rc = 0;
 
-    for (; rc == 0 && members_next(content, &at, &m, &string); s->index++)
-        rc = read_part(s, &m, &string);
+    for (; rc == 0 && members_next(content, &at, &m, &string); s->index++) {
+        rc = count_piece(s->r);
+        if (rc == 0)
+            rc = read_part(s, &m, &string);
+    }
     return rc;
 }
 

@@ -28,15 +28,21 @@ static int no_memory(struct reader *r)
 
 /* ---- Pieces ---- */
 
+int count_piece(struct reader *r)
+{
+    if (++r->v.n_pieces > REQUEST_MAX_PIECES)
+        return read_fail(r, -EINVAL, "the request has more than %u messages, parts and tools",
+                         REQUEST_MAX_PIECES);
+    return 0;
+}
+
 static void *piece(struct reader *r, size_t size, int *ret)
 {
-    void *p = NULL;
+    void *p;
 
-    if (++r->v.n_pieces > REQUEST_MAX_PIECES) {
-        *ret = read_fail(r, -EINVAL, "the request has more than %u messages, parts and tools",
-                         REQUEST_MAX_PIECES);
+    *ret = count_piece(r);
+    if (*ret != 0)
         return NULL;
-    }
     p = arena_take(r->c->arena, size);
     if (!p)
         *ret = no_memory(r);

@@ -234,8 +234,11 @@ static int read_input(struct reader *r, const struct aiex_json_span *input)
     }
     if (input->type != AIEX_JSON_ARRAY)
         return read_fail(r, -EINVAL, "input: a string or an array of items is needed");
-    for (; rc == 0 && members_next(input, &at, &i.m, &string); i.place.index++)
-        rc = read_item(r, &i);
+    for (; rc == 0 && members_next(input, &at, &i.m, &string); i.place.index++) {
+        rc = count_piece(r);
+        if (rc == 0)
+            rc = read_item(r, &i);
+    }
     return rc;
 }
 

@@ -83,8 +83,11 @@ static int read_list(struct reader *r, const struct aiex_json_span *list, struct
     size_t at = 0;
     int rc = 0;
 
-    while (rc == 0 && members_next(list, &at, &tool, &string))
-        rc = read_one(r, &tool, space);
+    while (rc == 0 && members_next(list, &at, &tool, &string)) {
+        rc = count_piece(r);
+        if (rc == 0)
+            rc = read_one(r, &tool, space);
+    }
     return rc;
 }
 

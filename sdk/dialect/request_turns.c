@@ -13,7 +13,13 @@
 
 #include <stdio.h>
 
-#define MAX_CALLS 1024 /* of one turn */
+#define MAX_CALLS 256 /* of one turn */
+
+/* A call's id as the client says it, and where it was said last. */
+struct said {
+    struct raw id;
+    size_t turn, call;
+};
 
 struct turn {
     struct reader *r;
@@ -21,7 +27,8 @@ struct turn {
     struct part *calls[MAX_CALLS], *results[MAX_CALLS];
     struct raw said[MAX_CALLS]; /* ids as the client says them */
     size_t n;
-    struct raw *ids; /* of all calls so far: a table of `n_ids`, a power of two */
+    int doubled;      /* an id was said twice in this turn */
+    struct said *ids; /* of all calls so far: a hash table of `n_ids`, a power of two */
     size_t n_ids;
 };
 
@@ -60,23 +67,32 @@ static int make_id(struct turn *t, struct part *call)
     return 0;
 }
 
-/* 1 when the id is new; vendors refuse a second call of the same id. */
-static int is_new(struct turn *t, struct raw id)
+/* The place of an id in the table; one with an empty id when it is new. */
+static struct said *find_id(struct turn *t, struct raw id)
 {
     uint64_t h = 14695981039346656037u;
 
     for (size_t i = 0; i < id.len; i++)
         h = (h ^ (unsigned char)id.at[i]) * 1099511628211u;
     for (size_t at = (size_t)(h >> 20);; at++) {
-        struct raw *place = &t->ids[at & (t->n_ids - 1)];
+        struct said *place = &t->ids[at & (t->n_ids - 1)];
 
-        if (!place->len) {
-            *place = id;
-            return 1;
-        }
-        if (raw_same(*place, id))
-            return 0;
+        if (!place->id.len || raw_same(place->id, id))
+            return place;
     }
+}
+
+/* Notes where the id is said now. 1 when it is new; vendors refuse a second call of the same id. */
+static int is_new(struct turn *t, struct raw id)
+{
+    struct said *place = find_id(t, id);
+    int new = !place->id.len;
+
+    if (!new && place->turn == t->number)
+        t->doubled = 1;
+    else
+        *place = (struct said){id, t->number, t->n};
+    return new;
 }
 
 static int make_ids(struct turn *t)
@@ -96,6 +112,7 @@ static int note_calls(struct turn *t, struct message *m)
     int rc = 0;
 
     t->n = 0;
+    t->doubled = 0;
     t->number++;
     for (struct part *p = m->parts; p && rc == 0; p = p->next) {
         if (p->kind != PART_CALL)
@@ -115,24 +132,40 @@ static int note_calls(struct turn *t, struct message *m)
 /* Without an id: the first call of that name that waits, or the first at all. */
 static int answers(const struct turn *t, const struct part *result, size_t i)
 {
+    if (t->results[i])
+        return 0;
     if (result->id.len)
         return raw_same(result->id, t->said[i]);
     return !result->name.len || raw_same(result->name, t->calls[i]->name);
 }
 
+/* The call that a result belongs to; t->n when there is none. */
+static size_t call_of(struct turn *t, const struct part *result)
+{
+    const struct said *said = result->id.len ? find_id(t, result->id) : NULL;
+    size_t i = 0;
+
+    if (said && (!said->id.len || said->turn != t->number))
+        return t->n;
+    if (said && !t->doubled)
+        return t->results[said->call] ? t->n : said->call;
+    while (i < t->n && !answers(t, result, i))
+        i++;
+    return i;
+}
+
 static int take_result(struct turn *t, struct part *result)
 {
-    for (size_t i = 0; i < t->n; i++) {
-        if (!t->results[i] && answers(t, result, i)) {
-            t->results[i] = result;
-            result->next = NULL;
-            result->id = t->calls[i]->id;
-            result->name = t->calls[i]->name;
-            result->space = t->calls[i]->space;
-            return 1;
-        }
-    }
-    return 0;
+    size_t i = call_of(t, result);
+
+    if (i == t->n)
+        return 0;
+    t->results[i] = result;
+    result->next = NULL;
+    result->id = t->calls[i]->id;
+    result->name = t->calls[i]->name;
+    result->space = t->calls[i]->space;
+    return 1;
 }
 
 /* A result without a call is something that the user says. */
@@ -257,6 +290,7 @@ int turns_settle(struct reader *r)
     t->r = r;
     t->number = 0;
     t->n = 0;
+    t->doubled = 0;
     rc = make_ids(t);
     return rc == 0 ? settle(t) : rc;
 }

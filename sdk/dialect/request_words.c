@@ -83,11 +83,16 @@ int has_text(const struct part *parts)
     return 0;
 }
 
+/* Mostly the first member says it; the rest is not looked at then. */
 static int has_type(struct raw schema)
 {
-    struct aiex_json_span whole = {AIEX_JSON_OBJECT, schema.at, schema.len}, type;
+    struct aiex_json_span whole = {AIEX_JSON_OBJECT, schema.at, schema.len}, key, value;
+    size_t at = 0;
 
-    return aiex_json_find(&whole, "type", &type);
+    while (aiex_json_next(&whole, &at, &key, &value))
+        if (aiex_json_is(&key, "type"))
+            return 1;
+    return 0;
 }
 
 static int is_empty(struct raw object)

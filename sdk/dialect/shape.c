@@ -83,7 +83,7 @@ static int match(const struct shape *s, struct aiex_slice data, struct event *re
 
     for (int i = 0;; i++) {
         const uint8_t *stop;
-        int64_t number;
+        int64_t number = 0;
 
         if ((size_t)(end - p) < s->pieces[i] || memcmp(p, piece, s->pieces[i]) != 0)
             return 0;

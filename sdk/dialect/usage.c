@@ -44,6 +44,9 @@ struct aiex_usage usage_now(const struct answer *a, int *ret_estimated)
     struct aiex_usage u = a->said;
     int estimated = a->said_nonsense, embeds = aiex_dialect_op(a->c->setup.client) == AIEX_OP_EMBED;
 
+    *ret_estimated = 0;
+    if (!a->complete && !result->events && u.input < 0 && u.output < 0)
+        return u; /* nothing was produced, nothing was said */
     if (u.input < 0 || (u.input == 0 && prompt > 0)) {
         u.input = prompt;
         estimated = 1;
@@ -57,12 +60,18 @@ struct aiex_usage usage_now(const struct answer *a, int *ret_estimated)
     estimated |= check_part(&u.cache_read, u.input);
     estimated |= check_part(&u.cache_write, u.input);
     estimated |= check_part(&u.reasoning, u.output);
-    if (ret_estimated)
-        *ret_estimated = estimated;
+    *ret_estimated = estimated;
     return u;
 }
 
 struct aiex_usage answer_usage(const struct answer *a)
 {
-    return usage_now(a, NULL);
+    int estimated;
+    struct aiex_usage u = usage_now(a, &estimated);
+
+    if (u.input < 0)
+        u.input = aiex_tokens_estimate(a->c->prompt_bytes);
+    if (u.output < 0)
+        u.output = 0;
+    return u;
 }

@@ -53,6 +53,23 @@ static int is_surrogate(const unsigned char *p)
     return (p[2] | 0x20) == 'd' && p[3] >= '8';
 }
 
+static int is_short_escape(unsigned char c)
+{
+    switch (c) {
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't':
+        return 1;
+    default:
+        return 0;
+    }
+}
+
 /* Length of the escape at p[0] when all of it lies in p[0..left); 0: not by this way. */
 static unsigned known_escape(const unsigned char *p, unsigned left)
 {
@@ -60,7 +77,7 @@ static unsigned known_escape(const unsigned char *p, unsigned left)
         return 0;
     if (p[1] == 'u')
         return left >= 6 && is_hex(p[2]) && is_hex(p[3]) && is_hex(p[4]) && is_hex(p[5]) ? 6 : 0;
-    return memchr("\"\\/bfnrt", p[1], 8) ? 2 : 0;
+    return is_short_escape(p[1]) ? 2 : 0;
 }
 
 #if defined(__SSE2__)
@@ -131,7 +148,7 @@ static int scan_escape(struct scanner *s)
         }
         if (is_surrogate(s->p - 5))
             s->notes.surrogates = 1;
-    } else if (!memchr("\"\\/bfnrt", *s->p, 8)) {
+    } else if (!is_short_escape(*s->p)) {
         return refuse(s, -EINVAL, "unknown escape in a string");
     }
     s->p++;

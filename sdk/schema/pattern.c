@@ -52,7 +52,7 @@ static uint32_t emit(struct compiler *c, enum op op, int not, uint32_t x, uint32
     return c->p->n_code++;
 }
 
-size_t pattern_rune(const char *text, size_t len, uint32_t *ret_rune)
+size_t schema_pattern_rune(const char *text, size_t len, uint32_t *ret_rune)
 {
     const uint8_t *p = (const uint8_t *)text;
     size_t n = *p < 0x80 ? 1 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : 4;
@@ -189,7 +189,7 @@ static int escaped(struct compiler *c, uint32_t *ret)
         c->at++;
         return 0;
     }
-    c->at += pattern_rune(c->text + c->at, c->len - c->at, ret);
+    c->at += schema_pattern_rune(c->text + c->at, c->len - c->at, ret);
     return 0;
 }
 
@@ -197,7 +197,7 @@ static int escaped(struct compiler *c, uint32_t *ret)
 static int class_member(struct compiler *c, uint32_t *ret)
 {
     if (!take(c, '\\')) {
-        c->at += pattern_rune(c->text + c->at, c->len - c->at, ret);
+        c->at += schema_pattern_rune(c->text + c->at, c->len - c->at, ret);
         return 1;
     }
     if (peek(c) > 0 && add_set(c, peek(c))) {
@@ -305,7 +305,7 @@ static void atom(struct compiler *c)
     else if (peek(c) == '*' || peek(c) == '+' || peek(c) == '?')
         fail(c, -EINVAL); /* nothing to repeat */
     else {
-        c->at += pattern_rune(c->text + c->at, c->len - c->at, &rune);
+        c->at += schema_pattern_rune(c->text + c->at, c->len - c->at, &rune);
         emit(c, OP_CHAR, 0, rune, 0);
     }
 }
@@ -425,7 +425,7 @@ static void alternatives(struct compiler *c)
         c->p->code[jumps[--n]].x = c->p->n_code;
 }
 
-int pattern_compile(struct pattern *p, const char *text, size_t len)
+int schema_pattern_compile(struct pattern *p, const char *text, size_t len)
 {
     struct compiler c = {.p = p, .text = text, .len = len};
 

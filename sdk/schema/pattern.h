@@ -35,12 +35,12 @@ struct pattern {
 
 /* Compiles UTF-8. 0, -EINVAL (no regular expression), -ENOTSUP (what is not supported, or too
  * large). */
-int pattern_compile(struct pattern *p, const char *text, size_t len);
+int schema_pattern_compile(struct pattern *p, const char *text, size_t len);
 
 /* Whether it matches anywhere. 1, 0, -E2BIG (*work, which is counted down, is used up), -ENOMEM. */
-int pattern_match(const struct pattern *p, const char *text, size_t len, size_t *work);
+int schema_pattern_match(const struct pattern *p, const char *text, size_t len, size_t *work);
 
 /* One code point of UTF-8 that is well formed. Bytes taken. */
-size_t pattern_rune(const char *text, size_t len, uint32_t *ret_rune);
+size_t schema_pattern_rune(const char *text, size_t len, uint32_t *ret_rune);
 
 #endif

@@ -120,7 +120,7 @@ static int run_all(struct run *r, size_t *work)
         if (*work < here->n)
             return -E2BIG;
         *work -= here->n;
-        n = pattern_rune(r->text + at, r->len - at, &rune);
+        n = schema_pattern_rune(r->text + at, r->len - at, &rune);
         for (uint32_t k = 0; k < here->n; k++)
             if (takes(r->p, &r->p->code[here->list[k]], rune) &&
                 add(r, next, here->list[k] + 1, at + n))
@@ -133,7 +133,7 @@ static int run_all(struct run *r, size_t *work)
     }
 }
 
-int pattern_match(const struct pattern *p, const char *text, size_t len, size_t *work)
+int schema_pattern_match(const struct pattern *p, const char *text, size_t len, size_t *work)
 {
     struct run *r = calloc(1, sizeof(*r));
     int found;

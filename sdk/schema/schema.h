@@ -14,11 +14,11 @@ struct number {
     long double approx;
 };
 
-void number_read(const struct aiex_json_span *span, struct number *ret);
-int number_whole(const struct number *n);
-int number_compare(const struct number *a, const struct number *b); /* below 0, 0, above */
+void schema_number_read(const struct aiex_json_span *span, struct number *ret);
+int schema_number_whole(const struct number *n);
+int schema_number_compare(const struct number *a, const struct number *b); /* below 0, 0, above */
 /* Whether a / b is a whole number; b above 0. */
-int number_multiple(const struct number *a, const struct number *b);
+int schema_number_multiple(const struct number *a, const struct number *b);
 
 /* Steps left; functions that look at much take from it and fail when it is used up. */
 struct work {
@@ -27,27 +27,29 @@ struct work {
 };
 
 /* 1 when there was as much; else 0 and the error is set. */
-int work_take(struct work *w, size_t steps);
+int schema_work_take(struct work *w, size_t steps);
 
 /* Deep equality as JSON Schema has it: numbers by value, objects without order. */
-int value_equal(const struct aiex_json_span *a, const struct aiex_json_span *b, struct work *w);
+int schema_value_equal(const struct aiex_json_span *a, const struct aiex_json_span *b,
+                       struct work *w);
 /* Two string spans, escapes undone. */
-int string_equal(const struct aiex_json_span *a, const struct aiex_json_span *b, struct work *w);
+int schema_string_equal(const struct aiex_json_span *a, const struct aiex_json_span *b,
+                        struct work *w);
 /* Characters (code points) of a string span. */
-size_t string_length(const struct aiex_json_span *s);
+size_t schema_string_length(const struct aiex_json_span *s);
 /* A string span's characters, malloc()ed; NULL and an error when memory is short. */
-char *string_plain(const struct aiex_json_span *s, size_t *ret_len, struct work *w);
+char *schema_string_plain(const struct aiex_json_span *s, size_t *ret_len, struct work *w);
 /* Items of an array, or pairs of an object. */
-size_t value_count(const struct aiex_json_span *whole);
+size_t schema_value_count(const struct aiex_json_span *whole);
 
 /* A pattern string against a string: 1, 0, or -ENOTSUP, -EINVAL (the pattern), or work error set.
  */
-int pattern_check(const struct aiex_json_span *pattern, const struct aiex_json_span *string,
-                  struct work *w);
+int schema_pattern_check(const struct aiex_json_span *pattern, const struct aiex_json_span *string,
+                         struct work *w);
 
 /* What a reference names, or 0 when nothing stands there. */
-int reference_find(const struct aiex_json_span *root, const struct aiex_json_span *ref,
-                   struct aiex_json_span *ret);
+int schema_reference_find(const struct aiex_json_span *root, const struct aiex_json_span *ref,
+                          struct aiex_json_span *ret);
 
 /* The kinds of keywords; schema_read.c has the table. */
 enum keyword_kind {
@@ -110,7 +112,7 @@ struct keyword_row {
 };
 
 /* NULL for a name that is no keyword. */
-const struct keyword_row *keyword_of(const struct aiex_json_span *name);
+const struct keyword_row *schema_keyword_of(const struct aiex_json_span *name);
 
 /* ---- Places, for faults: a chain on the stack ---- */
 
@@ -120,6 +122,6 @@ struct place {
     size_t index;
 };
 
-void place_write(const struct place *p, char out[256]);
+void schema_place_write(const struct place *p, char out[256]);
 
 #endif

@@ -4,35 +4,14 @@
  * The recursion is over schemas, so its depth is bounded by a count (references may go in circles)
  * and its cost by work: every object that is walked is paid for by its length.
  */
-#include "schema.h"
+#include "schema_apply.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-struct check {
-    const struct aiex_schema *schema;
-    struct aiex_schema_fault *fault; /* NULL = nobody asks why (alternatives) */
-    struct work work;
-    unsigned depth;
-};
-
-typedef const struct aiex_json_span span;
-
-/* What is checked against what, and where it stands. */
-struct pair {
-    span *schema; /* the whole schema object, for keywords that look at their neighbours */
-    span *rule;   /* the keyword's value */
-    span *value;
-    const struct place *place;
-};
-
-static int check(struct check *c, span *schema, span *value, const struct place *place);
-
-/* 0 = does not fit; says why. */
-__attribute__((format(printf, 3, 4))) static int misfit(struct check *c, const struct place *place,
-                                                        const char *format, ...)
+int schema_misfit(struct check *c, const struct place *place, const char *format, ...)
 {
     va_list args;
 
@@ -41,16 +20,11 @@ __attribute__((format(printf, 3, 4))) static int misfit(struct check *c, const s
     va_start(args, format);
     vsnprintf(c->fault->text, sizeof(c->fault->text), format, args);
     va_end(args);
-    place_write(place, c->fault->pointer);
+    schema_place_write(place, c->fault->pointer);
     return 0;
 }
 
-/* A value as messages show it. */
-struct shown {
-    char text[72];
-};
-
-static struct shown show(span *v)
+struct shown schema_show(span *v)
 {
     struct shown s;
     int n = v->len > 60 ? 56 : (int)v->len;
@@ -78,8 +52,8 @@ static int is_type(span *name, span *value)
         return 1;
     if (value->type != AIEX_JSON_NUMBER || !aiex_json_is(name, "integer"))
         return 0;
-    number_read(value, &n);
-    return number_whole(&n);
+    schema_number_read(value, &n);
+    return schema_number_whole(&n);
 }
 
 static int check_type(struct check *c, const struct pair *p)
@@ -95,8 +69,8 @@ static int check_type(struct check *c, const struct pair *p)
             if (is_type(&name, p->value))
                 return 1;
     }
-    return misfit(c, p->place, "expected type %s, found %s", show(p->rule).text,
-                  show(p->value).text);
+    return schema_misfit(c, p->place, "expected type %s, found %s", schema_show(p->rule).text,
+                         schema_show(p->value).text);
 }
 
 static int check_enum(struct check *c, const struct pair *p)
@@ -105,16 +79,17 @@ static int check_enum(struct check *c, const struct pair *p)
     size_t at = 0;
 
     while (aiex_json_next(p->rule, &at, NULL, &one))
-        if (value_equal(&one, p->value, &c->work))
+        if (schema_value_equal(&one, p->value, &c->work))
             return 1;
-    return misfit(c, p->place, "expected one of %s, found %s", show(p->rule).text,
-                  show(p->value).text);
+    return schema_misfit(c, p->place, "expected one of %s, found %s", schema_show(p->rule).text,
+                         schema_show(p->value).text);
 }
 
 static int check_const(struct check *c, const struct pair *p)
 {
-    return value_equal(p->rule, p->value, &c->work) ||
-           misfit(c, p->place, "expected %s, found %s", show(p->rule).text, show(p->value).text);
+    return schema_value_equal(p->rule, p->value, &c->work) ||
+           schema_misfit(c, p->place, "expected %s, found %s", schema_show(p->rule).text,
+                         schema_show(p->value).text);
 }
 
 /* ---- Numbers and strings ---- */
@@ -130,13 +105,13 @@ static int check_bound(struct check *c, const struct pair *p, enum keyword key)
 
     if (p->value->type != AIEX_JSON_NUMBER)
         return 1;
-    number_read(p->rule, &bound);
-    number_read(p->value, &n);
-    r = number_compare(&n, &bound);
+    schema_number_read(p->rule, &bound);
+    schema_number_read(p->value, &n);
+    r = schema_number_compare(&n, &bound);
     if (key == K_MINIMUM ? r >= 0 : key == K_MAXIMUM ? r <= 0 : key == K_ABOVE ? r > 0 : r < 0)
         return 1;
-    return misfit(c, p->place, "expected %s %s, found %s", words[key], show(p->rule).text,
-                  show(p->value).text);
+    return schema_misfit(c, p->place, "expected %s %s, found %s", words[key],
+                         schema_show(p->rule).text, schema_show(p->value).text);
 }
 
 static int check_multiple(struct check *c, const struct pair *p)
@@ -145,10 +120,11 @@ static int check_multiple(struct check *c, const struct pair *p)
 
     if (p->value->type != AIEX_JSON_NUMBER)
         return 1;
-    number_read(p->rule, &of);
-    number_read(p->value, &n);
-    return number_multiple(&n, &of) || misfit(c, p->place, "expected a multiple of %s, found %s",
-                                              show(p->rule).text, show(p->value).text);
+    schema_number_read(p->rule, &of);
+    schema_number_read(p->value, &n);
+    return schema_number_multiple(&n, &of) ||
+           schema_misfit(c, p->place, "expected a multiple of %s, found %s",
+                         schema_show(p->rule).text, schema_show(p->value).text);
 }
 
 /* min and max of characters, items and properties. */
@@ -164,13 +140,13 @@ static int check_count(struct check *c, const struct pair *p, int type, size_t n
         return 1;
     count = (struct aiex_json_span){AIEX_JSON_NUMBER, text,
                                     (size_t)snprintf(text, sizeof(text), "%zu", n)};
-    number_read(p->rule, &bound);
-    number_read(&count, &have);
-    r = number_compare(&have, &bound);
+    schema_number_read(p->rule, &bound);
+    schema_number_read(&count, &have);
+    r = schema_number_compare(&have, &bound);
     if (least ? r >= 0 : r <= 0)
         return 1;
-    return misfit(c, p->place, "expected at %s %s %s, found %zu", least ? "least" : "most",
-                  show(p->rule).text, what, n);
+    return schema_misfit(c, p->place, "expected at %s %s %s, found %zu", least ? "least" : "most",
+                         schema_show(p->rule).text, what, n);
 }
 
 static int check_pattern(struct check *c, const struct pair *p)
@@ -179,196 +155,20 @@ static int check_pattern(struct check *c, const struct pair *p)
 
     if (p->value->type != AIEX_JSON_STRING)
         return 1;
-    r = pattern_check(p->rule, p->value, &c->work);
-    return r != 0 || misfit(c, p->place, "expected a match of the pattern %s, found %s",
-                            show(p->rule).text, show(p->value).text);
+    r = schema_pattern_check(p->rule, p->value, &c->work);
+    return r != 0 || schema_misfit(c, p->place, "expected a match of the pattern %s, found %s",
+                                   schema_show(p->rule).text, schema_show(p->value).text);
 }
 
-/* ---- Arrays ---- */
-
-static int check_items(struct check *c, const struct pair *p, int prefix)
-{
-    struct aiex_json_span item, rule, first;
-    size_t at = 0, rules = 0, skip = 0;
-
-    if (p->value->type != AIEX_JSON_ARRAY)
-        return 1;
-    if (!prefix && aiex_json_find(p->schema, "prefixItems", &first))
-        skip = value_count(&first);
-    for (size_t i = 0; aiex_json_next(p->value, &at, NULL, &item); i++) {
-        struct place here = {p->place, NULL, i};
-
-        if (prefix && !aiex_json_next(p->rule, &rules, NULL, &rule))
-            return 1;
-        if (i >= skip && !check(c, prefix ? &rule : p->rule, &item, &here))
-            return 0;
-    }
-    return 1;
-}
-
-static int check_unique(struct check *c, const struct pair *p)
-{
-    struct aiex_json_span a, b;
-    size_t at = 0, other;
-
-    if (p->value->type != AIEX_JSON_ARRAY || p->rule->type != AIEX_JSON_TRUE)
-        return 1;
-    for (size_t i = 0; aiex_json_next(p->value, &at, NULL, &a); i++) {
-        other = at;
-        for (size_t k = i + 1; aiex_json_next(p->value, &other, NULL, &b); k++) {
-            struct place here = {p->place, NULL, k};
-
-            if (!work_take(&c->work, 8 + b.len))
-                return 0;
-            if (value_equal(&a, &b, &c->work))
-                return misfit(c, &here,
-                              "expected different items, found %s a second time (first "
-                              "at %zu)",
-                              show(&b).text, i);
-        }
-    }
-    return 1;
-}
-
-/* Whether it fits, without a word about why not. */
-static int fits(struct check *c, span *schema, span *value, const struct place *place)
+int schema_fits(struct check *c, span *schema, span *value, const struct place *place)
 {
     struct aiex_schema_fault *fault = c->fault;
     int r;
 
     c->fault = NULL;
-    r = check(c, schema, value, place);
+    r = schema_apply(c, schema, value, place);
     c->fault = fault;
     return r;
-}
-
-static int check_contains(struct check *c, const struct pair *p)
-{
-    struct aiex_json_span item;
-    size_t at = 0;
-
-    if (p->value->type != AIEX_JSON_ARRAY)
-        return 1;
-    while (aiex_json_next(p->value, &at, NULL, &item))
-        if (fits(c, p->rule, &item, p->place))
-            return 1;
-    if (aiex_json_find(p->schema, "minContains", &item)) /* may be 0: not checked */
-        return 1;
-    return misfit(c, p->place, "expected an item that fits %s, found none", show(p->rule).text);
-}
-
-/* ---- Objects ---- */
-
-static int check_required(struct check *c, const struct pair *p)
-{
-    struct aiex_json_span name, key, value;
-    size_t at = 0;
-
-    if (p->value->type != AIEX_JSON_OBJECT)
-        return 1;
-    while (aiex_json_next(p->rule, &at, NULL, &name)) {
-        size_t k = 0;
-        int found = 0;
-
-        if (!work_take(&c->work, p->value->len))
-            return 0;
-        while (!found && aiex_json_next(p->value, &k, &key, &value))
-            found = string_equal(&key, &name, &c->work);
-        if (!found)
-            return misfit(c, p->place, "the property %s is missing", show(&name).text);
-    }
-    return 1;
-}
-
-/* Checks `value` by all of properties (or patternProperties) that are for its key. The number of
- * them, or -1 when one does not fit. */
-static int by_name(struct check *c, span *rules, int patterns, span *key, span *value,
-                   const struct place *place)
-{
-    struct aiex_json_span name, schema;
-    size_t at = 0;
-    int n = 0;
-
-    if (!work_take(&c->work, rules->len))
-        return -1;
-    while (aiex_json_next(rules, &at, &name, &schema)) {
-        int is = patterns ? pattern_check(&name, key, &c->work)
-                          : string_equal(&name, key, &c->work);
-
-        if (is == 0)
-            continue;
-        n++;
-        if (is > 0 && !check(c, &schema, value, place))
-            return -1;
-    }
-    return n;
-}
-
-static int check_properties(struct check *c, const struct pair *p, int patterns)
-{
-    struct aiex_json_span key, value;
-    size_t at = 0;
-
-    if (p->value->type != AIEX_JSON_OBJECT)
-        return 1;
-    while (aiex_json_next(p->value, &at, &key, &value)) {
-        struct place here = {p->place, &key, 0};
-
-        if (by_name(c, p->rule, patterns, &key, &value, &here) < 0)
-            return 0;
-    }
-    return 1;
-}
-
-static int is_named(struct check *c, span *schema, const char *keyword, int patterns, span *key)
-{
-    struct aiex_json_span rules, name, value;
-    size_t at = 0;
-
-    if (!aiex_json_find(schema, keyword, &rules) || !work_take(&c->work, rules.len))
-        return 0;
-    while (aiex_json_next(&rules, &at, &name, &value))
-        if ((patterns ? pattern_check(&name, key, &c->work) : string_equal(&name, key, &c->work)) !=
-            0)
-            return 1;
-    return 0;
-}
-
-static int check_additional(struct check *c, const struct pair *p)
-{
-    struct aiex_json_span key, value;
-    size_t at = 0;
-
-    if (p->value->type != AIEX_JSON_OBJECT || p->rule->type == AIEX_JSON_TRUE)
-        return 1;
-    while (aiex_json_next(p->value, &at, &key, &value)) {
-        struct place here = {p->place, &key, 0};
-
-        if (is_named(c, p->schema, "properties", 0, &key) ||
-            is_named(c, p->schema, "patternProperties", 1, &key))
-            continue;
-        if (p->rule->type == AIEX_JSON_FALSE)
-            return misfit(c, &here, "the property %s is not allowed", show(&key).text);
-        if (!check(c, p->rule, &value, &here))
-            return 0;
-    }
-    return 1;
-}
-
-static int check_names(struct check *c, const struct pair *p)
-{
-    struct aiex_json_span key, value;
-    size_t at = 0;
-
-    if (p->value->type != AIEX_JSON_OBJECT)
-        return 1;
-    while (aiex_json_next(p->value, &at, &key, &value)) {
-        struct place here = {p->place, &key, 0};
-
-        if (!check(c, p->rule, &key, &here))
-            return 0;
-    }
-    return 1;
 }
 
 /* ---- Alternatives ---- */
@@ -379,7 +179,7 @@ static int check_all(struct check *c, const struct pair *p)
     size_t at = 0;
 
     while (aiex_json_next(p->rule, &at, NULL, &schema))
-        if (!check(c, &schema, p->value, p->place))
+        if (!schema_apply(c, &schema, p->value, p->place))
             return 0;
     return 1;
 }
@@ -394,7 +194,7 @@ static int check_some(struct check *c, const struct pair *p, int only_one)
     for (; aiex_json_next(p->rule, &at, NULL, &schema) && !c->work.error; n++) {
         c->fault = fault ? &one : NULL;
         one.text[0] = one.pointer[0] = 0;
-        if (check(c, &schema, p->value, p->place))
+        if (schema_apply(c, &schema, p->value, p->place))
             fitting++;
         else if (!best.text[0] || strlen(one.pointer) > strlen(best.pointer))
             best = one;
@@ -405,9 +205,10 @@ static int check_some(struct check *c, const struct pair *p, int only_one)
     if (fitting == 1 || (fitting && !only_one))
         return 1;
     if (fitting)
-        return misfit(c, p->place, "fits more than one of the %zu alternatives of oneOf",
-                      value_count(p->rule));
-    misfit(c, p->place, "fits none of the %zu alternatives; the nearest: %.180s", n, best.text);
+        return schema_misfit(c, p->place, "fits more than one of the %zu alternatives of oneOf",
+                             schema_value_count(p->rule));
+    schema_misfit(c, p->place, "fits none of the %zu alternatives; the nearest: %.180s", n,
+                  best.text);
     if (fault && best.pointer[0])
         memcpy(fault->pointer, best.pointer, sizeof(best.pointer));
     return 0;
@@ -415,18 +216,20 @@ static int check_some(struct check *c, const struct pair *p, int only_one)
 
 static int check_not(struct check *c, const struct pair *p)
 {
-    return !fits(c, p->rule, p->value, p->place) ||
-           misfit(c, p->place, "expected what does not fit %s, found %s", show(p->rule).text,
-                  show(p->value).text);
+    return !schema_fits(c, p->rule, p->value, p->place) ||
+           schema_misfit(c, p->place, "expected what does not fit %s, found %s",
+                         schema_show(p->rule).text, schema_show(p->value).text);
 }
 
 static int check_reference(struct check *c, const struct pair *p)
 {
     struct aiex_json_span target;
 
-    if (!work_take(&c->work, 64) || !reference_find(&c->schema->root, p->rule, &target))
-        return misfit(c, p->place, "the schema has nothing at %s", show(p->rule).text);
-    return check(c, &target, p->value, p->place);
+    if (!schema_work_take(&c->work, 64) ||
+        !schema_reference_find(&c->schema->root, p->rule, &target))
+        return schema_misfit(c, p->place, "the schema has nothing at %s",
+                             schema_show(p->rule).text);
+    return schema_apply(c, &target, p->value, p->place);
 }
 
 static int check_keyword(struct check *c, enum keyword key, const struct pair *p)
@@ -442,32 +245,32 @@ static int check_keyword(struct check *c, enum keyword key, const struct pair *p
         return check_const(c, p);
     case K_PROPERTIES:
     case K_PATTERN_PROPERTIES:
-        return check_properties(c, p, key == K_PATTERN_PROPERTIES);
+        return schema_check_properties(c, p, key == K_PATTERN_PROPERTIES);
     case K_ADDITIONAL:
-        return check_additional(c, p);
+        return schema_check_additional(c, p);
     case K_PROPERTY_NAMES:
-        return check_names(c, p);
+        return schema_check_names(c, p);
     case K_REQUIRED:
-        return check_required(c, p);
+        return schema_check_required(c, p);
     case K_MIN_PROPERTIES:
     case K_MAX_PROPERTIES:
-        return check_count(c, p, AIEX_JSON_OBJECT, value_count(p->value), key == K_MIN_PROPERTIES,
-                           "properties");
+        return check_count(c, p, AIEX_JSON_OBJECT, schema_value_count(p->value),
+                           key == K_MIN_PROPERTIES, "properties");
     case K_ITEMS:
     case K_PREFIX_ITEMS:
-        return check_items(c, p, key == K_PREFIX_ITEMS);
+        return schema_check_items(c, p, key == K_PREFIX_ITEMS);
     case K_MIN_ITEMS:
     case K_MAX_ITEMS:
-        return check_count(c, p, AIEX_JSON_ARRAY, value_count(p->value), key == K_MIN_ITEMS,
+        return check_count(c, p, AIEX_JSON_ARRAY, schema_value_count(p->value), key == K_MIN_ITEMS,
                            "items");
     case K_UNIQUE:
-        return check_unique(c, p);
+        return schema_check_unique(c, p);
     case K_CONTAINS:
-        return check_contains(c, p);
+        return schema_check_contains(c, p);
     case K_MIN_LENGTH:
     case K_MAX_LENGTH:
         return check_count(c, p, AIEX_JSON_STRING,
-                           p->value->type == AIEX_JSON_STRING ? string_length(p->value) : 0,
+                           p->value->type == AIEX_JSON_STRING ? schema_string_length(p->value) : 0,
                            key == K_MIN_LENGTH, "characters");
     case K_PATTERN:
         return check_pattern(c, p);
@@ -490,8 +293,7 @@ static int check_keyword(struct check *c, enum keyword key, const struct pair *p
     }
 }
 
-/* 1 fits, 0 not (or the work is used up: c->work.error). */
-static int check(struct check *c, span *schema, span *value, const struct place *place)
+int schema_apply(struct check *c, span *schema, span *value, const struct place *place)
 {
     struct aiex_json_span name, rule;
     size_t at = 0;
@@ -500,14 +302,15 @@ static int check(struct check *c, span *schema, span *value, const struct place 
     if (schema->type == AIEX_JSON_TRUE)
         return 1;
     if (schema->type == AIEX_JSON_FALSE)
-        return misfit(c, place, "nothing is allowed here, found %s", show(value).text);
+        return schema_misfit(c, place, "nothing is allowed here, found %s",
+                             schema_show(value).text);
     if (c->depth == AIEX_SCHEMA_DEPTH)
         c->work.error = -E2BIG;
-    if (!work_take(&c->work, schema->len + value->len / 8 + 16))
+    if (!schema_work_take(&c->work, schema->len + value->len / 8 + 16))
         return 0;
     c->depth++;
     while (good && aiex_json_next(schema, &at, &name, &rule)) {
-        const struct keyword_row *k = keyword_of(&name);
+        const struct keyword_row *k = schema_keyword_of(&name);
 
         if (k)
             good = check_keyword(c, k->key, &(struct pair){schema, &rule, value, place});
@@ -531,7 +334,8 @@ int aiex_schema_check(const struct aiex_schema *schema, struct aiex_slice json,
     memset(c.fault, 0, sizeof(*c.fault));
     if (type < 0) {
         aiex_json_where(json, broken.offset, &line, &column);
-        misfit(&c, NULL, "is no JSON: line %zu, column %zu: %s", line, column, broken.reason);
+        schema_misfit(&c, NULL, "is no JSON: line %zu, column %zu: %s", line, column,
+                      broken.reason);
         return type == -E2BIG ? type : -EINVAL;
     }
     while (strchr(" \t\r\n", *json.data)) {
@@ -539,12 +343,12 @@ int aiex_schema_check(const struct aiex_schema *schema, struct aiex_slice json,
         json.len--;
     }
     value = (struct aiex_json_span){type, (const char *)json.data, json.len};
-    if (check(&c, &schema->root, &value, NULL))
+    if (schema_apply(&c, &schema->root, &value, NULL))
         return 0;
     if (!c.work.error)
         return -EINVAL;
-    misfit(&c, NULL,
-           c.work.error == -ENOMEM ? "no memory to check this"
-                                   : "is too deep or too large to be checked");
+    schema_misfit(&c, NULL,
+                  c.work.error == -ENOMEM ? "no memory to check this"
+                                          : "is too deep or too large to be checked");
     return c.work.error;
 }

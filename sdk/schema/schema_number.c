@@ -32,7 +32,7 @@ static int64_t read_digits(const char **at, const char *end, struct number *n)
     return behind - dropped;
 }
 
-void number_read(const struct aiex_json_span *span, struct number *ret)
+void schema_number_read(const struct aiex_json_span *span, struct number *ret)
 {
     const char *at = span->data, *end = at + span->len;
     char text[128];
@@ -72,7 +72,7 @@ void number_read(const struct aiex_json_span *span, struct number *ret)
     }
 }
 
-int number_whole(const struct number *n)
+int schema_number_whole(const struct number *n)
 {
     return n->exact ? n->exponent >= 0 : floorl(n->approx) == n->approx;
 }
@@ -104,7 +104,7 @@ static int align(const struct number *a, const struct number *b, unsigned __int1
            scale(y, *y ? b->exponent - e : 0);
 }
 
-int number_compare(const struct number *a, const struct number *b)
+int schema_number_compare(const struct number *a, const struct number *b)
 {
     unsigned __int128 x, y;
     int r;
@@ -122,7 +122,7 @@ int number_compare(const struct number *a, const struct number *b)
     return a->exact == b->exact && !a->exact ? 0 : 1; /* equal as far as anyone can tell */
 }
 
-int number_multiple(const struct number *a, const struct number *b)
+int schema_number_multiple(const struct number *a, const struct number *b)
 {
     unsigned __int128 x, y;
     long double q;

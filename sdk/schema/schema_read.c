@@ -56,7 +56,7 @@ static const struct keyword_row keywords[] = {
     {"$dynamicRef", K_OTHER, KEY_UNCHECKED},
 };
 
-const struct keyword_row *keyword_of(const struct aiex_json_span *name)
+const struct keyword_row *schema_keyword_of(const struct aiex_json_span *name)
 {
     for (size_t i = 0; i < sizeof(keywords) / sizeof(keywords[0]); i++)
         if (aiex_json_is(name, keywords[i].name))
@@ -81,7 +81,7 @@ __attribute__((format(printf, 3, 4))) static int wrong(struct reading *r, const 
     va_start(args, format);
     vsnprintf(r->fault->text, sizeof(r->fault->text), format, args);
     va_end(args);
-    place_write(p, r->fault->pointer);
+    schema_place_write(p, r->fault->pointer);
     return -EINVAL;
 }
 
@@ -90,7 +90,7 @@ static void not_checked(struct reading *r, const struct place *p)
     char *out = r->schema->unchecked, pointer[256];
     size_t n = strlen(out), size = sizeof(r->schema->unchecked);
 
-    place_write(p, pointer);
+    schema_place_write(p, pointer);
     if (n + strlen(pointer) + 3 < size)
         snprintf(out + n, size - n, "%s%s", n ? ", " : "", pointer);
     else if (n + 6 < size)
@@ -132,15 +132,15 @@ static int is_number(const struct aiex_json_span *s, enum keyword_kind kind)
 
     if (s->type != AIEX_JSON_NUMBER)
         return 0;
-    number_read(s, &n);
+    schema_number_read(s, &n);
     if (kind == KEY_COUNT)
-        return number_whole(&n) && !n.negative;
+        return schema_number_whole(&n) && !n.negative;
     return kind == KEY_NUMBER || (n.digits && !n.negative);
 }
 
 static int read_pattern(struct reading *r, const struct aiex_json_span *v, const struct place *p)
 {
-    int error = v->type == AIEX_JSON_STRING ? pattern_check(v, NULL, &r->work) : -EINVAL;
+    int error = v->type == AIEX_JSON_STRING ? schema_pattern_check(v, NULL, &r->work) : -EINVAL;
 
     if (error == -ENOTSUP)
         not_checked(r, p);
@@ -172,7 +172,7 @@ static int read_reference(struct reading *r, const struct aiex_json_span *v, con
     struct aiex_json_span target;
     char text[160];
 
-    if (v->type != AIEX_JSON_STRING || !reference_find(&r->schema->root, v, &target)) {
+    if (v->type != AIEX_JSON_STRING || !schema_reference_find(&r->schema->root, v, &target)) {
         if (aiex_json_text(v, text, sizeof(text)) < 0)
             strcpy(text, "?");
         return wrong(r, p, "nothing stands at '%s' (references must be '#' or '#/...')", text);
@@ -214,7 +214,7 @@ static int read_keyword(struct reading *r, const struct keyword_row *k,
     case KEY_SCHEMA:
         return read_schema(r, v, p, depth + 1);
     case KEY_SCHEMAS:
-        if (v->type != AIEX_JSON_ARRAY || !value_count(v))
+        if (v->type != AIEX_JSON_ARRAY || !schema_value_count(v))
             return wrong(r, p, "expected an array of at least one schema");
         return read_each(r, v, p, depth, 0);
     case KEY_SCHEMA_MAP:
@@ -242,12 +242,12 @@ static int read_schema(struct reading *r, const struct aiex_json_span *s, const 
         return 0;
     if (s->type != AIEX_JSON_OBJECT)
         return wrong(r, p, "a schema is an object, true or false");
-    if (depth > AIEX_SCHEMA_DEPTH || !work_take(&r->work, s->len)) {
+    if (depth > AIEX_SCHEMA_DEPTH || !schema_work_take(&r->work, s->len)) {
         wrong(r, p, "the schema is nested too deep or too large");
         return -E2BIG;
     }
     while (error == 0 && aiex_json_next(s, &at, &key, &value)) {
-        const struct keyword_row *k = keyword_of(&key);
+        const struct keyword_row *k = schema_keyword_of(&key);
         struct place here = {p, &key, 0};
 
         if (k)

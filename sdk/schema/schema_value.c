@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-int work_take(struct work *w, size_t steps)
+int schema_work_take(struct work *w, size_t steps)
 {
     if (w->error)
         return 0;
@@ -19,10 +19,10 @@ int work_take(struct work *w, size_t steps)
     return 1;
 }
 
-char *string_plain(const struct aiex_json_span *s, size_t *ret_len, struct work *w)
+char *schema_string_plain(const struct aiex_json_span *s, size_t *ret_len, struct work *w)
 {
     size_t size = s->len * 2 + 1; /* a lone surrogate is six bytes before, three after */
-    char *plain = work_take(w, s->len) ? malloc(size) : NULL;
+    char *plain = schema_work_take(w, s->len) ? malloc(size) : NULL;
     long n;
 
     if (!plain) {
@@ -34,7 +34,8 @@ char *string_plain(const struct aiex_json_span *s, size_t *ret_len, struct work 
     return plain;
 }
 
-int string_equal(const struct aiex_json_span *a, const struct aiex_json_span *b, struct work *w)
+int schema_string_equal(const struct aiex_json_span *a, const struct aiex_json_span *b,
+                        struct work *w)
 {
     size_t n, m;
     char *x, *y;
@@ -42,8 +43,8 @@ int string_equal(const struct aiex_json_span *a, const struct aiex_json_span *b,
 
     if (!memchr(a->data, '\\', a->len) && !memchr(b->data, '\\', b->len))
         return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
-    x = string_plain(a, &n, w);
-    y = string_plain(b, &m, w);
+    x = schema_string_plain(a, &n, w);
+    y = schema_string_plain(b, &m, w);
     if (x && y)
         same = n == m && memcmp(x, y, n) == 0;
     free(x);
@@ -59,7 +60,7 @@ static int is_high(const char *p, const char *end)
            p[9] != 0 && strchr("cdefCDEF", p[9]);
 }
 
-size_t string_length(const struct aiex_json_span *s)
+size_t schema_string_length(const struct aiex_json_span *s)
 {
     const char *p = s->data + 1, *end = s->data + s->len - 1;
     size_t n = 0;
@@ -76,7 +77,7 @@ size_t string_length(const struct aiex_json_span *s)
     return n;
 }
 
-size_t value_count(const struct aiex_json_span *whole)
+size_t schema_value_count(const struct aiex_json_span *whole)
 {
     struct aiex_json_span value;
     size_t at = 0, n = 0;
@@ -94,7 +95,7 @@ static int find_key(const struct aiex_json_span *object, const struct aiex_json_
     int found = 0;
 
     while (aiex_json_next(object, &at, &name, &value))
-        if (string_equal(&name, key, w)) {
+        if (schema_string_equal(&name, key, w)) {
             *ret = value;
             found = 1;
         }
@@ -114,7 +115,7 @@ static int arrays_equal(const struct aiex_json_span *a, const struct aiex_json_s
             return 0;
         if (!more)
             return 1;
-        if (!value_equal(&x, &y, w))
+        if (!schema_value_equal(&x, &y, w))
             return 0;
     }
 }
@@ -125,27 +126,29 @@ static int objects_equal(const struct aiex_json_span *a, const struct aiex_json_
     struct aiex_json_span key, x, y;
     size_t at = 0;
 
-    if (value_count(a) != value_count(b))
+    if (schema_value_count(a) != schema_value_count(b))
         return 0;
     while (aiex_json_next(a, &at, &key, &x))
-        if (!work_take(w, b->len) || !find_key(b, &key, &y, w) || !value_equal(&x, &y, w))
+        if (!schema_work_take(w, b->len) || !find_key(b, &key, &y, w) ||
+            !schema_value_equal(&x, &y, w))
             return 0;
     return 1;
 }
 
-int value_equal(const struct aiex_json_span *a, const struct aiex_json_span *b, struct work *w)
+int schema_value_equal(const struct aiex_json_span *a, const struct aiex_json_span *b,
+                       struct work *w)
 {
     struct number x, y;
 
-    if (a->type != b->type || !work_take(w, 8 + (a->len < b->len ? a->len : b->len)))
+    if (a->type != b->type || !schema_work_take(w, 8 + (a->len < b->len ? a->len : b->len)))
         return 0;
     switch (a->type) {
     case AIEX_JSON_NUMBER:
-        number_read(a, &x);
-        number_read(b, &y);
-        return number_compare(&x, &y) == 0;
+        schema_number_read(a, &x);
+        schema_number_read(b, &y);
+        return schema_number_compare(&x, &y) == 0;
     case AIEX_JSON_STRING:
-        return string_equal(a, b, w);
+        return schema_string_equal(a, b, w);
     case AIEX_JSON_ARRAY:
         return arrays_equal(a, b, w);
     case AIEX_JSON_OBJECT:
@@ -155,21 +158,21 @@ int value_equal(const struct aiex_json_span *a, const struct aiex_json_span *b, 
     }
 }
 
-int pattern_check(const struct aiex_json_span *pattern, const struct aiex_json_span *string,
-                  struct work *w)
+int schema_pattern_check(const struct aiex_json_span *pattern, const struct aiex_json_span *string,
+                         struct work *w)
 {
     struct pattern *p = malloc(sizeof(*p));
     size_t n, m = 0;
-    char *text = string_plain(pattern, &n, w);
-    char *subject = string ? string_plain(string, &m, w) : NULL;
+    char *text = schema_string_plain(pattern, &n, w);
+    char *subject = string ? schema_string_plain(string, &m, w) : NULL;
     int r = 0;
 
     if (!p)
         w->error = -ENOMEM;
-    if (!w->error && work_take(w, 1024 + n)) /* compiling costs, too */
-        r = pattern_compile(p, text, n);
+    if (!w->error && schema_work_take(w, 1024 + n)) /* compiling costs, too */
+        r = schema_pattern_compile(p, text, n);
     if (!w->error && r == 0 && string) {
-        r = pattern_match(p, subject, m, &w->left);
+        r = schema_pattern_match(p, subject, m, &w->left);
         if (r < 0)
             w->error = r;
     }
@@ -234,8 +237,8 @@ static void undo_percent(char *text)
     *to = 0;
 }
 
-int reference_find(const struct aiex_json_span *root, const struct aiex_json_span *ref,
-                   struct aiex_json_span *ret)
+int schema_reference_find(const struct aiex_json_span *root, const struct aiex_json_span *ref,
+                          struct aiex_json_span *ret)
 {
     char text[512], *at;
 
@@ -268,7 +271,7 @@ static void prepend(char *out, size_t *begin, const char *text, size_t n)
 }
 
 /* Written from its end, so that what is cut is the front. */
-void place_write(const struct place *p, char out[256])
+void schema_place_write(const struct place *p, char out[256])
 {
     size_t begin = 255;
 

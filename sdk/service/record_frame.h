@@ -44,8 +44,8 @@ static inline uint32_t record_seed(uint64_t salt, uint64_t offset, uint32_t len)
 
 /* Reads the head: 0 and the salt, -ENODATA (a crash left it unfinished: shorter than a head),
  * -EBADMSG, other errno. record_read.c */
-int record_head(int fd, uint64_t *ret_salt);
+int aiex_rlog_head(int fd, uint64_t *ret_salt);
 /* open(2), never descriptor 0, which says "none". record_read.c */
-int record_open(const char *path, int flags);
+int aiex_rlog_open_file(const char *path, int flags);
 
 #endif

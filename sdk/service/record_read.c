@@ -17,7 +17,7 @@
 
 #define WINDOW 65536u
 
-int record_open(const char *path, int flags)
+int aiex_rlog_open_file(const char *path, int flags)
 {
     int fd = open(path, flags | O_CLOEXEC, 0600), r;
 
@@ -32,7 +32,7 @@ int record_open(const char *path, int flags)
     return r;
 }
 
-int record_head(int fd, uint64_t *ret_salt)
+int aiex_rlog_head(int fd, uint64_t *ret_salt)
 {
     uint8_t head[AIEX_RLOG_HEAD];
     size_t got;
@@ -54,10 +54,10 @@ int aiex_rlog_read(struct aiex_rlog_cursor *c, const char *path, struct aiex_err
     int r;
 
     memset(c, 0, sizeof(*c));
-    c->fd = record_open(path, O_RDONLY);
+    c->fd = aiex_rlog_open_file(path, O_RDONLY);
     if (c->fd < 0)
         return aiex_failed(err, c->fd, "file '%s' can not be opened: %s", path, strerror(-c->fd));
-    r = fstat(c->fd, &st) != 0 ? -errno : record_head(c->fd, &c->salt);
+    r = fstat(c->fd, &st) != 0 ? -errno : aiex_rlog_head(c->fd, &c->salt);
     if (r < 0) {
         aiex_rlog_read_done(c);
         if (r == -ENODATA || r == -EBADMSG)

@@ -55,7 +55,7 @@ static int take_in(struct aiex_rlog *log, uint64_t from, uint64_t size)
 static int open_locked(struct aiex_rlog *log, uint64_t from)
 {
     struct stat st;
-    int r = record_head(log->fd, &log->salt);
+    int r = aiex_rlog_head(log->fd, &log->salt);
 
     if (r == -ENODATA)
         r = write_head(log);
@@ -74,7 +74,7 @@ int aiex_rlog_open(struct aiex_rlog *log, const char *path, uint64_t from, aiex_
     memset(log, 0, sizeof(*log));
     log->see = see;
     log->arg = arg;
-    log->fd = record_open(path, O_RDWR | O_CREAT);
+    log->fd = aiex_rlog_open_file(path, O_RDWR | O_CREAT);
     if (log->fd < 0)
         return aiex_failed(err, log->fd, "file '%s' can not be opened: %s", path,
                            strerror(-log->fd));

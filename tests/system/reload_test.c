@@ -282,6 +282,16 @@ static void socket_is_private(void)
     rig_end(rig);
 }
 
+/* The prepared process has not mapped the HTTP library: cells that need it find it in their sandbox. */
+static void http_comes_later(void)
+{
+    struct rig *rig = rig_start_raw("[host]\nnode = test\n", AIEX_BUILD_DIR "/plugins");
+
+    set(rig, "[host]\nnode = test\n[provider_openai]\nbase_url = http://127.0.0.1:9/v1\n");
+    CU_ASSERT(rig_until_state(rig, "provider_openai", "up"));
+    rig_end(rig);
+}
+
 const struct test_case tests[] = {
     {"what did not change is untouched", unchanged_is_untouched},
     {"an option that can be told", reloadable_option},
@@ -292,5 +302,6 @@ const struct test_case tests[] = {
     {"under load", under_load},
     {"loaded and removed by hand", loaded_and_removed_by_hand},
     {"the socket is private", socket_is_private},
+    {"HTTP comes later", http_comes_later},
     {0},
 };

@@ -164,6 +164,9 @@ static int allow_plugin(const struct ruleset *set, const struct sandbox_spec *s,
 
     if (!rc)
         rc = allow_own(set, "plugin folder", s->plugin_dir, READS, err);
+    /* mapped by the zygote already, unless HTTP came later; that it is missing is told by dlopen() */
+    if (!rc && (s->needs & AIEX_NEED_HTTP) && s->http_module && access(s->http_module, F_OK) == 0)
+        rc = allow_own(set, "HTTP module", s->http_module, READS, err);
     if (!rc)
         rc = allow_own(set, "data folder", s->data_dir, WRITES, err);
     for (size_t i = 0; !rc && (s->needs & AIEX_NEED_READ) && i < s->n_read_dirs; i++)

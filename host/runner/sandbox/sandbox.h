@@ -37,6 +37,7 @@ struct sandbox_spec {
     int log;                 /* ask the kernel to log what seccomp refuses (audit log) */
     const char *plugin_path; /* the .so, readable */
     const char *plugin_dir;  /* readable with all below (its own libraries), or NULL */
+    const char *http_module; /* readable with the need http, or NULL */
     const char *data_dir;    /* readable and writable with all below, or NULL; must exist */
     const char *const *read_dirs; /* files or folders, readable with all below; AIEX_NEED_READ */
     size_t n_read_dirs;

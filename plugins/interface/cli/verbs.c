@@ -105,6 +105,90 @@ static const struct verb_option man_options[] = {
     END_OF_OPTIONS,
 };
 
+#define WHO_OPTIONS                                                                                \
+    {0, "key", "ID", "only requests with this API key", HINT_NONE, NULL},                          \
+        {0, "user", "NAME", "only requests of this user", HINT_NONE, NULL},                        \
+        {0, "model", "MODEL", "only requests that this model answered", HINT_NONE, NULL},          \
+    {                                                                                              \
+        0, "provider", "NAME", "only requests to this provider", HINT_NONE, NULL                   \
+    }
+
+static const struct verb_option usage_options[] = {
+    {'b', "by", "COLUMNS", "one row for each, as in user,model,day,tag:job", HINT_NONE, NULL},
+    {0, "from", "DATE", "first day, YYYY-MM-DD in UTC", HINT_NONE, NULL},
+    {0, "to", "DATE", "last day, YYYY-MM-DD in UTC", HINT_NONE, NULL},
+    WHO_OPTIONS,
+    {0, "team", "NAME", "only requests of this team (sums)", HINT_NONE, NULL},
+    {0, "project", "NAME", "only requests of this project (sums)", HINT_NONE, NULL},
+    {'f', "follow", NULL, "go on with what comes (tail)", HINT_NONE, NULL},
+    {0, "failed", NULL, "only requests that failed (tail)", HINT_NONE, NULL},
+    {'n', "count", "N", "begin with the last N, else 20 (tail)", HINT_NONE, NULL},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+
+#define OWNER_OPTION                                                                               \
+    {                                                                                              \
+        0, "user", "NAME", "this user's template instead of the system's", HINT_NONE, NULL         \
+    }
+#define VERSION_OPTION                                                                             \
+    {                                                                                              \
+        0, "version-of", "N", "this version instead of the latest", HINT_NONE, NULL                \
+    }
+
+static const struct verb_option template_list_options[] = {
+    {0, "user", "NAME", "also the templates of this user", HINT_NONE, NULL},
+    {0, "all", NULL, "the templates of all users", HINT_NONE, NULL},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+static const struct verb_option template_read_options[] = {OWNER_OPTION, VERSION_OPTION,
+                                                           JSON_OPTION, END_OF_OPTIONS};
+static const struct verb_option template_put_options[] = {
+    OWNER_OPTION,
+    {0, "description", "TEXT", "one line about it", HINT_NONE, NULL},
+    {0, "variables", "FILE", "file with a JSON object that has the array variables", HINT_FILE,
+     NULL},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+static const struct verb_option template_remove_options[] = {OWNER_OPTION, JSON_OPTION,
+                                                             END_OF_OPTIONS};
+
+#define LIMIT_OPTIONS                                                                              \
+    {0, "rpm", "N", "requests per minute; 0 = no limit", HINT_NONE, NULL},                         \
+        {0, "tpm", "N", "tokens per minute; 0 = no limit", HINT_NONE, NULL},                       \
+        {0, "concurrency", "N", "requests at the same time; 0 = no limit", HINT_NONE, NULL},       \
+        {0, "budget-day", "DOLLARS", "money per day (UTC); 0 = no limit", HINT_NONE, NULL},        \
+        {0, "budget-month", "DOLLARS", "money per month (UTC); 0 = no limit", HINT_NONE, NULL},    \
+    {                                                                                              \
+        0, "soft-percent", "N", "warn from this part of a budget on", HINT_NONE, NULL              \
+    }
+#define KEY_OPTIONS                                                                                \
+    {0, "user", "NAME", "user that the key is for", HINT_NONE, NULL},                              \
+        {0, "team", "NAME", "team that the key is for", HINT_NONE, NULL},                          \
+        {0, "project", "NAME", "project that the key is for", HINT_NONE, NULL},                    \
+        {0, "role", "ROLE", "what it may do", HINT_CHOICE, "admin user viewer"},                   \
+        {0, "models", "LIST", "models with *, separated by commas; empty = all", HINT_NONE, NULL}, \
+        LIMIT_OPTIONS,                                                                             \
+    {                                                                                              \
+        0, "expires", "DATE", "last day on which it is good (UTC)", HINT_NONE, NULL                \
+    }
+
+static const struct verb_option key_create_options[] = {KEY_OPTIONS, JSON_OPTION, END_OF_OPTIONS};
+static const struct verb_option key_set_options[] = {
+    {0, "name", "TEXT", "another name for it", HINT_NONE, NULL},
+    KEY_OPTIONS,
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+static const struct verb_option key_rotate_options[] = {
+    {0, "grace", "TIME", "the old secret goes on for TIME, as in 24h", HINT_NONE, NULL},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+static const struct verb_option limit_set_options[] = {LIMIT_OPTIONS, JSON_OPTION, END_OF_OPTIONS};
+
 const struct verb verbs[] = {
     {"ask", "[PROMPT...]", 0, ANY_NUMBER, "ask a model and print its answer",
      "The prompt is the words given, or standard input when there are none. With both, standard "
@@ -177,6 +261,45 @@ const struct verb verbs[] = {
     {"events tail", "[TOPIC]", 0, 1, "follow events, all or those of a topic",
      "TOPIC is exact, as in provider.health, or ends in .* for all below.\n", tail_options,
      HINT_NONE, NULL, ACTION_EVENTS_TAIL},
+    {"usage", "[tail]", 0, 1, "show what was used and spent",
+     "Sums of requests, tokens and money, in all or for each of --by: key, user, team, project, "
+     "model, "
+     "provider, day, tag:NAME. Days are those of UTC.\n"
+     "With tail: one line for each request, the last ones and with --follow those to come.\n",
+     usage_options, HINT_CHOICE, "tail", ACTION_USAGE},
+    {"route show", "ID", 1, 1, "show how a request found its provider",
+     "ID is the request's: x-request-id of its answer, or from aiex usage tail.\n", json_only,
+     HINT_NONE, NULL, ACTION_ROUTE_SHOW},
+    {"template list", "", 0, 0, "list the prompt templates", "", template_list_options, HINT_NONE,
+     NULL, ACTION_TEMPLATE_LIST},
+    {"template show", "NAME", 1, 1, "print the text of a template", "", template_read_options,
+     HINT_NONE, NULL, ACTION_TEMPLATE_SHOW},
+    {"template put", "NAME FILE", 2, 2, "keep a new version of a template",
+     "FILE is the text, - reads it from standard input. Without --variables every name in {{...}} "
+     "is a "
+     "required text.\n",
+     template_put_options, HINT_NONE, NULL, ACTION_TEMPLATE_PUT},
+    {"template remove", "NAME", 1, 1, "remove all versions of a template", "",
+     template_remove_options, HINT_NONE, NULL, ACTION_TEMPLATE_REMOVE},
+    {"template render", "NAME [VARIABLE=VALUE...]", 1, ANY_NUMBER,
+     "print a template with its values",
+     "VARIABLE=@FILE takes the value from a file, VARIABLE=@- from standard input.\n",
+     template_read_options, HINT_NONE, NULL, ACTION_TEMPLATE_RENDER},
+    {"key create", "NAME", 1, 1, "make an API key and print its secret, this once", "",
+     key_create_options, HINT_NONE, NULL, ACTION_KEY_CREATE},
+    {"key list", "", 0, 0, "list the API keys, what they spent and may spend", "", json_only,
+     HINT_NONE, NULL, ACTION_KEY_LIST},
+    {"key revoke", "ID", 1, 1, "make a key worthless from now on", "", json_only, HINT_NONE, NULL,
+     ACTION_KEY_REVOKE},
+    {"key rotate", "ID", 1, 1, "give a key a new secret and print it", "", key_rotate_options,
+     HINT_NONE, NULL, ACTION_KEY_ROTATE},
+    {"key set", "ID", 1, 1, "change what a key may do", "Only what is given changes.\n",
+     key_set_options, HINT_NONE, NULL, ACTION_KEY_SET},
+    {"limit set", "SCOPE NAME", 2, 2, "limit a user, a team or a project",
+     "Only what is given changes.\n", limit_set_options, HINT_CHOICE, "user team project",
+     ACTION_LIMIT_SET},
+    {"limit list", "", 0, 0, "list the limits of users, teams and projects", "", json_only,
+     HINT_NONE, NULL, ACTION_LIMIT_LIST},
     {"call", "SERVICE METHOD [JSON]", 2, 3, "call any method and print its answer as JSON",
      "JSON is an object, or - to read one from standard input. Parts of the answer that are maps "
      "are printed one per line, before its end; other parts are written as they are and the end "

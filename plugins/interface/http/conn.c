@@ -34,6 +34,7 @@ static int send_continue(struct conn *c)
 
     if (io_send(c, AIEX_HTTP1_100, n) == (ssize_t)n)
         return 0;
+    io_break(c);
     return refuse_later(c, 503, "the connection took no interim answer");
 }
 
@@ -131,9 +132,7 @@ static void refuse(struct conn *c)
     struct reply reply = {.status = c->refuse_status, .preflight = 1};
     char allow[64];
 
-    routes_allow(head->path, allow, sizeof(allow));
-    if (!*allow)
-        added_allow(c->server, head->path, allow, sizeof(allow));
+    routes_allow(c->server, head->path, allow, sizeof(allow));
     if (c->refuse_status == 204) {
         reply.allow = allow;
         respond(c, &reply, NULL, 0);

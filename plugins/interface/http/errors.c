@@ -70,7 +70,7 @@ void error_respond(struct conn *c, int status, const char *code, const char *par
     set_text(e.code, sizeof(e.code), code);
     set_text(e.param, sizeof(e.param), param);
     if (status == 405 && head) {
-        routes_allow(head->path, allow, sizeof(allow));
+        routes_allow(c->server, head->path, allow, sizeof(allow));
         reply.allow = allow;
     }
     respond(c, &reply, mem, aiex_chat_write_error(c->dialect, &e, mem, sizeof(mem)));

@@ -97,6 +97,7 @@ static void refuses_wrong_routes(void)
 static void keeps_routes_apart(void)
 {
     const struct aiex_fake_record *answer;
+    struct response p;
     struct client c;
     struct rig r;
 
@@ -142,6 +143,10 @@ static void keeps_routes_apart(void)
         }
     }
     CU_ASSERT_EQUAL(client_ask(&c, "PUT /ui/one " H "\r\n", "GET, HEAD, POST, OPTIONS"), 405);
+    client_send(&c, "PUT /ui/one " H "\r\n");
+    CU_ASSERT_EQUAL(client_response(&c, &p), 405);
+    CU_ASSERT_PTR_NOT_NULL(strstr(p.head, "allow: GET, HEAD, POST, OPTIONS"));
+    response_done(&p);
     CU_ASSERT_EQUAL(client_ask(&c, "GET /ui " H "\r\n", "unknown request url"), 404);
     client_close(&c);
     rig_stop(&r);

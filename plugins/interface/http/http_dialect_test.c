@@ -238,6 +238,37 @@ static void passes_tags_and_betas_on(void)
     rig_stop(&r);
 }
 
+/* Everything at its limit at once still fits the message. */
+static void takes_all_of_it_at_once(void)
+{
+    static char headers[12000], body[1200];
+    const struct aiex_fake_record *call;
+    struct aiex_slice tags = {0};
+    struct client c;
+    struct rig r;
+    size_t n = 0;
+
+    n += (size_t)sprintf(headers + n, "Authorization: Bearer ");
+    memset(headers + n, 'k', 4096);
+    n += 4096;
+    n += (size_t)sprintf(headers + n, "\r\nx-aiex-tags: ");
+    for (int i = 0; i < 20; i++)
+        n += (size_t)sprintf(headers + n, "%02d%062d=%064d,", i, 0, 0);
+    n += (size_t)sprintf(headers + n, "\r\nanthropic-beta: %0512d\r\nx-aiex-session: %0256d\r\n", 0,
+                         0);
+    sprintf(body, "{\"model\":\"%0256d\",\"messages\":[]}", 0);
+    rig_start(&r, NULL);
+    client_open(&r, &c);
+    call = ask(&c, "/v1/messages", headers, body);
+    CU_ASSERT_TRUE(aiex_is_map(call->body));
+    CU_ASSERT_EQUAL(aiex_get_whole(call->body, "tags", &tags), 1);
+    CU_ASSERT_EQUAL(tags.data[0], 0x8e); /* 14 of them */
+    CU_ASSERT_EQUAL(aiex_get_whole(call->body, "headers", &tags), 1);
+    CU_ASSERT_EQUAL(aiex_get_whole(call->body, "session", &tags), 1);
+    client_close(&c);
+    rig_stop(&r);
+}
+
 /* Whoever comes by a unix socket is the operator, unless he speaks for others. */
 static void knows_operators(void)
 {
@@ -692,6 +723,7 @@ const struct test_case tests[] = {
     {"takes_long_keys", takes_long_keys},
     {"passes_wishes_on", passes_wishes_on},
     {"passes_tags_and_betas_on", passes_tags_and_betas_on},
+    {"takes_all_of_it_at_once", takes_all_of_it_at_once},
     {"knows_operators", knows_operators},
     {"refuses_in_the_dialect", refuses_in_the_dialect},
     {"lets_ollama_load_models", lets_ollama_load_models},

@@ -20,3 +20,9 @@ void io_end(struct conn *c)
         tls_end(c);
     shutdown(c->fd, SHUT_WR);
 }
+
+void io_break(struct conn *c)
+{
+    if (c->tls)
+        shutdown(c->fd, SHUT_RDWR);
+}

@@ -114,7 +114,7 @@ const struct route *routes_find(const char *method, const char *path, int *ret_s
     return NULL;
 }
 
-void routes_allow(const char *path, char *out, size_t size)
+void routes_allow(const struct server *s, const char *path, char *out, size_t size)
 {
     size_t len = 0;
 
@@ -127,6 +127,8 @@ void routes_allow(const char *path, char *out, size_t size)
     }
     if (len && len < size)
         snprintf(out + len, size - len, "OPTIONS");
+    else if (!len)
+        added_allow(s, path, out, size);
 }
 
 int routes_reserved(const char *path)

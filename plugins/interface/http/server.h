@@ -225,6 +225,8 @@ ssize_t io_receive(struct conn *c, void *mem, size_t n);
 ssize_t io_send(struct conn *c, const void *bytes, size_t n);
 /* No more will be sent. */
 void io_end(struct conn *c);
+/* What was begun under TLS can not be taken back: nothing more can be sent or received. */
+void io_break(struct conn *c);
 
 /* ---- deadline.c ---- */
 
@@ -274,8 +276,8 @@ size_t routes_index(const struct route *route); /* routes_count() for NULL */
 /* The route (that of GET for HEAD), or NULL and the status: 404, 405 when another method would do,
  * 204 for OPTIONS on a known path. */
 const struct route *routes_find(const char *method, const char *path, int *ret_status);
-/* "GET, HEAD" for a path; "" for an unknown one. */
-void routes_allow(const char *path, char *out, size_t size);
+/* "GET, HEAD, OPTIONS" for a path, also one of another plugin; "" for an unknown one. */
+void routes_allow(const struct server *s, const char *path, char *out, size_t size);
 /* The part of the request's path between the route's prefix and suffix, %XX undone, 0-terminated.
  * Bytes, or -1 when it is malformed or too long. */
 int routes_rest(const struct conn *c, char *out, size_t size);
@@ -293,7 +295,7 @@ int access_host_listed(const char *list, const char *host);
 
 /* ---- caller.c: who asks, from the head ---- */
 
-#define CALLER_BYTES 6144 /* of the fields below at most */
+#define CALLER_BYTES 8192 /* of the fields below at most */
 
 /* Writes the fields that every method of the gateway takes (sdk/kinds/service.md). Returns how
  * many pairs. */

@@ -1,5 +1,7 @@
 #include "affinity.h"
 
+#include "keys.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -168,19 +170,6 @@ static const uint8_t *end_of_value(const uint8_t *at, const uint8_t *end)
     return end;
 }
 
-static const uint8_t *value_of(struct aiex_slice body, const char *quoted)
-{
-    const uint8_t *end = body.data + body.len;
-    const uint8_t *at = body.len ? memmem(body.data, body.len, quoted, strlen(quoted)) : NULL;
-
-    if (!at)
-        return NULL;
-    at += strlen(quoted);
-    while (at < end && strchr(" \t\r\n:", *at) && *at)
-        at++;
-    return at < end ? at : NULL;
-}
-
 static void add_messages(const uint8_t *at, const uint8_t *end, struct siphash *s)
 {
     if (*at != '[') { /* one text */
@@ -204,22 +193,9 @@ static void add_messages(const uint8_t *at, const uint8_t *end, struct siphash *
 
 void affinity_prefix(struct aiex_slice body, struct siphash *s)
 {
-    static const char *const systems[] = {"\"system\"", "\"instructions\""};
-    static const char *const lists[] = {"\"messages\"", "\"input\"", "\"prompt\""};
-    const uint8_t *end = body.data + body.len;
+    static const char *const lists[] = {"messages", "input", "prompt"};
+    size_t at = 0;
 
-    for (size_t i = 0; i < sizeof(systems) / sizeof(systems[0]); i++) {
-        const uint8_t *at = value_of(body, systems[i]);
-
-        if (at && *at != ',' && *at != '}')
-            siphash_field(s, at, (size_t)(end_of_value(at, end) - at));
-    }
-    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-        const uint8_t *at = value_of(body, lists[i]);
-
-        if (at) {
-            add_messages(at, end, s);
-            return;
-        }
-    }
+    if (keys_next(body, &at, lists, 3) >= 0 && at < body.len)
+        add_messages(body.data + at, body.data + body.len, s);
 }

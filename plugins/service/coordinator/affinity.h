@@ -5,7 +5,7 @@
  * they find there; local servers keep it in memory. So a conversation goes back to where it was:
  * a bounded table from conversation to place, the least recently used one leaves first, and an
  * entry that was not used for a while counts as cold. A conversation is what the client calls its
- * session, else everything up to its first message of the user. Pure; the caller brings the clock.
+ * session, else its messages up to the first one of the user. Pure; the caller brings the clock.
  */
 #ifndef COORDINATOR_AFFINITY_H
 #define COORDINATOR_AFFINITY_H
@@ -25,8 +25,8 @@ uint64_t affinity_find(struct affinity *a, uint64_t conversation, uint64_t now_m
 void affinity_note(struct affinity *a, uint64_t conversation, uint64_t place, uint64_t now_ms);
 size_t affinity_count(const struct affinity *a);
 
-/* The part of a body that all requests of one conversation begin with: system prompt and messages
- * up to the first one of the user. Adds it to `s`; nothing when it is not found. */
+/* The part of a body that all requests of one conversation begin with: the messages up to the first
+ * one of the user. Adds it to `s`; nothing when it is not found. */
 void affinity_prefix(struct aiex_slice body, struct siphash *s);
 
 #endif

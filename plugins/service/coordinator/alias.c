@@ -337,12 +337,22 @@ int alias_target_fits(const struct target *t, const struct asked *a)
     return 1;
 }
 
-int alias_wants_context(const struct alias *a)
+static int wants(const struct alias *a, enum condition_kind one, enum condition_kind other)
 {
     for (size_t i = 0; i < a->n; i++)
         for (unsigned k = 0; k < a->targets[i].n_conditions; k++)
-            if (a->targets[i].conditions[k].kind == IF_CONTEXT_ABOVE ||
-                a->targets[i].conditions[k].kind == IF_CONTEXT_BELOW)
+            if (a->targets[i].conditions[k].kind == one ||
+                a->targets[i].conditions[k].kind == other)
                 return 1;
     return 0;
+}
+
+int alias_wants_context(const struct alias *a)
+{
+    return wants(a, IF_CONTEXT_ABOVE, IF_CONTEXT_BELOW);
+}
+
+int alias_wants_needs(const struct alias *a)
+{
+    return wants(a, IF_NEED, IF_NEED);
 }

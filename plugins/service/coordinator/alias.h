@@ -98,5 +98,6 @@ struct asked {
 int alias_target_fits(const struct target *t, const struct asked *a);
 /* 1 when some target asks for the context size, which costs time to find out. */
 int alias_wants_context(const struct alias *a);
+int alias_wants_needs(const struct alias *a); /* likewise, for what the body needs */
 
 #endif

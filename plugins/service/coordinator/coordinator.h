@@ -12,10 +12,10 @@
  *     price, record     what it cost; the usage record
  *
  * Around them: plan.c (the configuration, parsed), members.c (the providers and their health),
- * lists.c (their models), lanes.c (one model at one provider), and the requests: route.c (begin,
- * cancel), pick.c (choice), leg.c (one call to a provider), wait.c (queues and pauses), ends.c (how
- * it ends), settle.c (accounting), hits.c (cache). report.c and metrics.c answer questions.
- * All of it runs on the loop thread.
+ * lists.c (their models), lanes.c (one model at one provider), and the requests: asked.c (read),
+ * route.c (begin, cancel), pick.c (choice), leg.c and leg_end.c (one call to a provider), wait.c
+ * (queues and pauses), ends.c (how it ends), settle.c (accounting), hits.c (cache). report.c and
+ * metrics.c answer questions. All of it runs on the loop thread.
  */
 #ifndef COORDINATOR_H
 #define COORDINATOR_H
@@ -191,6 +191,7 @@ struct member {
     const struct limit_rule *rule; /* of the plan with this version */
     uint64_t rule_version;
     struct queue queue;
+    int draining; /* wait.c is at it */
     uint64_t wake_timer, wake_ms;
     struct member_stats stats;
 };

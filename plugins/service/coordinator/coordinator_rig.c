@@ -61,12 +61,12 @@ static struct aiex_slice models_answer(int i)
         aiex_w_map(&w, 5);
         aiex_w_key_str(&w, "id", world.providers[i].models[k]);
         aiex_w_key_int(&w, "created", 7);
-        aiex_w_key_int(&w, "context", world.providers[i].context);
-        aiex_w_key_bool(&w, "loaded", world.providers[i].loaded);
+        aiex_w_key_int(&w, "context", world.models[i].context);
+        aiex_w_key_bool(&w, "loaded", world.models[i].loaded);
         aiex_w_str(&w, "capabilities");
-        aiex_w_array(&w, world.providers[i].can ? 1 : 0);
-        if (world.providers[i].can)
-            aiex_w_str(&w, world.providers[i].can);
+        aiex_w_array(&w, world.models[i].can ? 1 : 0);
+        if (world.models[i].can)
+            aiex_w_str(&w, world.models[i].can);
     }
     return aiex_written(&w);
 }

@@ -23,10 +23,12 @@ extern struct world {
         int healthy;
         const char *models[4]; /* none = unknown: complete false */
         const char *chat;      /* error code that answers a chat at once, inside call() */
-        const char *can;       /* capability of all its models */
+    } providers[4];
+    struct {             /* of all models of the provider with that index */
+        const char *can; /* one capability */
         int64_t context;
         int loaded;
-    } providers[4];
+    } models[4];
     int silent; /* questions stay open */
     int calls;
 } world;

@@ -76,10 +76,10 @@ void ends_fail(struct route *r, const char *code, int http_status, const char *r
     uint8_t mem[256];
 
     failed_outcome(r, code, http_status);
-    r->calling++;
+    route_enter(r);
     fail_all(r, code, text, retry_after_ms, ends_details(r, http_status, reason, mem, sizeof(mem)));
-    r->calling--;
-    route_finish(r);
+    if (!route_leave(r))
+        route_finish(r);
 }
 
 void ends_keep(struct route *r, int rank, const char *code, const char *text,
@@ -132,44 +132,60 @@ void ends_pass_on(struct route *r)
 
     failed_outcome(r, e->code, (int)int_or(body, "http_status", 502));
     body = with_attempts(r, body, &mem);
-    r->calling++;
+    route_enter(r);
     fail_all(r, e->code, e->text, e->retry_after_ms, body);
-    r->calling--;
     free(mem);
-    route_finish(r);
+    if (!route_leave(r))
+        route_finish(r);
 }
 
 void ends_broken(struct route *r, const struct aiex_answer *a)
 {
     failed_outcome(r, a->code, (int)int_or(a->body, "http_status", 502));
-    r->calling++;
+    route_enter(r);
     if (!(a->flags & AIEX_AF_SPLICED))
         fail_all(r, a->code, a->text, a->retry_after_ms, a->body);
-    r->calling--;
-    route_finish(r);
+    if (!route_leave(r))
+        route_finish(r);
 }
 
 /* ---- Success ---- */
 
-void ends_good(struct route *r, struct try *t, struct aiex_slice body, int spliced)
+/* An answer that was held back goes out as one part: one is taken whatever its size. */
+static void play_all(struct route *r)
+{
+    for (struct sink *s = r->sinks; s; s = s->next)
+        if (!s->gone)
+            r->c->host->stream(r->c->host, s->id, tape_whole(r->tape));
+}
+
+static void copy_text(char *out, size_t size, struct aiex_slice text)
+{
+    if (text.len < size && text.len)
+        memcpy(out, text.data, text.len);
+}
+
+void ends_good(struct route *r, struct try *t, struct aiex_slice body, const struct facts *f,
+               int spliced)
 {
     struct outcome *o = &r->outcome;
 
     o->code = "";
     o->http_status = 200;
-    aiex_get_text(body, "finish", o->finish_text, sizeof(o->finish_text));
-    aiex_get_text(body, "model", o->vendor_model, sizeof(o->vendor_model));
-    aiex_get_bool(body, "offline", &o->offline);
-    o->offline |= r->winner->offline;
+    copy_text(o->finish_text, sizeof(o->finish_text), f->finish);
+    copy_text(o->vendor_model, sizeof(o->vendor_model), f->model);
+    o->offline = f->offline || r->winner->offline;
     o->usage = t->usage;
     o->first_ms = t->at_ms + t->first_ms;
-    r->calling++;
+    route_enter(r);
     if (!spliced) {
         hits_keep(r, body);
+        if (r->validate != VALIDATE_OFF && r->tape)
+            play_all(r);
         reply_all(r, body);
     }
-    r->calling--;
-    route_finish(r);
+    if (!route_leave(r))
+        route_finish(r);
 }
 
 /* ---- Before giving up ---- */

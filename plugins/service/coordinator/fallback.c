@@ -14,9 +14,10 @@ static int read_key(const struct line *l, const struct alias_table *aliases,
         if (strlen(fallback_names[i]) == n && memcmp(fallback_names[i], reason, n) == 0)
             r->why = (enum fallback_class)i;
     if (r->why == FALLBACK_NONE)
-        return line_fail(l, err,
-                         "the key does not end with a reason; write overloaded, context_length, "
-                         "content_filter or unavailable, perhaps behind ALIAS.");
+        return line_fail(
+            l, err,
+            "the key does not end with a reason; write overloaded, context_length, content_filter "
+            "or unavailable, perhaps with an alias and a point before it");
     if (n_alias > ALIAS_NAME)
         return line_fail(l, err, "the name of the alias is longer than %u bytes", ALIAS_NAME);
     memcpy(r->alias, l->key, n_alias);

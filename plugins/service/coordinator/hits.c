@@ -51,6 +51,7 @@ static void play(struct route *r, struct tape *t, const char *cached)
 {
     struct aiex_slice end = {t->end, t->end_len};
     struct outcome *o = &r->outcome;
+    struct facts f;
 
     o->code = "";
     o->http_status = 200;
@@ -59,11 +60,12 @@ static void play(struct route *r, struct tape *t, const char *cached)
                  ? "the same request was answered before"
                  : "no provider could answer; an old answer to the same request";
     o->price = PRICE_FREE;
-    usage_read(end, &o->usage);
+    facts_read(end, &f);
+    o->usage = f.usage;
     aiex_get_text(end, "finish", o->finish_text, sizeof(o->finish_text));
     aiex_get_text(end, "model", o->vendor_model, sizeof(o->vendor_model));
     tape_ref(t);
-    r->calling++;
+    route_enter(r);
     for (size_t i = 0; i < t->n && !r->over; i++)
         for (struct sink *s = r->sinks; s; s = s->next)
             if (!s->gone)
@@ -72,11 +74,8 @@ static void play(struct route *r, struct tape *t, const char *cached)
     for (struct sink *s = r->sinks; s && !r->over; s = s->next)
         if (!s->gone)
             r->c->host->reply(r->c->host, s->id, end);
-    r->calling--;
     tape_unref(t);
-    if (r->over) /* its last client left meanwhile */
-        route_free(r);
-    else
+    if (!route_leave(r))
         route_finish(r);
 }
 
@@ -115,14 +114,13 @@ static int join(struct route *leader, struct route *r)
     r->joined = 1;
     r->c->stats.coalesced++;
     route_free(r);
-    leader->calling++;
+    route_enter(leader);
     for (size_t i = 0; i < leader->tape->n; i++)
         if (leader->c->host->stream(leader->c->host, id, tape_part(leader->tape, i)) ==
                 AIEX_PAUSE &&
             route_sink(leader->c, id))
             route_sink(leader->c, id)->paused = 1;
-    leader->calling--;
-    route_sweep(leader);
+    route_leave(leader);
     return 1;
 }
 

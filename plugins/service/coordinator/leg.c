@@ -1,43 +1,20 @@
 /*
- * leg.c - calls to providers: started, answered, failed, given up.
+ * leg.c - calls to providers: started, handing out parts, given up. leg_end.c has their ends.
  *
  * leg_next() is the engine: it picks, calls, and picks again, without recursion, until one
  * provider is at work, the route waits, or the route is over. Callbacks may come inside call() and
- * stream(); `calling` counts those on the stack, and nobody frees a route below it.
+ * stream(): route_enter() and route_leave() stand around them.
  */
-#include "route.h"
+#include "leg.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define NO_ATTEMPTS 1000000u
-#define KEPT_TEXT   160u /* bytes of an error's text in a record */
-
 static const struct aiex_slice nothing = {NULL, 0};
 
-/* ---- The stack ---- */
-
-static void enter(struct route *r)
-{
-    r->calling++;
-}
-
-/* 1 = the route is over; do not touch it again. */
-static int leave(struct route *r)
-{
-    int over = r->over;
-
-    if (--r->calling)
-        return over;
-    if (r->free_later) {
-        route_free(r);
-        return 1;
-    }
-    route_sweep(r);
-    return over;
-}
+/* ---- Start ---- */
 
 int leg_running(const struct route *r)
 {
@@ -47,8 +24,6 @@ int leg_running(const struct route *r)
         n += r->legs[i].active;
     return n;
 }
-
-/* ---- Start ---- */
 
 /* The tail of the request, and the number of its pairs in its head. */
 static struct aiex_slice pack_tail(struct route *r, const char *model)
@@ -107,7 +82,7 @@ static void book(struct route *r, struct leg *l, const struct pick *p)
     struct member *m = p->m;
 
     *l = (struct leg){.r = r, .lane = p->lane, .begun_ms = route_now(r), .active = 1};
-    l->booked = route_prompt(r, 0);
+    l->booked = r->op == OP_COUNT ? 0 : route_prompt(r, 0);
     l->probe = breaker_begin(&l->lane->breaker, &r->plan->breaker, l->begun_ms);
     limit_begin(&m->limit, l->begun_ms, l->booked);
     m->in_flight++;
@@ -121,7 +96,7 @@ static void book(struct route *r, struct leg *l, const struct pick *p)
 }
 
 /* Gives back what book() took. */
-static void unbook(struct leg *l, enum breaker_outcome outcome, int64_t used)
+void leg_unbook(struct leg *l, enum breaker_outcome outcome, int64_t used)
 {
     struct route *r = l->r;
     struct member *m = l->lane->m;
@@ -136,12 +111,8 @@ static void unbook(struct leg *l, enum breaker_outcome outcome, int64_t used)
         wait_flush(m);
 }
 
-static void on_answer(void *arg, const struct aiex_answer *a);
-static void failed(struct leg *l, const char *code, const char *text, uint32_t retry_after_ms,
-                   struct aiex_slice body);
-
 /* 1 = the route is over. */
-static int start(struct route *r, const struct pick *p)
+int leg_start(struct route *r, const struct pick *p)
 {
     static const char *const methods[N_OPERATIONS] = {"provider.chat", "provider.complete",
                                                       "provider.embed", "provider.count"};
@@ -155,6 +126,7 @@ static int start(struct route *r, const struct pick *p)
     int result;
 
     book(r, l, p);
+    snprintf(r->sent, sizeof(r->sent), "%s", p->model);
     now = l->begun_ms;
     q.body = pack_tail(r, p->model);
     if (r->deadline_ms != UINT64_MAX)
@@ -167,13 +139,15 @@ static int start(struct route *r, const struct pick *p)
         tape_unref(r->tape);
         r->tape = tape_new(AIEX_MAX_BODY);
     }
-    enter(r);
-    result = r->c->host->call(r->c->host, &q, on_answer, l, &call);
+    route_enter(r);
+    result = r->c->host->call(r->c->host, &q, leg_answer, l, &call);
     l->call = call;
+    if (result == 0 && !l->active && !l->ended)
+        r->c->host->cancel(r->c->host, call); /* given up before its number was known */
     if (result < 0 && !r->over)
-        failed(l, result == -EBUSY ? AIEX_E_BUSY : AIEX_E_INTERNAL,
-               "the call to the provider could not be made", 0, nothing);
-    return leave(r);
+        leg_failed(l, result == -EBUSY ? AIEX_E_BUSY : AIEX_E_INTERNAL,
+                   "the call to the provider could not be made", 0, nothing);
+    return route_leave(r);
 }
 
 /* A second request makes sense, and when. 0 = no. */
@@ -224,7 +198,7 @@ void leg_next(struct route *r)
         r->same_now = r->pass_queue = 0;
         hedge = r->attempts ? 0 : hedge_after(r, p.lane);
         r->relayed |= hedge != 0 || r->cached_mode != CACHE_OFF || r->validate != VALIDATE_OFF;
-        if (start(r, &p))
+        if (leg_start(r, &p))
             return;
         if (!r->again) {
             if (hedge && leg_running(r) && !r->begun_answer)
@@ -245,7 +219,7 @@ void leg_hedge(struct route *r)
         return;
     p.why = WHY_HEDGE;
     p.m->stats.hedges++;
-    start(r, &p);
+    leg_start(r, &p);
 }
 
 /* ---- Giving up ---- */
@@ -263,7 +237,7 @@ void leg_cancel(struct leg *l)
     t->awaits_bill = 1;
     r->unsettled++;
     l->lane->m->stats.results[RESULT_CANCELLED]++;
-    unbook(l, OUTCOME_NEUTRAL, -1);
+    leg_unbook(l, OUTCOME_NEUTRAL, -1);
     if (l->call)
         r->c->host->cancel(r->c->host, l->call);
     wait_drain(l->lane->m);
@@ -337,21 +311,21 @@ static void won(struct leg *l)
 }
 
 /* The answer is kept until it has been looked at. */
-static int held_back(const struct route *r)
+int leg_held_back(const struct route *r)
 {
     return r->validate != VALIDATE_OFF && r->tape;
 }
 
-static void on_part(struct leg *l, struct aiex_slice part)
+void leg_part(struct leg *l, struct aiex_slice part)
 {
     struct route *r = l->r;
 
-    enter(r);
+    route_enter(r);
     if (!l->parts)
         won(l);
     if (r->tape && tape_add(r->tape, part) != 0)
         hits_leave(r); /* too large to be given once more */
-    if (!held_back(r))
+    if (!leg_held_back(r))
         hand_out(r, part);
     else if (r->tape->over)
         ends_fail(r, AIEX_E_UPSTREAM, 502, "server", "the answer is too large to be validated", 0);
@@ -359,230 +333,8 @@ static void on_part(struct leg *l, struct aiex_slice part)
         r->outcome = (struct outcome){.code = AIEX_E_CANCELLED, .http_status = 499};
         route_finish(r);
     }
-    if (leave(r) || !r->relayed)
+    if (route_leave(r) || !r->relayed)
         return;
     l->withheld += (uint32_t)part.len;
     leg_resume(r);
-}
-
-/* ---- Ends ---- */
-
-/* What a failed call has used up: as it says, else what is likely. */
-static void usage_of_failure(struct route *r, const struct leg *l, const char *code,
-                             struct aiex_slice body, struct usage *u)
-{
-    int started = strcmp(code, AIEX_E_CRASHED) == 0;
-
-    usage_read(body, u);
-    aiex_get_bool(body, "started", &started);
-    if (u->input >= 0 || u->output >= 0 || (!started && !l->parts))
-        return;
-    u->input = route_prompt(r, 0);
-    u->output = 0;
-    u->estimated = 1;
-}
-
-static void price_try(struct leg *l, struct try *t)
-{
-    struct price_tokens used = {t->usage.input, t->usage.output, t->usage.cached,
-                                t->usage.cache_write};
-
-    t->cost = 0;
-    t->price = PRICE_FREE;
-    if (used.input > 0 || used.output > 0)
-        t->cost = price_cost(lanes_price(l->lane, l->r->plan), &used, &t->price);
-    if (l->lane->m->offline) {
-        t->cost = 0;
-        t->price = PRICE_FREE;
-    }
-}
-
-static void count(struct leg *l, const char *code)
-{
-    struct member_stats *s = &l->lane->m->stats;
-    const struct usage *u = &l->r->tries[l->try].usage;
-
-    s->results[result_of(code)]++;
-    s->errors += code != NULL;
-    s->input_tokens += u->input > 0 ? (uint64_t)u->input : 0;
-    s->output_tokens += u->output > 0 ? (uint64_t)u->output : 0;
-    s->cached_tokens += u->cached > 0 ? (uint64_t)u->cached : 0;
-    s->cache_write_tokens += u->cache_write > 0 ? (uint64_t)u->cache_write : 0;
-    s->cost += l->r->tries[l->try].cost;
-}
-
-static int64_t tokens_of(const struct usage *u)
-{
-    return u->input < 0 && u->output < 0
-               ? -1
-               : (u->input > 0 ? u->input : 0) + (u->output > 0 ? u->output : 0);
-}
-
-static void keep_text(struct try *t, const char *text)
-{
-    if (text && *text)
-        t->text = strndup(text, KEPT_TEXT);
-}
-
-/* Closes the row of a call that failed, and what was booked for it. */
-static struct verdict close_failed(struct leg *l, const char *code, const char *text,
-                                   struct aiex_slice body)
-{
-    struct route *r = l->r;
-    struct try *t = &r->tries[l->try];
-    struct verdict v;
-
-    aiex_get_text(body, "reason", t->reason, sizeof(t->reason));
-    v = verdict_of(code, t->reason);
-    t->code = result_names[result_of(code)];
-    t->ms = (uint32_t)(route_now(r) - l->begun_ms);
-    keep_text(t, text);
-    usage_of_failure(r, l, code, body, &t->usage);
-    price_try(l, t);
-    count(l, code);
-    unbook(l, v.outcome, tokens_of(&t->usage));
-    return v;
-}
-
-static void blame(struct leg *l, const struct verdict *v, uint32_t retry_after_ms)
-{
-    struct member *m = l->lane->m;
-    uint64_t now = route_now(l->r);
-
-    if (v->blame == BLAME_KEY)
-        m->key_rest_ms = now + (uint64_t)l->r->c->config->key_rest;
-    if ((v->blame == BLAME_WAIT || v->again != AGAIN_NEVER) && retry_after_ms)
-        limit_bench(&m->limit, now + retry_after_ms);
-}
-
-/* A fault of the request that only another model finds says less than the error that led there. */
-static int rank_of(const struct route *r, const struct leg *l, const struct verdict *v)
-{
-    if (v->rank == 9 && r->error.rank && strcmp(r->tries[0].model, r->tries[l->try].model) != 0)
-        return 0;
-    return v->rank;
-}
-
-/* Remembers who may be asked again; an error that forbids it leaves the one of before. */
-static void may_repeat(struct route *r, const struct leg *l, const struct verdict *v,
-                       uint32_t retry_after_ms)
-{
-    if (v->again == AGAIN_NEVER || l->lane->m->offline || !l->lane->m->healthy)
-        return;
-    if ((v->again == AGAIN_AFTER_WAIT && !retry_after_ms) ||
-        retry_after_ms > (uint64_t)r->c->config->retry_wait)
-        return;
-    r->same = l->lane;
-    r->same_waits = retry_after_ms != 0;
-}
-
-/* An error before the first part: what next. */
-static void failed(struct leg *l, const char *code, const char *text, uint32_t retry_after_ms,
-                   struct aiex_slice body)
-{
-    struct route *r = l->r;
-    struct member *m = l->lane->m;
-    struct aiex_slice who = nothing;
-    struct verdict v = close_failed(l, code, text, body);
-
-    blame(l, &v, retry_after_ms);
-    if ((strcmp(code, AIEX_E_UNAVAILABLE) == 0 || strcmp(code, AIEX_E_CRASHED) == 0) &&
-        aiex_get_str(body, "provider", &who) != 1 && !m->offline)
-        members_gone(m, text && *text ? text : code); /* the host's word, not the provider's */
-    r->winner = m;
-    ends_keep(r, rank_of(r, l, &v), code, text, retry_after_ms, body);
-    if (leg_running(r)) { /* the other one may still answer */
-        wait_drain(m);
-        return;
-    }
-    wait_stop(r);
-    r->offline_allowed &= v.offline == OFFLINE_ALWAYS ||
-                          (v.offline == OFFLINE_IF_DOWN && !m->healthy);
-    r->only_listed |= v.next == NEXT_LISTED;
-    r->fallback = v.fallback;
-    may_repeat(r, l, &v, retry_after_ms);
-    if (v.next == NEXT_NONE)
-        r->attempts_here = NO_ATTEMPTS; /* but a fallback may have some */
-    if (m->offline) {
-        ends_pass_on(r);
-    } else {
-        r->again = 1;
-        if (!r->calling)
-            leg_next(r); /* may free r */
-    }
-    wait_drain(m);
-}
-
-/* What the vendor's rate headers say: when nothing is left, all wait for the renewal. */
-static void note_left(struct member *m, struct aiex_slice body, uint64_t now)
-{
-    int64_t requests = 1, tokens = 1, reset = 0;
-
-    aiex_get_int(body, "left_requests", &requests);
-    aiex_get_int(body, "left_tokens", &tokens);
-    aiex_get_int(body, "reset_ms", &reset);
-    if ((requests <= 0 || tokens <= 0) && reset > 0 && reset < 3600000)
-        limit_bench(&m->limit, now + (uint64_t)reset);
-}
-
-static void good(struct leg *l, const struct aiex_answer *a)
-{
-    struct route *r = l->r;
-    struct member *m = l->lane->m;
-    struct try *t = &r->tries[l->try];
-    int64_t total = (int64_t)(route_now(r) - l->begun_ms), first = -1;
-    int slow = r->c->config->slow_call && total > r->c->config->slow_call;
-
-    aiex_get_int(a->body, "first_ms", &first);
-    t->code = "";
-    t->ms = (uint32_t)total;
-    if (!t->first_ms)
-        t->first_ms = (uint32_t)(first >= 0 ? first : total);
-    usage_read(a->body, &t->usage);
-    price_try(l, t);
-    count(l, NULL);
-    unbook(l, slow ? OUTCOME_BAD : OUTCOME_GOOD, r->op == OP_COUNT ? -1 : tokens_of(&t->usage));
-    if (r->op == OP_CHAT || r->op == OP_COMPLETE)
-        latency_take(&l->lane->latency, route_now(r), t->first_ms);
-    if (r->conversation && r->c->affinity && !m->offline)
-        affinity_note(r->c->affinity, r->conversation, lanes_place(l->lane), route_now(r));
-    note_left(m, a->body, route_now(r));
-    r->winner = m;
-    wait_stop(r);
-    for (unsigned i = 0; i < MAX_LEGS; i++)
-        if (&r->legs[i] != l)
-            leg_cancel(&r->legs[i]);
-    ends_good(r, t, a->body, (a->flags & AIEX_AF_SPLICED) != 0);
-    wait_drain(m);
-}
-
-/* After the first part nothing is tried again. */
-static void broke_off(struct leg *l, const struct aiex_answer *a)
-{
-    struct route *r = l->r;
-    struct member *m = l->lane->m;
-    struct verdict v;
-
-    l->parts = 1;
-    v = close_failed(l, a->code, a->text, a->body);
-    blame(l, &v, a->retry_after_ms);
-    r->winner = m;
-    ends_broken(r, a);
-    wait_drain(m);
-}
-
-static void on_answer(void *arg, const struct aiex_answer *a)
-{
-    struct leg *l = arg;
-
-    if (l->r->over || !l->active)
-        return;
-    if (a->kind == AIEX_ANSWER_PART)
-        on_part(l, a->body);
-    else if (!a->code)
-        good(l, a);
-    else if ((a->flags & AIEX_AF_SPLICED) || (l->parts && !held_back(l->r)))
-        broke_off(l, a);
-    else
-        failed(l, a->code, a->text, a->retry_after_ms, a->body);
 }

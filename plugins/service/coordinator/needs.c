@@ -1,38 +1,24 @@
 #include "needs.h"
 
+#include "keys.h"
+
 #include <aiex/aiex_pack.h>
 #include <string.h>
 
 const char *const need_names[N_NEEDS] = {"tools", "vision", "json", "fim", "embeddings"};
 
-static const uint8_t *find(struct aiex_slice body, const char *quoted)
-{
-    return body.len ? memmem(body.data, body.len, quoted, strlen(quoted)) : NULL;
-}
-
-static const uint8_t *pass(const uint8_t *at, const uint8_t *end, const char *what)
-{
-    while (at < end && strchr(what, *at) && *at)
-        at++;
-    return at;
-}
-
-/* The key is there and its value is not null, false, empty or "text". */
-static int has(struct aiex_slice body, const char *quoted)
+/* A value that asks for nothing. */
+static int is_nothing(struct aiex_slice body, size_t at)
 {
     static const char *const nothing[] = {"null", "false", "[]", "{}", "\"\"", "\"text\""};
-    const uint8_t *end = body.data + body.len, *at = find(body, quoted);
 
-    if (!at)
-        return 0;
-    at = pass(at + strlen(quoted), end, " \t\r\n:");
     for (size_t i = 0; i < sizeof(nothing) / sizeof(nothing[0]); i++) {
         size_t n = strlen(nothing[i]);
 
-        if ((size_t)(end - at) >= n && memcmp(at, nothing[i], n) == 0)
-            return 0;
+        if (body.len - at >= n && memcmp(body.data + at, nothing[i], n) == 0)
+            return 1;
     }
-    return 1;
+    return 0;
 }
 
 struct sign {
@@ -41,35 +27,43 @@ struct sign {
     const char *key;
 };
 
+#define MAX_SIGNS 8u
+
 unsigned needs_of(struct aiex_slice dialect, struct aiex_slice body)
 {
     static const struct sign signs[] = {
-        {NEED_TOOLS, "", "\"tools\""},
-        {NEED_TOOLS, "openai.chat", "\"functions\""},
-        {NEED_VISION, "openai.", "\"image_url\""},
-        {NEED_VISION, "openai.", "\"input_image\""},
-        {NEED_VISION, "anthropic.", "\"image\""},
-        {NEED_VISION, "ollama.", "\"images\""},
-        {NEED_JSON, "openai.", "\"json_schema\""},
-        {NEED_JSON, "openai.", "\"json_object\""},
-        {NEED_JSON, "anthropic.", "\"output_config\""},
-        {NEED_JSON, "ollama.", "\"format\""},
-        {NEED_FIM, "openai.completions", "\"suffix\""},
-        {NEED_FIM, "ollama.generate", "\"suffix\""},
+        {NEED_TOOLS, "", "tools"},
+        {NEED_TOOLS, "openai.chat", "functions"},
+        {NEED_VISION, "openai.", "image_url"},
+        {NEED_VISION, "openai.", "input_image"},
+        {NEED_VISION, "anthropic.", "image"},
+        {NEED_VISION, "ollama.", "images"},
+        {NEED_JSON, "openai.", "json_schema"},
+        {NEED_JSON, "openai.", "json_object"},
+        {NEED_JSON, "anthropic.", "output_config"},
+        {NEED_JSON, "ollama.", "format"},
+        {NEED_FIM, "openai.completions", "suffix"},
+        {NEED_FIM, "ollama.generate", "suffix"},
     };
-    unsigned needs = 0;
+    const char *names[MAX_SIGNS];
+    unsigned bits[MAX_SIGNS], needs = 0, all = 0;
+    size_t n = 0, at = 0;
+    int found;
 
     if (aiex_slice_is(dialect, "openai.embeddings") || aiex_slice_is(dialect, "ollama.embed"))
         return NEED_EMBED;
-    for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
-        size_t n = strlen(signs[i].dialects);
+    for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]) && n < MAX_SIGNS; i++) {
+        size_t len = strlen(signs[i].dialects);
 
-        if (needs & signs[i].need || dialect.len < n ||
-            memcmp(dialect.data, signs[i].dialects, n) != 0)
+        if (dialect.len < len || memcmp(dialect.data, signs[i].dialects, len) != 0)
             continue;
-        if (has(body, signs[i].key))
-            needs |= signs[i].need;
+        names[n] = signs[i].key;
+        bits[n++] = signs[i].need;
+        all |= signs[i].need;
     }
+    while (needs != all && (found = keys_next(body, &at, names, n)) >= 0)
+        if (!is_nothing(body, at))
+            needs |= bits[found];
     return needs;
 }
 

@@ -1,8 +1,7 @@
 /*
  * needs.h - what a request demands of a model, seen without parsing it.
  *
- * Bodies are searched for the names of the keys that matter. A name in quotes can not stand inside
- * a text (its quotes would be escaped), so the search is exact up to the place of the key: a tool's
+ * Bodies are searched for the names of the keys that matter (keys.h), wherever they stand: a tool's
  * schema with a property called "tools" is taken for tools. That errs on the side of the stronger
  * model. Pure.
  */

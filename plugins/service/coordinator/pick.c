@@ -111,10 +111,9 @@ static struct lane *lane_of(struct member *m, const char *model)
     return lanes_get(m, m->offline ? "(any)" : model);
 }
 
-static void look(struct route *r, struct option *o)
+static void look(struct route *r, struct option *o, uint64_t now)
 {
     char first[MAX_MODEL + 1];
-    uint64_t now = route_now(r);
 
     o->lane = lane_of(o->m, o->model);
     if (r->automatic && !o->m->offline && lists_first(&o->m->models, first, sizeof(first))) {
@@ -391,18 +390,20 @@ static uint64_t breaker_wait(const struct options *o)
 void pick(struct route *r, struct pick *ret)
 {
     struct wish wish = {r->only_listed, r->c->config->unlisted == UNLISTED_PASS, 0};
-    struct options o = {.n = 0};
+    struct options o;
     struct contender list[MAX_OPTIONS];
     struct candidate flags[MAX_OPTIONS];
     size_t index[MAX_OPTIONS], n;
+    uint64_t now = route_now(r);
     int at, warm;
 
+    o.n = 0;
     *ret = (struct pick){.kind = PICK_NOBODY};
-    if (r->alias)
+    if (r->alias && alias_wants_needs(r->alias))
         needs(r);
     gather(r, &o);
     for (size_t i = 0; i < o.n; i++)
-        look(r, &o.list[i]);
+        look(r, &o.list[i], now);
     check_fitness(r, &o);
     n = sort(r, &o, list, &warm);
     at = choose_next(flags, candidates(&o, list, n, flags, index), &wish);

@@ -49,35 +49,99 @@ void record_why(const struct try *t, char *out, size_t size)
                  refusals[t->why_not]);
 }
 
-void usage_read(struct aiex_slice body, struct usage *ret)
+/* ---- Reading ---- */
+
+static const struct {
+    const char *key;
+    uint32_t type;
+    size_t offset;
+} fact_rows[] = {
+    {"input_tokens", AIEX_T_INT, offsetof(struct facts, usage.input)},
+    {"output_tokens", AIEX_T_INT, offsetof(struct facts, usage.output)},
+    {"cached_tokens", AIEX_T_INT, offsetof(struct facts, usage.cached)},
+    {"cache_write_tokens", AIEX_T_INT, offsetof(struct facts, usage.cache_write)},
+    {"reasoning_tokens", AIEX_T_INT, offsetof(struct facts, usage.reasoning)},
+    {"estimated", AIEX_T_BOOL, offsetof(struct facts, usage.estimated)},
+    {"first_ms", AIEX_T_INT, offsetof(struct facts, first_ms)},
+    {"left_requests", AIEX_T_INT, offsetof(struct facts, left_requests)},
+    {"left_tokens", AIEX_T_INT, offsetof(struct facts, left_tokens)},
+    {"reset_ms", AIEX_T_INT, offsetof(struct facts, reset_ms)},
+    {"http_status", AIEX_T_INT, offsetof(struct facts, http_status)},
+    {"offline", AIEX_T_BOOL, offsetof(struct facts, offline)},
+    {"started", AIEX_T_BOOL, offsetof(struct facts, started)},
+    {"finish", AIEX_T_STR, offsetof(struct facts, finish)},
+    {"model", AIEX_T_STR, offsetof(struct facts, model)},
+    {"reason", AIEX_T_STR, offsetof(struct facts, reason)},
+};
+
+static void take_fact(struct aiex_slice key, const struct aiex_value *v, struct facts *ret)
 {
-    *ret = (struct usage){-1, -1, -1, -1, -1, 0};
-    aiex_get_int(body, "input_tokens", &ret->input);
-    aiex_get_int(body, "output_tokens", &ret->output);
-    aiex_get_int(body, "cached_tokens", &ret->cached);
-    aiex_get_int(body, "cache_write_tokens", &ret->cache_write);
-    aiex_get_int(body, "reasoning_tokens", &ret->reasoning);
-    aiex_get_bool(body, "estimated", &ret->estimated);
+    for (size_t i = 0; i < sizeof(fact_rows) / sizeof(fact_rows[0]); i++) {
+        uint8_t *at = (uint8_t *)ret + fact_rows[i].offset;
+
+        if (key.len == 0 || key.data[0] != (uint8_t)fact_rows[i].key[0] ||
+            !aiex_slice_is(key, fact_rows[i].key))
+            continue;
+        if (v->type != fact_rows[i].type)
+            return;
+        if (v->type == AIEX_T_INT)
+            *(int64_t *)(void *)at = v->i;
+        else if (v->type == AIEX_T_BOOL)
+            *(int *)(void *)at = (int)v->i;
+        else
+            *(struct aiex_slice *)(void *)at = v->bytes;
+        return;
+    }
 }
+
+void facts_read(struct aiex_slice body, struct facts *ret)
+{
+    struct aiex_value head, key, v;
+
+    *ret = (struct facts){.usage = {-1, -1, -1, -1, -1, 0},
+                          .first_ms = -1,
+                          .left_requests = -1,
+                          .left_tokens = -1,
+                          .reset_ms = -1,
+                          .http_status = -1,
+                          .started = -1};
+    if (body.len == 0 || aiex_r_value(&body, &head) != 0 || head.type != AIEX_T_MAP)
+        return;
+    for (uint32_t i = 0; i < head.count; i++) {
+        struct aiex_slice value;
+
+        if (aiex_r_value(&body, &key) != 0 || key.type != AIEX_T_STR)
+            return;
+        value = body;
+        if (aiex_r_skip(&body) != 0 || aiex_r_value(&value, &v) != 0)
+            return;
+        take_fact(key.bytes, &v, ret);
+    }
+}
+
+/* ---- The account ---- */
 
 void account_write(struct aiex_writer *w, const struct account *a)
 {
     size_t fixed = 512 + strlen(a->asked) + strlen(a->alias), left;
-    struct pairs p = pairs_begin(w);
+    struct pairs p = pairs_begin(w), own;
 
     left = fixed + a->principal.len < ACCOUNT_MAX ? ACCOUNT_MAX - fixed : 0;
-    pairs_uint(&p, "serial", a->serial);
-    pairs_uint(&p, "cell", a->cell);
-    pairs_uint(&p, "trace", a->id);
+    pairs_key(&p, "_");
+    own = pairs_begin(w);
+    pairs_uint(&own, "serial", a->serial);
+    pairs_uint(&own, "cell", a->cell);
+    pairs_uint(&own, "trace", a->id);
+    pairs_str(&own, "settle", a->settle);
+    pairs_str(&own, "alias", a->alias);
+    pairs_str(&own, "strategy", a->strategy);
+    pairs_int(&own, "prompt", a->prompt);
+    pairs_end(&own);
     pairs_int(&p, "time", a->time_ms);
     pairs_int(&p, "ticket", a->ticket);
-    pairs_str(&p, "settle", a->settle);
     pairs_str(&p, "operation", a->operation);
     pairs_str(&p, "asked", a->asked);
-    pairs_str(&p, "alias", a->alias);
-    pairs_str(&p, "strategy", a->strategy);
     pairs_bool(&p, "stream", a->stream);
-    pairs_int(&p, "prompt", a->prompt);
     if (a->dialect.len <= 64)
         pairs_raw(&p, "dialect", a->dialect);
     if (a->interface.len <= 80)
@@ -88,6 +152,29 @@ void account_write(struct aiex_writer *w, const struct account *a)
         pairs_raw(&p, "tags", a->tags);
     pairs_end(&p);
 }
+
+struct aiex_slice account_own(struct aiex_slice account)
+{
+    struct aiex_slice own = {NULL, 0};
+
+    aiex_get_whole(account, "_", &own);
+    return own;
+}
+
+/* What stands behind "_" goes into the record as it is. */
+static void write_account(struct pairs *p, struct aiex_slice account)
+{
+    struct aiex_value head, key;
+
+    if (aiex_r_value(&account, &head) != 0 || head.type != AIEX_T_MAP || head.count < 1 ||
+        aiex_r_value(&account, &key) != 0 || !aiex_slice_is(key.bytes, "_") ||
+        aiex_r_skip(&account) != 0)
+        return;
+    aiex_w_raw(p->w, account.data, account.len);
+    p->n += head.count - 1;
+}
+
+/* ---- The record ---- */
 
 /* Token counts that are known. */
 static void write_usage(struct pairs *p, const struct usage *u)
@@ -137,20 +224,6 @@ static void write_tries(struct aiex_writer *w, const struct try *tries, unsigned
         write_try(w, &tries[from]);
 }
 
-/* What the account says is told as it is. */
-static void write_account(struct pairs *p, struct aiex_slice account)
-{
-    static const char *const keys[] = {"time",      "ticket", "principal", "interface", "tags",
-                                       "operation", "asked",  "dialect",   "stream"};
-
-    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-        struct aiex_slice value = {NULL, 0};
-
-        if (aiex_get_whole(account, keys[i], &value) == 1)
-            pairs_raw(p, keys[i], value);
-    }
-}
-
 void record_write(struct aiex_writer *w, struct aiex_slice account, const struct outcome *o,
                   const struct try *tries, unsigned n_tries)
 {
@@ -158,7 +231,7 @@ void record_write(struct aiex_writer *w, struct aiex_slice account, const struct
     struct aiex_value trace = {.u = 0};
     char id[20], why[300] = "";
 
-    aiex_get(account, "trace", &trace);
+    aiex_get(account_own(account), "trace", &trace);
     snprintf(id, sizeof(id), "%016llx", (unsigned long long)trace.u);
     if (!o->why && n_tries)
         record_why(&tries[n_tries - 1], why, sizeof(why));

@@ -52,8 +52,14 @@ struct usage {
     int estimated;
 };
 
-/* Reads the token counts of an end or a bill; what is absent becomes -1. */
-void usage_read(struct aiex_slice body, struct usage *ret);
+/* What an end, an error or a bill says, found in one walk. Absent numbers are -1, texts empty. */
+struct facts {
+    struct usage usage;
+    int64_t first_ms, left_requests, left_tokens, reset_ms, http_status;
+    int offline, started; /* started: -1 = not said */
+    struct aiex_slice finish, model, reason;
+};
+void facts_read(struct aiex_slice body, struct facts *ret);
 
 /* One call to a provider. Texts are borrowed except `text`. */
 struct
@@ -94,8 +100,13 @@ struct account {
     int64_t prompt;
 };
 
-/* Writes the account; what does not fit in ACCOUNT_MAX (tags, then the principal) is left out. */
+/* Writes the account: a map with the coordinator's own under its first key "_", then what goes into
+ * the record as it stands. What does not fit in ACCOUNT_MAX (tags, then the principal) is left out.
+ */
 void account_write(struct aiex_writer *w, const struct account *a);
+
+/* The coordinator's own part of an account, or an empty slice. */
+struct aiex_slice account_own(struct aiex_slice account);
 
 /* Writes the record. Attempts are left out, oldest last, when it would be too large. */
 void record_write(struct aiex_writer *w, struct aiex_slice account, const struct outcome *o,

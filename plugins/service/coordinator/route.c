@@ -1,9 +1,8 @@
 /*
  * route.c - a request from its arrival to the first choice, and its two ends outside of the way:
- * the client leaves, everything stops. The request to a provider is packed once; what differs
- * between attempts stands at its end (leg.c).
+ * the client leaves, everything stops. asked.c reads what came.
  */
-#include "route.h"
+#include "asked.h"
 
 #include <aiex_chat.h>
 
@@ -11,10 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-#define HEAD_BYTES  256u
-#define MAX_DIALECT 32u
 
 const char *const operation_names[N_OPERATIONS] = {"chat", "complete", "embed", "count"};
 
@@ -67,19 +62,6 @@ void route_drop_sink(struct sink *s)
     *at = s->next;
     if (s->own)
         free(s);
-}
-
-void route_sweep(struct route *r)
-{
-    for (struct sink **at = &r->sinks, *s; !r->calling && (s = *at) != NULL;) {
-        if (!s->gone) {
-            at = &s->next;
-            continue;
-        }
-        *at = s->next;
-        if (s->own)
-            free(s);
-    }
 }
 
 int route_listeners(const struct route *r)
@@ -161,6 +143,39 @@ void route_free(struct route *r)
     r->c->host->release(r->c->host, r);
 }
 
+/* Frees the sinks that went while parts were being handed out. */
+static void sweep(struct route *r)
+{
+    for (struct sink **at = &r->sinks, *s; !r->calling && (s = *at) != NULL;) {
+        if (!s->gone) {
+            at = &s->next;
+            continue;
+        }
+        *at = s->next;
+        if (s->own)
+            free(s);
+    }
+}
+
+void route_enter(struct route *r)
+{
+    r->calling++;
+}
+
+int route_leave(struct route *r)
+{
+    int over = r->over;
+
+    if (--r->calling)
+        return over;
+    if (r->free_later) {
+        route_free(r);
+        return 1;
+    }
+    sweep(r);
+    return over;
+}
+
 void route_finish(struct route *r)
 {
     r->over = 1;
@@ -184,7 +199,7 @@ int64_t route_setting(int64_t own, int64_t general)
     return own >= 0 ? own : general;
 }
 
-static void set_alias(struct route *r, const char *model)
+void route_set_alias(struct route *r, const char *model)
 {
     r->alias = alias_find(&r->plan->aliases, model);
     snprintf(r->alias_name, sizeof(r->alias_name), "%s", r->alias ? r->alias->name : "");
@@ -199,7 +214,7 @@ void route_aim(struct route *r, const char *model)
     if (strcmp(model, "auto") == 0 && standard[0])
         model = standard;
     snprintf(r->target, sizeof(r->target), "%s", model);
-    set_alias(r, r->target);
+    route_set_alias(r, r->target);
     r->automatic = strcmp(r->target, "auto") == 0;
     r->bare = r->target;
     r->only = r->alias ? NULL : members_named(r->c, r->target, &r->bare);
@@ -231,233 +246,6 @@ static int refuse(struct coordinator *c, uint64_t id, const char *code, int http
     return 0;
 }
 
-/* The fields of a request as whole msgpack values, found in one walk. */
-struct wanted {
-    struct aiex_slice dialect, model, body, stream, session, priority, cache, principal, ticket,
-        settle, tags, interface;
-};
-
-static void find_fields(struct aiex_slice at, struct wanted *q)
-{
-    static const struct {
-        const char *key;
-        size_t offset;
-    } rows[] = {
-        {"dialect", offsetof(struct wanted, dialect)},
-        {"model", offsetof(struct wanted, model)},
-        {"body", offsetof(struct wanted, body)},
-        {"stream", offsetof(struct wanted, stream)},
-        {"session", offsetof(struct wanted, session)},
-        {"priority", offsetof(struct wanted, priority)},
-        {"cache", offsetof(struct wanted, cache)},
-        {"principal", offsetof(struct wanted, principal)},
-        {"ticket", offsetof(struct wanted, ticket)},
-        {"settle", offsetof(struct wanted, settle)},
-        {"tags", offsetof(struct wanted, tags)},
-        {"interface", offsetof(struct wanted, interface)},
-    };
-    struct aiex_value v;
-
-    if (aiex_r_value(&at, &v) != 0 || v.type != AIEX_T_MAP)
-        return;
-    for (uint32_t left = v.count; left > 0; left--) {
-        struct aiex_slice value;
-
-        if (aiex_r_value(&at, &v) != 0)
-            return;
-        value = at;
-        if (aiex_r_skip(&at) != 0)
-            return;
-        value.len -= at.len;
-        for (size_t i = 0; v.type == AIEX_T_STR && i < sizeof(rows) / sizeof(rows[0]); i++)
-            if (aiex_slice_is(v.bytes, rows[i].key))
-                *(struct aiex_slice *)((uint8_t *)q + rows[i].offset) = value;
-    }
-}
-
-static int is_type(struct aiex_slice whole, uint32_t type, struct aiex_value *v)
-{
-    return whole.len && aiex_r_value(&whole, v) == 0 && v->type == type;
-}
-
-static struct aiex_slice text_of(struct aiex_slice whole)
-{
-    struct aiex_value v;
-
-    return is_type(whole, AIEX_T_STR, &v) ? v.bytes : (struct aiex_slice){NULL, 0};
-}
-
-static int64_t int_of(struct aiex_slice whole)
-{
-    struct aiex_value v;
-
-    return is_type(whole, AIEX_T_INT, &v) ? v.i : 0;
-}
-
-/* Checks what must be right; NULL, or a sentence for the client. */
-static const char *check(const struct wanted *q)
-{
-    struct aiex_slice dialect = text_of(q->dialect), model = text_of(q->model);
-    struct aiex_value v;
-
-    if (dialect.len == 0 || dialect.len > MAX_DIALECT)
-        return "field 'dialect' (str, at most 32 bytes) is missing or wrong";
-    if (model.len == 0 || model.len > MAX_MODEL || memchr(model.data, 0, model.len))
-        return "field 'model' (str, 1 to 256 bytes) is missing or wrong";
-    if (!is_type(q->body, AIEX_T_BIN, &v) && !is_type(q->body, AIEX_T_STR, &v))
-        return "field 'body' (bin) is missing";
-    if (q->stream.len && !is_type(q->stream, AIEX_T_BOOL, &v))
-        return "field 'stream' is not a bool";
-    if (q->principal.len && !is_type(q->principal, AIEX_T_MAP, &v))
-        return "field 'principal' is not a map";
-    if (q->tags.len && !is_type(q->tags, AIEX_T_MAP, &v))
-        return "field 'tags' is not a map";
-    return NULL;
-}
-
-static int64_t wall_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static struct aiex_slice write_account(struct route *r, const struct wanted *q, uint8_t *mem,
-                                       size_t size)
-{
-    struct account a = {.id = r->trace,
-                        .serial = r->serial,
-                        .cell = r->c->cell,
-                        .time_ms = wall_ms(),
-                        .ticket = int_of(q->ticket),
-                        .settle = r->lead.settle,
-                        .operation = operation_names[r->op],
-                        .asked = r->asked,
-                        .alias = r->alias_name,
-                        .strategy = strategy_names[r->strategy],
-                        .principal = q->principal,
-                        .tags = q->tags,
-                        .interface = q->interface,
-                        .dialect = q->dialect,
-                        .stream = r->stream,
-                        .prompt = route_prompt(r, 0)};
-    struct aiex_writer w;
-
-    aiex_writer_init(&w, mem, size);
-    account_write(&w, &a);
-    return aiex_written(&w);
-}
-
-/* What lies inside a slice of the old memory, in the copy of it. */
-static struct aiex_slice moved(struct aiex_slice s, const uint8_t *from, const uint8_t *to)
-{
-    return (struct aiex_slice){to + (s.data - from), s.len};
-}
-
-static int pack(struct route *r, const struct wanted *q)
-{
-    size_t cap = r->body.len + r->dialect.len + q->tags.len + HEAD_BYTES + ACCOUNT_MAX + TAIL_BYTES;
-    uint8_t mem[ACCOUNT_MAX + 512];
-    struct aiex_slice account = write_account(r, q, mem, sizeof(mem));
-    struct aiex_writer w;
-
-    r->packed = malloc(cap);
-    if (!r->packed)
-        return -ENOMEM;
-    aiex_writer_init(&w, r->packed, cap);
-    aiex_w_be(&w, 0xde, 0, 2); /* the number of pairs: leg.c */
-    aiex_w_key_strn(&w, "dialect", (const char *)r->dialect.data, r->dialect.len);
-    r->dialect.data = r->packed + w.len - r->dialect.len;
-    aiex_w_key_bool(&w, "stream", r->stream);
-    aiex_w_key_str(&w, "settle", "coordinator");
-    aiex_w_key_bin(&w, "account", account.data, account.len);
-    r->lead.account = (struct aiex_slice){r->packed + w.len - account.len, account.len};
-    if (q->tags.len) {
-        struct aiex_slice whole = {r->packed + w.len + 5, q->tags.len};
-
-        aiex_w_str(&w, "tags");
-        aiex_w_raw(&w, q->tags.data, q->tags.len);
-        r->tags = whole;
-    }
-    r->account_end = w.len;
-    aiex_w_key_bin(&w, "body", r->body.data, r->body.len);
-    r->body = moved(r->body, r->body.data, r->packed + w.len - r->body.len);
-    r->packed_len = w.len;
-    return w.failed ? -ENOMEM : 0;
-}
-
-static uint64_t flow_of(struct route *r, struct aiex_slice principal)
-{
-    struct aiex_slice key = {NULL, 0};
-    struct siphash h;
-
-    aiex_get_str(principal, "key", &key);
-    siphash_init(&h, r->c->secret);
-    siphash_field(&h, key.data, key.len);
-    return siphash_end(&h).a | 1;
-}
-
-static uint64_t conversation_of(struct route *r, struct aiex_slice session)
-{
-    struct siphash h;
-
-    if (session.len == 0)
-        return 0; /* pick.c finds it in the body when it is wanted */
-    siphash_init(&h, r->c->secret);
-    siphash_field(&h, &r->flow, sizeof(r->flow));
-    siphash_field(&h, session.data, session.len);
-    return siphash_end(&h).a | 1;
-}
-
-static int cache_mode(const struct route *r, const struct wanted *q)
-{
-    struct aiex_slice word = text_of(q->cache);
-
-    if (r->op == OP_COUNT)
-        return CACHE_OFF;
-    if (aiex_slice_is(word, "off"))
-        return CACHE_OFF;
-    if (aiex_slice_is(word, "on"))
-        return CACHE_ON;
-    if (aiex_slice_is(word, "only"))
-        return CACHE_ONLY;
-    return route_setting(r->alias ? r->alias->settings.cache : -1, r->c->config->cache) ? CACHE_ON
-                                                                                        : CACHE_OFF;
-}
-
-/* Copies what outlives the message. */
-static int fill(struct route *r, const struct aiex_message *m, const struct wanted *q)
-{
-    struct aiex_slice model = text_of(q->model), settle = text_of(q->settle);
-    struct aiex_value v;
-    int64_t priority = int_of(q->priority);
-    const char *standard = r->c->config->auto_model;
-
-    memcpy(r->asked, model.data, model.len);
-    r->dialect = text_of(q->dialect);
-    r->stream = is_type(q->stream, AIEX_T_BOOL, &v) && v.i;
-    if (!is_type(q->body, AIEX_T_BIN, &v))
-        is_type(q->body, AIEX_T_STR, &v);
-    r->body = v.bytes;
-    r->deadline_ms = m->timeout_ms ? r->begun_ms + m->timeout_ms : UINT64_MAX;
-    r->offline_allowed = 1;
-    r->prompt = -1;
-    r->queued.priority = priority == QUEUE_HIGH || priority == QUEUE_LOW ? (int)priority
-                                                                         : QUEUE_NORMAL;
-    if (settle.len <= AIEX_MAX_NAME && settle.len)
-        memcpy(r->lead.settle, settle.data, settle.len);
-    set_alias(r, strcmp(r->asked, "auto") == 0 && standard[0] ? standard : r->asked);
-    r->flow = r->queued.flow = flow_of(r, q->principal);
-    r->conversation = conversation_of(r, text_of(q->session));
-    r->cached_mode = cache_mode(r, q);
-    r->validate = (int)route_setting(r->alias ? r->alias->settings.validate : -1,
-                                     r->c->config->validate);
-    if (r->stream || (r->op != OP_CHAT && r->op != OP_COMPLETE))
-        r->validate = VALIDATE_OFF;
-    return pack(r, q);
-}
-
 static void begin(struct route *r)
 {
     r->state = ROUTE_NEW;
@@ -485,8 +273,8 @@ int route_begin(struct coordinator *c, const struct aiex_message *m, enum operat
     const char *wrong;
     struct route *r;
 
-    find_fields(m->body, &q);
-    wrong = check(&q);
+    asked_find(m->body, &q);
+    wrong = asked_check(&q);
     if (wrong)
         return refuse(c, m->id, AIEX_E_INVALID, 400, "request", wrong);
     if (!c->ready && c->n_waiting == MAX_WAITING)
@@ -507,7 +295,7 @@ int route_begin(struct coordinator *c, const struct aiex_message *m, enum operat
     r->begun_ms = route_now(r);
     r->lead = (struct sink){.id = m->id, .trace = m->trace, .begun_ms = r->begun_ms};
     add_sink(r, &r->lead);
-    if (fill(r, m, &q) != 0) {
+    if (asked_fill(r, m, &q) != 0) {
         route_free(r);
         return -ENOMEM;
     }

@@ -59,7 +59,7 @@ struct leg {
     uint32_t probe;
     uint32_t withheld; /* bytes of parts not credited yet */
     unsigned try;      /* index of its row in tries[] */
-    int active, parts;
+    int active, parts, ended;
 };
 
 struct route {
@@ -83,6 +83,7 @@ struct route {
     unsigned needs;
     int needs_known;
     uint64_t flow, conversation; /* 0 = not yet */
+    char sent[MAX_MODEL + 1];    /* model of the last call */
     uint8_t *packed;             /* the request to a provider without its tail */
     size_t packed_len, account_end;
 
@@ -128,24 +129,29 @@ struct route {
     uint64_t over_ms;
 };
 
-/* ---- route.c ---- */
+/* ---- route.c, asked.c ---- */
 
 struct sink *route_sink(struct coordinator *c, uint64_t id);
 void route_drop_sink(struct sink *s);
-/* Frees the sinks that went while parts were being handed out. */
-void route_sweep(struct route *r);
 int route_listeners(const struct route *r);
 /* The newcomer's client listens to r, too; the newcomer itself is to be freed. 0, -ENOMEM. */
 int route_join(struct route *r, struct route *newcomer);
 /* Ends the route: its record is written now, or when the last bill has come. */
 void route_finish(struct route *r);
 void route_free(struct route *r);
+/* Around calls of the host that may come back to this route before they return: nothing is freed
+ * between the two. leave: 1 = the route is over; do not touch it again. */
+void route_enter(struct route *r);
+int route_leave(struct route *r);
 /* Looks for providers of `model` from now on: an alias, a model, "provider/model" or "auto". */
 void route_aim(struct route *r, const char *model);
+void route_set_alias(struct route *r, const char *model);
 uint64_t route_now(const struct route *r);
 /* Estimated tokens of the prompt; `exact` reads the body. */
 int64_t route_prompt(struct route *r, int exact);
 int64_t route_setting(int64_t own, int64_t general);
+/* Another body goes to providers from now on. 0, -ENOMEM (nothing has changed). */
+int route_rebody(struct route *r, struct aiex_slice body);
 
 /* ---- pick.c ---- */
 
@@ -212,7 +218,8 @@ void ends_pass_on(struct route *r);
 enum last_resort { LAST_OVER /* or it waits: do not touch r */, LAST_LOOK, LAST_GO };
 enum last_resort ends_last_resort(struct route *r, struct pick *p);
 /* All is well: ends every sink that is still open. */
-void ends_good(struct route *r, struct try *t, struct aiex_slice body, int spliced);
+void ends_good(struct route *r, struct try *t, struct aiex_slice body, const struct facts *f,
+               int spliced);
 /* The answer broke off after its first part. */
 void ends_broken(struct route *r, const struct aiex_answer *a);
 

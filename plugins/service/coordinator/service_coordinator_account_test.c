@@ -288,7 +288,8 @@ static void bills_of_nonsense(void)
         aiex_writer_init(&w, body, sizeof(body));
         aiex_w_map(&w, 2);
         aiex_w_key_bin(&w, "account",
-                       "\x82\xa6serial\x01\xa4"
+                       "\x81\xa1_\x82\xa6"
+                       "serial\x01\xa4"
                        "cell\x02"
                        "abcdefghijklmnopqrstuvwxyzabcdefghijklmno",
                        n);

@@ -103,8 +103,10 @@ static void strategies_spread(void)
     CU_ASSERT_STRING_EQUAL(places("m", 2), "bb");
     answer_ok(0);
     finish();
-    two((struct aiex_fake_pair[]){
-        {"alias.w", "a/m weight=1, b/m weight=9"}, {"strategy.w", "weighted"}, {0}});
+    two((struct aiex_fake_pair[]){{"alias.w", "a/m weight=1, b/m weight=9"},
+                                  {"strategy.w", "weighted"},
+                                  {"affinity", "0"},
+                                  {0}});
     for (int i = 0; i < 20; i++)
         a += places("w", 10)[0] == 'a';
     CU_ASSERT(a < 15);
@@ -131,7 +133,8 @@ static void what_is_loaded_goes_first(void)
     world = (struct world){
         .providers = {{"provider_a", "provider_openai", 1, {"m"}, NULL},
                       {"provider_ollama", "provider_ollama", 1, {"m"}, NULL},
-                      {"provider_lmstudio", "provider_lmstudio", 1, {"m"}, NULL, NULL, 0, 1}}};
+                      {"provider_lmstudio", "provider_lmstudio", 1, {"m"}, NULL}},
+        .models = {[2] = {.loaded = 1}}};
     begin((struct aiex_fake_pair[]){{"strategy", "affinity"}, {"affinity", "0"}, {0}});
     chat("m");
     went_to(0, "provider_lmstudio", "m");
@@ -170,9 +173,9 @@ static void capabilities_and_context(void)
     static char large[40000];
     static const char tools[] = "{\"tools\":[{}]}";
 
-    world = (struct world){
-        .providers = {{"provider_a", "provider_openai", 1, {"m"}, NULL, "vision", 4096, 0},
-                      {"provider_b", "provider_openai", 1, {"m"}, NULL, "tools", 100000, 0}}};
+    world = (struct world){.providers = {{"provider_a", "provider_openai", 1, {"m"}, NULL},
+                                         {"provider_b", "provider_openai", 1, {"m"}, NULL}},
+                           .models = {{"vision", 4096, 0}, {"tools", 100000, 0}}};
     begin(NULL);
     ask(&(struct ask){.model = "m", .body = tools});
     CU_ASSERT_STRING_EQUAL(made(0)->service, second);

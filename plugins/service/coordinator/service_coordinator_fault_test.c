@@ -454,6 +454,21 @@ static void deadlines_end_pauses_and_queues(void)
     finish();
 }
 
+/* A whole queue that fails inside call(): one after the other, not one below the other. */
+static void a_queue_that_fails_at_once(void)
+{
+    one((struct aiex_fake_pair[]){{"limit.a", "concurrency=1 queue=5000"}, {0}});
+    for (int i = 0; i < 3000; i++)
+        chat("m");
+    CU_ASSERT_EQUAL(status(first, "queued"), 2999);
+    world.providers[0].chat = "invalid";
+    answer_ok(0);
+    CU_ASSERT_EQUAL(status(first, "queued"), 0);
+    CU_ASSERT_EQUAL(status(first, "in_flight"), 0);
+    CU_ASSERT_EQUAL(aiex_fake_count(h, AIEX_FAKE_FAIL), 2999);
+    finish();
+}
+
 static void no_memory_anywhere(void)
 {
     for (size_t n = 1; n < 6; n++) {
@@ -497,6 +512,7 @@ const struct test_case tests[] = {
     {"fallbacks_do_not_go_in_circles", fallbacks_do_not_go_in_circles},
     {"leaving_in_every_phase", leaving_in_every_phase},
     {"deadlines_end_pauses_and_queues", deadlines_end_pauses_and_queues},
+    {"a_queue_that_fails_at_once", a_queue_that_fails_at_once},
     {"no_memory_anywhere", no_memory_anywhere},
     {0},
 };

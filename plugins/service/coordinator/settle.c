@@ -280,12 +280,13 @@ static void bill_of_another(struct coordinator *c, struct aiex_slice account,
                         .cached = "",
                         .why = "the coordinator was restarted while this ran",
                         .usage = *u};
+    struct aiex_slice own = account_own(account);
     struct aiex_value trace = {.u = 0};
 
-    aiex_get(account, "trace", &trace);
-    aiex_get_text(account, "settle", settle, sizeof(settle));
-    aiex_get_text(account, "alias", alias, sizeof(alias));
-    aiex_get_text(account, "strategy", strategy, sizeof(strategy));
+    aiex_get(own, "trace", &trace);
+    aiex_get_text(own, "settle", settle, sizeof(settle));
+    aiex_get_text(own, "alias", alias, sizeof(alias));
+    aiex_get_text(own, "strategy", strategy, sizeof(strategy));
     aiex_get_text(body, "model", model, sizeof(model));
     o.alias = alias;
     o.strategy = strategy;
@@ -299,19 +300,21 @@ static void bill_of_another(struct coordinator *c, struct aiex_slice account,
 
 void settle_cast(struct coordinator *c, struct aiex_slice body)
 {
-    struct aiex_slice account = {NULL, 0};
+    struct aiex_slice account = {NULL, 0}, own;
     struct aiex_value cell = {.u = 0}, serial = {.u = 0};
     char provider[AIEX_MAX_NAME + 1] = "";
-    struct usage u;
+    struct facts f;
 
     if (aiex_get_bytes(body, "account", &account) != 1 || account.len > ACCOUNT_MAX ||
-        !aiex_is_map(account) || aiex_get(account, "cell", &cell) != 1 ||
-        aiex_get(account, "serial", &serial) != 1 ||
+        !aiex_is_map(account))
+        return;
+    own = account_own(account);
+    if (aiex_get(own, "cell", &cell) != 1 || aiex_get(own, "serial", &serial) != 1 ||
         aiex_get_text(body, "provider", provider, sizeof(provider)) != 1)
         return;
-    usage_read(body, &u);
+    facts_read(body, &f);
     if (cell.u == c->cell)
-        bill_of_ours(c, serial.u, provider, &u);
+        bill_of_ours(c, serial.u, provider, &f.usage);
     else
-        bill_of_another(c, account, body, provider, &u);
+        bill_of_another(c, account, body, provider, &f.usage);
 }

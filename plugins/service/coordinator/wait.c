@@ -114,22 +114,27 @@ static void drop_overdue(struct member *m)
     }
 }
 
+/* Ends inside come back here: the loop on the stack goes on for them. */
 void wait_drain(struct member *m)
 {
     struct queued *q;
 
+    if (m->draining)
+        return;
+    m->draining = 1;
     while ((q = queue_next(&m->queue)) != NULL) {
         struct route *r = route_of(q);
         uint64_t wait = limit_wait_ms(&m->limit, members_rule(m), route_now(r), route_prompt(r, 0));
 
         if (wait) {
             arm(m, wait);
-            return;
+            break;
         }
         take_out(q, 1);
         r->pass_queue = 1;
         leg_next(r);
     }
+    m->draining = 0;
 }
 
 static void on_wake(void *arg)
@@ -146,8 +151,14 @@ void wait_flush(struct member *m)
     size_t n = m->queue.n; /* some may come back */
     struct queued *q;
 
+    if (m->draining) {
+        arm(m, 0);
+        return;
+    }
+    m->draining = 1;
     for (; n > 0 && (q = queue_next(&m->queue)) != NULL; n--)
         leg_next(take_out(q, 0));
+    m->draining = 0;
 }
 
 int wait_for_limits(struct route *r, struct member *m, uint64_t wait_ms)

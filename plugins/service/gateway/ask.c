@@ -27,6 +27,7 @@ static const struct field {
     {"local", IS_BOOL, 0, offsetof(struct ask, local), 0, "field 'local' is no bool"},
     {"demand_key", IS_BOOL, 0, offsetof(struct ask, demand_key), 0,
      "field 'demand_key' is no bool"},
+    {"template", IS_BOOL, 0, offsetof(struct ask, template), 0, "field 'template' is no bool"},
     {"tags", IS_MAP, 0, offsetof(struct ask, tags), MAX_TAGS,
      "field 'tags' is no map of at most 2048 bytes"},
     {"method", IS_STR, 0, offsetof(struct ask, method), AIEX_MAX_NAME,
@@ -112,6 +113,7 @@ const char *ask_read(struct aiex_slice map, struct ask *a)
     struct aiex_value head;
 
     memset(a, 0, sizeof(*a));
+    a->template = -1;
     if (map.len == 0)
         return NULL;
     if (aiex_r_value(&map, &head) != 0 || head.type != AIEX_T_MAP)

@@ -18,6 +18,7 @@ struct ask {
     struct aiex_slice credential, interface, dialect, model, body, method;
     struct aiex_slice tags; /* the whole map, empty = none */
     int local, demand_key, stream;
+    int template; /* the body has the key `aiex_template`: 0, 1, -1 = nobody has looked */
     /* pairs of key and value that go on to the coordinator as they came */
     struct aiex_slice passed[MAX_PASSED];
     uint32_t n_passed;

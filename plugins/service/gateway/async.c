@@ -69,7 +69,7 @@ int async_submit(struct gateway *g, const struct aiex_message *m)
         return refusal_send(g, m->id, &r, a.dialect);
     if (!g->ledger_ready && admit_needs_price(key))
         return spent_park(g, m, &r) < 0 ? refusal_send(g, m->id, &r, a.dialect) : 0;
-    return launch(g, m, &a, key);
+    return chat_templated(g, m, &a, key) ? 0 : launch(g, m, &a, key);
 }
 
 /* ---- Questions about one ---- */

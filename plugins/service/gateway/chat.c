@@ -10,6 +10,7 @@
  */
 #include "gateway.h"
 #include "jobs.h"
+#include "template.h"
 
 #include <aiex_chat.h>
 #include <errno.h>
@@ -423,6 +424,18 @@ static void launch(struct flight *f, const struct ask *a, struct aiex_slice mess
     }
 }
 
+int chat_templated(struct gateway *g, const struct aiex_message *m, const struct ask *a,
+                   const struct key *key)
+{
+    struct aiex_json_span wanted;
+
+    if (a->template == 0 || strcmp(g->config->templates, "none") == 0 ||
+        !template_wanted(a->body, &wanted))
+        return 0;
+    template_render(g, m, a, key, &wanted);
+    return 1;
+}
+
 int chat_begin(struct gateway *g, const struct aiex_message *m)
 {
     struct refusal r;
@@ -441,6 +454,8 @@ int chat_begin(struct gateway *g, const struct aiex_message *m)
         return refusal_send(g, m->id, &r, a.dialect);
     if (!g->ledger_ready && admit_needs_price(key))
         return spent_park(g, m, &r) < 0 ? refusal_send(g, m->id, &r, a.dialect) : 0;
+    if (chat_templated(g, m, &a, key))
+        return 0;
     f = make_flight(g, m, &a, key, &r);
     if (!f)
         return refusal_send(g, m->id, &r, a.dialect);

@@ -1,5 +1,6 @@
 /* gateway.c - the descriptor: options, life, dispatch. */
 #include "jobs.h"
+#include "template.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -36,6 +37,9 @@ static const struct aiex_option options[] = {
     {"ledger_wait", "2s",
      "how long a request of a key with a budget waits for the ledger's first answer",
      AIEX_OPT_DURATION, AIEX_OPT_RELOADABLE, 1, 60000, NULL, OPT(ledger_wait)},
+    {"templates", "templates",
+     "service that renders the template which a body names by `aiex_template`; none = nobody looks",
+     AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(templates)},
     {"keep_revoked", "30d", "revoked keys older than this are forgotten at the next start",
      AIEX_OPT_DURATION, 0, 0, 0, NULL, OPT(keep_revoked)},
     {"results_max", "1024", "asynchronous requests that are kept", AIEX_OPT_INT,
@@ -70,7 +74,7 @@ static int create(const struct aiex_host *host, const void *config, void **ret_s
     int r;
 
     if (name_is_bad("coordinator", cfg->coordinator, err) ||
-        name_is_bad("ledger", cfg->ledger, err))
+        name_is_bad("ledger", cfg->ledger, err) || name_is_bad("templates", cfg->templates, err))
         return -EINVAL;
     g = host->alloc(host, sizeof(*g));
     if (!g)
@@ -134,6 +138,7 @@ static void destroy(void *self)
     if (!g)
         return;
     spent_stop(g);
+    template_stop(g);
     jobs_done(g);
     faces_done(g);
     flights_done(&g->flights);
@@ -158,7 +163,7 @@ void gateway_maybe_drained(struct gateway *g)
 {
     void (*done)(void *arg) = g->drained;
 
-    if (!done || g->flights.n_used || g->n_parked || g->jobs->waiters.n)
+    if (!done || g->flights.n_used || g->n_parked || g->n_renderings || g->jobs->waiters.n)
         return;
     g->drained = NULL;
     done(g->drained_arg);
@@ -248,6 +253,7 @@ static void cancelled(struct gateway *g, uint64_t id)
 {
     chat_cancel(g, id);
     spent_cancel(g, id);
+    template_cancel(g, id);
     jobs_cancel_request(g, id);
     gateway_maybe_drained(g);
 }

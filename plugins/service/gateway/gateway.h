@@ -8,7 +8,7 @@
  * (judge, take), settle.c, spent.c (what the ledger knows from earlier).
  *
  * The request itself: ask.h reads it, chat.c carries it to the coordinator, pass.c does the same
- * for count and models, jobs.h keeps asynchronous ones.
+ * for count and models, template.h puts a named prompt in, jobs.h keeps asynchronous ones.
  *
  * The rest: admin.c and admin_limits.c change keys, faces.c knows the interfaces, audit.c tells
  * what happened, report.c and metrics.c answer questions. gateway.c is the descriptor.
@@ -28,7 +28,7 @@
 #define NOTHING ((struct aiex_slice){NULL, 0})
 
 struct config {
-    const char *coordinator, *ledger;
+    const char *coordinator, *ledger, *templates;
     int64_t require_key, unknown_price;
     int64_t settle_grace, ledger_wait, default_output, keep_revoked;
     int64_t results_max, results_bytes, result_bytes, result_ttl, job_timeout;
@@ -58,6 +58,7 @@ struct job;
 struct jobs;
 struct faces;
 struct parked;
+struct rendering;
 
 struct gateway {
     const struct aiex_host *host;
@@ -72,6 +73,8 @@ struct gateway {
     uint64_t ledger_call, ledger_timer; /* 0 = none */
     struct parked *parked;              /* requests that wait for the ledger, oldest first */
     size_t n_parked;
+    struct rendering *renderings; /* template.c: requests that wait for their template's text */
+    size_t n_renderings;
     /* audit.c: refusals are told up to a rate */
     uint64_t audit_window_ms;
     unsigned audit_told, audit_left_out;
@@ -178,6 +181,9 @@ int chat_begin(struct gateway *g, const struct aiex_message *m);
 int chat_submit(struct gateway *g, const struct aiex_message *m, const struct ask *a,
                 struct key *key, struct job *job, struct refusal *r);
 int chat_method_known(struct aiex_slice asked);
+/* 1: the request names a template and is taken over, or refused. */
+int chat_templated(struct gateway *g, const struct aiex_message *m, const struct ask *a,
+                   const struct key *key);
 /* Hands the request on to a method of the coordinator without admission: it costs nothing.
  * Filtered: the end is not spliced, pass_filtered() makes it. 0. */
 int chat_pass(struct gateway *g, const struct aiex_message *m, const struct ask *a, struct key *key,

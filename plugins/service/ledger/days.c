@@ -375,6 +375,25 @@ static int start_day(struct ledger *l, int64_t number, int64_t today, struct aie
     return r;
 }
 
+/* Summaries that a crash left half written. */
+static void sweep(struct ledger *l)
+{
+    DIR *dir = opendir(l->host->data_dir);
+    struct dirent *e;
+    char path[PATH_MAX];
+
+    while (dir && (e = readdir(dir))) {
+        size_t n = strlen(e->d_name);
+
+        if (n > 4 && strcmp(e->d_name + n - 4, ".tmp") == 0) {
+            snprintf(path, sizeof(path), "%s/%s", l->host->data_dir, e->d_name);
+            unlink(path);
+        }
+    }
+    if (dir)
+        closedir(dir);
+}
+
 int days_start(struct ledger *l, struct aiex_error *err)
 {
     int64_t today = day_of(wall_ms()), *list = NULL;
@@ -383,6 +402,7 @@ int days_start(struct ledger *l, struct aiex_error *err)
 
     l->month = month_of(today);
     table_init(&l->spent, SPENT_NAMES);
+    sweep(l);
     days_tidy(l);
     r = days_list(l, &list, &n);
     if (r < 0)

@@ -9,7 +9,7 @@
  *     sync.c     fdatasync on a thread of its own          status.c  spent, status, health
  *
  * A record belongs to the UTC day of its `time`; one whose time is missing, more than a day ago or
- * ten minutes ahead belongs to the time at which it came. That time stands before the record in
+ * still to come belongs to the time at which it came. That time stands before the record in
  * the segment (8 bytes, little-endian milliseconds), the record behind it as it came.
  * All of it runs on the loop thread but the function in sync.c that says so.
  */
@@ -22,7 +22,7 @@
 #include <aiex_service.h>
 #include <pthread.h>
 
-#define OPEN_DAYS      3u     /* yesterday, today, and tomorrow for clocks that are ahead */
+#define OPEN_DAYS      3u     /* yesterday, today, and one that is being opened */
 #define RECENT         65536u /* records whose place and id are known */
 #define RECENT_DAYS    7      /* older ones are not looked at when the ledger starts */
 #define MAX_JOBS       64u

@@ -15,8 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define AHEAD_MS 600000ll
-#define PROBE    4096u
+#define PROBE 4096u
 
 static void tell(struct ledger *l, const char *type)
 {
@@ -99,12 +98,13 @@ void record_spend(struct ledger *l, const struct facts *f, int64_t day)
         spent_add(&l->spent, f);
 }
 
-/* The record's own time, when it can be believed. */
+/* The record's own time, when it can be believed. A time ahead would begin a month too early, and
+ * with it forget what was spent in this one. */
 static int64_t time_of(const struct facts *f)
 {
     int64_t now = wall_ms();
 
-    return f->time >= now - DAY_MS && f->time <= now + AHEAD_MS ? f->time : now;
+    return f->time >= now - DAY_MS && f->time <= now ? f->time : now;
 }
 
 #define KEPT_ALREADY 1

@@ -402,6 +402,34 @@ static void test_start_says_why(void)
     rig_end();
 }
 
+/* More rows than one record of a summary holds; and what a crash left of another is gone. */
+static void test_many_rows(void)
+{
+    struct aiex_slice a;
+
+    rig_begin(NULL);
+    for (int i = 1; i <= 3000; i++) {
+        char name[16];
+        struct usage u = {
+            .id = "x", .key = "k1", .user = name, .ticket = i, .time = now, .cost = i};
+
+        snprintf(name, sizeof(name), "user%d", i);
+        record(&u);
+    }
+    rig_close();
+    CU_ASSERT_TRUE(size_of("2026-11-21.sum") > 2 * 65536);
+    fclose(fopen(rig_path("2026-11-21.sum.77.tmp"), "w"));
+    rig_open(NULL);
+    CU_ASSERT_EQUAL(size_of("2026-11-21.sum.77.tmp"), -1);
+    CU_ASSERT_EQUAL(number(answer_of(ASK("ledger.status")), "rows"), 3000);
+    a = answer_of(ASK("ledger.report", "by", "user"));
+    CU_ASSERT_EQUAL(items(a, "rows"), 3000);
+    CU_ASSERT_EQUAL(total("cost"), 3000 * 3001 / 2);
+    CU_ASSERT_EQUAL(items(answer_of(ASK("ledger.spent")), "spent"), 3001);
+    rig_close();
+    rig_end();
+}
+
 static int is_drained(void *arg)
 {
     return aiex_fake_drained(h);
@@ -430,6 +458,7 @@ const struct test_case tests[] = {
     {"month after restart", test_month_after_restart},
     {"show reads old days", test_show_reads_old_days},
     {"successor beside predecessor", test_successor_beside_predecessor},
+    {"many rows", test_many_rows},
     {"start says why", test_start_says_why},
     {"drain syncs", test_drain_syncs},
     {0},

@@ -359,6 +359,26 @@ static void test_spent(void)
     rig_end();
 }
 
+/* A clock that is ahead at the end of a month must not make the ledger forget the month. */
+static void test_time_ahead_keeps_the_month(void)
+{
+    struct usage u = ada;
+    struct aiex_slice a;
+
+    rig_begin(NULL);
+    now = NOON + 10 * 24 * HOUR - 12 * HOUR - 1000; /* 23:59:59 on the 30th */
+    u.time = now;
+    record(&u);
+    u = with(ada, "b", 2, 1);
+    u.time = now + 5000;
+    record(&u);
+    a = answer_of(ASK("ledger.spent"));
+    CU_ASSERT_STRING_EQUAL(text(a, "month"), "2026-11");
+    CU_ASSERT_EQUAL(spent(a, "key", "k1", "month"), 701);
+    rig_close();
+    rig_end();
+}
+
 /* A record is of the day of its time, when that can be believed. */
 static void test_days_of_records(void)
 {
@@ -512,7 +532,10 @@ static void test_reports_are_right(void)
 {
     static const char *const rows[] = {"4096", "3"};
 
-    srand((unsigned)time(NULL));
+    unsigned seed = (unsigned)time(NULL);
+
+    printf("(seed %u) ", seed);
+    srand(seed);
     for (int i = 0; i < 2; i++) {
         const struct aiex_fake_pair pairs[] = {{"max_rows", rows[i]}, {"checkpoint", "8k"}, {0}};
 
@@ -540,6 +563,7 @@ const struct test_case tests[] = {
     {"too many jobs", test_too_many_jobs},
     {"cancelled reports", test_cancelled_reports},
     {"spent", test_spent},
+    {"time ahead keeps the month", test_time_ahead_keeps_the_month},
     {"days of records", test_days_of_records},
     {"dates", test_dates},
     {"reports are right", test_reports_are_right},

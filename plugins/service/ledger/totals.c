@@ -5,10 +5,13 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define VERSION 1
+#define BATCH   65536u
+#define ROW_MAX (1u + N_SUMS * 9u + 5u) /* without its key */
 
 void totals_init(struct totals *t, size_t max_rows)
 {
@@ -84,7 +87,7 @@ uint64_t totals_recent_from(const struct totals *t)
     return t->marks[(newest + 1) % MARKS];
 }
 
-/* ---- The file: one record with the numbers, then one for each row ---- */
+/* ---- The file: one record with the numbers, then batches of rows ---- */
 
 static size_t write_head(const struct totals *t, uint8_t *mem, size_t size)
 {
@@ -109,28 +112,42 @@ static size_t write_head(const struct totals *t, uint8_t *mem, size_t size)
     return aiex_written(&w).len;
 }
 
+static void write_row(struct aiex_writer *w, const struct row *row, char kind)
+{
+    aiex_w_byte(w, (unsigned char)kind);
+    for (int s = 0; s < N_SUMS; s++)
+        aiex_w_int(w, row->sums.v[s]);
+    aiex_w_bin(w, row->key, row->len);
+}
+
+static int flush(struct aiex_rlog *log, struct aiex_writer *w)
+{
+    struct aiex_slice body = aiex_written(w);
+    int r = body.len ? aiex_rlog_add(log, &body, 1, NULL, NULL) : 0;
+
+    aiex_writer_init(w, w->data, w->cap);
+    return r;
+}
+
+/* As many rows as fit into a batch make one record. */
 static int write_rows(struct aiex_rlog *log, const struct table *table, char kind)
 {
-    for (size_t i = 0; i < table->size; i++) {
-        const struct row *row = table->slots[i];
-        uint8_t head[1 + N_SUMS * 9];
-        struct aiex_writer w;
-        struct aiex_slice pieces[2];
-        int r;
+    uint8_t *mem = malloc(BATCH);
+    struct aiex_writer w;
+    int r = mem ? 0 : -ENOMEM;
 
-        if (!row)
+    aiex_writer_init(&w, mem, BATCH);
+    for (size_t i = 0; i < table->size && r == 0; i++) {
+        if (!table->slots[i])
             continue;
-        aiex_writer_init(&w, head, sizeof(head));
-        aiex_w_byte(&w, (unsigned char)kind);
-        for (int s = 0; s < N_SUMS; s++)
-            aiex_w_int(&w, row->sums.v[s]);
-        pieces[0] = aiex_written(&w);
-        pieces[1] = (struct aiex_slice){row->key, row->len};
-        r = aiex_rlog_add(log, pieces, 2, NULL, NULL);
-        if (r < 0)
-            return r;
+        if (w.len + ROW_MAX + table->slots[i]->len > BATCH)
+            r = flush(log, &w);
+        write_row(&w, table->slots[i], kind);
     }
-    return 0;
+    if (r == 0)
+        r = flush(log, &w);
+    free(mem);
+    return r;
 }
 
 int totals_write(const struct totals *t, const char *path, struct aiex_error *err)
@@ -198,23 +215,26 @@ static int read_head(struct totals *t, struct aiex_slice head, uint64_t *ret_row
     return 0;
 }
 
-static int read_row(struct totals *t, struct aiex_slice body)
+/* The first row of what is left of a batch. */
+static int read_row(struct totals *t, struct aiex_slice *at)
 {
-    struct table *table = body.len && *body.data == 'R' ? &t->rows : &t->spent;
-    struct aiex_slice at = {body.data + 1, body.len ? body.len - 1 : 0};
+    struct table *table = *at->data == 'R' ? &t->rows : &t->spent;
+    struct aiex_value v;
     struct row *row;
     struct sums s;
 
+    at->data++;
+    at->len--;
     for (int i = 0; i < N_SUMS; i++) {
-        struct aiex_value v;
-
-        if (aiex_r_value(&at, &v) != 0 || v.type != AIEX_T_INT)
+        if (aiex_r_value(at, &v) != 0 || v.type != AIEX_T_INT)
             return -EBADMSG;
         s.v[i] = v.i;
     }
+    if (aiex_r_value(at, &v) != 0 || v.type != AIEX_T_BIN)
+        return -EBADMSG;
     if (table == &t->rows && !t->whole) /* the bound was lowered */
         return 0;
-    row = table_at(table, at.data, at.len);
+    row = table_at(table, v.bytes.data, v.bytes.len);
     if (!row && table == &t->rows) {
         give_up_rows(t);
         return 0;
@@ -223,6 +243,17 @@ static int read_row(struct totals *t, struct aiex_slice body)
         return -ENOMEM;
     row->sums = s;
     return 0;
+}
+
+static int read_batch(struct totals *t, struct aiex_slice body, uint64_t *seen)
+{
+    int r = 0;
+
+    while (r == 0 && body.len) {
+        r = read_row(t, &body);
+        ++*seen;
+    }
+    return r;
 }
 
 static int read_all(struct totals *t, struct aiex_rlog_cursor *c)
@@ -234,10 +265,8 @@ static int read_all(struct totals *t, struct aiex_rlog_cursor *c)
     if (kind != AIEX_RLOG_RECORD)
         return kind < 0 ? kind : -EBADMSG;
     r = read_head(t, item.body, &rows, &spent);
-    while (r == 0 && (kind = aiex_rlog_next(c, &item)) == AIEX_RLOG_RECORD) {
-        r = read_row(t, item.body);
-        seen++;
-    }
+    while (r == 0 && (kind = aiex_rlog_next(c, &item)) == AIEX_RLOG_RECORD)
+        r = read_batch(t, item.body, &seen);
     if (r == 0 && kind != 0)
         r = kind < 0 ? kind : -EBADMSG;
     return r == 0 && seen != rows + spent ? -EBADMSG : r;

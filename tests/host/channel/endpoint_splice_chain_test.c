@@ -71,8 +71,12 @@ static void on_answer(void *arg, const struct aiex_answer *a)
     if (n_order < 8)
         order[n_order++] = m->number;
     if (a->flags & AIEX_AF_SPLICED) {
-        if (answer_too_late)
+        if (answer_too_late) {
+            CU_ASSERT_EQUAL(endpoint_stream(middle_rig->endpoint, m->id, none), -ENOENT);
             CU_ASSERT_EQUAL(endpoint_reply(middle_rig->endpoint, m->id, none), -ENOENT);
+            CU_ASSERT_EQUAL(endpoint_fail(middle_rig->endpoint, m->id, AIEX_E_BUSY, "", 0, none),
+                            -ENOENT);
+        }
     } else if (!a->code) {
         endpoint_reply(middle_rig->endpoint, m->id, a->body);
     } else if (m->number == depth && retries-- > 0) {
@@ -180,7 +184,7 @@ static void test_parts_pass_by(void)
         struct seen_answer seen;
 
         place(n, inside);
-        answer_too_late = inside == 0;
+        answer_too_late = 1;
         producer.left = sizes[i][0];
         producer.step = sizes[i][1];
         call(&seen, 0, 0);

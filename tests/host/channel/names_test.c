@@ -35,6 +35,43 @@ static void test_out_limits(void)
     names_out_free(NULL);
 }
 
+/* The same addresses may hold other texts the next time; the hash of one table finds in the other.
+ */
+static void test_out_recent(void)
+{
+    struct names_out *n = names_out_new();
+    struct names_in *in = names_in_new();
+    char service[AIEX_MAX_NAME + 1], method[AIEX_MAX_NAME + 1], text[NAME_TEXT_MAX];
+    const struct name *name;
+    size_t len;
+    int fresh;
+
+    for (unsigned round = 0; round < 3; round++)
+        for (unsigned i = 0; i < 100; i++) {
+            snprintf(service, sizeof(service), "service%u", i / 10);
+            snprintf(method, sizeof(method), "method%u", i % 10);
+            CU_ASSERT_EQUAL(names_out_get(n, service, method, &fresh, text, &len), (int)i);
+            CU_ASSERT_EQUAL(fresh, round == 0);
+            CU_ASSERT_EQUAL(names_out_get(n, service, method, &fresh, text, &len), (int)i);
+            CU_ASSERT_EQUAL(fresh, 0);
+            if (round == 0)
+                CU_ASSERT_EQUAL(names_in_define(in, i, names_out_text(n, i, &len), len), 0);
+            name = names_in_get(in, i);
+            CU_ASSERT_EQUAL(name->hash, names_hash(service, method));
+            CU_ASSERT_EQUAL(name->service_len, strlen(service));
+            CU_ASSERT_EQUAL(name->method_len, strlen(method));
+            CU_ASSERT_EQUAL(names_out_find(n, name->hash, service, method), (int)i);
+            CU_ASSERT_EQUAL(names_out_find(n, name->hash, service, "other"), -ENOENT);
+        }
+    /* what is taken back is not found by where its texts stood */
+    CU_ASSERT_EQUAL(names_out_get(n, "new", "one", &fresh, text, &len), 100);
+    names_out_undo(n);
+    CU_ASSERT_EQUAL(names_out_get(n, "new", "one", &fresh, text, &len), 100);
+    CU_ASSERT_EQUAL(fresh, 1);
+    names_out_free(n);
+    names_in_free(in);
+}
+
 static void test_out_full(void)
 {
     struct names_out *n = names_out_new();
@@ -116,9 +153,6 @@ static void test_in_limits(void)
 }
 
 const struct test_case tests[] = {
-    {"out_limits", test_out_limits},
-    {"out_full", test_out_full},
-    {"out_undo", test_out_undo},
-    {"in_limits", test_in_limits},
-    {0},
+    {"out_limits", test_out_limits}, {"out_recent", test_out_recent}, {"out_full", test_out_full},
+    {"out_undo", test_out_undo},     {"in_limits", test_in_limits},   {0},
 };

@@ -620,6 +620,9 @@ static void test_usage_of_half_a_stream(void)
         .client = AIEX_ANTHROPIC_MESSAGES, .vendor = AIEX_ANTHROPIC_MESSAGES, .stream = 1};
 
     CU_ASSERT_EQUAL_FATAL(run_new(&r), 0);
+    CU_ASSERT_EQUAL(aiex_chat_result(r.chat)->usage.input, -1);
+    CU_ASSERT_EQUAL(aiex_chat_result(r.chat)->usage.output, -1);
+    CU_ASSERT_EQUAL(aiex_chat_result(r.chat)->usage_estimated, 0);
     run_feed(&r, half, strlen(half));
     CU_ASSERT_EQUAL(r.said.usage.input, 50);
     CU_ASSERT_EQUAL(r.said.usage.output, 10);

@@ -70,6 +70,17 @@ static const struct hostile {
      "is not JSON"},
     {"not an object", AIEX_OPENAI_CHAT, BOTH, "data: [1]\n\n" DONE, "not an object"},
     {"broken utf-8", AIEX_OPENAI_CHAT, BOTH, D("{\"content\":\"\xc3\"}"), "broken UTF-8"},
+    /* like events before, but for the text */
+    {"control character in a known shape", AIEX_OPENAI_CHAT, BOTH,
+     D("{\"content\":\"a\"}") D("{\"content\":\"b\"}") D("{\"content\":\"\x01\"}"),
+     "control character"},
+    {"broken utf-8 in a known shape", AIEX_OPENAI_CHAT, BOTH,
+     D("{\"content\":\"a\"}") D("{\"content\":\"b\"}") D("{\"content\":\"\xff\"}"), "broken UTF-8"},
+    {"unknown escape in a known shape", AIEX_OPENAI_CHAT, BOTH,
+     D("{\"content\":\"a\"}") D("{\"content\":\"b\"}") D("{\"content\":\"\\x\"}"),
+     "unknown escape"},
+    {"open string in a known shape", AIEX_OPENAI_CHAT, BOTH,
+     D("{\"content\":\"a\"}") D("{\"content\":\"b\"}") D("{\"content\":\"c\\\"}"), "is not JSON"},
     {"error", AIEX_OPENAI_CHAT, BOTH,
      D("{\"content\":\"a\"}") "data: {\"error\":{\"message\":\"no "
                               "luck\",\"code\":\"server_error\"}}\n\n",
@@ -177,6 +188,8 @@ static const struct hostile {
     {"number twice", AIEX_OPENAI_RESPONSES, BOTH,
      CREATED ADD("1", "0") RT("2", "0", "x") RT("3", "0", "y") RT("3", "0", "y"),
      "sequence_number goes from 3 to 3"},
+    {"number that is none in a known shape", AIEX_OPENAI_RESPONSES, BOTH,
+     CREATED ADD("1", "0") RT("2", "0", "x") RT("3", "0", "y") RT("04", "0", "z"), "is not JSON"},
     {"delta before item", AIEX_OPENAI_RESPONSES, BOTH, CREATED RT("1", "0", "x"),
      "output item 0, which is not open"},
     {"item twice", AIEX_OPENAI_RESPONSES, BOTH, CREATED ADD("1", "0") ADD("2", "0"),
@@ -334,6 +347,10 @@ static void test_tolerated(void)
                                "{\"content\":\"a\",\"new\":{\"k\":[1]}}") F("eos") DONE},
         {AIEX_OPENAI_CHAT, D("{\"content\":\"a\"}") CALL("0", "i", "f", "{")
                                CALL("0", "i", "f", "}") F("tool_calls") DONE},
+        {AIEX_OPENAI_CHAT, "data: "
+                           "{\"id\":7,\"error\":\"\",\"choices\":[{\"delta\":{\"content\":\"a\","
+                           "\"reasoning\":{\"x\":1}}}]}"
+                           "\n\n" F("model_length") DONE},
         {AIEX_OPENAI_CHAT, D("{\"content\":[{\"type\":\"text\",\"text\":\"a\"}]}") F("stop") DONE},
         {AIEX_ANTHROPIC_MESSAGES,
          E("ping", "") START TEXT0 TD("0", "a") STOP("0")
@@ -392,6 +409,36 @@ static void test_too_large(void)
     }
 }
 
+/* A client that is told the whole answer at its end can be told so much only. */
+static void test_endless_answers(void)
+{
+    static const char *const turns[] = {D("{\"content\":\"x\"}"),
+                                        D("{\"reasoning_content\":\"x\"}")};
+    struct run big = {.client = AIEX_OPENAI_RESPONSES, .vendor = AIEX_OPENAI_CHAT, .stream = 1};
+    struct run many = big;
+    char *event = malloc(1000000);
+    int i, n;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(event);
+    CU_ASSERT_EQUAL_FATAL(run_new(&big), 0);
+    n = snprintf(event, 1000000,
+                 "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%0900000d\"}}]}\n\n",
+                 7);
+    for (i = 0; i < 100 && run_feed(&big, event, (size_t)n) == 0; i++)
+        big.len = 0;
+    CU_ASSERT(i > 30 && i < 40);
+    CU_ASSERT_EQUAL(big.result, -EMSGSIZE);
+    CU_ASSERT(strstr(big.said.fault, "longer than 32 MiB") != NULL);
+    run_free(&big);
+    free(event);
+    CU_ASSERT_EQUAL_FATAL(run_new(&many), 0);
+    for (i = 0; i < 20000 && run_feed(&many, turns[i % 2], strlen(turns[i % 2])) == 0; i++)
+        many.len = 0;
+    CU_ASSERT_EQUAL(i, 16384);
+    CU_ASSERT_EQUAL(many.result, -EMSGSIZE);
+    run_free(&many);
+}
+
 static void test_broken_documents(void)
 {
     static const struct {
@@ -400,7 +447,7 @@ static void test_broken_documents(void)
     } rows[] = {
         {AIEX_OPENAI_CHAT, "", "the answer is empty"},
         {AIEX_OPENAI_CHAT, "<html>", "the answer is not JSON"},
-        {AIEX_OPENAI_CHAT, "{\"id\":1}", "id is not a string"},
+        {AIEX_OPENAI_CHAT, "{\"model\":1}", "model is not a string"},
         {AIEX_OPENAI_CHAT, "{}", "has no choices"},
         {AIEX_OPENAI_CHAT, "{\"choices\":[]}", "the stream was empty"},
         {AIEX_OPENAI_CHAT, "{\"error\":{\"message\":\"x\"}}", "reported an error: x"},
@@ -438,6 +485,7 @@ const struct test_case tests[] = {
     {"cut_by_limit", test_cut_by_limit},
     {"tolerated", test_tolerated},
     {"too_large", test_too_large},
+    {"endless_answers", test_endless_answers},
     {"broken_documents", test_broken_documents},
     {0},
 };

@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include <machine.h>
+#include <ndjson.h>
 #include <aiex_json.h>
 #include <errno.h>
 #include <stdio.h>
@@ -11,15 +12,10 @@
 static const char *const allowed[N_STATES] = {
     /*                    STrSRfBAEbUFxE   start text reasoning signature redacted refusal
                                            begin args end block-end usage finish error END */
-    [STATE_NEW] = "1000000000100"
-                  "0",
-    [STATE_IDLE] = "01111110011100",
-    [STATE_TEXT] = "01111110011100",
-    [STATE_REASONING] = "01111110011100",
-    [STATE_REFUSAL] = "01111110011100",
-    [STATE_TOOL] = "01111111101100",
-    [STATE_FINISHED] = "00000000011101",
-    [STATE_ENDED] = "11111111111111",
+    [STATE_NEW] = "10000000001000",      [STATE_IDLE] = "01111110011100",
+    [STATE_TEXT] = "01111110011100",     [STATE_REASONING] = "01111110011100",
+    [STATE_REFUSAL] = "01111110011100",  [STATE_TOOL] = "01111111101100",
+    [STATE_FINISHED] = "00000000011101", [STATE_ENDED] = "11111111111111",
 };
 
 static void test_every_cell(void)
@@ -102,10 +98,12 @@ static void test_calls_side_by_side(void)
         CU_ASSERT_EQUAL(take(EVENT_TOOL_ARGS, 1, "["), PASS);
         CU_ASSERT_EQUAL(take(EVENT_TOOL_ARGS, 0, "}"), PASS);
         CU_ASSERT_EQUAL(take(EVENT_TOOL_ARGS, 0, "}"), -EPROTO);
+        CU_ASSERT_EQUAL(take(EVENT_BLOCK_END, 0, ""), PASS);
+        CU_ASSERT_EQUAL(take(EVENT_TEXT, 0, "x"), TOOL);
         CU_ASSERT_EQUAL(take(EVENT_TOOL_ARGS, 1, "]"), PASS);
         CU_ASSERT_EQUAL(take(EVENT_TOOL_END, 0, ""), PASS);
         CU_ASSERT_EQUAL(take(EVENT_TOOL_ARGS, 0, " "), -EPROTO);
-        CU_ASSERT_EQUAL(finish(AIEX_FINISH_TOOL_CALLS), TOOL);
+        CU_ASSERT_EQUAL(finish(AIEX_FINISH_TOOL_CALLS), BLOCK);
     }
     machine_done(&m);
 }
@@ -231,6 +229,69 @@ static void test_flow_depth(void)
     CU_ASSERT_EQUAL(r, -EINVAL);
 }
 
+/* ---- Lines ---- */
+
+static int on_line(void *arg, struct aiex_slice line, struct aiex_slice raw, int in_place)
+{
+    char *text = arg;
+    size_t n = strlen(text);
+
+    CU_ASSERT(raw.len >= line.len);
+    snprintf(text + n, 256 - n, "%s[%.*s]", in_place ? "" : "h", (int)line.len, line.data);
+    return line.len == 4 ? -EPROTO : 0;
+}
+
+static void test_lines(void)
+{
+    static const char bytes[] = "a\r\n\n  \nbc\nde";
+    struct ndjson lines;
+
+    for (size_t cut = 0; cut <= sizeof(bytes) - 1; cut++) {
+        char text[256] = "", plain[256] = "";
+
+        ndjson_init(&lines, 100);
+        CU_ASSERT_EQUAL(
+            ndjson_feed(&lines, (struct aiex_slice){(const uint8_t *)bytes, cut}, on_line, text),
+            0);
+        CU_ASSERT_EQUAL(
+            ndjson_feed(&lines,
+                        (struct aiex_slice){(const uint8_t *)bytes + cut, sizeof(bytes) - 1 - cut},
+                        on_line, text),
+            0);
+        CU_ASSERT_EQUAL(ndjson_pending(&lines), 2);
+        CU_ASSERT_EQUAL(ndjson_last(&lines, on_line, text), 0);
+        for (size_t i = 0, n = 0; text[i]; i++)
+            if (text[i] != 'h')
+                plain[n++] = text[i];
+        CU_ASSERT_STRING_EQUAL(plain, "[a][bc][de]");
+        ndjson_done(&lines);
+    }
+}
+
+static void test_long_and_refused_lines(void)
+{
+    struct ndjson lines;
+    char text[256] = "";
+
+    ndjson_init(&lines, 4);
+    CU_ASSERT_EQUAL(
+        ndjson_feed(&lines, (struct aiex_slice){(const uint8_t *)"abc\n", 4}, on_line, text), 0);
+    CU_ASSERT_EQUAL(
+        ndjson_feed(&lines, (struct aiex_slice){(const uint8_t *)"abcd\n", 5}, on_line, text),
+        -EMSGSIZE);
+    ndjson_done(&lines);
+    ndjson_init(&lines, 4);
+    CU_ASSERT_EQUAL(
+        ndjson_feed(&lines, (struct aiex_slice){(const uint8_t *)"abcde", 5}, on_line, text),
+        -EMSGSIZE);
+    ndjson_done(&lines);
+    ndjson_init(&lines, 9);
+    CU_ASSERT_EQUAL(
+        ndjson_feed(&lines, (struct aiex_slice){(const uint8_t *)"abcd\nx\n", 7}, on_line, text),
+        -EPROTO);
+    ndjson_done(&lines);
+}
+
 const struct test_case tests[] = {
     {"every_cell", test_every_cell},
     {"closes_what_is_open", test_closes_what_is_open},
@@ -239,5 +300,7 @@ const struct test_case tests[] = {
     {"too_many_calls", test_too_many_calls},
     {"flow_agrees_with_scan", test_flow_agrees_with_scan},
     {"flow_depth", test_flow_depth},
+    {"lines", test_lines},
+    {"long_and_refused_lines", test_long_and_refused_lines},
     {0},
 };

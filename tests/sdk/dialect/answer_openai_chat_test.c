@@ -126,8 +126,7 @@ static void test_tools_to_anthropic(void)
 {
     struct run r = {.client = AIEX_ANTHROPIC_MESSAGES, .vendor = AIEX_OPENAI_CHAT, .stream = 1};
     static const char *const in_order[] = {
-        "\"index\":0,\"content_block\":{\"type\":\"tool_use\",\"id\":\"call_1\",\"name\":\"get\","
-        "\"input\":{}}}",
+        "\"type\":\"tool_use\",\"id\":\"call_1\",\"name\":\"get\",\"input\":{}}}",
         "\"index\":0,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"{\\\"a\\\":\"}}",
         "\"index\":0,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"1}\"}}",
         "{\"type\":\"content_block_stop\",\"index\":0}",
@@ -282,6 +281,61 @@ static void test_no_done_is_allowed_by_flag(void)
     run_free(&lax);
 }
 
+/* Across, the end that the vendor did not say is made up as well. */
+static void test_no_done_across(void)
+{
+    static const char stream[] = CHUNK("{\"content\":\"x\"}") FINISH("stop") USAGE;
+    struct run r = {.client = AIEX_ANTHROPIC_MESSAGES,
+                    .vendor = AIEX_OPENAI_CHAT,
+                    .stream = 1,
+                    .flags = AIEX_CHAT_NO_DONE};
+
+    run_all(&r, stream, 0);
+    CU_ASSERT_EQUAL(r.result, 0);
+    CU_ASSERT(strstr(r.out, "\"output_tokens\":4}}\n\nevent: message_stop\n") != NULL);
+    run_free(&r);
+}
+
+/* Several choices pass, and all of them must have ended. */
+static void test_choices(void)
+{
+    static const char one[] = HEAD
+        "{\"index\":0,\"delta\":{\"content\":\"a\"}},{\"index\":1,\"delta\":{"
+        "\"content\":\"b\"}}]}\n\n" HEAD
+        "{\"index\":1,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+    char stream[4096];
+    struct run bad = {.client = AIEX_OPENAI_CHAT, .vendor = AIEX_OPENAI_CHAT, .stream = 1};
+    struct run good = bad;
+
+    snprintf(stream, sizeof(stream), "%s%s", one, DONE);
+    run_all(&bad, stream, 0);
+    CU_ASSERT_EQUAL(bad.result, -EPROTO);
+    run_free(&bad);
+    snprintf(stream, sizeof(stream), "%s%s%s", one, FINISH("length"), DONE);
+    run_all(&good, stream, 9);
+    CU_ASSERT_EQUAL(good.result, 0);
+    CU_ASSERT_STRING_EQUAL(good.out, stream);
+    CU_ASSERT_EQUAL(good.said.finish, AIEX_FINISH_LENGTH);
+    run_free(&good);
+}
+
+/* CR LF, comments and split data lines: the events are said again in the plain form. */
+static void test_other_line_ends(void)
+{
+    struct run r = {.client = AIEX_OPENAI_CHAT, .vendor = AIEX_OPENAI_CHAT, .stream = 1};
+
+    run_all(&r,
+            ": hello\r\n\r\ndata: {\"choices\":[{\"index\":0,\r\ndata: "
+            "\"delta\":{\"content\":\"x\"},\r\n"
+            "data: \"finish_reason\":\"stop\"}]}\r\n\r\ndata: [DONE]\r\n\r\n",
+            5);
+    CU_ASSERT_EQUAL(r.result, 0);
+    CU_ASSERT_STRING_EQUAL(r.out,
+                           "data: {\"choices\":[{\"index\":0, \"delta\":{\"content\":\"x\"}, "
+                           "\"finish_reason\":\"stop\"}]}\n\n" DONE);
+    run_free(&r);
+}
+
 static void test_stopped_by_the_sink(void)
 {
     struct run r = {
@@ -302,6 +356,9 @@ const struct test_case tests[] = {
     {"anthropic_to_openai", test_anthropic_to_openai},
     {"whole_answers", test_whole_answers},
     {"no_done_is_allowed_by_flag", test_no_done_is_allowed_by_flag},
+    {"no_done_across", test_no_done_across},
+    {"choices", test_choices},
+    {"other_line_ends", test_other_line_ends},
     {"stopped_by_the_sink", test_stopped_by_the_sink},
     {0},
 };

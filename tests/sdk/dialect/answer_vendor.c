@@ -35,8 +35,7 @@ static const char *const words[] = {
 
 static const char *const arguments[] = {
     "{\\\"city\\\":\\\"Brno\\\"}",
-    "{\\\"a\\\": 1, \\\"b\\\": [true, null, -1.5e3], \\\"c\\\": {\\\"d\\\": "
-    "\\\"\\\\n\\\\\\\"\\\"}}",
+    "{\\\"a\\\": 1, \\\"b\\\": [true, null, -1e3], \\\"c\\\":{\\\"d\\\":\\\"\\\\n\\\\\\\"\\\"}}",
     "{}",
     "{\\\"text\\\":\\\"\xc5\xbe\\u017e \\\\u017e\\\"}",
 };
@@ -374,14 +373,21 @@ static void responses_block(const struct said_block *b, int index)
                         "\"item_id\":\"msg_%d\",\"output_index\":%d,\"content_index\":0,\"part\":{"
                         "\"type\":\"output_text\",\"text\":\"\"}}\n\n",
                         index, index);
+    if (b->kind == SAID_REASONING)
+        responses_event("response.reasoning_summary_part.added",
+                        "\"item_id\":\"rs_%d\",\"output_index\":%d,\"summary_index\":0,\"part\":{"
+                        "\"type\":\"summary_text\",\"text\":\"\"}}\n\n",
+                        index, index);
     for (int i = 0; i < b->n_pieces; i++)
-        responses_event(
-            deltas[b->kind],
-            "\"item_id\":\"i_%d\",\"output_index\":%d,\"content_index\":0,\"delta\":\"%s\","
-            "\"logprobs\":[],\"obfuscation\":\"%.*s\"}\n\n",
-            index, index, b->pieces[i], i, "xyzxyzxyz");
-    responses_event(dones[b->kind], "\"item_id\":\"i_%d\",\"output_index\":%d,\"%s\":\"", index,
-                    index, b->kind == SAID_CALL ? "arguments" : "text");
+        responses_event(deltas[b->kind],
+                        "\"item_id\":\"i_%d\",\"output_index\":%d,\"content_index\":0,"
+                        "\"summary_index\":0,\"delta\":\"%s\","
+                        "\"logprobs\":[],\"obfuscation\":\"%.*s\"}\n\n",
+                        index, index, b->pieces[i], i, "xyzxyzxyz");
+    responses_event(dones[b->kind],
+                    "\"item_id\":\"i_%d\",\"output_index\":%d,\"content_index\":0,\"summary_"
+                    "index\":0,\"%s\":\"",
+                    index, index, b->kind == SAID_CALL ? "arguments" : "text");
     put_all(b);
     put("\"}\n\n");
     responses_event("response.output_item.done", "\"output_index\":%d,\"item\":", index);

@@ -156,9 +156,13 @@ static void bounded(void)
         size_t n;
         const char *tail, *says;
     } t[] = {
-        {AIEX_OPENAI_CHAT, "{\"messages\":[", "{\"role\":\"user\"},", 100001, "{}]}", "more than"},
-        {AIEX_OPENAI_CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":[", "\"a\",", 100001,
+        {AIEX_OPENAI_CHAT, "{\"messages\":[", "{\"role\":\"user\"},", 200001, "{}]}", "more than"},
+        {AIEX_OPENAI_CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":[", "\"a\",", 200001,
          "\"\"]}]}", "more than"},
+        {AIEX_OPENAI_CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":[", "{},", 200001,
+         "{}]}]}", "more than"},
+        {AIEX_OPENAI_CHAT, "{\"messages\":[],\"tools\":[", "{},", 200001, "{}]}", "more than"},
+        {AIEX_OPENAI_RESPONSES, "{\"input\":[", "{\"type\":\"x\"},", 200001, "{}]}", "more than"},
         {AIEX_OPENAI_CHAT, "{\"messages\":[],\"tools\":[", "{\"name\":\"a\"},", 1025, "{}]}",
          "tools: more than"},
         {AIEX_OPENAI_CHAT, "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[",

@@ -11,6 +11,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+void *__real_malloc(size_t n);
+void *__wrap_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+
+static unsigned fail_at; /* the n-th allocation from now on fails; 0 = none */
+
+void *__wrap_malloc(size_t n)
+{
+    return fail_at && --fail_at == 0 ? NULL : __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return fail_at && --fail_at == 0 ? NULL : __real_calloc(n, size);
+}
+
 static struct aiex_slice slice(const char *text)
 {
     return (struct aiex_slice){(const uint8_t *)text, strlen(text)};
@@ -349,6 +366,28 @@ static void test_what_is_not_checked_is_named(void)
         0);
 }
 
+/* Each allocation fails once: said as such, and never taken for a value that fits or does not. */
+static void test_no_memory(void)
+{
+    static const char text[] =
+        "{\"properties\":{\"\\u0061\":{\"pattern\":\"^x+$\"},\"b\":{\"enum\":["
+        "\"\\u0062\"]}},\"patternProperties\":{\"c\":{}}}";
+    static const char json[] = "{\"a\":\"xx\",\"b\":\"b\",\"c\":\"\\u0063\"}";
+    unsigned n = 0;
+    int r;
+
+    do {
+        fail_at = ++n;
+        r = aiex_schema_read(slice(text), &schema, &fault);
+        if (r == 0)
+            r = aiex_schema_check(&schema, slice(json), &fault);
+        CU_ASSERT_TRUE(r == 0 || r == -ENOMEM);
+    } while (!fail_at && n < 1000);
+    CU_ASSERT_EQUAL(r, 0);
+    CU_ASSERT_TRUE(n > 10);
+    fail_at = 0;
+}
+
 static void test_bounds(void)
 {
     char *deep = malloc(4 << 20);
@@ -397,6 +436,7 @@ const struct test_case tests[] = {
     {"faults say where and why", test_faults_say_where_and_why},
     {"wrong schemas", test_wrong_schemas},
     {"what is not checked is named", test_what_is_not_checked_is_named},
+    {"no memory", test_no_memory},
     {"bounds", test_bounds},
     {0},
 };

@@ -12,9 +12,9 @@ static struct pattern p;
 static int match(const char *pattern, const char *text)
 {
     size_t work = 1 << 20;
-    int r = pattern_compile(&p, pattern, strlen(pattern));
+    int r = schema_pattern_compile(&p, pattern, strlen(pattern));
 
-    return r < 0 ? r : pattern_match(&p, text, strlen(text), &work);
+    return r < 0 ? r : schema_pattern_match(&p, text, strlen(text), &work);
 }
 
 static void test_matches(void)
@@ -122,12 +122,12 @@ static void test_no_text_is_slow(void)
     memset(text, 'a', 5000);
     text[4999] = '!';
     for (size_t i = 0; i < sizeof(evil) / sizeof(evil[0]); i++) {
-        CU_ASSERT_EQUAL(pattern_compile(&p, evil[i], strlen(evil[i])), 0);
+        CU_ASSERT_EQUAL(schema_pattern_compile(&p, evil[i], strlen(evil[i])), 0);
         work = 5000 * 300;
-        CU_ASSERT_EQUAL(pattern_match(&p, text, 5000, &work), 0);
+        CU_ASSERT_EQUAL(schema_pattern_match(&p, text, 5000, &work), 0);
     }
     work = 100;
-    CU_ASSERT_EQUAL(pattern_match(&p, text, 5000, &work), -E2BIG);
+    CU_ASSERT_EQUAL(schema_pattern_match(&p, text, 5000, &work), -E2BIG);
 }
 
 const struct test_case tests[] = {

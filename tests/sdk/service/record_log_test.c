@@ -14,6 +14,23 @@
 ssize_t __real_pwritev(int fd, const struct iovec *v, int n, off_t offset);
 ssize_t __wrap_pwritev(int fd, const struct iovec *v, int n, off_t offset);
 
+void *__real_malloc(size_t n);
+void *__wrap_malloc(size_t n);
+void *__real_realloc(void *mem, size_t n);
+void *__wrap_realloc(void *mem, size_t n);
+
+static unsigned fail_at; /* the n-th allocation from now on fails; 0 = none */
+
+void *__wrap_malloc(size_t n)
+{
+    return fail_at && --fail_at == 0 ? NULL : __real_malloc(n);
+}
+
+void *__wrap_realloc(void *mem, size_t n)
+{
+    return fail_at && --fail_at == 0 ? NULL : __real_realloc(mem, n);
+}
+
 static long room = -1; /* bytes that the disk still takes; -1 = any */
 
 ssize_t __wrap_pwritev(int fd, const struct iovec *v, int n, off_t offset)
@@ -339,6 +356,38 @@ static void test_sizes(void)
     finish();
 }
 
+/* Without memory a reader keeps its place, and nothing is taken for damage and cut off. */
+static void test_no_memory(void)
+{
+    uint8_t *big = calloc(1, 200000), *mem = NULL;
+    struct aiex_rlog_cursor c = {0};
+    struct aiex_rlog_item item;
+    struct aiex_rlog log;
+
+    begin();
+    CU_ASSERT_EQUAL(open_log(&log), 0);
+    CU_ASSERT_EQUAL(add(&log, "one"), 0);
+    CU_ASSERT_EQUAL(aiex_rlog_add(&log, &(struct aiex_slice){big, 200000}, 1, NULL, NULL), 0);
+    fail_at = 1;
+    CU_ASSERT_EQUAL(aiex_rlog_get(&log, 24, &mem, &item), -ENOMEM);
+    aiex_rlog_close(&log);
+    for (unsigned n = 1; n <= 2; n++) {
+        fail_at = n;
+        CU_ASSERT_EQUAL(open_log(&log), -ENOMEM);
+        CU_ASSERT_EQUAL(fail_at, 0);
+        CU_ASSERT_PTR_NULL(strstr(seen, "TORN"));
+    }
+    CU_ASSERT_EQUAL(aiex_rlog_read(&c, path, NULL), 0);
+    fail_at = 2;
+    CU_ASSERT_EQUAL(aiex_rlog_next(&c, &item), AIEX_RLOG_RECORD);
+    CU_ASSERT_EQUAL(aiex_rlog_next(&c, &item), -ENOMEM);
+    CU_ASSERT_EQUAL(aiex_rlog_next(&c, &item), AIEX_RLOG_RECORD);
+    CU_ASSERT_EQUAL(item.body.len, 200000);
+    aiex_rlog_read_done(&c);
+    free(big);
+    finish();
+}
+
 const struct test_case tests[] = {
     {"kept", test_kept},
     {"cut at every byte", test_cut_at_every_byte},
@@ -349,5 +398,6 @@ const struct test_case tests[] = {
     {"torn by another", test_torn_by_another},
     {"foreign files are left alone", test_foreign_files_are_left_alone},
     {"sizes", test_sizes},
+    {"no memory", test_no_memory},
     {0},
 };

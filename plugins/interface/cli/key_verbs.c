@@ -1,0 +1,163 @@
+/* key_verbs.c - aiex key and aiex limit: API keys, and limits of users, teams and projects. */
+#include "answer_table.h"
+#include "option_fields.h"
+
+static const struct option_field fields[] = {
+    {"name", "name", FORM_TEXT},
+    {"user", "user", FORM_TEXT},
+    {"team", "team", FORM_TEXT},
+    {"project", "project", FORM_TEXT},
+    {"role", "role", FORM_TEXT},
+    {"models", "models", FORM_LIST},
+    {"rpm", "rpm", FORM_COUNT},
+    {"tpm", "tpm", FORM_COUNT},
+    {"concurrency", "concurrency", FORM_COUNT},
+    {"budget-day", "budget_day", FORM_MONEY},
+    {"budget-month", "budget_month", FORM_MONEY},
+    {"soft-percent", "soft_percent", FORM_COUNT},
+    {"expires", "expires", FORM_DAY_END},
+    {"grace", "grace_ms", FORM_DURATION},
+    {0},
+};
+
+static const struct answer_column keys[] = {
+    {{"ID", 0, 0, 0}, "id", CELL_PLAIN},
+    {{"NAME", 0, 0, 1}, "name", CELL_PLAIN},
+    {{"PREFIX", 0, 5, 0}, "prefix", CELL_PLAIN},
+    {{"USER", 0, 1, 1}, "user", CELL_PLAIN},
+    {{"TEAM", 0, 4, 1}, "team", CELL_PLAIN},
+    {{"ROLE", 0, 2, 0}, "role", CELL_PLAIN},
+    {{"RPM", 1, 6, 0}, "rpm", CELL_LIMIT},
+    {{"TPM", 1, 6, 0}, "tpm", CELL_LIMIT},
+    {{"SPENT DAY", 1, 2, 0}, "spent_day", CELL_MONEY},
+    {{"OF", 1, 3, 0}, "budget_day", CELL_BUDGET},
+    {{"SPENT MONTH", 1, 0, 0}, "spent_month", CELL_MONEY},
+    {{"OF", 1, 1, 0}, "budget_month", CELL_BUDGET},
+    {{"LAST USED (UTC)", 0, 5, 0}, "last_used", CELL_DATE},
+    {{"EXPIRES (UTC)", 0, 7, 0}, "expires", CELL_DATE},
+    {{"REVOKED", 0, 0, 0}, "revoked", CELL_PLAIN},
+};
+
+static const struct answer_column limits[] = {
+    {{"SCOPE", 0, 0, 0}, "scope", CELL_PLAIN},
+    {{"NAME", 0, 0, 1}, "name", CELL_PLAIN},
+    {{"RPM", 1, 3, 0}, "rpm", CELL_LIMIT},
+    {{"TPM", 1, 3, 0}, "tpm", CELL_LIMIT},
+    {{"CONCURRENCY", 1, 4, 0}, "concurrency", CELL_LIMIT},
+    {{"BUDGET DAY", 1, 0, 0}, "budget_day", CELL_BUDGET},
+    {{"BUDGET MONTH", 1, 0, 0}, "budget_month", CELL_BUDGET},
+    {{"SOFT %", 1, 5, 0}, "soft_percent", CELL_LIMIT},
+};
+
+/* Names of the words that a verb takes. */
+struct sent {
+    const struct command *c;
+    const char *words[2];
+};
+
+/* The control socket is the operator's: `local` says so. */
+static void pack(struct aiex_writer *w, const void *arg)
+{
+    const struct sent *s = arg;
+    const struct arguments *a = &s->c->args;
+
+    aiex_w_map(w, 2 + (uint32_t)a->n_words + option_fields_count(s->c, fields));
+    aiex_w_key_bool(w, "local", 1);
+    aiex_w_key_str(w, "interface", "aiex");
+    for (size_t i = 0; i < a->n_words; i++)
+        aiex_w_key_str(w, s->words[i], a->words[i]);
+    option_fields_pack(w, s->c, fields);
+}
+
+static struct command_call calls(const char *method, const struct sent *sent)
+{
+    return (struct command_call){
+        .service = "gateway", .method = method, .pack = pack, .pack_arg = sent};
+}
+
+/* The secret, on standard output and alone, so that a script can take it. */
+static enum outcome print_secret(struct command *c, const char *method, const struct sent *sent)
+{
+    const struct command_call call = calls(method, sent);
+    struct aiex_slice key = {NULL, 0};
+    struct control_end end;
+    char id[FIELD_TEXT];
+    enum outcome outcome = option_fields_check(c, fields);
+
+    if (outcome == OUTCOME_OK)
+        outcome = command_call(c, &call, &end);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    if (command_wants_json(c)) {
+        outcome = command_print_json(c, end.body);
+    } else if (aiex_get_str(end.body, "key", &key) == 1) {
+        struct cleaner cleaner = {0};
+
+        field_text(end.body, "id", FIELD_PLAIN, id);
+        clean_write(&cleaner, stdout, key.data, key.len);
+        putchar('\n');
+        notice(&c->screen, "key %s; its secret is shown this once",
+               strcmp(id, "-") ? id : c->args.words[0]);
+    } else {
+        complain(&c->screen, "%s: the answer has no 'key'; is the service older?", method);
+        outcome = OUTCOME_FAILED;
+    }
+    control_end_done(&end);
+    return outcome;
+}
+
+enum outcome verb_key_create(struct command *c)
+{
+    const struct sent sent = {c, {"name", NULL}};
+
+    return print_secret(c, "gateway.key_create", &sent);
+}
+
+enum outcome verb_key_rotate(struct command *c)
+{
+    const struct sent sent = {c, {"id", NULL}};
+
+    return print_secret(c, "gateway.key_rotate", &sent);
+}
+
+enum outcome verb_key_list(struct command *c)
+{
+    const struct sent sent = {c, {NULL, NULL}};
+    const struct command_call call = calls("gateway.key_list", &sent);
+
+    return answer_list(c, &call, "keys", keys, sizeof(keys) / sizeof(*keys));
+}
+
+enum outcome verb_key_revoke(struct command *c)
+{
+    const struct sent sent = {c, {"id", NULL}};
+    const struct command_call call = calls("gateway.key_revoke", &sent);
+
+    return answer_done(c, &call, "revoked", c->args.words[0]);
+}
+
+enum outcome verb_key_set(struct command *c)
+{
+    const struct sent sent = {c, {"id", NULL}};
+    const struct command_call call = calls("gateway.key_set", &sent);
+    enum outcome outcome = option_fields_check(c, fields);
+
+    return outcome != OUTCOME_OK ? outcome : answer_done(c, &call, "changed", c->args.words[0]);
+}
+
+enum outcome verb_limit_set(struct command *c)
+{
+    const struct sent sent = {c, {"scope", "name"}};
+    const struct command_call call = calls("gateway.limit_set", &sent);
+    enum outcome outcome = option_fields_check(c, fields);
+
+    return outcome != OUTCOME_OK ? outcome : answer_done(c, &call, "limited", c->args.words[1]);
+}
+
+enum outcome verb_limit_list(struct command *c)
+{
+    const struct sent sent = {c, {NULL, NULL}};
+    const struct command_call call = calls("gateway.limit_list", &sent);
+
+    return answer_list(c, &call, "limits", limits, sizeof(limits) / sizeof(*limits));
+}
