@@ -122,7 +122,7 @@ static int was_cancelled(uint64_t id)
 
 static void any_history(void)
 {
-    for (uint64_t round = 1; round <= 40; round++) {
+    for (uint64_t round = 1; round <= 25; round++) {
         size_t records = 0;
 
         lots = round * 7919;
@@ -143,7 +143,7 @@ static void any_history(void)
                                         {"breaker_open", "1s"},
                                         {"cache_ttl", "2s"},
                                         {0}});
-        while (n_asked < STEPS / 4)
+        while (n_asked < STEPS * 3 / 4)
             one_step();
         settle_all();
         for (size_t i = 0; i < n_asked; i++)
