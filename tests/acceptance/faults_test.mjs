@@ -15,7 +15,7 @@ let vendor, node;
 // Limits short enough to be waited for, long enough for a busy machine.
 const ini = url => [
   ...VENDORS.map(v => `[${v}]\nfirst_token_timeout = 1500ms\nidle_timeout = 1500ms\n` + (v.endsWith(':responses') ? `plugin = provider_openai\nresponses = yes\nbase_url = ${url}/v1\napi_key = sk-r\n` : '')),
-  '[service_coordinator]\nretry_delay = 10ms\nbreaker_failures = 1000\nbreaker_rate = 100\nretry_ratio = 100\n'].join('\n');
+  '[service_coordinator]\nretry_pause = 10ms\nbreaker_failures = 0\nbreaker_percent = 0\nretry_budget = 1000\nfallback = none\n'].join('\n');
 
 before(async () => {
   vendor = new VendorServer();

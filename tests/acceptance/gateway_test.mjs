@@ -8,7 +8,7 @@ import { Node } from './node.mjs';
 
 const model = 'provider_openai/scripted-large';
 // Dollars per million tokens that make a micro-dollar a token: 1 for the prompt, 2 for the answer.
-const ini = '[service_coordinator]\nbreaker_failures = 0\nbreaker_percent = 0\nprice.scripted-* = input=1 output=2\nfallback = none\n';
+const ini = '[service_coordinator]\nbreaker_failures = 0\nbreaker_percent = 0\nprice.scripted = for=scripted-* input=1 output=2\nfallback = none\n';
 let vendor, node;
 
 before(async () => {

@@ -71,9 +71,13 @@ static void play(struct route *r, struct tape *t, const char *cached)
             if (!s->gone)
                 r->c->host->stream(r->c->host, s->id, tape_part(t, i));
     end = hits_mark(r->c, end, cached);
-    for (struct sink *s = r->sinks; s && !r->over; s = s->next)
-        if (!s->gone)
-            r->c->host->reply(r->c->host, s->id, end);
+    for (struct sink *s = r->sinks; s && !r->over; s = s->next) {
+        if (s->gone)
+            continue;
+        r->c->host->reply(r->c->host, s->id, end);
+        if (s->own)
+            settle_follower(s, NULL);
+    }
     tape_unref(t);
     if (!route_leave(r))
         route_finish(r);

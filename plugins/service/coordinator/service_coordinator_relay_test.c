@@ -253,6 +253,25 @@ static void it_ages(void)
     finish();
 }
 
+static void an_old_answer_for_all_who_wait(void)
+{
+    uint64_t a, b;
+
+    two((struct aiex_fake_pair[]){{"cache_ttl", "1s"}, {"attempts", "1"}, {0}});
+    cached("{}");
+    answer_ok(0);
+    aiex_fake_advance(h, 1001);
+    a = cached("{}");
+    b = cached("{}");
+    answer_error(1, "upstream", first);
+    ended_well(a);
+    ended_well(b);
+    CU_ASSERT(parts_of(a, "part") && parts_of(b, "part"));
+    CU_ASSERT_PTR_NOT_NULL(record_of(2)); /* each has its own */
+    CU_ASSERT_PTR_NULL(record_of(3));
+    finish();
+}
+
 static void only_from_the_cache(void)
 {
     uint64_t id;
@@ -396,6 +415,7 @@ const struct test_case tests[] = {
     {"shared_between_keys_when_told_so", shared_between_keys_when_told_so},
     {"only_good_whole_answers_are_kept", only_good_whole_answers_are_kept},
     {"it_ages", it_ages},
+    {"an_old_answer_for_all_who_wait", an_old_answer_for_all_who_wait},
     {"only_from_the_cache", only_from_the_cache},
     {"followers_get_the_same_parts", followers_get_the_same_parts},
     {"the_leader_may_leave", the_leader_may_leave},
