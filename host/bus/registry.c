@@ -1,7 +1,9 @@
 /*
  * registry.c - instances, the names they hold, and the one function that turns a name
- * into who serves it. A name leaves with the process that took it; a successor takes
- * it again while the old one still serves, so nothing is lost in between.
+ * into who serves it. A group's member leaves with its process. A unique name stays with its
+ * instance when the process dies, so that calls and casts to it wait for the successor as those to
+ * the instance's own name do; it goes when the successor is up and has not taken it again, or when
+ * somebody else takes it.
  */
 #include "bus/bus_private.h"
 
@@ -14,7 +16,7 @@
 
 static struct service *service_find(struct bus *bus, const char *name, uint32_t hash)
 {
-    list_each(it, &bus->services[hash % SERVICE_BUCKETS]) {
+    list_each (it, &bus->services[hash % SERVICE_BUCKETS]) {
         struct service *s = list_of(it, struct service, link);
 
         if (s->hash == hash && !strcmp(s->name, name))
@@ -47,6 +49,13 @@ static void member_remove(struct service *s, unsigned i)
         return;
     list_remove(&s->link);
     free(s);
+}
+
+/* Its holder died and has not come back. An instance's own name has no port either, but is never up
+ * for grabs. */
+static int is_kept(const struct service *s)
+{
+    return !s->group && !s->members[0].port && strcmp(s->name, s->members[0].instance->name) != 0;
 }
 
 /* Among a group's members: those that are up before those that soon are, then the least loaded,
@@ -86,9 +95,15 @@ int registry_hold(struct bus_instance *instance, struct bus_port *port, const ch
             s->members[i].port = port;
             return 0;
         }
+    if (s->n_members == 1 && is_kept(s)) {
+        s->group = group;
+        s->members[0] = (struct member){instance, port};
+        return 0;
+    }
     if (s->n_members && (!group || !s->group)) {
         log_for(AIEX_LOG_WARN, &(struct log_origin){.plugin = instance->name},
-                "the name '%s' is held by '%s' and stays there", name, s->members[0].instance->name);
+                "the name '%s' is held by '%s' and stays there", name,
+                s->members[0].instance->name);
         return -1;
     }
     if (s->n_members == MEMBERS_MAX)
@@ -119,19 +134,24 @@ void registry_join(struct bus_port *port, const struct record *head, const uint8
 static void leave(struct bus *bus, struct bus_instance *instance, struct bus_port *port)
 {
     for (unsigned b = 0; b < SERVICE_BUCKETS; b++)
-        list_each_safe(it, next, &bus->services[b]) {
+        list_each_safe (it, next, &bus->services[b]) {
             struct service *s = list_of(it, struct service, link);
 
             for (unsigned i = s->n_members; i-- > 0;) {
                 int last = s->n_members == 1;
-                struct bus_port *other =
-                    port && s->members[i].port == port ? pool_other_port(s->members[i].instance, port) : NULL;
+                struct bus_port *other = port && s->members[i].port == port
+                                             ? pool_other_port(s->members[i].instance, port)
+                                             : NULL;
 
                 if (other) {
                     s->members[i].port = other;
                     continue;
                 }
-
+                if (port && s->members[i].port == port && !s->group &&
+                    !s->members[i].instance->port) {
+                    s->members[i].port = NULL;
+                    continue;
+                }
                 if ((instance && s->members[i].instance == instance) ||
                     (port && s->members[i].port == port)) {
                     member_remove(s, i);
@@ -145,6 +165,18 @@ static void leave(struct bus *bus, struct bus_instance *instance, struct bus_por
 void registry_port_gone(struct bus_port *port)
 {
     leave(port->bus, NULL, port);
+}
+
+/* What an earlier process had taken and the one that is up now has not. */
+static void drop_kept(struct bus_instance *in)
+{
+    for (unsigned b = 0; b < SERVICE_BUCKETS; b++)
+        list_each_safe (it, next, &in->bus->services[b]) {
+            struct service *s = list_of(it, struct service, link);
+
+            if (s->n_members == 1 && s->members[0].instance == in && is_kept(s))
+                member_remove(s, 0);
+        }
 }
 
 struct bus_instance *bus_instance_new(struct bus *bus, const char *name,
@@ -185,7 +217,7 @@ void bus_instance_free(struct bus_instance *in)
         if (c->live && c->callee == in)
             call_fail(c, WIRE_UNAVAILABLE, "the service was removed", 0);
     }
-    list_each(it, &in->bus->ports) {
+    list_each (it, &in->bus->ports) {
         struct bus_port *port = list_of(it, struct bus_port, link);
 
         for (unsigned i = 0; i < INSTANCES_PER_CELL; i++)
@@ -199,7 +231,7 @@ void bus_instance_free(struct bus_instance *in)
 
 struct bus_instance *bus_instance_find(struct bus *bus, const char *name)
 {
-    list_each(it, &bus->instances) {
+    list_each (it, &bus->instances) {
         struct bus_instance *in = list_of(it, struct bus_instance, link);
 
         if (!strcmp(in->name, name))
@@ -220,6 +252,7 @@ void bus_instance_options(struct bus_instance *in, const struct bus_instance_opt
 
 void bus_instance_bind(struct bus_instance *in, struct bus_port *port, unsigned index)
 {
+    drop_kept(in);
     in->port = port;
     in->index = index;
     in->serving = BUS_UP;
@@ -268,10 +301,11 @@ void bus_tap(struct bus_instance *in, bus_tap_fn fn, void *arg)
 }
 
 void bus_each_name(struct bus *bus,
-                   void (*fn)(void *arg, const char *name, int group, const char *holder), void *arg)
+                   void (*fn)(void *arg, const char *name, int group, const char *holder),
+                   void *arg)
 {
     for (unsigned b = 0; b < SERVICE_BUCKETS; b++)
-        list_each(it, &bus->services[b]) {
+        list_each (it, &bus->services[b]) {
             struct service *s = list_of(it, struct service, link);
 
             for (unsigned i = 0; i < s->n_members; i++)

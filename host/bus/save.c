@@ -85,7 +85,7 @@ static void save_names(struct bus *bus, struct pack *out)
                 const struct service *s = list_of(it, struct service, link);
 
                 for (unsigned i = 0; i < s->n_members; i++) {
-                    if (!s->members[i].port)
+                    if (!s->members[i].port && !strcmp(s->name, s->members[i].instance->name))
                         continue; /* an instance's own name comes back with it */
                     n++;
                     if (!pass)
@@ -249,9 +249,10 @@ static void load_name(struct bus *bus, doc_value v)
 {
     char name[AIEX_MAX_NAME + 1], holder[AIEX_MAX_NAME + 1];
     struct bus_instance *in = bus_instance_find(bus, doc_text(doc_at(v, 2), holder, sizeof(holder), ""));
-    struct bus_port *port = port_by_key(bus, doc_int(doc_at(v, 3), 0));
+    int64_t key = doc_int(doc_at(v, 3), 0);
+    struct bus_port *port = port_by_key(bus, key);
 
-    if (in && port)
+    if (in && (port || !key)) /* 0: kept for a successor */
         registry_hold(in, port, doc_text(doc_at(v, 0), name, sizeof(name), ""), (int)doc_int(doc_at(v, 1), 0));
 }
 

@@ -173,6 +173,48 @@ static void test_instance_removed(void)
     finish();
 }
 
+/* ---- Names of the dead ---- */
+
+/* A unique name waits with its instance for the successor; what that does not take again is free.
+ */
+static void test_name_outlives_process(void)
+{
+    struct cell_rig *successor;
+    struct seen_answer seen;
+
+    begin();
+    seen_init(&seen);
+    join(a, 1, "svc", AIEX_NAME_UNIQUE);
+    join(a, 1, "many", AIEX_NAME_GROUP);
+    CU_ASSERT_STRING_EQUAL(call_once("svc", NULL), "ok");
+    cells_kill(a);
+    cells_call(caller, "svc", "m", none, NULL, &seen);
+    cells_run(&all);
+    CU_ASSERT_EQUAL(seen.ends, 0);
+    CU_ASSERT_STRING_EQUAL(call_once("many", NULL), AIEX_E_UNAVAILABLE);
+    successor = cells_successor(&all, a);
+    cells_run(&all);
+    CU_ASSERT_EQUAL(seen.ends, 1);
+    CU_ASSERT_STRING_EQUAL(seen.code, "ok");
+    CU_ASSERT_STRING_EQUAL(call_once("svc", NULL), AIEX_E_UNAVAILABLE); /* it did not take it */
+    join(successor, 1, "svc", AIEX_NAME_UNIQUE);
+    CU_ASSERT_STRING_EQUAL(call_once("svc", NULL), "ok");
+    seen_done(&seen);
+    finish();
+}
+
+/* A name that is only kept goes to the first who asks for it. */
+static void test_kept_name_is_taken_over(void)
+{
+    begin();
+    join(a, 1, "svc", AIEX_NAME_UNIQUE);
+    cells_kill(a);
+    join(caller, 0, "svc", AIEX_NAME_UNIQUE);
+    CU_ASSERT_STRING_EQUAL(call_once("svc", NULL), "ok");
+    CU_ASSERT_EQUAL(caller->requests, 1);
+    finish();
+}
+
 /* ---- Full queues ---- */
 
 static void test_callee_queue_full(void)
@@ -247,6 +289,8 @@ const struct test_case tests[] = {
     {"caller_dies", test_caller_dies},
     {"callee_dies", test_callee_dies},
     {"instance_removed", test_instance_removed},
+    {"name_outlives_process", test_name_outlives_process},
+    {"kept_name_is_taken_over", test_kept_name_is_taken_over},
     {"callee_queue_full", test_callee_queue_full},
     {"caller_queue_full", test_caller_queue_full},
     {"caller_never_reads", test_caller_never_reads},

@@ -30,9 +30,9 @@ static void test_names(void)
         CU_ASSERT_STRING_EQUAL(call_once("alias", NULL), "ok");
     CU_ASSERT_STRING_EQUAL(call_once("a", NULL), "ok");
     CU_ASSERT_EQUAL(b->requests, 0);
-    /* it leaves with the process */
+    /* it waits with its instance for the next process, unless another takes it */
     cells_kill(a);
-    CU_ASSERT_STRING_EQUAL(call_once("alias", NULL), AIEX_E_UNAVAILABLE);
+    CU_ASSERT_STRING_EQUAL(call_once("alias", NULL), "");
     CU_ASSERT_STRING_EQUAL(call_once("a", NULL), ""); /* waits: it will be back */
     join(b, 0, "alias", AIEX_NAME_UNIQUE);
     CU_ASSERT_STRING_EQUAL(call_once("alias", NULL), "ok");
