@@ -13,6 +13,7 @@
 #include "status.h"
 
 #include <aiex/aiex_pack.h>
+#include <aiex_recast.h>
 
 #define MAX_ERROR_BODY (64u * 1024u)
 #define N_BUCKETS      64u
@@ -61,6 +62,7 @@ struct aiex_provider {
     struct health health;
     struct models models;
     uint64_t random; /* jitter, seeds of ids */
+    struct aiex_recast bills;
 };
 
 /* ---- provider.c ---- */

@@ -7,6 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Bills of calls that ended: until the coordinator has surely read the end. */
+#define BILLS_BYTES   (1024u * 1024u)
+#define BILLS_KEPT_MS 1000u
+
 void provider_log(const struct aiex_provider *p, uint32_t level, uint64_t trace, const char *format,
                   ...)
 {
@@ -271,6 +275,11 @@ int aiex_provider_start(void *self, struct aiex_error *err)
         snprintf(err->text, sizeof(err->text), "can not join the group 'provider'");
         return r;
     }
+    r = aiex_recast_init(&p->bills, p->host, BILLS_BYTES, BILLS_KEPT_MS);
+    if (r < 0) {
+        snprintf(err->text, sizeof(err->text), "can not subscribe to host.plugin (%d)", r);
+        return r;
+    }
     health_start(p);
     return 0;
 }
@@ -307,6 +316,9 @@ int aiex_provider_handle(void *self, const struct aiex_message *m)
         return 0;
     case AIEX_MSG_REQUEST:
         return request(p, m);
+    case AIEX_MSG_EVENT:
+        aiex_recast_event(&p->bills, m);
+        return 0;
     default:
         return 0;
     }
@@ -337,5 +349,6 @@ void aiex_provider_destroy(void *self)
     count_free_all(p);
     health_stop(p);
     models_done(p);
+    aiex_recast_done(&p->bills);
     p->host->release(p->host, p);
 }

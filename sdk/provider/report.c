@@ -1,5 +1,4 @@
-/* report.c - the ends of a call as messages: success, trouble, and the cast about a cancelled one.
- */
+/* report.c - the ends of a call as messages: success, trouble, and the bill. */
 #include "engine.h"
 
 #include <stdio.h>
@@ -66,6 +65,48 @@ static uint64_t total_ms(const struct call *c)
     return c->p->host->now_ms(c->p->host) - c->begun_ms;
 }
 
+/* ---- The bill ---- */
+
+enum billing {
+    BILL_SEND, /* nothing else tells what the call has cost */
+    BILL_KEEP, /* its end does; the bill is for a coordinator that dies before it has read that */
+};
+
+static void bill(struct call *c, const struct spent *s, const char *code, enum billing how)
+{
+    struct aiex_request q = {.struct_size = sizeof(q),
+                             .service = c->settle,
+                             .method = "coordinator.settle",
+                             .trace = c->trace};
+    uint8_t mem[4096];
+    struct aiex_writer w;
+
+    if (!c->settle[0])
+        return;
+    aiex_writer_init(&w, mem, sizeof(mem));
+    aiex_w_map(&w, 6u + n_spent(s));
+    aiex_w_key_bin(&w, "account", c->account.data, c->account.len);
+    aiex_w_key_str(&w, "provider", c->p->host->instance);
+    aiex_w_key_str(&w, "model", s->model);
+    aiex_w_key_str(&w, "code", code);
+    aiex_w_key_uint(&w, "first_ms", first_ms(c));
+    aiex_w_key_uint(&w, "total_ms", total_ms(c));
+    put_spent(&w, s);
+    q.body = aiex_written(&w);
+    if (how == BILL_KEEP)
+        aiex_recast_keep(&c->p->bills, &q);
+    else if (aiex_recast_send(&c->p->bills, &q) != 0)
+        provider_log(c->p, AIEX_LOG_WARN, c->trace,
+                     "'%s' could not be told what a cancelled call has cost", c->settle);
+}
+
+void report_cancelled(struct call *c)
+{
+    struct spent s = spent_by(c);
+
+    bill(c, &s, AIEX_E_CANCELLED, BILL_SEND);
+}
+
 /* ---- Ends ---- */
 
 void report_success(struct call *c)
@@ -91,6 +132,7 @@ void report_success(struct call *c)
     put_count(&w, "left_requests", c->rate.requests);
     put_count(&w, "left_tokens", c->rate.tokens);
     put_count(&w, "reset_ms", c->rate.reset_ms);
+    bill(c, &s, "", BILL_KEEP);
     c->p->host->reply(c->p->host, c->id, aiex_written(&w));
 }
 
@@ -148,8 +190,10 @@ void report_trouble(struct call *c, const struct trouble *t, char *text)
     write_trouble(&w, c->p, t, (c->attempt > 0) + (c->sent_parts ? n_spent(&s) : 0));
     if (c->attempt > 0)
         aiex_w_key_int(&w, "attempts", c->attempt);
-    if (c->sent_parts)
+    if (c->sent_parts) {
         put_spent(&w, &s);
+        bill(c, &s, t->code, BILL_KEEP);
+    }
     c->p->host->fail(c->p->host, c->id, t->code, text, t->retry_ms > 0 ? (uint32_t)t->retry_ms : 0,
                      aiex_written(&w));
     free(mem);
@@ -164,35 +208,6 @@ int report_refusal(struct aiex_provider *p, uint64_t id, const struct trouble *t
     write_trouble(&w, p, t, 0);
     p->host->fail(p->host, id, t->code, text, 0, aiex_written(&w));
     return 0;
-}
-
-void report_cancelled(struct call *c)
-{
-    struct aiex_request q = {.struct_size = sizeof(q),
-                             .service = c->settle,
-                             .method = "coordinator.settle",
-                             .trace = c->trace};
-    uint8_t mem[4096];
-    uint64_t ignored;
-    struct aiex_writer w;
-    struct spent s;
-
-    if (!c->settle[0])
-        return;
-    s = spent_by(c);
-    aiex_writer_init(&w, mem, sizeof(mem));
-    aiex_w_map(&w, 6u + n_spent(&s));
-    aiex_w_key_bin(&w, "account", c->account.data, c->account.len);
-    aiex_w_key_str(&w, "provider", c->p->host->instance);
-    aiex_w_key_str(&w, "model", s.model);
-    aiex_w_key_str(&w, "code", AIEX_E_CANCELLED);
-    aiex_w_key_uint(&w, "first_ms", first_ms(c));
-    aiex_w_key_uint(&w, "total_ms", total_ms(c));
-    put_spent(&w, &s);
-    q.body = aiex_written(&w);
-    if (c->p->host->call(c->p->host, &q, NULL, NULL, &ignored) != 0)
-        provider_log(c->p, AIEX_LOG_WARN, c->trace,
-                     "'%s' could not be told what a cancelled call has cost", c->settle);
 }
 
 /* ---- Error documents ---- */

@@ -272,13 +272,12 @@ static void bill_of_another(struct coordinator *c, struct aiex_slice account,
                             struct aiex_slice body, const char *provider, const struct usage *u)
 {
     char settle[AIEX_MAX_NAME + 1] = "", model[MAX_MODEL + 1] = "", alias[ALIAS_NAME + 1] = "",
-                                strategy[32] = "";
+                                strategy[32] = "", code[24] = AIEX_E_CANCELLED;
     struct price_tokens used = {u->input, u->output, u->cached, u->cache_write};
-    struct outcome o = {.code = AIEX_E_CANCELLED,
-                        .http_status = 499,
+    struct outcome o = {.code = code,
                         .finish = "",
                         .cached = "",
-                        .why = "the coordinator was restarted while this ran",
+                        .why = "the coordinator was restarted before it had the end of this",
                         .usage = *u};
     struct aiex_slice own = account_own(account);
     struct aiex_value trace = {.u = 0};
@@ -288,6 +287,8 @@ static void bill_of_another(struct coordinator *c, struct aiex_slice account,
     aiex_get_text(own, "alias", alias, sizeof(alias));
     aiex_get_text(own, "strategy", strategy, sizeof(strategy));
     aiex_get_text(body, "model", model, sizeof(model));
+    aiex_get_text(body, "code", code, sizeof(code));
+    o.http_status = !code[0] ? 200 : strcmp(code, AIEX_E_CANCELLED) == 0 ? 499 : 502;
     o.alias = alias;
     o.strategy = strategy;
     o.provider = provider;

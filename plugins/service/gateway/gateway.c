@@ -9,6 +9,10 @@
 
 #define OPT(field) offsetof(struct config, field)
 
+/* Usage records, until the ledger has surely written them. */
+#define RECORDS_BYTES   (1024u * 1024u)
+#define RECORDS_KEPT_MS 1000u
+
 #define REFRESH_MS       1000u
 #define REFRESH_UNTIL_MS 15000u /* a predecessor has ended by then */
 
@@ -125,6 +129,8 @@ static int start(void *self, struct aiex_error *err)
     if (r == 0)
         r = g->host->timer(g->host, REFRESH_MS, REFRESH_MS, on_refresh, g, &g->refresh_timer);
     if (r == 0)
+        r = aiex_recast_init(&g->records, g->host, RECORDS_BYTES, RECORDS_KEPT_MS);
+    if (r == 0)
         r = spent_start(g);
     if (r < 0)
         snprintf(err->text, sizeof(err->text), "can not begin: %s", strerror(-r));
@@ -138,6 +144,7 @@ static void destroy(void *self)
     if (!g)
         return;
     spent_stop(g);
+    aiex_recast_done(&g->records);
     template_stop(g);
     jobs_done(g);
     faces_done(g);
@@ -274,6 +281,7 @@ static int handle(void *self, const struct aiex_message *m)
         feed_resume(g, m->id);
         return 0;
     case AIEX_MSG_EVENT:
+        aiex_recast_event(&g->records, m);
         faces_event(g, m->body);
         return 0;
     default:

@@ -24,6 +24,7 @@
 #include "keys.h"
 
 #include <aiex/aiex_pack.h>
+#include <aiex_recast.h>
 
 #define NOTHING ((struct aiex_slice){NULL, 0})
 
@@ -71,6 +72,7 @@ struct gateway {
     /* spent.c */
     int ledger_ready;
     uint64_t ledger_call, ledger_timer; /* 0 = none */
+    struct aiex_recast records;         /* on their way to the ledger */
     struct parked *parked;              /* requests that wait for the ledger, oldest first */
     size_t n_parked;
     struct rendering *renderings; /* template.c: requests that wait for their template's text */
@@ -168,6 +170,8 @@ void settle_hurry(struct gateway *g);
 
 int spent_start(struct gateway *g);
 void spent_stop(struct gateway *g);
+/* Asks the ledger anew, soon. */
+void spent_again(struct gateway *g);
 /* Keeps the message until the ledger has answered, then handles it anew; at most ledger_wait. 0, or
  * -1 and *r. */
 int spent_park(struct gateway *g, const struct aiex_message *m, struct refusal *r);

@@ -99,7 +99,16 @@ static void on_again(void *arg)
     struct gateway *g = arg;
 
     g->ledger_timer = 0;
-    ask(g);
+    if (g->ledger_call)
+        spent_again(g); /* that answer may be older than what is asked for */
+    else
+        ask(g);
+}
+
+void spent_again(struct gateway *g)
+{
+    if (!g->ledger_timer && g->host->timer(g->host, AGAIN_MS, 0, on_again, g, &g->ledger_timer) < 0)
+        g->host->log(g->host, AIEX_LOG_ERROR, 0, "no timer to ask the ledger again");
 }
 
 static void release_parked(struct gateway *g);
@@ -112,9 +121,7 @@ static void on_spent(void *arg, const struct aiex_answer *a)
         return;
     g->ledger_call = 0;
     if (a->code) {
-        if (g->host->timer(g->host, AGAIN_MS, 0, on_again, g, &g->ledger_timer) < 0)
-            g->host->log(g->host, AIEX_LOG_ERROR, 0,
-                         "no timer to ask the ledger again; keys with budgets are refused");
+        spent_again(g);
         return;
     }
     take_spent(g, a->body);
@@ -149,7 +156,7 @@ static void ask(struct gateway *g)
     g->ledger_call = UINT64_MAX; /* running, also while call() has not returned */
     if (g->host->call(g->host, &q, on_spent, g, &call) < 0) {
         g->ledger_call = 0;
-        g->host->timer(g->host, AGAIN_MS, 0, on_again, g, &g->ledger_timer);
+        spent_again(g);
     } else if (g->ledger_call) {
         g->ledger_call = call;
     }

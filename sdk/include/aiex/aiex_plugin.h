@@ -262,8 +262,9 @@ struct aiex_host {
 
     /* [loop] Takes a name under which others call this instance (its instance name is taken
      * already). A GROUP name is lost when the process ends; a UNIQUE one waits for the instance's
-     * next process, which takes it again in start() or loses it. 0, -EINVAL, -EEXIST (held by another instance of this
-     * cell). A name held in another cell stays there and the host logs it. */
+     * next process, which takes it again in start() or loses it. 0, -EINVAL, -EEXIST (held by
+     * another instance of this cell). A name held in another cell stays there and the host logs
+     * it. */
     int (*join)(const struct aiex_host *, const char *name, uint32_t flags);
     /* [loop] Publishes to every subscriber of the topic. 0, -EINVAL, -EMSGSIZE. */
     int (*publish)(const struct aiex_host *, const struct aiex_event *);
