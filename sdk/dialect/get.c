@@ -1,6 +1,7 @@
 #include "get.h"
 
 #include <errno.h>
+#include <string.h>
 
 static int twice(struct answer *a, const struct aiex_json_field *fields, size_t n)
 {
@@ -35,12 +36,19 @@ static const char *skip_space(const char *p)
     return p;
 }
 
-/* Behind the string that begins at p. */
+/* Behind the string that begins at p. Most bytes of an answer are in strings that nobody here reads:
+ * only quotes are looked for, and whether one is escaped is seen from the backslashes before it. */
 static const char *skip_string(const char *p)
 {
-    for (p++; *p != '"'; p++)
-        p += *p == '\\';
-    return p + 1;
+    for (;;) {
+        const char *before;
+
+        p = rawmemchr(p + 1, '"');
+        for (before = p - 1; *before == '\\'; before--)
+            ;
+        if ((p - before) & 1)
+            return p + 1;
+    }
 }
 
 /* Behind the array or object that begins at p. */
