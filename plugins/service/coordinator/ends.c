@@ -281,6 +281,8 @@ enum last_resort ends_last_resort(struct route *r, struct pick *p)
         return LAST_LOOK;
     if (repeat(r, &how))
         return how;
+    if (p->barred && recover_wait(r, p->barred))
+        return LAST_OVER;
     if (r->fallback != FALLBACK_NONE && hits_stale(r))
         return LAST_OVER;
     if (r->offline_allowed && (p->kind == PICK_NOBODY || r->error.rank) && r->op != OP_EMBED &&

@@ -131,7 +131,8 @@ void leg_failed(struct leg *l, const char *code, const char *text, uint32_t retr
                 struct aiex_slice body)
 {
     struct route *r = l->r;
-    struct member *m = l->lane->m;
+    struct lane *lane = l->lane;
+    struct member *m = lane->m;
     struct aiex_slice who = {NULL, 0};
     struct verdict v = close_failed(l, code, text, body);
 
@@ -142,7 +143,7 @@ void leg_failed(struct leg *l, const char *code, const char *text, uint32_t retr
     r->winner = m;
     ends_keep(r, rank_of(r, l, &v), code, text, retry_after_ms, body);
     if (leg_running(r)) { /* the other one may still answer */
-        wait_drain(m);
+        leg_give_way(lane);
         return;
     }
     wait_stop(r);
@@ -160,7 +161,7 @@ void leg_failed(struct leg *l, const char *code, const char *text, uint32_t retr
         if (!r->calling)
             leg_next(r); /* may free r */
     }
-    wait_drain(m);
+    leg_give_way(lane);
 }
 
 /* What the vendor's rate headers say: when nothing is left, all wait for the renewal. */
@@ -207,7 +208,8 @@ static int is_valid(const struct route *r, char *fault, size_t size)
 static void good(struct leg *l, const struct aiex_answer *a)
 {
     struct route *r = l->r;
-    struct member *m = l->lane->m;
+    struct lane *lane = l->lane;
+    struct member *m = lane->m;
     struct try *t = &r->tries[l->try];
     uint64_t now = route_now(r), total = now - l->begun_ms;
     int slow = r->c->config->slow_call && total > (uint64_t)r->c->config->slow_call;
@@ -237,22 +239,22 @@ static void good(struct leg *l, const struct aiex_answer *a)
         ends_good(r, t, a->body, &f, (a->flags & AIEX_AF_SPLICED) != 0);
     else
         repair(l, fault);
-    wait_drain(m);
+    leg_give_way(lane);
 }
 
 /* After the first part nothing is tried again. */
 static void broke_off(struct leg *l, const struct aiex_answer *a)
 {
     struct route *r = l->r;
-    struct member *m = l->lane->m;
+    struct lane *lane = l->lane;
     struct verdict v;
 
     l->parts = 1;
     v = close_failed(l, a->code, a->text, a->body);
     blame(l, &v, a->retry_after_ms);
-    r->winner = m;
+    r->winner = lane->m;
     ends_broken(r, a);
-    wait_drain(m);
+    leg_give_way(lane);
 }
 
 void leg_answer(void *arg, const struct aiex_answer *a)

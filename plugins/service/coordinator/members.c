@@ -153,8 +153,10 @@ static void set_health(struct member *m, int healthy, const char *reason, size_t
 
     m->healthy = healthy;
     snprintf(m->reason, sizeof(m->reason), "%.*s", (int)(len < 150 ? len : 150), reason);
-    if (went_down)
+    if (went_down) {
         wait_flush(m);
+        recover_drain_all(m);
+    }
     if (came_up || (healthy && models_are_old(m)))
         ask_models(m); /* last: the answer may come inside, and requests go on with what is known */
 }

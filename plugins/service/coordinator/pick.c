@@ -377,14 +377,29 @@ static size_t candidates(const struct options *o, const struct contender *list, 
     return k;
 }
 
-static uint64_t breaker_wait(const struct options *o)
+/* Whose breaker lets somebody through first, or NULL. */
+static const struct option *soonest_barred(const struct route *r, const struct options *o)
 {
-    uint64_t least = UINT64_MAX;
+    int pass = r->c->config->unlisted == UNLISTED_PASS;
+    const struct option *found = NULL;
 
-    for (size_t i = 0; i < o->n; i++)
-        if (o->list[i].not == NOT_BREAKER && o->list[i].rest_ms < least)
-            least = o->list[i].rest_ms;
-    return least == UINT64_MAX ? 0 : least;
+    for (size_t i = 0; i < o->n; i++) {
+        const struct option *at = &o->list[i];
+
+        if (at->not == NOT_BREAKER && (at->lists != LIST_WITHOUT || pass) &&
+            (!found || at->rest_ms < found->rest_ms))
+            found = at;
+    }
+    return found;
+}
+
+static void nobody(const struct route *r, const struct options *o, int why, struct pick *ret)
+{
+    const struct option *barred = soonest_barred(r, o);
+
+    ret->kind = why == CHOOSE_NO_MODEL && !barred ? PICK_NO_MODEL : PICK_NOBODY;
+    ret->wait_ms = barred ? barred->rest_ms : 0;
+    ret->barred = barred ? barred->lane : NULL;
 }
 
 void pick(struct route *r, struct pick *ret)
@@ -408,8 +423,7 @@ void pick(struct route *r, struct pick *ret)
     n = sort(r, &o, list, &warm);
     at = choose_next(flags, candidates(&o, list, n, flags, index), &wish);
     if (at < 0) {
-        ret->kind = at == CHOOSE_NO_MODEL && !breaker_wait(&o) ? PICK_NO_MODEL : PICK_NOBODY;
-        ret->wait_ms = breaker_wait(&o);
+        nobody(r, &o, at, ret);
         return;
     }
     ret->n = (unsigned)n;

@@ -77,6 +77,7 @@ try {
     int64_t cost;
     enum price_kind price;
     int awaits_bill; /* was cancelled */
+    int blamed;      /* its failure counted for the breaker */
 };
 
 struct outcome {

@@ -5,7 +5,7 @@
  * (calls to providers: one, or two when a second one is hedged). It is in one state at a time:
  *
  *     READY     waits until the providers are known
- *     QUEUED    waits for a provider's limits
+ *     QUEUED    waits for a provider's limits, or for its breaker
  *     PAUSED    waits before the same provider is asked again
  *     CALLING   one or two legs run
  *     GHOST     the client has its end; a cancelled provider has not told its cost yet
@@ -111,10 +111,11 @@ struct route {
     unsigned unsettled; /* cancelled calls that have not told their cost */
     uint64_t timer;
     struct queued queued;
-    struct member *queued_at;
-    struct member *winner; /* who answered, or failed last */
-    int begun_answer;      /* a part went to a client */
-    uint64_t first_ms;     /* since begun_ms, 0 = no part seen */
+    struct queue *queued_in;   /* of a member or a lane, or NULL */
+    uint64_t patient_until_ms; /* when it waits for breakers no more; 0 = never waited */
+    struct member *winner;     /* who answered, or failed last */
+    int begun_answer;          /* a part went to a client */
+    uint64_t first_ms;         /* since begun_ms, 0 = no part seen */
 
     /* cache, hedge, validation */
     int relayed; /* parts come through here */
@@ -172,6 +173,7 @@ struct pick {
     uint64_t wait_ms;    /* WAIT: until it may go; NOBODY: until a breaker lets a probe through */
     const char *skipped; /* who would have come first, and why not; NULL = nobody */
     enum why_not why_not;
+    struct lane *barred; /* NOBODY: the breaker that lets somebody through next, or NULL */
 };
 
 void pick(struct route *r, struct pick *ret);
@@ -199,6 +201,12 @@ int wait_for_limits(struct route *r, struct member *m, uint64_t wait_ms);
 void wait_pause(struct route *r, uint64_t ms);
 void wait_hedge(struct route *r, uint64_t ms);
 void wait_stop(struct route *r); /* takes it out of queue and timer */
+
+/* ---- recover.c ---- */
+
+/* Nobody but this lane fits, and its breaker is open: 1 = r waits for it, 0 = that makes no sense.
+ */
+int recover_wait(struct route *r, struct lane *l);
 
 /* ---- ends.c ---- */
 
