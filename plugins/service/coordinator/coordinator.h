@@ -13,9 +13,10 @@
  *
  * Around them: plan.c (the configuration, parsed), members.c (the providers and their health),
  * lists.c (their models), lanes.c (one model at one provider), and the requests: asked.c (read),
- * route.c (begin, cancel), pick.c (choice), leg.c and leg_end.c (one call to a provider), wait.c
- * (queues and pauses), recover.c (open breakers), ends.c (how it ends), settle.c (accounting),
- * hits.c (cache). report.c and metrics.c answer questions. All of it runs on the loop thread.
+ * route.c (begin, cancel), gather.c and pick.c (choice), leg.c and leg_end.c (one call to a
+ * provider), wait.c (queues and pauses), recover.c (open breakers), ends.c (how it ends), settle.c
+ * (accounting), hits.c (cache). report.c and metrics.c answer questions. All of it runs on the loop
+ * thread.
  */
 #ifndef COORDINATOR_H
 #define COORDINATOR_H
@@ -48,7 +49,7 @@ enum unlisted { UNLISTED_REFUSE, UNLISTED_PASS };
 enum cache_scope { SCOPE_KEY, SCOPE_SHARED };
 
 struct config {
-    const char *providers, *fallback, *auto_model, *local, *hedge;
+    const char *providers, *fallback, *auto_model, *embed_model, *local, *hedge;
     const char *aliases, *strategies, *limits, *prices, *fallbacks;
     int64_t strategy, attempts, health_interval, unlisted, accounting_events;
     int64_t first_token, idle, total;
@@ -193,6 +194,7 @@ struct member {
     struct limit limit;
     const struct limit_rule *rule; /* of the plan with this version */
     uint64_t rule_version;
+    unsigned lacks; /* bits of enum operation: methods that it said it does not have */
     struct queue queue;
     int draining; /* wait.c is at it */
     uint64_t wake_timer, wake_ms;

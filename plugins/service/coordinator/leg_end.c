@@ -105,9 +105,14 @@ static void blame(struct leg *l, const struct verdict *v, uint32_t retry_after_m
         limit_bench(&m->limit, now + retry_after_ms);
 }
 
-/* A fault of the request that only another model finds says less than the error that led there. */
+/* A fault of the request that only another model finds says less than the error that led there,
+ * and that the last resort can not do it says nothing to who did not ask for it. */
 static int rank_of(const struct route *r, const struct leg *l, const struct verdict *v)
 {
+    const struct member *m = l->lane->m;
+
+    if (m->offline && m->lacks >> r->op & 1)
+        return lists_has(&m->models, r->bare) == LIST_WITH;
     if (v->rank == 9 && r->error.rank && strcmp(r->tries[0].model, r->tries[l->try].model) != 0)
         return 0;
     return v->rank;
@@ -126,6 +131,25 @@ static void may_repeat(struct route *r, const struct leg *l, const struct verdic
     r->same_waits = retry_after_ms != 0;
 }
 
+/* The provider does not have this operation: neither the model nor the attempt is to blame. */
+static int lacks_method(const struct leg *l, const char *code, const char *text)
+{
+    const struct route *r = l->r;
+
+    return (r->op == OP_EMBED || r->op == OP_COMPLETE) && strcmp(code, AIEX_E_NOT_FOUND) == 0 &&
+           text && (strstr(text, "does not have that method") || strstr(text, " has no method '"));
+}
+
+/* It is remembered, so that the next request goes past it. */
+static void learn_method(struct leg *l, struct verdict *v)
+{
+    struct route *r = l->r;
+
+    l->lane->m->lacks |= 1u << r->op;
+    v->next = NEXT_ANY;
+    r->attempts_here -= r->attempts_here > 0;
+}
+
 /* An error before the first part: what next. */
 void leg_failed(struct leg *l, const char *code, const char *text, uint32_t retry_after_ms,
                 struct aiex_slice body)
@@ -136,6 +160,8 @@ void leg_failed(struct leg *l, const char *code, const char *text, uint32_t retr
     struct aiex_slice who = {NULL, 0};
     struct verdict v = close_failed(l, code, text, body);
 
+    if (lacks_method(l, code, text))
+        learn_method(l, &v);
     blame(l, &v, retry_after_ms);
     if ((strcmp(code, AIEX_E_UNAVAILABLE) == 0 || strcmp(code, AIEX_E_CRASHED) == 0) &&
         aiex_get_str(body, "provider", &who) != 1 && !m->offline)
@@ -154,7 +180,7 @@ void leg_failed(struct leg *l, const char *code, const char *text, uint32_t retr
     may_repeat(r, l, &v, retry_after_ms);
     if (v.next == NEXT_NONE)
         r->attempts_here = NO_ATTEMPTS; /* but a fallback may have some */
-    if (m->offline) {
+    if (m->offline && r->error.rank) {
         ends_pass_on(r);
     } else {
         r->again = 1;

@@ -152,6 +152,8 @@ static void set_health(struct member *m, int healthy, const char *reason, size_t
     int came_up = healthy && !m->healthy, went_down = !healthy && m->healthy;
 
     m->healthy = healthy;
+    if (came_up)
+        m->lacks = 0; /* it may be another program by now */
     snprintf(m->reason, sizeof(m->reason), "%.*s", (int)(len < 150 ? len : 150), reason);
     if (went_down) {
         wait_flush(m);

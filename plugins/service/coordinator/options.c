@@ -54,6 +54,10 @@ const struct aiex_option coordinator_options[] = {
          "model that the name `auto` stands for; empty = the first one that the chosen provider "
          "lists",
          LIVE, auto_model),
+    TEXT(
+        "embed_model", "",
+        "target for embeddings when no provider of the model asked for can make them; empty = none",
+        LIVE, embed_model),
     CHOICE("unlisted", "refuse",
            "a model that no provider lists: refuse with not_found, or pass to the first healthy "
            "provider",

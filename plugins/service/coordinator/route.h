@@ -97,6 +97,7 @@ struct route {
     unsigned attempts, attempts_here, hops, repeats;
     const char *hop_reason; /* of the fallback that led to what is looked for now, or NULL */
     int only_listed, offline_allowed, pass_queue;
+    int embed_aimed;          /* it goes to the model that is set for embeddings */
     const struct lane *same;  /* may be tried once more when no other one fits ... */
     int same_now, same_waits; /* ... now; ... as soon as its limits let it */
     int turn_taken;
@@ -158,9 +159,10 @@ int route_rebody(struct route *r, struct aiex_slice body);
 
 enum pick_kind {
     PICK_GO,
-    PICK_WAIT,    /* somebody fits, but its limits do not let it now */
-    PICK_NOBODY,  /* nobody is reachable */
-    PICK_NO_MODEL /* somebody is, but none has the model */
+    PICK_WAIT,     /* somebody fits, but its limits do not let it now */
+    PICK_NOBODY,   /* nobody is reachable */
+    PICK_NO_MODEL, /* somebody is, but none has the model */
+    PICK_UNABLE    /* who has the model can not do the operation */
 };
 
 struct pick {
