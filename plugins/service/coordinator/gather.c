@@ -176,14 +176,16 @@ enum able { ABLE_NOT, ABLE_LACKS, ABLE_UNKNOWN, ABLE_YES };
 /* It has no such method, its list says that the model can not, nothing is known, or it can. */
 static enum able able_of(struct route *r, const struct member *m, const char *model)
 {
-    unsigned wanted = needs(r) & (NEED_EMBED | NEED_FIM);
-    const struct model_info *info = lists_find(&m->models, model);
+    const struct model_info *info;
+    unsigned wanted;
 
     if (m->lacks >> r->op & 1)
         return ABLE_NOT;
-    if (!info || !info->known || !wanted)
+    info = lists_find(&m->models, model);
+    if (!info || !info->known)
         return ABLE_UNKNOWN;
-    return wanted & ~info->capabilities ? ABLE_LACKS : ABLE_YES;
+    wanted = needs(r) & (NEED_EMBED | NEED_FIM);
+    return !wanted ? ABLE_UNKNOWN : wanted & ~info->capabilities ? ABLE_LACKS : ABLE_YES;
 }
 
 /* The best of those that have the model or may have it; ABLE_YES when there are none. */
