@@ -40,16 +40,28 @@ static void add_everyone(struct route *r, struct options *o, const char *model, 
             add(o, r->c->members[i], model, weight, lists_has(&r->c->members[i]->models, model));
 }
 
-static void add_target(struct route *r, struct options *o, const struct target *t)
+/* The instance that a target names, with *ret_model behind its name, or NULL. */
+static struct member *instance_of(struct route *r, const struct target *t, const char **ret_model)
 {
     const char *slash = strchr(t->model, '/');
 
     for (size_t i = 0; slash && i < r->c->n_members; i++)
         if (members_answers(r->c->members[i], t->model, (size_t)(slash - t->model))) {
-            add(o, r->c->members[i], slash + 1, t->weight, LIST_WITH);
-            return;
+            *ret_model = slash + 1;
+            return r->c->members[i];
         }
-    add_everyone(r, o, t->model, t->weight);
+    return NULL;
+}
+
+static void add_target(struct route *r, struct options *o, const struct target *t)
+{
+    const char *model;
+    struct member *m = instance_of(r, t, &model);
+
+    if (m)
+        add(o, m, model, t->weight, LIST_WITH);
+    else
+        add_everyone(r, o, t->model, t->weight);
 }
 
 /* Calls fn for each target of the alias whose conditions hold. */
@@ -215,11 +227,14 @@ static int is_there(const struct options *o, const struct member *m, const char 
     return 0;
 }
 
-/* Providers that list the model of a target and can: those who say so before those who may. */
+/* Providers that list the model of a target and can: those who say so before those who may. A
+ * target without an instance means all of them already. */
 static void add_elsewhere(struct route *r, struct options *o, const struct target *t)
 {
-    const char *slash = strchr(t->model, '/'), *model = slash ? slash + 1 : t->model;
+    const char *model;
 
+    if (!instance_of(r, t, &model))
+        return;
     for (int able = ABLE_YES; able >= (int)ABLE_UNKNOWN; able--)
         for (size_t i = 0; i < r->c->n_members; i++) {
             struct member *m = r->c->members[i];

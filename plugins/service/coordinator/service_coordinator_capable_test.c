@@ -101,6 +101,19 @@ static void an_alias_leads_to_another_provider_of_its_model(void)
     finish();
 }
 
+/* What stands before a slash is not always an instance. */
+static void names_with_a_slash_are_whole(void)
+{
+    world = (struct world){.providers = {{"provider_a", "provider_openai", 1, {"org/m"}, NULL},
+                                         {"provider_b", "provider_openai", 1, {"m"}, NULL}},
+                           .models = {{.can = "tools"}, {.can = "embeddings"}}};
+    begin((struct aiex_fake_pair[]){{"alias.fast", "org/m"}, {0}});
+    embed("fast");
+    asked_there(0, first, "org/m");
+    answer_end(0, 5, 0);
+    finish();
+}
+
 static void who_lacks_the_method_says_so_once(void)
 {
     uint64_t id;
@@ -274,6 +287,7 @@ const struct test_case tests[] = {
     {"lists_say_who_can", lists_say_who_can},
     {"an_alias_leads_to_another_provider_of_its_model",
      an_alias_leads_to_another_provider_of_its_model},
+    {"names_with_a_slash_are_whole", names_with_a_slash_are_whole},
     {"who_lacks_the_method_says_so_once", who_lacks_the_method_says_so_once},
     {"a_method_that_the_host_misses_counts_as_well", a_method_that_the_host_misses_counts_as_well},
     {"a_missing_model_is_no_missing_method", a_missing_model_is_no_missing_method},
