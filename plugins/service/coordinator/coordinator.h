@@ -13,9 +13,10 @@
  *
  * Around them: plan.c (the configuration, parsed), members.c (the providers and their health),
  * lists.c (their models), lanes.c (one model at one provider), and the requests: asked.c (read),
- * route.c (begin, cancel), pick.c (choice), leg.c and leg_end.c (one call to a provider), wait.c
- * (queues and pauses), ends.c (how it ends), settle.c (accounting), hits.c (cache). report.c and
- * metrics.c answer questions. All of it runs on the loop thread.
+ * route.c (begin, cancel), gather.c and pick.c (choice), leg.c and leg_end.c (one call to a
+ * provider), wait.c (queues and pauses), recover.c (open breakers), ends.c (how it ends), settle.c
+ * (accounting), hits.c (cache). report.c and metrics.c answer questions. All of it runs on the loop
+ * thread.
  */
 #ifndef COORDINATOR_H
 #define COORDINATOR_H
@@ -48,14 +49,14 @@ enum unlisted { UNLISTED_REFUSE, UNLISTED_PASS };
 enum cache_scope { SCOPE_KEY, SCOPE_SHARED };
 
 struct config {
-    const char *providers, *fallback, *auto_model, *local, *hedge;
+    const char *providers, *fallback, *auto_model, *embed_model, *local, *hedge;
     const char *aliases, *strategies, *limits, *prices, *fallbacks;
     int64_t strategy, attempts, health_interval, unlisted, accounting_events;
     int64_t first_token, idle, total;
     int64_t retry_pause, retry_wait, retry_budget;
     int64_t queue, queue_time, key_rest;
     int64_t breaker_failures, breaker_percent, breaker_least, breaker_window;
-    int64_t breaker_open, breaker_open_max, breaker_probes, slow_call;
+    int64_t breaker_open, breaker_open_max, breaker_probes, breaker_wait, slow_call;
     int64_t affinity, affinity_ttl;
     int64_t cache, cache_ttl, cache_bytes, cache_entry, cache_scope;
     int64_t validate;
@@ -127,6 +128,9 @@ struct lane {
     struct breaker breaker;
     struct latency latency;
     uint32_t in_flight;
+    struct queue barred; /* requests that wait for the breaker: recover.c */
+    int draining;
+    uint64_t wake_timer, wake_ms;
     const struct price_rule *price; /* of the plan with this version */
     uint64_t price_version;
 };
@@ -190,6 +194,7 @@ struct member {
     struct limit limit;
     const struct limit_rule *rule; /* of the plan with this version */
     uint64_t rule_version;
+    unsigned lacks; /* bits of enum operation: methods that it said it does not have */
     struct queue queue;
     int draining; /* wait.c is at it */
     uint64_t wake_timer, wake_ms;
@@ -264,6 +269,15 @@ void route_free_all(struct coordinator *c);
 void wait_drain(struct member *m);
 /* The provider went away: who waits for it chooses anew. */
 void wait_flush(struct member *m);
+
+/* ---- recover.c ---- */
+
+/* A call there ended, or its breaker changed: who waits for it goes on, or gives up. */
+void recover_drain(struct lane *l);
+/* The same for all lanes of a provider that went away. */
+void recover_drain_all(struct member *m);
+/* Requests that wait for breakers of this provider. */
+size_t recover_waiting(const struct member *m);
 
 /* ---- settle.c ---- */
 

@@ -9,7 +9,11 @@ const struct aiex_plugin *p;
 void *self;
 struct world world;
 
+#define MAX_CALLS 4096u
+
 static uint8_t mem[65536];
+static const struct aiex_fake_record *calls[MAX_CALLS];
+static size_t n_calls, n_looked_at;
 
 struct aiex_slice plugins_answer(void)
 {
@@ -99,6 +103,7 @@ void begin(const struct aiex_fake_pair *pairs)
 {
     struct aiex_error err = {""};
 
+    n_calls = n_looked_at = 0;
     h = aiex_fake_host_new("service_coordinator");
     aiex_fake_on_call(h, on_call, NULL);
     p = aiex_plugin_entry(AIEX_ABI_MAJOR, AIEX_ABI_MINOR);
@@ -157,18 +162,29 @@ uint64_t chat(const char *model)
     return ask(&(struct ask){.model = model});
 }
 
-/* The n-th provider.chat that was made. */
-const struct aiex_fake_record *made(size_t n)
+static int is_made(const struct aiex_fake_record *r)
 {
     static const char *const methods[] = {"provider.chat", "provider.complete", "provider.embed",
                                           "provider.count"};
+
+    for (size_t k = 0; k < 4; k++)
+        if (strcmp(r->name, methods[k]) == 0)
+            return 1;
+    return 0;
+}
+
+/* Records stay where they are: those found before are not looked for again. */
+const struct aiex_fake_record *made(size_t n)
+{
     const struct aiex_fake_record *r;
 
-    for (size_t i = 0; (r = aiex_fake_nth(h, AIEX_FAKE_CALL, i)) != NULL; i++)
-        for (size_t k = 0; k < 4; k++)
-            if (strcmp(r->name, methods[k]) == 0 && n-- == 0)
-                return r;
-    return NULL;
+    while (n_calls <= n && n_calls < MAX_CALLS &&
+           (r = aiex_fake_nth(h, AIEX_FAKE_CALL, n_looked_at)) != NULL) {
+        n_looked_at++;
+        if (is_made(r))
+            calls[n_calls++] = r;
+    }
+    return n < n_calls ? calls[n] : NULL;
 }
 
 int is(const struct aiex_fake_record *r, const char *key, const char *text)

@@ -200,6 +200,13 @@ static void nobody(struct route *r, const struct pick *p)
         snprintf(text, sizeof(text), "no provider has the model '%s'; GET /v1/models lists them",
                  r->bare);
         ends_fail(r, AIEX_E_NOT_FOUND, 404, "model", text, 0);
+    } else if (p->kind == PICK_UNABLE) {
+        snprintf(
+            text, sizeof(text),
+            "no provider that has the model '%s' can do coordinator.%s; ask for another model%s",
+            r->bare, operation_names[r->op],
+            r->op == OP_EMBED ? " or set the option embed_model" : "");
+        ends_fail(r, AIEX_E_NOT_FOUND, 404, "model", text, 0);
     } else if (p->wait_ms) {
         snprintf(text, sizeof(text),
                  "every provider for the model '%s' failed lately; the next try is in %llu ms",
@@ -230,6 +237,16 @@ static void keep_busy(struct route *r, const struct pick *p)
     r->same = NULL;
 }
 
+static void aim_anew(struct route *r, const char *to, const char *reason)
+{
+    r->hop_reason = reason;
+    r->attempts_here = 0;
+    r->only_listed = 0;
+    r->same = NULL;
+    r->turn_taken = 0;
+    route_aim(r, to);
+}
+
 static int hop(struct route *r)
 {
     const char *to = fallback_find(&r->plan->fallbacks, r->alias_name, r->fallback);
@@ -238,12 +255,19 @@ static int hop(struct route *r)
         return 0;
     r->hops++;
     r->c->stats.fallbacks[r->fallback]++;
-    r->hop_reason = fallback_names[r->fallback];
-    r->attempts_here = 0;
-    r->only_listed = 0;
-    r->same = NULL;
-    r->turn_taken = 0;
-    route_aim(r, to);
+    aim_anew(r, to, fallback_names[r->fallback]);
+    return 1;
+}
+
+/* Nobody who has the model makes embeddings: the model that is set for that, once. */
+static int embed_elsewhere(struct route *r, const struct pick *p)
+{
+    const char *to = r->c->config->embed_model;
+
+    if (p->kind != PICK_UNABLE || r->op != OP_EMBED || !to[0] || r->embed_aimed)
+        return 0;
+    r->embed_aimed = 1;
+    aim_anew(r, to, "embeddings, which the model asked for can not make");
     return 1;
 }
 
@@ -277,10 +301,12 @@ enum last_resort ends_last_resort(struct route *r, struct pick *p)
         keep_busy(r, p);
     else if (!r->error.rank && p->kind == PICK_NOBODY)
         r->fallback = FALLBACK_UNAVAILABLE;
-    if (hop(r))
+    if (hop(r) || embed_elsewhere(r, p))
         return LAST_LOOK;
     if (repeat(r, &how))
         return how;
+    if (p->barred && recover_wait(r, p->barred))
+        return LAST_OVER;
     if (r->fallback != FALLBACK_NONE && hits_stale(r))
         return LAST_OVER;
     if (r->offline_allowed && (p->kind == PICK_NOBODY || r->error.rank) && r->op != OP_EMBED &&

@@ -77,6 +77,8 @@ void lanes_free(struct member *m)
         struct lane *l = m->lanes;
 
         m->lanes = l->next;
+        if (l->wake_timer)
+            m->c->host->unwatch(m->c->host, l->wake_timer);
         free(l);
     }
     m->n_lanes = 0;

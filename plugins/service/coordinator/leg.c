@@ -95,6 +95,21 @@ static void book(struct route *r, struct leg *l, const struct pick *p)
     note_try(r, l, p);
 }
 
+/* Repeats at one place say no more of it than the first failure did; probes always count. */
+static enum breaker_outcome counted(struct leg *l, enum breaker_outcome outcome)
+{
+    struct route *r = l->r;
+
+    if (outcome != OUTCOME_BAD)
+        return outcome;
+    for (unsigned i = 0; !l->probe && i < r->n_tries; i++)
+        if (r->tries[i].blamed && r->tries[i].provider == l->lane->m->name &&
+            r->tries[i].model == l->lane->model)
+            return OUTCOME_NEUTRAL;
+    r->tries[l->try].blamed = 1;
+    return outcome;
+}
+
 /* Gives back what book() took. */
 void leg_unbook(struct leg *l, enum breaker_outcome outcome, int64_t used)
 {
@@ -106,9 +121,15 @@ void leg_unbook(struct leg *l, enum breaker_outcome outcome, int64_t used)
     m->in_flight--;
     l->lane->in_flight--;
     limit_end(&m->limit, now, l->begun_ms, l->booked, used);
-    if (breaker_end(&l->lane->breaker, &r->plan->breaker, now, l->probe, outcome) &&
+    if (breaker_end(&l->lane->breaker, &r->plan->breaker, now, l->probe, counted(l, outcome)) &&
         l->lane->breaker.state == BREAKER_OPEN)
         wait_flush(m);
+}
+
+void leg_give_way(struct lane *lane)
+{
+    recover_drain(lane);
+    wait_drain(lane->m);
 }
 
 /* 1 = the route is over. */
@@ -227,6 +248,7 @@ void leg_hedge(struct route *r)
 void leg_cancel(struct leg *l)
 {
     struct route *r = l->r;
+    struct lane *lane = l->lane;
     struct try *t;
 
     if (!l->active)
@@ -236,11 +258,11 @@ void leg_cancel(struct leg *l)
     t->ms = (uint32_t)(route_now(r) - l->begun_ms);
     t->awaits_bill = 1;
     r->unsettled++;
-    l->lane->m->stats.results[RESULT_CANCELLED]++;
+    lane->m->stats.results[RESULT_CANCELLED]++;
     leg_unbook(l, OUTCOME_NEUTRAL, -1);
     if (l->call)
         r->c->host->cancel(r->c->host, l->call);
-    wait_drain(l->lane->m);
+    leg_give_way(lane);
 }
 
 void leg_cancel_all(struct route *r)

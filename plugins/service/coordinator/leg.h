@@ -8,6 +8,8 @@
 int leg_start(struct route *r, const struct pick *p);
 /* Gives back what the start had booked; `used` tokens, < 0 unknown. */
 void leg_unbook(struct leg *l, enum breaker_outcome outcome, int64_t used);
+/* A call there ended: whoever waits for its breaker or its limits may go. */
+void leg_give_way(struct lane *lane);
 /* The answer is kept until it has been looked at. */
 int leg_held_back(const struct route *r);
 void leg_part(struct leg *l, struct aiex_slice part);

@@ -105,9 +105,14 @@ static void blame(struct leg *l, const struct verdict *v, uint32_t retry_after_m
         limit_bench(&m->limit, now + retry_after_ms);
 }
 
-/* A fault of the request that only another model finds says less than the error that led there. */
+/* A fault of the request that only another model finds says less than the error that led there,
+ * and that the last resort can not do it says nothing to who did not ask for it. */
 static int rank_of(const struct route *r, const struct leg *l, const struct verdict *v)
 {
+    const struct member *m = l->lane->m;
+
+    if (m->offline && m->lacks >> r->op & 1)
+        return lists_has(&m->models, r->bare) == LIST_WITH;
     if (v->rank == 9 && r->error.rank && strcmp(r->tries[0].model, r->tries[l->try].model) != 0)
         return 0;
     return v->rank;
@@ -126,15 +131,37 @@ static void may_repeat(struct route *r, const struct leg *l, const struct verdic
     r->same_waits = retry_after_ms != 0;
 }
 
+/* The provider does not have this operation: neither the model nor the attempt is to blame. */
+static int lacks_method(const struct leg *l, const char *code, const char *text)
+{
+    const struct route *r = l->r;
+
+    return (r->op == OP_EMBED || r->op == OP_COMPLETE) && strcmp(code, AIEX_E_NOT_FOUND) == 0 &&
+           text && (strstr(text, "does not have that method") || strstr(text, " has no method '"));
+}
+
+/* It is remembered, so that the next request goes past it. */
+static void learn_method(struct leg *l, struct verdict *v)
+{
+    struct route *r = l->r;
+
+    l->lane->m->lacks |= 1u << r->op;
+    v->next = NEXT_ANY;
+    r->attempts_here -= r->attempts_here > 0;
+}
+
 /* An error before the first part: what next. */
 void leg_failed(struct leg *l, const char *code, const char *text, uint32_t retry_after_ms,
                 struct aiex_slice body)
 {
     struct route *r = l->r;
-    struct member *m = l->lane->m;
+    struct lane *lane = l->lane;
+    struct member *m = lane->m;
     struct aiex_slice who = {NULL, 0};
     struct verdict v = close_failed(l, code, text, body);
 
+    if (lacks_method(l, code, text))
+        learn_method(l, &v);
     blame(l, &v, retry_after_ms);
     if ((strcmp(code, AIEX_E_UNAVAILABLE) == 0 || strcmp(code, AIEX_E_CRASHED) == 0) &&
         aiex_get_str(body, "provider", &who) != 1 && !m->offline)
@@ -142,7 +169,7 @@ void leg_failed(struct leg *l, const char *code, const char *text, uint32_t retr
     r->winner = m;
     ends_keep(r, rank_of(r, l, &v), code, text, retry_after_ms, body);
     if (leg_running(r)) { /* the other one may still answer */
-        wait_drain(m);
+        leg_give_way(lane);
         return;
     }
     wait_stop(r);
@@ -153,14 +180,14 @@ void leg_failed(struct leg *l, const char *code, const char *text, uint32_t retr
     may_repeat(r, l, &v, retry_after_ms);
     if (v.next == NEXT_NONE)
         r->attempts_here = NO_ATTEMPTS; /* but a fallback may have some */
-    if (m->offline) {
+    if (m->offline && r->error.rank) {
         ends_pass_on(r);
     } else {
         r->again = 1;
         if (!r->calling)
             leg_next(r); /* may free r */
     }
-    wait_drain(m);
+    leg_give_way(lane);
 }
 
 /* What the vendor's rate headers say: when nothing is left, all wait for the renewal. */
@@ -207,7 +234,8 @@ static int is_valid(const struct route *r, char *fault, size_t size)
 static void good(struct leg *l, const struct aiex_answer *a)
 {
     struct route *r = l->r;
-    struct member *m = l->lane->m;
+    struct lane *lane = l->lane;
+    struct member *m = lane->m;
     struct try *t = &r->tries[l->try];
     uint64_t now = route_now(r), total = now - l->begun_ms;
     int slow = r->c->config->slow_call && total > (uint64_t)r->c->config->slow_call;
@@ -237,22 +265,22 @@ static void good(struct leg *l, const struct aiex_answer *a)
         ends_good(r, t, a->body, &f, (a->flags & AIEX_AF_SPLICED) != 0);
     else
         repair(l, fault);
-    wait_drain(m);
+    leg_give_way(lane);
 }
 
 /* After the first part nothing is tried again. */
 static void broke_off(struct leg *l, const struct aiex_answer *a)
 {
     struct route *r = l->r;
-    struct member *m = l->lane->m;
+    struct lane *lane = l->lane;
     struct verdict v;
 
     l->parts = 1;
     v = close_failed(l, a->code, a->text, a->body);
     blame(l, &v, a->retry_after_ms);
-    r->winner = m;
+    r->winner = lane->m;
     ends_broken(r, a);
-    wait_drain(m);
+    leg_give_way(lane);
 }
 
 void leg_answer(void *arg, const struct aiex_answer *a)

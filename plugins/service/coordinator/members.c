@@ -152,9 +152,13 @@ static void set_health(struct member *m, int healthy, const char *reason, size_t
     int came_up = healthy && !m->healthy, went_down = !healthy && m->healthy;
 
     m->healthy = healthy;
+    if (came_up)
+        m->lacks = 0; /* it may be another program by now */
     snprintf(m->reason, sizeof(m->reason), "%.*s", (int)(len < 150 ? len : 150), reason);
-    if (went_down)
+    if (went_down) {
         wait_flush(m);
+        recover_drain_all(m);
+    }
     if (came_up || (healthy && models_are_old(m)))
         ask_models(m); /* last: the answer may come inside, and requests go on with what is known */
 }

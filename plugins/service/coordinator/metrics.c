@@ -102,7 +102,7 @@ static uint64_t hedges(const struct member *m)
 
 static uint64_t queued(const struct member *m)
 {
-    return m->queue.n;
+    return m->queue.n + recover_waiting(m);
 }
 
 static uint64_t in_flight(const struct member *m)

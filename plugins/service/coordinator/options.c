@@ -54,6 +54,10 @@ const struct aiex_option coordinator_options[] = {
          "model that the name `auto` stands for; empty = the first one that the chosen provider "
          "lists",
          LIVE, auto_model),
+    TEXT(
+        "embed_model", "",
+        "target for embeddings when no provider of the model asked for can make them; empty = none",
+        LIVE, embed_model),
     CHOICE("unlisted", "refuse",
            "a model that no provider lists: refuse with not_found, or pass to the first healthy "
            "provider",
@@ -90,8 +94,9 @@ const struct aiex_option coordinator_options[] = {
            HOUR, queue_time),
     NUMBER("key_rest", "60s", "how long an instance goes last after its key was refused",
            AIEX_OPT_DURATION, 0, HOUR, key_rest),
-    NUMBER("breaker_failures", "5", "failures in a row that open a breaker; 0 = they do not count",
-           AIEX_OPT_INT, 0, 10000, breaker_failures),
+    NUMBER("breaker_failures", "10",
+           "requests in a row that failed and open a breaker; 0 = they do not count", AIEX_OPT_INT,
+           0, 10000, breaker_failures),
     NUMBER("breaker_percent", "50",
            "share of failed calls that opens a breaker; 0 = it does not count", AIEX_OPT_INT, 0,
            100, breaker_percent),
@@ -105,6 +110,10 @@ const struct aiex_option coordinator_options[] = {
            breaker_open_max),
     NUMBER("breaker_probes", "1", "calls that may run at once while it is half open", AIEX_OPT_INT,
            1, 1000, breaker_probes),
+    NUMBER("breaker_wait", "5s",
+           "how soon an open breaker must let a probe through for a request to wait that no other "
+           "provider fits; 0 = none waits",
+           AIEX_OPT_DURATION, 0, HOUR, breaker_wait),
     NUMBER("slow_call", "0s", "a longer call counts as failed for the breaker; 0 = none does",
            AIEX_OPT_DURATION, 0, HOUR, slow_call),
     {"affinity", "4096", "conversations whose place is remembered; 0 = none", AIEX_OPT_INT, 0, 0,

@@ -1,191 +1,12 @@
 /*
- * pick.c - who is asked next. In four steps: who could have the model (alias or lists), who of
- * them can do what the body asks for, in which order (strategy, warm caches, refused keys last),
- * and who may go now (health, breakers, limits). The last step but one is choose.c's.
+ * pick.c - who is asked next. In four steps: who could have the model and do what the body asks for
+ * (gather.c), in which order (strategy, warm caches, refused keys last), who of them serves best
+ * (choose.c), and who may go now (limits).
  */
-#include "route.h"
+#include "gather.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#define MAX_OPTIONS (MAX_MEMBERS + ALIAS_TARGETS)
-
-struct option {
-    struct member *m;
-    struct lane *lane;
-    const char *model;
-    uint32_t weight;
-    enum lists lists;
-    int tried, healthy, resting;
-    uint64_t rest_ms; /* of its breaker */
-    enum why_not not ;
-};
-
-struct options {
-    struct option list[MAX_OPTIONS];
-    size_t n;
-};
-
-/* ---- Who could ---- */
-
-static int was_tried(const struct route *r, const struct member *m, const char *model)
-{
-    for (unsigned i = 0; i < r->n_tries; i++)
-        if (r->tries[i].provider == m->name && strncmp(r->tries[i].model, model, MAX_MODEL) == 0)
-            return !(r->same_now && r->same && r->same->m == m &&
-                     strcmp(r->same->model, model) == 0);
-    return 0;
-}
-
-static void add(struct options *o, struct member *m, const char *model, uint32_t weight,
-                enum lists lists)
-{
-    if (o->n < MAX_OPTIONS && m->present)
-        o->list[o->n++] = (struct option){.m = m, .model = model, .weight = weight, .lists = lists};
-}
-
-static void add_everyone(struct route *r, struct options *o, const char *model, uint32_t weight)
-{
-    for (size_t i = 0; i < r->c->n_members; i++)
-        if (!r->c->members[i]->offline)
-            add(o, r->c->members[i], model, weight, lists_has(&r->c->members[i]->models, model));
-}
-
-static void add_target(struct route *r, struct options *o, const struct target *t)
-{
-    const char *slash = strchr(t->model, '/');
-
-    for (size_t i = 0; slash && i < r->c->n_members; i++)
-        if (members_answers(r->c->members[i], t->model, (size_t)(slash - t->model))) {
-            add(o, r->c->members[i], slash + 1, t->weight, LIST_WITH);
-            return;
-        }
-    add_everyone(r, o, t->model, t->weight);
-}
-
-static void add_targets(struct route *r, struct options *o)
-{
-    struct asked a = {.needs = r->needs, .stream = r->stream, .tags = r->tags};
-
-    a.context = route_prompt(r, alias_wants_context(r->alias));
-    for (size_t i = 0; i < r->alias->n; i++)
-        if (alias_target_fits(&r->alias->targets[i], &a))
-            add_target(r, o, &r->alias->targets[i]);
-}
-
-/* Whether a member has the wanted model. Any real one's first will do for `auto`. */
-static enum lists list_of(const struct route *r, const struct member *m)
-{
-    if (r->only == m)
-        return LIST_WITH;
-    if (!r->automatic)
-        return lists_has(&m->models, r->bare);
-    return m->offline       ? LIST_WITHOUT
-           : !m->models.mem ? LIST_UNKNOWN
-           : m->models.n    ? LIST_WITH
-                            : LIST_WITHOUT;
-}
-
-static void gather(struct route *r, struct options *o)
-{
-    struct coordinator *c = r->c;
-
-    if (r->alias)
-        add_targets(r, o);
-    for (size_t i = 0; i < c->n_members; i++) {
-        struct member *m = c->members[i];
-        enum lists lists = r->alias ? LIST_WITHOUT : list_of(r, m);
-
-        if ((r->alias || (r->only && r->only != m)) && !m->offline)
-            continue;
-        if (!members_is_spare(c, m) || lists == LIST_WITH)
-            add(o, m, r->bare, 1, lists);
-    }
-}
-
-/* ---- What is known of them ---- */
-
-/* Offline providers answer whatever is asked: one lane serves all models. */
-static struct lane *lane_of(struct member *m, const char *model)
-{
-    return lanes_get(m, m->offline ? "(any)" : model);
-}
-
-static void look(struct route *r, struct option *o, uint64_t now)
-{
-    char first[MAX_MODEL + 1];
-
-    o->lane = lane_of(o->m, o->model);
-    if (r->automatic && !o->m->offline && lists_first(&o->m->models, first, sizeof(first))) {
-        o->lane = lane_of(o->m, first);
-        o->model = o->lane ? o->lane->model : o->model;
-    }
-    o->healthy = o->m->healthy;
-    o->tried = was_tried(r, o->m, o->lane ? o->lane->model : o->model);
-    o->not = o->tried ? NOT_AGAIN : o->healthy ? NOT_SKIPPED : NOT_HEALTHY;
-    if (o->m->offline)
-        return;
-    if (o->healthy && o->lane && !breaker_allows(&o->lane->breaker, &r->plan->breaker, now)) {
-        o->healthy = 0;
-        o->rest_ms = breaker_wait_ms(&o->lane->breaker, now);
-        o->not = o->tried ? NOT_AGAIN : NOT_BREAKER;
-    }
-    o->resting = o->m->key_rest_ms > now;
-    if (o->resting && o->not == NOT_SKIPPED)
-        o->not = NOT_KEY;
-}
-
-static int usable(const struct option *o)
-{
-    return !o->m->offline && o->healthy && !o->tried;
-}
-
-static unsigned needs(struct route *r)
-{
-    if (!r->needs_known) {
-        r->needs = needs_of(r->dialect, r->body);
-        r->needs_known = 1;
-    }
-    return r->needs;
-}
-
-/* Why a model can not do what is asked, as far as its provider told. */
-static enum why_not unfit(struct route *r, const struct option *o)
-{
-    const struct model_info *info = lists_find(&o->m->models, o->model);
-
-    if (!info)
-        return NOT_SKIPPED;
-    if (info->known && (needs(r) & ~info->capabilities))
-        return NOT_CAPABLE;
-    if (info->context && route_prompt(r, 0) > info->context / 2 &&
-        route_prompt(r, 1) > info->context)
-        return NOT_CONTEXT;
-    return NOT_SKIPPED;
-}
-
-/* Leaves out who can not, unless nobody would be left: then the provider says it best. */
-static void check_fitness(struct route *r, struct options *o)
-{
-    enum why_not not [MAX_OPTIONS] = {NOT_SKIPPED};
-    size_t n_usable = 0, n_fit = 0;
-
-    for (size_t i = 0; i < o->n; i++)
-        n_usable += (size_t)usable(&o->list[i]);
-    if (n_usable < 2 || r->op == OP_COUNT)
-        return;
-    for (size_t i = 0; i < o->n; i++) {
-        if (!usable(&o->list[i]))
-            continue;
-        not [i] = unfit(r, &o->list[i]);
-        n_fit += not [i] == NOT_SKIPPED;
-    }
-    for (size_t i = 0; n_fit && i < o->n; i++)
-        if (not [i] != NOT_SKIPPED) {
-            o->list[i].tried = 1;
-            o->list[i].not = not [i];
-        }
-}
 
 /* ---- In which order ---- */
 
@@ -261,7 +82,7 @@ static size_t sort(struct route *r, struct options *o, struct contender *list, i
     uint64_t place;
 
     for (size_t i = 0; i < o->n; i++)
-        if (usable(&o->list[i]))
+        if (gather_usable(&o->list[i]))
             list[n++] = contender_of(r, o, i);
     *ret_warm = 0;
     if (n < 2)
@@ -309,6 +130,8 @@ static enum why why_of(const struct route *r, const struct option *o, size_t n, 
         return WHY_AGAIN;
     if (r->only == o->m)
         return WHY_NAMED;
+    if (o->elsewhere)
+        return WHY_CAPABLE;
     if (n < 2)
         return WHY_SOLE;
     return warm ? WHY_WARM : by_strategy[r->strategy];
@@ -367,7 +190,7 @@ static size_t candidates(const struct options *o, const struct contender *list, 
     for (; k < n; k++)
         index[k] = list[k].at;
     for (size_t i = 0; i < o->n; i++)
-        if (!usable(&o->list[i]))
+        if (!gather_usable(&o->list[i]))
             index[k++] = i;
     for (size_t i = 0; i < k; i++) {
         const struct option *at = &o->list[index[i]];
@@ -377,14 +200,37 @@ static size_t candidates(const struct options *o, const struct contender *list, 
     return k;
 }
 
-static uint64_t breaker_wait(const struct options *o)
+/* Whose breaker lets somebody through first, or NULL. */
+static const struct option *soonest_barred(const struct route *r, const struct options *o)
 {
-    uint64_t least = UINT64_MAX;
+    int pass = r->c->config->unlisted == UNLISTED_PASS;
+    const struct option *found = NULL;
 
-    for (size_t i = 0; i < o->n; i++)
-        if (o->list[i].not == NOT_BREAKER && o->list[i].rest_ms < least)
-            least = o->list[i].rest_ms;
-    return least == UINT64_MAX ? 0 : least;
+    for (size_t i = 0; i < o->n; i++) {
+        const struct option *at = &o->list[i];
+
+        if (at->not == NOT_BREAKER && (at->lists != LIST_WITHOUT || pass) &&
+            (!found || at->rest_ms < found->rest_ms))
+            found = at;
+    }
+    return found;
+}
+
+static void nobody(const struct route *r, const struct options *o, int why, struct pick *ret)
+{
+    const struct option *barred = soonest_barred(r, o);
+
+    ret->kind = o->unable                           ? PICK_UNABLE
+                : why == CHOOSE_NO_MODEL && !barred ? PICK_NO_MODEL
+                                                    : PICK_NOBODY;
+    ret->wait_ms = barred ? barred->rest_ms : 0;
+    ret->barred = barred ? barred->lane : NULL;
+}
+
+/* Another model is set for embeddings, and was not tried for this request. */
+static int may_embed_elsewhere(const struct route *r)
+{
+    return r->c->config->embed_model[0] && !r->embed_aimed;
 }
 
 void pick(struct route *r, struct pick *ret)
@@ -394,22 +240,18 @@ void pick(struct route *r, struct pick *ret)
     struct contender list[MAX_OPTIONS];
     struct candidate flags[MAX_OPTIONS];
     size_t index[MAX_OPTIONS], n;
-    uint64_t now = route_now(r);
     int at, warm;
 
-    o.n = 0;
     *ret = (struct pick){.kind = PICK_NOBODY};
-    if (r->alias && alias_wants_needs(r->alias))
-        needs(r);
     gather(r, &o);
-    for (size_t i = 0; i < o.n; i++)
-        look(r, &o.list[i], now);
-    check_fitness(r, &o);
+    if (o.unable && r->op == OP_EMBED && may_embed_elsewhere(r)) {
+        ret->kind = PICK_UNABLE;
+        return;
+    }
     n = sort(r, &o, list, &warm);
     at = choose_next(flags, candidates(&o, list, n, flags, index), &wish);
     if (at < 0) {
-        ret->kind = at == CHOOSE_NO_MODEL && !breaker_wait(&o) ? PICK_NO_MODEL : PICK_NOBODY;
-        ret->wait_ms = breaker_wait(&o);
+        nobody(r, &o, at, ret);
         return;
     }
     ret->n = (unsigned)n;
@@ -429,10 +271,10 @@ int pick_offline(struct route *r, struct pick *ret)
         struct member *m = r->c->members[i];
         struct lane *lane;
 
-        if (!m->present || !m->offline || members_is_spare(r->c, m))
+        if (!m->present || !m->offline || members_is_spare(r->c, m) || m->lacks >> r->op & 1)
             continue;
-        lane = lane_of(m, "");
-        if (!lane || was_tried(r, m, lane->model))
+        lane = gather_lane(m, "");
+        if (!lane || gather_was_tried(r, m, lane->model))
             continue;
         *ret = (struct pick){.kind = PICK_GO, .m = m, .lane = lane, .why = WHY_OFFLINE, .n = 1};
         snprintf(ret->model, sizeof(ret->model), "%s", r->bare);

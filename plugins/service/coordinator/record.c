@@ -22,6 +22,7 @@ static const char *const reasons[N_WHY] = {
     [WHY_HEDGE] = "second request, the first one was slow to begin",
     [WHY_OFFLINE] = "no provider could answer",
     [WHY_REPAIR] = "asked again to repair its answer",
+    [WHY_CAPABLE] = "has the model and can do this, unlike the providers named for it",
 };
 
 static const char *const refusals[N_WHY_NOT] = {
@@ -33,6 +34,7 @@ static const char *const refusals[N_WHY_NOT] = {
     [NOT_CAPABLE] = "its model can not do what is asked",
     [NOT_CONTEXT] = "the prompt is too long for its model",
     [NOT_AGAIN] = "it was tried",
+    [NOT_METHOD] = "it does not have that method",
 };
 
 void record_why(const struct try *t, char *out, size_t size)

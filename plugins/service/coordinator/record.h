@@ -33,6 +33,7 @@ enum why {
     WHY_HEDGE,
     WHY_OFFLINE,
     WHY_REPAIR,
+    WHY_CAPABLE,
     N_WHY,
 };
 enum why_not {
@@ -44,6 +45,7 @@ enum why_not {
     NOT_CAPABLE,
     NOT_CONTEXT,
     NOT_AGAIN,
+    NOT_METHOD,
     N_WHY_NOT,
 };
 
@@ -77,6 +79,7 @@ try {
     int64_t cost;
     enum price_kind price;
     int awaits_bill; /* was cancelled */
+    int blamed;      /* its failure counted for the breaker */
 };
 
 struct outcome {

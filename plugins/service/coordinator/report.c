@@ -70,7 +70,7 @@ static void write_member(struct aiex_writer *w, const struct member *m)
     aiex_w_key_str(w, "reason", m->reason);
     aiex_w_key_int(w, "models", m->models.mem ? (int64_t)m->models.n : -1);
     aiex_w_key_uint(w, "in_flight", m->in_flight);
-    aiex_w_key_uint(w, "queued", m->queue.n);
+    aiex_w_key_uint(w, "queued", m->queue.n + recover_waiting(m));
     aiex_w_key_uint(w, "requests", m->stats.requests);
     aiex_w_key_uint(w, "errors", m->stats.errors);
     aiex_w_key_uint(w, "input_tokens", m->stats.input_tokens);

@@ -5,7 +5,7 @@
  * (calls to providers: one, or two when a second one is hedged). It is in one state at a time:
  *
  *     READY     waits until the providers are known
- *     QUEUED    waits for a provider's limits
+ *     QUEUED    waits for a provider's limits, or for its breaker
  *     PAUSED    waits before the same provider is asked again
  *     CALLING   one or two legs run
  *     GHOST     the client has its end; a cancelled provider has not told its cost yet
@@ -97,6 +97,7 @@ struct route {
     unsigned attempts, attempts_here, hops, repeats;
     const char *hop_reason; /* of the fallback that led to what is looked for now, or NULL */
     int only_listed, offline_allowed, pass_queue;
+    int embed_aimed;          /* it goes to the model that is set for embeddings */
     const struct lane *same;  /* may be tried once more when no other one fits ... */
     int same_now, same_waits; /* ... now; ... as soon as its limits let it */
     int turn_taken;
@@ -111,10 +112,11 @@ struct route {
     unsigned unsettled; /* cancelled calls that have not told their cost */
     uint64_t timer;
     struct queued queued;
-    struct member *queued_at;
-    struct member *winner; /* who answered, or failed last */
-    int begun_answer;      /* a part went to a client */
-    uint64_t first_ms;     /* since begun_ms, 0 = no part seen */
+    struct queue *queued_in;   /* of a member or a lane, or NULL */
+    uint64_t patient_until_ms; /* when it waits for breakers no more; 0 = never waited */
+    struct member *winner;     /* who answered, or failed last */
+    int begun_answer;          /* a part went to a client */
+    uint64_t first_ms;         /* since begun_ms, 0 = no part seen */
 
     /* cache, hedge, validation */
     int relayed; /* parts come through here */
@@ -157,9 +159,10 @@ int route_rebody(struct route *r, struct aiex_slice body);
 
 enum pick_kind {
     PICK_GO,
-    PICK_WAIT,    /* somebody fits, but its limits do not let it now */
-    PICK_NOBODY,  /* nobody is reachable */
-    PICK_NO_MODEL /* somebody is, but none has the model */
+    PICK_WAIT,     /* somebody fits, but its limits do not let it now */
+    PICK_NOBODY,   /* nobody is reachable */
+    PICK_NO_MODEL, /* somebody is, but none has the model */
+    PICK_UNABLE    /* who has the model can not do the operation */
 };
 
 struct pick {
@@ -172,6 +175,7 @@ struct pick {
     uint64_t wait_ms;    /* WAIT: until it may go; NOBODY: until a breaker lets a probe through */
     const char *skipped; /* who would have come first, and why not; NULL = nobody */
     enum why_not why_not;
+    struct lane *barred; /* NOBODY: the breaker that lets somebody through next, or NULL */
 };
 
 void pick(struct route *r, struct pick *ret);
@@ -199,6 +203,12 @@ int wait_for_limits(struct route *r, struct member *m, uint64_t wait_ms);
 void wait_pause(struct route *r, uint64_t ms);
 void wait_hedge(struct route *r, uint64_t ms);
 void wait_stop(struct route *r); /* takes it out of queue and timer */
+
+/* ---- recover.c ---- */
+
+/* Nobody but this lane fits, and its breaker is open: 1 = r waits for it, 0 = that makes no sense.
+ */
+int recover_wait(struct route *r, struct lane *l);
 
 /* ---- ends.c ---- */
 

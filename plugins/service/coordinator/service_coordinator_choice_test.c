@@ -195,6 +195,20 @@ static void capabilities_and_context(void)
     finish();
 }
 
+/* Who does not have the model is no better than one whose model can not do all of it. */
+static void the_only_one_with_the_model_is_asked(void)
+{
+    world = (struct world){.providers = {{"provider_a", "provider_openai", 1, {"m"}, NULL},
+                                         {"provider_b", "provider_openai", 1, {"y"}, NULL}},
+                           .models = {{"vision", 4096, 0}, {NULL, 0, 0}}};
+    begin(NULL);
+    ask(&(struct ask){.model = "m", .body = "{\"tools\":[{}]}"});
+    CU_ASSERT_PTR_NOT_NULL_FATAL(made(0));
+    CU_ASSERT_STRING_EQUAL(made(0)->service, first);
+    answer_ok(0);
+    finish();
+}
+
 static void limits_spill_over_and_queue(void)
 {
     uint64_t low, high;
@@ -403,6 +417,7 @@ const struct test_case tests[] = {
     {"what_is_loaded_goes_first", what_is_loaded_goes_first},
     {"a_conversation_stays_where_it_is_warm", a_conversation_stays_where_it_is_warm},
     {"capabilities_and_context", capabilities_and_context},
+    {"the_only_one_with_the_model_is_asked", the_only_one_with_the_model_is_asked},
     {"limits_spill_over_and_queue", limits_spill_over_and_queue},
     {"requests_per_minute", requests_per_minute},
     {"the_queue_goes_elsewhere_when_the_provider_dies",

@@ -161,15 +161,18 @@ static void a_503_for_ever_opens_the_breaker(void)
 {
     uint64_t id;
 
-    one((struct aiex_fake_pair[]){{"breaker_failures", "3"}, {"breaker_open", "20s"}, {0}});
+    one((struct aiex_fake_pair[]){{"breaker_failures", "2"}, {"breaker_open", "20s"}, {0}});
     id = chat("m");
-    CU_ASSERT_EQUAL(exhaust(0, &away), 2);
+    CU_ASSERT_EQUAL(exhaust(0, &away), 2); /* three attempts of one request: one failure */
     failed(id, "upstream");
     CU_ASSERT_EQUAL(number(aiex_fake_answer(h, id)->body, "http_status"), 503);
+    id = chat("m");
+    CU_ASSERT_EQUAL(exhaust(3, &away), 3); /* the second failure: nothing passes any more */
+    failed(id, "upstream");
     id = chat("m"); /* refused without a call */
     failed(id, "unavailable");
     CU_ASSERT(aiex_fake_answer(h, id)->retry_after_ms > 10000);
-    CU_ASSERT_PTR_NULL(made(3));
+    CU_ASSERT_PTR_NULL(made(4));
     finish();
 }
 

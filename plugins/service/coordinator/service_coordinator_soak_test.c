@@ -47,7 +47,11 @@ static void new_request(void)
     static const char *const bodies[] = {"{\"a\":1}", "{\"a\":2}"};
     static const char *const keys[] = {"k1", "k2"};
 
-    asked[n_asked++] = ask(&(struct ask){.model = models[lot(6)],
+    int embeds = lot(6) == 0;
+
+    asked[n_asked++] = ask(&(struct ask){.method = embeds ? "coordinator.embed" : NULL,
+                                         .dialect = embeds ? "openai.embeddings" : NULL,
+                                         .model = models[lot(6)],
                                          .body = bodies[lot(2)],
                                          .key = keys[lot(2)],
                                          .cache = lot(3) ? "off" : "on",
@@ -57,8 +61,8 @@ static void new_request(void)
 
 static void end_call(size_t n)
 {
-    static const char *const codes[] = {"upstream", "busy",        "timeout",
-                                        "invalid",  "unavailable", "crashed"};
+    static const char *const codes[] = {"upstream",    "busy",    "timeout",  "invalid",
+                                        "unavailable", "crashed", "not_found"};
     struct aiex_writer w;
     uint8_t body[64];
 
@@ -70,7 +74,8 @@ static void end_call(size_t n)
     if (lot(2))
         aiex_fake_answer_ok(h, made(n)->id, aiex_written(&w)); /* -ENOENT: it was cancelled */
     else
-        aiex_fake_answer_error(h, made(n)->id, codes[lot(6)], "random", (uint32_t)lot(3000),
+        aiex_fake_answer_error(h, made(n)->id, codes[lot(7)],
+                               "this provider does not have that method", (uint32_t)lot(3000),
                                aiex_written(&w));
 }
 
@@ -122,7 +127,7 @@ static int was_cancelled(uint64_t id)
 
 static void any_history(void)
 {
-    for (uint64_t round = 1; round <= 25; round++) {
+    for (uint64_t round = 1; round <= 60; round++) {
         size_t records = 0;
 
         lots = round * 7919;

@@ -1,6 +1,7 @@
 /*
  * wait.c - requests that wait: for the limits of a provider, in its queue; for a while, before the
  * same provider is asked again; for the first part, before a second provider is asked as well.
+ * recover.c has those that wait for a breaker.
  */
 #include "route.h"
 
@@ -60,9 +61,9 @@ void wait_stop(struct route *r)
     if (r->timer)
         r->c->host->unwatch(r->c->host, r->timer);
     r->timer = 0;
-    if (r->queued_at)
-        queue_remove(&r->queued_at->queue, &r->queued, 0);
-    r->queued_at = NULL;
+    if (r->queued_in)
+        queue_remove(r->queued_in, &r->queued, 0);
+    r->queued_in = NULL;
 }
 
 /* ---- Queues ---- */
@@ -91,8 +92,8 @@ static struct route *take_out(struct queued *q, int served)
 {
     struct route *r = route_of(q);
 
-    queue_remove(&r->queued_at->queue, q, served);
-    r->queued_at = NULL;
+    queue_remove(r->queued_in, q, served);
+    r->queued_in = NULL;
     r->state = ROUTE_NEW;
     return r;
 }
@@ -174,7 +175,7 @@ int wait_for_limits(struct route *r, struct member *m, uint64_t wait_ms)
     r->queued.deadline_ms = until;
     if (queue_add(&m->queue, &r->queued, max) != 0)
         return -EBUSY;
-    r->queued_at = m;
+    r->queued_in = &m->queue;
     r->state = ROUTE_QUEUED;
     r->c->stats.queued++;
     arm(m, wait_ms);
