@@ -162,7 +162,7 @@ int schema_pattern_check(const struct aiex_json_span *pattern, const struct aiex
                          struct work *w)
 {
     struct pattern *p = malloc(sizeof(*p));
-    size_t n, m = 0;
+    size_t n = 0, m = 0;
     char *text = schema_string_plain(pattern, &n, w);
     char *subject = string ? schema_string_plain(string, &m, w) : NULL;
     int r = 0;
