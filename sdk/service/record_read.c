@@ -177,7 +177,7 @@ static int search(struct aiex_rlog_cursor *c, uint64_t at, uint64_t *ret_found)
 
 int aiex_rlog_next(struct aiex_rlog_cursor *c, struct aiex_rlog_item *ret_item)
 {
-    uint64_t found = 0;
+    uint64_t found = c->end;
     int r;
 
     if (c->at >= c->end)

@@ -11,10 +11,14 @@ const say = content => [{ role: 'user', content }];
 const model = 'scripted-large';
 let upstream, node, client, once;
 
+// One provider that is made to fail on purpose: its breaker stays closed, and nobody waits for it long.
+const ini = ['provider_anthropic', 'provider_ollama', 'provider_lmstudio'].map(p => `[${p}]\nenabled = no\n`).join('') +
+  '[service_coordinator]\nbreaker_failures = 0\nbreaker_percent = 0\nretry_pause = 10ms\nretry_wait = 1s\n';
+
 before(async () => {
   upstream = new ModelServer();
   node = await new Node().start({ OPENAI_BASE_URL: await upstream.listen(), OPENAI_API_KEY: 'sk-secret-of-the-test' },
-    { ini: ['provider_anthropic', 'provider_ollama', 'provider_lmstudio'].map(p => `[${p}]\nenabled = no\n`).join('') });
+    { ini });
   client = new OpenAI({ baseURL: node.url + '/v1', apiKey: 'client-key', maxRetries: 2 });
   once = new OpenAI({ baseURL: node.url + '/v1', apiKey: 'client-key', maxRetries: 0 });
   await node.until(async () => (await client.models.list()).data.some(m => m.id === model), 'the model list');
@@ -74,7 +78,7 @@ test('tools are called to the end', async () => {
 test('errors of the provider reach the client as themselves', async () => {
   const ask = script => once.chat.completions.create({ model, messages: say(script) });
   await assert.rejects(ask('status 400'), OpenAI.BadRequestError);
-  await assert.rejects(ask('status 429 7'), e => e instanceof OpenAI.RateLimitError && e.headers.get('retry-after') === '7');
+  await assert.rejects(ask('status 429 2'), e => e instanceof OpenAI.RateLimitError && e.headers.get('retry-after') === '2');
   await assert.rejects(ask('status 500'), OpenAI.InternalServerError);
   await assert.rejects(ask('html'), OpenAI.InternalServerError);
   const r = await client.chat.completions.create({ model, messages: say('flaky a 2') });

@@ -54,6 +54,7 @@ static void run(const uint8_t *bytes, size_t len, size_t step, FILE *sink, struc
     frame_reader_done(&r);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static FILE *sink;

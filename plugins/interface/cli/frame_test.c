@@ -145,7 +145,7 @@ static void a_call_can_be_read_back(void)
 {
     const struct frame_call call = {
         .id = 7, .service = "host", .method = "host.status", .timeout_ms = 1500};
-    struct aiex_slice map, text;
+    struct aiex_slice map, text = {0};
     uint8_t *bytes = NULL;
     size_t len = 0;
     int64_t n = 0;

@@ -546,7 +546,7 @@ static void answers_its_status(void)
         const char *key;
         int64_t value;
     } want[] = {{"clients", 1}, {"in_flight", 1}, {"requests", 2}, {"errors", 1}};
-    struct aiex_slice none = {0}, body, addresses, text = {0};
+    struct aiex_slice none = {0}, body, addresses = {0}, text = {0};
     struct client c;
     uint64_t id;
     struct rig r;

@@ -606,8 +606,8 @@ static void models_are_cached_and_remembered(void)
 static void models_may_be_fixed(void)
 {
     const struct aiex_fake_record *r;
-    struct aiex_value v;
-    struct aiex_slice at, id;
+    struct aiex_value v = {0};
+    struct aiex_slice at, id = {0};
 
     begin((struct aiex_fake_pair[]){
         {"api_key", "k"}, {"models", "one, two ,,three"}, {"model_prefix", "x/"}, {0}});

@@ -46,8 +46,8 @@ static void add_sink(struct route *r, struct sink *s)
     *slot_of(r->c, s->id) = s;
 }
 
-/* Its client is answered or gone. Freed at once, or when no parts are being handed out. */
-void route_drop_sink(struct sink *s)
+/* Out of the table of ids and, unless parts are being handed out, of its route: then 1. */
+static int take_sink_out(struct sink *s)
 {
     struct route *r = s->route;
     struct sink **slot = slot_of(r->c, s->id), **at = &r->sinks;
@@ -56,11 +56,17 @@ void route_drop_sink(struct sink *s)
         *slot = s->next_id;
     s->gone = 1;
     if (r->calling)
-        return;
+        return 0;
     while (*at != s)
         at = &(*at)->next;
     *at = s->next;
-    if (s->own)
+    return 1;
+}
+
+/* Its client is answered or gone. Freed at once, or when no parts are being handed out. */
+void route_drop_sink(struct sink *s)
+{
+    if (take_sink_out(s) && s->own)
         free(s);
 }
 
@@ -86,7 +92,7 @@ int route_join(struct route *r, struct route *newcomer)
     if (len)
         memcpy(s + 1, s->account.data, len);
     s->account.data = (uint8_t *)(s + 1);
-    route_drop_sink(&newcomer->lead);
+    take_sink_out(&newcomer->lead);
     s->gone = 0;
     add_sink(r, s);
     return 0;

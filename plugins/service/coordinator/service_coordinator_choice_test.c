@@ -298,7 +298,7 @@ static void other_operations(void)
 
 static void aliases_are_listed(void)
 {
-    struct aiex_value list, targets;
+    struct aiex_value list = {0}, targets;
     struct aiex_slice at, id;
     int alias = 0;
     uint64_t call;

@@ -228,7 +228,7 @@ static void all_four_accounts_must_allow(void)
     stop();
     restart(NULL);
     {
-        struct aiex_value list;
+        struct aiex_value list = {0};
         struct aiex_slice end = ok(ask("gateway.limit_list", "local", "b", 1, NULL));
 
         CU_ASSERT_EQUAL(aiex_get(end, "limits", &list), 1);

@@ -544,7 +544,7 @@ static void plugin_event(const char *name, const char *state)
 
 static int64_t face_alive(void)
 {
-    struct aiex_value list;
+    struct aiex_value list = {0};
     struct aiex_slice entry;
 
     CU_ASSERT_EQUAL_FATAL(aiex_get(ok(ask("gateway.interfaces", NULL)), "interfaces", &list), 1);

@@ -82,8 +82,8 @@ static void test_sizes(void)
 static void test_all_lengths(void)
 {
     struct pair p;
-    uint64_t id = 0, got_id;
-    uint32_t got_len;
+    uint64_t id = 0, got_id = 0;
+    uint32_t got_len = 0;
     int bad = 0;
 
     pair_init(&p);

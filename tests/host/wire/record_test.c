@@ -82,7 +82,7 @@ static void test_error_pack(void)
     for (size_t size = 0; size < 100; size++) {
         uint8_t *mem = malloc(size + 1); /* so that one byte too many is seen */
         size_t n = wire_error_pack(mem, size, "text", 300, detail, sizeof(detail));
-        struct aiex_slice body = {mem, n}, text, got;
+        struct aiex_slice body = {mem, n}, text = {0}, got;
         int64_t retry = 0;
 
         CU_ASSERT_FATAL(n <= size);
