@@ -2,8 +2,8 @@
  * ask.c - aiex ask: a prompt, files and standard input to a model, the answer to standard output.
  *
  * The request goes to service "cli" (plugin interface_cli), method "cli.ask". Parts are maps with
- * one of {text}, {reasoning}, {notice}; the end has {model, provider, input_tokens, output_tokens,
- * offline, finish}. Nothing but the answer reaches standard output.
+ * one of {text}, {reasoning}, {notice}; the end has {id, model, provider, input_tokens,
+ * output_tokens, cost, finish, cached, offline}. Nothing but the answer reaches standard output.
  */
 #include "command.h"
 
@@ -220,8 +220,9 @@ static void put_json_key(struct aiex_slice body, const char *key)
 
 static void show_json(struct ask *a, struct aiex_slice body)
 {
-    static const char *const keys[] = {"model",         "provider", "input_tokens",
-                                       "output_tokens", "finish",   "offline"};
+    static const char *const keys[] = {"id",           "model",         "provider",
+                                       "input_tokens", "output_tokens", "cost",
+                                       "finish",       "cached",        "offline"};
 
     fflush(a->kept);
     fputs("{\n  \"text\": ", stdout);
