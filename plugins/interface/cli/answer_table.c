@@ -16,6 +16,13 @@ static void date_text(int64_t ms, char *out)
     strftime(out, FIELD_TEXT, "%Y-%m-%d %H:%M:%S", &tm);
 }
 
+int answer_has_text(struct aiex_slice map, const char *key)
+{
+    struct aiex_slice text;
+
+    return aiex_get_str(map, key, &text) == 1 && text.len > 0;
+}
+
 char *answer_cell(struct aiex_slice map, const char *key, enum cell_form form, char *out)
 {
     int64_t number = 0;
@@ -25,6 +32,11 @@ char *answer_cell(struct aiex_slice map, const char *key, enum cell_form form, c
     switch (form) {
     case CELL_PLAIN:
         field_text(map, key, FIELD_PLAIN, out);
+        break;
+    case CELL_RESULT:
+        field_text(map, key, FIELD_PLAIN, out);
+        if (!answer_has_text(map, key))
+            strcpy(out, "ok");
         break;
     case CELL_MS:
         field_text(map, key, FIELD_DURATION, out);

@@ -271,20 +271,6 @@ static enum outcome put_question(struct ask *a)
     return OUTCOME_OK;
 }
 
-static enum outcome outcome_of_question(int failed)
-{
-    switch (failed) {
-    case -EINVAL:
-        return OUTCOME_USAGE;
-    case -ENOENT:
-        return OUTCOME_NOT_FOUND;
-    case -EACCES:
-        return OUTCOME_DENIED;
-    default:
-        return OUTCOME_FAILED;
-    }
-}
-
 static void ask_free(struct ask *a)
 {
     if (a->kept)
@@ -322,7 +308,7 @@ enum outcome verb_ask(struct command *c)
         failed = begin_keeping(a, &err);
     if (failed) {
         complain(&c->screen, "%s", err.text);
-        outcome = outcome_of_question(failed);
+        outcome = outcome_of_input(failed);
     } else {
         outcome = put_question(a);
     }

@@ -329,10 +329,10 @@ static void without_a_model_the_coordinator_chooses(void)
     }
 }
 
-/* The host knows nobody of that name; a gateway that knows no such model says so with a body. */
+/* The host's own word; what the gateway says has details and passes as it is. */
 static void without_a_gateway_the_reason_is_said(void)
 {
-    static const uint8_t details[] = "\x81\xabhttp_status\xcd\x01\x94";
+    static const uint8_t details[] = "\x81\xabhttp_status\xcd\x01\xf7"; /* 503 */
     const struct aiex_slice body = {details, sizeof(details) - 1};
     const struct aiex_fake_record *end;
     struct bench b;
@@ -340,16 +340,16 @@ static void without_a_gateway_the_reason_is_said(void)
 
     set_up(&b, with_model);
     id = ask(&b, "hi", 1);
-    aiex_fake_answer_error(b.host, last_call(&b), AIEX_E_NOT_FOUND, "nobody serves 'gateway'", 0,
+    aiex_fake_answer_error(b.host, last_call(&b), AIEX_E_UNAVAILABLE, "nobody serves 'gateway'", 0,
                            empty);
     end = aiex_fake_answer(b.host, id);
     CU_ASSERT_PTR_NOT_NULL_FATAL(end);
     CU_ASSERT_STRING_EQUAL(end->code, AIEX_E_UNAVAILABLE);
-    CU_ASSERT_PTR_NOT_NULL(strstr(end->text, "no gateway runs"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(end->text, "nobody serves 'gateway'; every question goes"));
     id = ask(&b, "hi", 1);
-    aiex_fake_answer_error(b.host, last_call(&b), AIEX_E_NOT_FOUND, "no such model", 0, body);
-    CU_ASSERT_STRING_EQUAL(aiex_fake_answer(b.host, id)->code, AIEX_E_NOT_FOUND);
-    CU_ASSERT_STRING_EQUAL(aiex_fake_answer(b.host, id)->text, "no such model");
+    aiex_fake_answer_error(b.host, last_call(&b), AIEX_E_UNAVAILABLE, "no provider", 0, body);
+    CU_ASSERT_STRING_EQUAL(aiex_fake_answer(b.host, id)->code, AIEX_E_UNAVAILABLE);
+    CU_ASSERT_STRING_EQUAL(aiex_fake_answer(b.host, id)->text, "no provider");
     tear_down(&b);
 }
 

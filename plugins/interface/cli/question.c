@@ -251,24 +251,28 @@ static void end_well(struct question *q, struct aiex_slice end)
     host->reply(host, q->id, aiex_written(&w));
 }
 
-/* The host says `not_found` of a name that nobody has taken, and says no more than that. */
+/* The host's own word about a name that nobody serves: the gateway's errors have a status. */
 static int is_absent(const struct aiex_answer *answer)
 {
     int64_t status;
 
-    return strcmp(answer->code, AIEX_E_NOT_FOUND) == 0 &&
+    return strcmp(answer->code, AIEX_E_UNAVAILABLE) == 0 &&
            aiex_get_int(answer->body, "http_status", &status) != 1;
 }
 
 static void end_badly(struct question *q, const struct aiex_answer *answer)
 {
-    if (is_absent(answer))
-        end_failed(q, AIEX_E_UNAVAILABLE,
-                   "no gateway runs, and every question goes through it; configure "
-                   "[service_gateway], or see `aiex plugin list` for why it is down",
-                   0);
-    else
-        end_failed(q, answer->code, answer->text ? answer->text : "", answer->retry_after_ms);
+    const char *text = answer->text ? answer->text : "";
+    char longer[400];
+
+    if (is_absent(answer)) {
+        snprintf(longer, sizeof(longer),
+                 "%.200s; every question goes through the gateway: configure [service_gateway], or "
+                 "see `aiex plugin list` for why it is down",
+                 text);
+        text = longer;
+    }
+    end_failed(q, answer->code, text, answer->retry_after_ms);
 }
 
 static void on_chat_end(struct question *q, const struct aiex_answer *answer)
