@@ -110,6 +110,7 @@ enum outcome answer_list(struct command *c, const struct command_call *call, con
     struct aiex_slice whole;
     struct control_end end;
     enum outcome outcome = command_call(c, call, &end);
+    int more = 0;
 
     if (outcome != OUTCOME_OK)
         return outcome;
@@ -117,6 +118,8 @@ enum outcome answer_list(struct command *c, const struct command_call *call, con
         outcome = command_print_json(c, whole);
     else
         outcome = answer_table(c, end.body, array, columns, n_columns);
+    if (aiex_get_bool(end.body, "more", &more) == 1 && more)
+        notice(&c->screen, "there are more than these; `aiex call` gets the rest with 'after'");
     control_end_done(&end);
     return outcome;
 }

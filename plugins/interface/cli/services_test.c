@@ -310,7 +310,7 @@ static void keys(void)
         {NULL},
         "{\"keys\":[{\"id\":\"k1\",\"name\":\"ci\",\"prefix\":\"aiex_s\",\"spent_day\":1200,"
         "\"budget_day\":12500000,\"spent_month\":0,\"budget_month\":0,\"revoked\":false,"
-        "\"last_used\":1795262400000}]}"};
+        "\"last_used\":1795262400000}],\"more\":true}"};
 
     WITH(&create, NULL, "key", "create", "ci", "--user", "ada", "--role", "user", "--models",
          "gpt-*,local/*", "--rpm", "60", "--budget-day", "12.50", "--expires", "2126-11-21");
@@ -328,6 +328,7 @@ static void keys(void)
     CU_ASSERT(has(ran.out, "2026-11-21 12:00:00"));
     WITH(&list, NULL, "key", "list", "--json");
     CU_ASSERT(has(ran.out, "\"spent_day\": 1200"));
+    CU_ASSERT(has(ran.err, "there are more than these"));
 }
 
 static void limits(void)
