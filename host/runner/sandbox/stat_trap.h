@@ -7,7 +7,7 @@
  * does see it, answers through SYS_fstat or with EPERM. A plugin that takes the handler away gains
  * nothing: the filter never lets the call pass.
  *
- * A thread that blocks SIGSYS and calls fstat() dies; docs/sandbox.md says so to plugin authors.
+ * A thread that blocks SIGSYS and calls fstat() dies; aiex_plugin.h says so to plugin authors.
  */
 #ifndef AIEX_RUNNER_SANDBOX_STAT_TRAP_H
 #define AIEX_RUNNER_SANDBOX_STAT_TRAP_H

@@ -16,6 +16,13 @@ static void date_text(int64_t ms, char *out)
     strftime(out, FIELD_TEXT, "%Y-%m-%d %H:%M:%S", &tm);
 }
 
+int answer_has_text(struct aiex_slice map, const char *key)
+{
+    struct aiex_slice text;
+
+    return aiex_get_str(map, key, &text) == 1 && text.len > 0;
+}
+
 char *answer_cell(struct aiex_slice map, const char *key, enum cell_form form, char *out)
 {
     int64_t number = 0;
@@ -25,6 +32,11 @@ char *answer_cell(struct aiex_slice map, const char *key, enum cell_form form, c
     switch (form) {
     case CELL_PLAIN:
         field_text(map, key, FIELD_PLAIN, out);
+        break;
+    case CELL_RESULT:
+        field_text(map, key, FIELD_PLAIN, out);
+        if (!answer_has_text(map, key))
+            strcpy(out, "ok");
         break;
     case CELL_MS:
         field_text(map, key, FIELD_DURATION, out);
@@ -98,6 +110,7 @@ enum outcome answer_list(struct command *c, const struct command_call *call, con
     struct aiex_slice whole;
     struct control_end end;
     enum outcome outcome = command_call(c, call, &end);
+    int more = 0;
 
     if (outcome != OUTCOME_OK)
         return outcome;
@@ -105,6 +118,8 @@ enum outcome answer_list(struct command *c, const struct command_call *call, con
         outcome = command_print_json(c, whole);
     else
         outcome = answer_table(c, end.body, array, columns, n_columns);
+    if (aiex_get_bool(end.body, "more", &more) == 1 && more)
+        notice(&c->screen, "there are more than these; `aiex call` gets the rest with 'after'");
     control_end_done(&end);
     return outcome;
 }

@@ -12,7 +12,8 @@ enum cell_form {
     CELL_LIMIT,  /* a number; "-" for 0 */
     CELL_BUDGET, /* money; "-" for 0 */
     CELL_DATE,   /* wall milliseconds: 2026-11-21 12:00:00 UTC; "-" for 0 */
-    CELL_MS      /* a duration in milliseconds */
+    CELL_MS,     /* a duration in milliseconds */
+    CELL_RESULT  /* an error's code; "ok" when it is empty or not there */
 };
 
 struct answer_column {
@@ -23,6 +24,8 @@ struct answer_column {
 
 /* One value as it stands in such a table; out is FIELD_TEXT. Returns out. */
 char *answer_cell(struct aiex_slice map, const char *key, enum cell_form form, char *out);
+/* Whether the map has a text there that is not empty. */
+int answer_has_text(struct aiex_slice map, const char *key);
 
 /* Prints the array under `array`; OUTCOME_FAILED (said) when the answer lacks it. */
 enum outcome answer_table(struct command *c, struct aiex_slice body, const char *array,

@@ -2,8 +2,8 @@
  * ask.c - aiex ask: a prompt, files and standard input to a model, the answer to standard output.
  *
  * The request goes to service "cli" (plugin interface_cli), method "cli.ask". Parts are maps with
- * one of {text}, {reasoning}, {notice}; the end has {model, provider, input_tokens, output_tokens,
- * offline, finish}. Nothing but the answer reaches standard output.
+ * one of {text}, {reasoning}, {notice}; the end has {id, model, provider, input_tokens,
+ * output_tokens, cost, finish, cached, offline}. Nothing but the answer reaches standard output.
  */
 #include "command.h"
 
@@ -220,8 +220,9 @@ static void put_json_key(struct aiex_slice body, const char *key)
 
 static void show_json(struct ask *a, struct aiex_slice body)
 {
-    static const char *const keys[] = {"model",         "provider", "input_tokens",
-                                       "output_tokens", "finish",   "offline"};
+    static const char *const keys[] = {"id",           "model",         "provider",
+                                       "input_tokens", "output_tokens", "cost",
+                                       "finish",       "cached",        "offline"};
 
     fflush(a->kept);
     fputs("{\n  \"text\": ", stdout);
@@ -270,20 +271,6 @@ static enum outcome put_question(struct ask *a)
     return OUTCOME_OK;
 }
 
-static enum outcome outcome_of_question(int failed)
-{
-    switch (failed) {
-    case -EINVAL:
-        return OUTCOME_USAGE;
-    case -ENOENT:
-        return OUTCOME_NOT_FOUND;
-    case -EACCES:
-        return OUTCOME_DENIED;
-    default:
-        return OUTCOME_FAILED;
-    }
-}
-
 static void ask_free(struct ask *a)
 {
     if (a->kept)
@@ -321,7 +308,7 @@ enum outcome verb_ask(struct command *c)
         failed = begin_keeping(a, &err);
     if (failed) {
         complain(&c->screen, "%s", err.text);
-        outcome = outcome_of_question(failed);
+        outcome = outcome_of_input(failed);
     } else {
         outcome = put_question(a);
     }

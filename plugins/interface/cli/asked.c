@@ -52,10 +52,12 @@ const char *asked_read(struct asked *a, struct aiex_slice body, const struct ask
         return "'prompt' is missing, empty or no string";
     if (aiex_get_str(body, "model", &a->request.model) < 0 || a->request.model.len > 256)
         return "'model' is no string of at most 256 bytes";
+    if (a->request.model.len == 0)
+        a->request.model = slice_of("auto");
     if (aiex_get_str(body, "system", &a->request.system) < 0)
         return "'system' is no string";
-    if (aiex_get_str(body, "session", &a->session) < 0)
-        return "'session' is no string";
+    if (aiex_get_str(body, "session", &a->session) < 0 || a->session.len > 256)
+        return "'session' is no string of at most 256 bytes";
     if (aiex_get_bool(body, "stream", &a->stream) < 0)
         return "'stream' is no boolean";
     if (read_files(a, body) != 0)
@@ -63,22 +65,26 @@ const char *asked_read(struct asked *a, struct aiex_slice body, const struct ask
     return NULL;
 }
 
-static void write_chat(struct aiex_writer *w, const struct asked *a,
+static void write_chat(struct aiex_writer *w, const struct asked *a, const char *interface,
                        const struct aiex_json_out *json)
 {
-    aiex_w_map(w, a->session.len ? 6 : 5);
+    aiex_w_map(w, a->session.len ? 8 : 7);
     aiex_w_key_str(w, "dialect", "openai.chat");
     aiex_w_key_strn(w, "model", (const char *)a->request.model.data, a->request.model.len);
     aiex_w_key_bool(w, "stream", 1);
-    aiex_w_key_str(w, "client", "cli");
+    aiex_w_key_bool(w, "local", 1); /* who may use the control socket is an operator */
+    aiex_w_key_str(w, "interface", interface);
+    aiex_w_key_bool(w, "template", 0); /* chat_request_write() names none */
     if (a->session.len)
         aiex_w_key_strn(w, "session", (const char *)a->session.data, a->session.len);
     aiex_w_key_bin(w, "body", json->data, json->len);
 }
 
 /* In one piece of memory: the JSON document, behind it the message. */
-int asked_pack(const struct asked *a, uint8_t **ret_mem, struct aiex_slice *ret_body)
+int asked_pack(const struct asked *a, const char *interface, uint8_t **ret_mem,
+               struct aiex_slice *ret_body)
 {
+    size_t around = a->session.len + a->request.model.len + strlen(interface) + MAP_BYTES;
     struct aiex_json_out json;
     struct aiex_writer w;
     size_t json_len;
@@ -89,53 +95,14 @@ int asked_pack(const struct asked *a, uint8_t **ret_mem, struct aiex_slice *ret_
     json_len = json.len;
     if (json_len > AIEX_MAX_BODY - 1024)
         return -EMSGSIZE;
-    mem = malloc(2 * json_len + a->session.len + a->request.model.len + MAP_BYTES);
+    mem = malloc(2 * json_len + around);
     if (!mem)
         return -ENOMEM;
     aiex_jw_init(&json, mem, json_len);
     chat_request_write(&json, &a->request);
-    aiex_writer_init(&w, mem + json_len,
-                     json_len + a->session.len + a->request.model.len + MAP_BYTES);
-    write_chat(&w, a, &json);
+    aiex_writer_init(&w, mem + json_len, json_len + around);
+    write_chat(&w, a, interface, &json);
     *ret_mem = mem;
     *ret_body = aiex_written(&w);
     return 0;
-}
-
-static int contains(struct aiex_slice text, const char *word)
-{
-    size_t n = strlen(word);
-
-    for (size_t i = 0; i + n <= text.len; i++)
-        if (memcmp(text.data + i, word, n) == 0)
-            return 1;
-    return 0;
-}
-
-void asked_choose_model(struct aiex_slice answer, char *out, size_t size)
-{
-    struct aiex_slice at, item, id, provider;
-    struct aiex_value v;
-
-    *out = 0;
-    if (aiex_get_whole(answer, "models", &at) != 1 || aiex_r_value(&at, &v) != 0 ||
-        v.type != AIEX_T_ARRAY)
-        return;
-    for (uint32_t i = 0; i < v.count; i++) {
-        int offline;
-
-        item = at;
-        if (aiex_r_skip(&at) != 0)
-            return;
-        item.len -= at.len;
-        if (aiex_get_str(item, "id", &id) != 1 || id.len == 0 || id.len >= size)
-            continue;
-        offline = aiex_get_str(item, "provider", &provider) == 1 && contains(provider, "offline");
-        if (offline && *out)
-            continue;
-        memcpy(out, id.data, id.len);
-        out[id.len] = 0;
-        if (!offline)
-            return;
-    }
 }

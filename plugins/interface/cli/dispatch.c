@@ -46,6 +46,13 @@ static const verb_fn functions[N_ACTIONS] = {
     [ACTION_HELP] = verb_help,
 };
 
+/* A verb of something that has versions itself: --version there is a slip, and printing that of
+ * aiex with a good exit code would look like an answer. */
+static int has_versions(const struct verb *v)
+{
+    return v && verb_option_named(v, "version-of", strlen("version-of"));
+}
+
 enum outcome dispatch(struct command *c)
 {
     const struct arguments *a = &c->args;
@@ -55,7 +62,7 @@ enum outcome dispatch(struct command *c)
         help_print(stdout, a->verb, a->n_rest ? a->rest[0] : NULL);
         return OUTCOME_OK;
     }
-    if (arguments_has(a, "version"))
+    if (arguments_has(a, "version") && !has_versions(a->verb))
         return verb_version(c);
     if (a->n_rest == 0) {
         help_print(stderr, NULL, NULL);
@@ -63,6 +70,11 @@ enum outcome dispatch(struct command *c)
     }
     if (!a->verb)
         return verb_added(c);
+    if (arguments_has(a, "version")) {
+        complain(&c->screen, "--version is that of aiex; for another version of what you name, "
+                             "write --version-of N");
+        return OUTCOME_USAGE;
+    }
     if (arguments_check(a, &err) != 0) {
         complain(&c->screen, "%s", err.text);
         fprintf(stderr, "usage: aiex %s%s%s\n", a->verb->path, *a->verb->args ? " " : "",

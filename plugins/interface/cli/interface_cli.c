@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 struct config {
-    const char *service;
+    const char *gateway;
     const char *model;
     const char *system;
     int64_t timeout_ms;
@@ -81,7 +81,7 @@ static void on_over(void *arg, struct question *q)
 static int ask(struct cli *c, const struct aiex_message *m)
 {
     const struct question_setting setting = {.host = c->host,
-                                             .service = c->config->service,
+                                             .gateway = c->config->gateway,
                                              .model = c->config->model,
                                              .system = c->config->system,
                                              .timeout_ms = c->config->timeout_ms,
@@ -217,6 +217,45 @@ static const struct {
     {"interface.health", health},
 };
 
+/* ---- The gateway's list ---- */
+
+static void enlist(struct cli *c)
+{
+    static const char *const features[] = {"ask", "verbs"};
+    struct aiex_request r = {
+        .struct_size = sizeof(r), .service = c->config->gateway, .method = "gateway.register"};
+    uint8_t mem[256];
+    struct aiex_writer w;
+    uint64_t id;
+
+    aiex_writer_init(&w, mem, sizeof(mem));
+    aiex_w_map(&w, 4);
+    aiex_w_key_str(&w, "name", c->host->instance);
+    aiex_w_key_str(&w, "protocol", "control");
+    aiex_w_str(&w, "addresses");
+    aiex_w_array(&w, 0);
+    aiex_w_str(&w, "features");
+    aiex_w_array(&w, sizeof(features) / sizeof(*features));
+    for (size_t i = 0; i < sizeof(features) / sizeof(*features); i++)
+        aiex_w_str(&w, features[i]);
+    r.body = aiex_written(&w);
+    c->host->call(c->host, &r, NULL, NULL, &id); /* a cast: without a gateway nobody listens */
+}
+
+/* A gateway that begins anew has forgotten its list; which instance it is, is not known here. */
+static int on_event(struct cli *c, const struct aiex_message *m)
+{
+    struct aiex_slice type, who;
+
+    if (aiex_get_str(m->body, "type", &type) == 1 && type.len == 2 &&
+        memcmp(type.data, "up", 2) == 0 && aiex_get_str(m->body, "subject", &who) == 1 &&
+        (who.len != strlen(c->host->instance) ||
+         memcmp(who.data, c->host->instance, who.len) != 0) &&
+        !c->drained)
+        enlist(c);
+    return 0;
+}
+
 /* ---- Life ---- */
 
 static int create(const struct aiex_host *host, const void *config, void **ret_self,
@@ -254,7 +293,16 @@ static int start(void *self, struct aiex_error *err)
                  "the name 'cli' can not be taken; only one instance of interface_cli may run");
         return failed;
     }
-    return c->host->join(c->host, "interface", AIEX_NAME_GROUP);
+    failed = c->host->join(c->host, "interface", AIEX_NAME_GROUP);
+    if (!failed)
+        failed = c->host->subscribe(c->host, "host.plugin");
+    if (failed)
+        snprintf(err->text, sizeof(err->text),
+                 "group 'interface' can not be joined or 'host.plugin' not be heard: %s",
+                 strerror(-failed));
+    else
+        enlist(c);
+    return failed;
 }
 
 static int handle(void *self, const struct aiex_message *m)
@@ -265,6 +313,8 @@ static int handle(void *self, const struct aiex_message *m)
         return on_cancel(c, m);
     if (m->kind == AIEX_MSG_RESUME)
         return on_resume(c, m);
+    if (m->kind == AIEX_MSG_EVENT)
+        return on_event(c, m);
     if (m->kind != AIEX_MSG_REQUEST)
         return 0;
     c->requests++;
@@ -303,9 +353,10 @@ static void destroy(void *self)
 }
 
 static const struct aiex_option options[] = {
-    {"service", "coordinator", "name of the service that answers chats", AIEX_OPT_STRING,
-     AIEX_OPT_RELOADABLE, 0, 0, NULL, offsetof(struct config, service)},
-    {"model", "", "model that is asked when the question names none; empty = the first listed",
+    {"gateway", "gateway", "service that admits questions, passes them on and counts them",
+     AIEX_OPT_STRING, AIEX_OPT_RELOADABLE, 0, 0, NULL, offsetof(struct config, gateway)},
+    {"model", "auto",
+     "model or alias that is asked when the question names none; auto = the coordinator chooses",
      AIEX_OPT_STRING, AIEX_OPT_RELOADABLE, 0, 0, NULL, offsetof(struct config, model)},
     {"system", "", "instructions for questions that bring none", AIEX_OPT_STRING,
      AIEX_OPT_RELOADABLE, 0, 0, NULL, offsetof(struct config, system)},

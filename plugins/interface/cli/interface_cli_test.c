@@ -71,9 +71,10 @@ static void finish(struct bench *b, uint64_t call)
     struct aiex_writer w;
 
     aiex_writer_init(&w, mem, sizeof(mem));
-    aiex_w_map(&w, 3);
+    aiex_w_map(&w, 4);
     aiex_w_key_str(&w, "provider", "provider_offline");
     aiex_w_key_bool(&w, "offline", 1);
+    aiex_w_key_int(&w, "cost", 12);
     aiex_w_key_int(&w, "input_tokens", 11);
     CU_ASSERT_EQUAL(aiex_fake_answer_ok(b->host, call, aiex_written(&w)), 0);
 }
@@ -123,6 +124,7 @@ static void a_question_becomes_a_chat(void)
     const struct aiex_fake_record *r;
     struct aiex_writer w;
     uint8_t mem[512];
+    int local = 0;
     struct bench b;
 
     set_up(&b, with_model);
@@ -143,8 +145,11 @@ static void a_question_becomes_a_chat(void)
     aiex_fake_request(b.host, b.plugin, b.self, "cli.ask", aiex_written(&w), 0);
     r = aiex_fake_last(b.host, AIEX_FAKE_CALL);
     CU_ASSERT_PTR_NOT_NULL_FATAL(r);
-    CU_ASSERT_STRING_EQUAL(r->service, "coordinator");
-    CU_ASSERT_STRING_EQUAL(r->name, "coordinator.chat");
+    CU_ASSERT_STRING_EQUAL(r->service, "gateway");
+    CU_ASSERT_STRING_EQUAL(r->name, "gateway.chat");
+    CU_ASSERT_EQUAL(aiex_get_bool(r->body, "local", &local), 1);
+    CU_ASSERT(local);
+    CU_ASSERT(slice_is(str_of(r->body, "interface"), "interface_cli"));
     CU_ASSERT(r->parent != 0);
     CU_ASSERT(slice_is(str_of(r->body, "body"), expected));
     CU_ASSERT(slice_is(str_of(r->body, "dialect"), "openai.chat"));
@@ -157,6 +162,7 @@ static void a_question_becomes_a_chat(void)
 static void the_stream_becomes_parts(void)
 {
     const struct aiex_fake_record *end;
+    struct aiex_value v;
     int64_t n = 0;
     int offline = 0;
     struct bench b;
@@ -189,6 +195,11 @@ static void the_stream_becomes_parts(void)
     CU_ASSERT_EQUAL(n, 11); /* what the end says counts more than the stream */
     CU_ASSERT_EQUAL(aiex_get_int(end->body, "output_tokens", &n), 1);
     CU_ASSERT_EQUAL(n, 5);
+    CU_ASSERT_EQUAL(aiex_get_int(end->body, "cost", &n), 1);
+    CU_ASSERT_EQUAL(n, 12);
+    CU_ASSERT_EQUAL(str_of(end->body, "id").len, 16);
+    CU_ASSERT_EQUAL(aiex_get(end->body, "cached", &v), 1);
+    CU_ASSERT_EQUAL(v.type, AIEX_T_NIL); /* nobody told */
     CU_ASSERT_EQUAL(aiex_get_bool(end->body, "offline", &offline), 1);
     CU_ASSERT(offline);
     tear_down(&b);
@@ -303,42 +314,42 @@ static void a_slow_caller_holds_the_credit_back(void)
     tear_down(&b);
 }
 
-static void without_a_model_the_first_real_one_is_taken(void)
+static void without_a_model_the_coordinator_chooses(void)
 {
-    static const char *const models[][2] = {
-        {"canned", "provider_offline"}, {"gpt", "provider_openai:work"}, {"other", "x"}};
-    struct aiex_writer w;
-    uint8_t mem[512];
+    static const struct aiex_fake_pair none[] = {{"model", ""}, {NULL, NULL}};
     struct bench b;
 
-    set_up(&b, NULL);
-    ask(&b, "hi", 1);
-    CU_ASSERT_STRING_EQUAL(aiex_fake_last(b.host, AIEX_FAKE_CALL)->name, "coordinator.models");
-    aiex_writer_init(&w, mem, sizeof(mem));
-    aiex_w_map(&w, 1);
-    aiex_w_str(&w, "models");
-    aiex_w_array(&w, 3);
-    for (size_t i = 0; i < 3; i++) {
-        aiex_w_map(&w, 2);
-        aiex_w_key_str(&w, "id", models[i][0]);
-        aiex_w_key_str(&w, "provider", models[i][1]);
+    for (int i = 0; i < 2; i++) {
+        set_up(&b, i ? none : NULL);
+        ask(&b, "hi", 1);
+        CU_ASSERT_STRING_EQUAL(aiex_fake_last(b.host, AIEX_FAKE_CALL)->name, "gateway.chat");
+        CU_ASSERT(slice_is(str_of(aiex_fake_last(b.host, AIEX_FAKE_CALL)->body, "model"), "auto"));
+        finish(&b, last_call(&b));
+        tear_down(&b);
     }
-    CU_ASSERT_EQUAL(aiex_fake_answer_ok(b.host, last_call(&b), aiex_written(&w)), 0);
-    CU_ASSERT_STRING_EQUAL(aiex_fake_last(b.host, AIEX_FAKE_CALL)->name, "coordinator.chat");
-    CU_ASSERT(slice_is(str_of(aiex_fake_last(b.host, AIEX_FAKE_CALL)->body, "model"), "gpt"));
-    finish(&b, last_call(&b));
-    tear_down(&b);
 }
 
-static void without_any_model_the_reason_is_said(void)
+/* The host's own word; what the gateway says has details and passes as it is. */
+static void without_a_gateway_the_reason_is_said(void)
 {
+    static const uint8_t details[] = "\x81\xabhttp_status\xcd\x01\xf7"; /* 503 */
+    const struct aiex_slice body = {details, sizeof(details) - 1};
+    const struct aiex_fake_record *end;
     struct bench b;
     uint64_t id;
 
-    set_up(&b, NULL);
+    set_up(&b, with_model);
     id = ask(&b, "hi", 1);
-    aiex_fake_answer_ok(b.host, last_call(&b), empty);
+    aiex_fake_answer_error(b.host, last_call(&b), AIEX_E_UNAVAILABLE, "nobody serves 'gateway'", 0,
+                           empty);
+    end = aiex_fake_answer(b.host, id);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(end);
+    CU_ASSERT_STRING_EQUAL(end->code, AIEX_E_UNAVAILABLE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(end->text, "nobody serves 'gateway'; every question goes"));
+    id = ask(&b, "hi", 1);
+    aiex_fake_answer_error(b.host, last_call(&b), AIEX_E_UNAVAILABLE, "no provider", 0, body);
     CU_ASSERT_STRING_EQUAL(aiex_fake_answer(b.host, id)->code, AIEX_E_UNAVAILABLE);
+    CU_ASSERT_STRING_EQUAL(aiex_fake_answer(b.host, id)->text, "no provider");
     tear_down(&b);
 }
 
@@ -424,6 +435,45 @@ static void drain_waits_for_the_last_question(void)
     CU_ASSERT_EQUAL(aiex_fake_drain(b.host, b.plugin, b.self), 0);
     finish(&b, last_call(&b));
     CU_ASSERT_EQUAL(aiex_fake_drained(b.host), 1);
+    tear_down(&b);
+}
+
+/* ---- The gateway's list ---- */
+
+static size_t registrations(struct bench *b)
+{
+    size_t n = 0;
+
+    while (aiex_fake_find(b->host, AIEX_FAKE_CAST, "gateway.register", n))
+        n++;
+    return n;
+}
+
+/* At the start, and again when somebody else came up: it may be a gateway with an empty list. */
+static void registers_with_the_gateway(void)
+{
+    static const char *const events[][2] = {
+        {"down", "service_gateway"}, {"up", "interface_cli"}, {"up", "service_gateway"}};
+    const struct aiex_fake_record *told;
+    struct bench b;
+
+    set_up(&b, NULL);
+    told = aiex_fake_find(b.host, AIEX_FAKE_CAST, "gateway.register", 0);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(told);
+    CU_ASSERT_STRING_EQUAL(told->service, "gateway");
+    CU_ASSERT(slice_is(str_of(told->body, "name"), "interface_cli"));
+    CU_ASSERT(slice_is(str_of(told->body, "protocol"), "control"));
+    for (int i = 0; i < 3; i++) {
+        uint8_t mem[128];
+        struct aiex_writer w;
+
+        aiex_writer_init(&w, mem, sizeof(mem));
+        aiex_w_map(&w, 2);
+        aiex_w_key_str(&w, "type", events[i][0]);
+        aiex_w_key_str(&w, "subject", events[i][1]);
+        aiex_fake_event(b.host, b.plugin, b.self, "host.plugin", aiex_written(&w));
+        CU_ASSERT_EQUAL(registrations(&b), i == 2 ? 2 : 1);
+    }
     tear_down(&b);
 }
 
@@ -524,8 +574,9 @@ const struct test_case tests[] = {
     {"errors_of_the_chat_are_passed_on", errors_of_the_chat_are_passed_on},
     {"cancel_reaches_the_chat", cancel_reaches_the_chat},
     {"a_slow_caller_holds_the_credit_back", a_slow_caller_holds_the_credit_back},
-    {"without_a_model_the_first_real_one_is_taken", without_a_model_the_first_real_one_is_taken},
-    {"without_any_model_the_reason_is_said", without_any_model_the_reason_is_said},
+    {"without_a_model_the_coordinator_chooses", without_a_model_the_coordinator_chooses},
+    {"without_a_gateway_the_reason_is_said", without_a_gateway_the_reason_is_said},
+    {"registers_with_the_gateway", registers_with_the_gateway},
     {"an_answer_inside_the_call_is_fine", an_answer_inside_the_call_is_fine},
     {"wrong_questions", wrong_questions},
     {"too_many_questions_are_refused", too_many_questions_are_refused},

@@ -1,6 +1,9 @@
 /* key_verbs.c - aiex key and aiex limit: API keys, and limits of users, teams and projects. */
 #include "answer_table.h"
+#include "money.h"
 #include "option_fields.h"
+
+#include <time.h>
 
 static const struct option_field fields[] = {
     {"name", "name", FORM_TEXT},
@@ -44,8 +47,10 @@ static const struct answer_column limits[] = {
     {{"RPM", 1, 3, 0}, "rpm", CELL_LIMIT},
     {{"TPM", 1, 3, 0}, "tpm", CELL_LIMIT},
     {{"CONCURRENCY", 1, 4, 0}, "concurrency", CELL_LIMIT},
-    {{"BUDGET DAY", 1, 0, 0}, "budget_day", CELL_BUDGET},
-    {{"BUDGET MONTH", 1, 0, 0}, "budget_month", CELL_BUDGET},
+    {{"SPENT DAY", 1, 2, 0}, "spent_day", CELL_MONEY},
+    {{"OF", 1, 1, 0}, "budget_day", CELL_BUDGET},
+    {{"SPENT MONTH", 1, 0, 0}, "spent_month", CELL_MONEY},
+    {{"OF", 1, 0, 0}, "budget_month", CELL_BUDGET},
     {{"SOFT %", 1, 5, 0}, "soft_percent", CELL_LIMIT},
 };
 
@@ -106,10 +111,28 @@ static enum outcome print_secret(struct command *c, const char *method, const st
     return outcome;
 }
 
+/* A day that is over makes a key that was never good; the gateway takes it, for `key set`. */
+static int is_over(const char *day)
+{
+    struct aiex_error err;
+    int64_t begin;
+
+    return day && day_read(day, &begin, &err) == 0 && begin / 1000 + 86400 <= (int64_t)time(NULL);
+}
+
 enum outcome verb_key_create(struct command *c)
 {
     const struct sent sent = {c, {"name", NULL}};
+    const char *expires = arguments_value(&c->args, "expires");
 
+    if (!*c->args.words[0]) {
+        complain(&c->screen, "the name of the key is empty; say who or what it is for");
+        return OUTCOME_USAGE;
+    }
+    if (is_over(expires)) {
+        complain(&c->screen, "--expires: '%s' is over (UTC); the key would never be good", expires);
+        return OUTCOME_USAGE;
+    }
     return print_secret(c, "gateway.key_create", &sent);
 }
 
@@ -136,11 +159,22 @@ enum outcome verb_key_revoke(struct command *c)
     return answer_done(c, &call, "revoked", c->args.words[0]);
 }
 
+/* Something is to change, and it can be read. */
+static enum outcome check_changes(struct command *c)
+{
+    if (option_fields_count(c, fields) > 0)
+        return option_fields_check(c, fields);
+    complain(&c->screen,
+             "nothing to change: give an option, as in --rpm 60; `aiex help %s` has them",
+             c->args.verb->path);
+    return OUTCOME_USAGE;
+}
+
 enum outcome verb_key_set(struct command *c)
 {
     const struct sent sent = {c, {"id", NULL}};
     const struct command_call call = calls("gateway.key_set", &sent);
-    enum outcome outcome = option_fields_check(c, fields);
+    enum outcome outcome = check_changes(c);
 
     return outcome != OUTCOME_OK ? outcome : answer_done(c, &call, "changed", c->args.words[0]);
 }
@@ -149,7 +183,7 @@ enum outcome verb_limit_set(struct command *c)
 {
     const struct sent sent = {c, {"scope", "name"}};
     const struct command_call call = calls("gateway.limit_set", &sent);
-    enum outcome outcome = option_fields_check(c, fields);
+    enum outcome outcome = check_changes(c);
 
     return outcome != OUTCOME_OK ? outcome : answer_done(c, &call, "limited", c->args.words[1]);
 }

@@ -54,3 +54,19 @@ enum outcome outcome_of_errno(int error)
             return by_errno[i].outcome;
     return OUTCOME_FAILED;
 }
+
+enum outcome outcome_of_input(int error)
+{
+    switch (error) {
+    case 0:
+        return OUTCOME_OK;
+    case -EINVAL:
+        return OUTCOME_USAGE;
+    case -ENOENT:
+        return OUTCOME_NOT_FOUND;
+    case -EACCES:
+        return OUTCOME_DENIED;
+    default:
+        return OUTCOME_FAILED;
+    }
+}

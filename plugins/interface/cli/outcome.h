@@ -28,5 +28,7 @@ extern const struct outcome_entry outcomes[];
 enum outcome outcome_of_code(const char *code);
 /* Of the negative errno that the control socket returned. */
 enum outcome outcome_of_errno(int error);
+/* Of the negative errno that reading a file, or what is to be sent, returned. */
+enum outcome outcome_of_input(int error);
 
 #endif

@@ -399,8 +399,9 @@ static void script_ask(struct peer *p)
     send_text(p, id, "notice", "something happened");
     send_text(p, id, "text", "a\033[31m test");
     peer_end(p, id,
-             MAP(mem, "model", "small", "provider", "provider_offline", "offline", "true",
-                 "input_tokens", "#3", "output_tokens", "#4", "finish", "stop"));
+             MAP(mem, "id", "00000000000000ab", "model", "small", "provider", "provider_offline",
+                 "offline", "true", "input_tokens", "#3", "output_tokens", "#4", "cost", "#12",
+                 "finish", "stop"));
 }
 
 static void ask_streams_the_answer_only(void)
@@ -440,10 +441,12 @@ static void ask_json(void)
     RUN(&as, &ran, "ask", "-q", "--json", "-m", "small", "-s", "be brief", "what is this");
     CU_ASSERT_EQUAL(ran.code, 0);
     CU_ASSERT_STRING_EQUAL(ran.out, "{\n  \"text\": \"It is a\\u001b[31m test\",\n"
+                                    "  \"id\": \"00000000000000ab\",\n"
                                     "  \"model\": \"small\",\n"
                                     "  \"provider\": \"provider_offline\",\n"
                                     "  \"input_tokens\": 3,\n  \"output_tokens\": 4,\n"
-                                    "  \"finish\": \"stop\",\n  \"offline\": true\n}\n");
+                                    "  \"cost\": 12,\n  \"finish\": \"stop\",\n"
+                                    "  \"cached\": null,\n  \"offline\": true\n}\n");
     CU_ASSERT_STRING_EQUAL(ran.err, "");
     CU_ASSERT(scripted_host_free(h));
 }

@@ -1,9 +1,7 @@
 /*
  * question.c - serving one cli.ask (question.h).
  *
- * request -> chat_request -> coordinator.chat -> server-sent events -> parts {text}, {reasoning}.
- * A question that names no model, when none is configured either, asks coordinator.models first
- * and takes the first one that is not the offline provider's.
+ * request -> chat_request -> gateway.chat -> server-sent events -> parts {text}, {reasoning}.
  * The question ends by exactly one of: the chat's end, an error event in the stream, bytes that are
  * no chat, or question_free(). Because an answer may arrive while host->call() still runs, freeing
  * is put off until no function of this file is on the stack (`busy`).
@@ -25,18 +23,13 @@ struct question {
     struct question_setting setting;
     uint64_t id; /* of the request served */
     uint64_t trace;
-    uint64_t chat; /* the running call, chat or models; 0 = none */
-    char *service;
-    char *system;  /* configured instructions */
-    uint8_t *body; /* the request, kept until the chat begins */
-    size_t body_len;
-    int stream; /* the caller wants parts */
+    uint64_t chat; /* the running call; 0 = none */
+    int stream;    /* the caller wants parts */
     int paused;
-    uint64_t owed;  /* credit kept back while paused */
-    unsigned begun; /* calls */
-    int ended;      /* the last of them has ended */
-    unsigned busy;  /* functions of this file on the stack */
-    int over;       /* answered */
+    uint64_t owed; /* credit kept back while paused */
+    int ended;     /* the chat has */
+    unsigned busy; /* functions of this file on the stack */
+    int over;      /* answered */
     struct aiex_sse sse;
     char *kept; /* the answer so far, when it is not streamed */
     size_t kept_len, kept_cap;
@@ -51,9 +44,6 @@ static const struct aiex_slice empty = {NULL, 0};
 static void free_question(struct question *q)
 {
     aiex_sse_done(&q->sse);
-    free(q->service);
-    free(q->system);
-    free(q->body);
     free(q->kept);
     free(q);
 }
@@ -201,14 +191,18 @@ static void on_chat_part(struct question *q, struct aiex_slice part)
         host->credit(host, q->chat, (uint32_t)part.len);
 }
 
-/* What the end says, else what the stream said. */
+/* What the end says, else what the stream said, else nil. */
 static void put_text(struct aiex_writer *w, struct aiex_slice end, const char *key,
                      const char *seen)
 {
     struct aiex_slice text = {(const uint8_t *)seen, strlen(seen)};
 
     aiex_get_str(end, key, &text);
-    aiex_w_key_strn(w, key, (const char *)text.data, text.len < 256 ? text.len : 256);
+    aiex_w_str(w, key);
+    if (text.len)
+        aiex_w_strn(w, (const char *)text.data, text.len < 256 ? text.len : 256);
+    else
+        aiex_w_nil(w);
 }
 
 static void put_count(struct aiex_writer *w, struct aiex_slice end, const char *key, int64_t seen)
@@ -221,10 +215,19 @@ static void put_count(struct aiex_writer *w, struct aiex_slice end, const char *
         aiex_w_nil(w);
 }
 
+/* What `aiex route show` takes, and the header x-request-id of HTTP. */
+static void put_id(struct aiex_writer *w, uint64_t trace)
+{
+    char id[17];
+
+    snprintf(id, sizeof(id), "%016llx", (unsigned long long)trace);
+    aiex_w_key_str(w, "id", id);
+}
+
 static void end_well(struct question *q, struct aiex_slice end)
 {
     const struct aiex_host *host = q->setting.host;
-    uint8_t mem[1200];
+    uint8_t mem[1600];
     struct aiex_writer w;
     int offline = 0;
 
@@ -234,15 +237,42 @@ static void end_well(struct question *q, struct aiex_slice end)
         return;
     aiex_get_bool(end, "offline", &offline);
     aiex_writer_init(&w, mem, sizeof(mem));
-    aiex_w_map(&w, 6);
+    aiex_w_map(&w, 9);
+    put_id(&w, q->trace);
     put_text(&w, end, "model", q->model);
     put_text(&w, end, "provider", "");
     put_text(&w, end, "finish", q->finish);
+    put_text(&w, end, "cached", "");
     put_count(&w, end, "input_tokens", q->input_tokens);
     put_count(&w, end, "output_tokens", q->output_tokens);
+    put_count(&w, end, "cost", -1);
     aiex_w_key_bool(&w, "offline", offline);
     q->over = 1;
     host->reply(host, q->id, aiex_written(&w));
+}
+
+/* The host's own word about a name that nobody serves: the gateway's errors have a status. */
+static int is_absent(const struct aiex_answer *answer)
+{
+    int64_t status;
+
+    return strcmp(answer->code, AIEX_E_UNAVAILABLE) == 0 &&
+           aiex_get_int(answer->body, "http_status", &status) != 1;
+}
+
+static void end_badly(struct question *q, const struct aiex_answer *answer)
+{
+    const char *text = answer->text ? answer->text : "";
+    char longer[400];
+
+    if (is_absent(answer)) {
+        snprintf(longer, sizeof(longer),
+                 "%.200s; every question goes through the gateway: configure [service_gateway], or "
+                 "see `aiex plugin list` for why it is down",
+                 text);
+        text = longer;
+    }
+    end_failed(q, answer->code, text, answer->retry_after_ms);
 }
 
 static void on_chat_end(struct question *q, const struct aiex_answer *answer)
@@ -250,7 +280,7 @@ static void on_chat_end(struct question *q, const struct aiex_answer *answer)
     q->chat = 0;
     q->ended = 1;
     if (answer->code)
-        end_failed(q, answer->code, answer->text ? answer->text : "", answer->retry_after_ms);
+        end_badly(q, answer);
     else if (aiex_sse_pending(&q->sse))
         end_failed(q, AIEX_E_UPSTREAM, "the answer ends in the middle of an event", 0);
     else
@@ -273,42 +303,37 @@ static void on_chat(void *arg, const struct aiex_answer *answer)
 
 /* ---- Beginning ---- */
 
-/* Calls the service; end_failed() when that can not be done. */
-static void start_call(struct question *q, const char *method, uint32_t flags,
-                       struct aiex_slice body, aiex_answer_fn fn)
+/* Calls the gateway; end_failed() when that can not be done. */
+static void start_call(struct question *q, const char *gateway, struct aiex_slice body)
 {
     const struct aiex_host *host = q->setting.host;
     const struct aiex_request request = {.struct_size = sizeof(request),
-                                         .flags = flags,
-                                         .service = q->service,
-                                         .method = method,
+                                         .flags = AIEX_CALL_MANUAL,
+                                         .service = gateway,
+                                         .method = "gateway.chat",
                                          .body = body,
                                          .parent = q->id,
                                          .trace = q->trace,
                                          .timeout_ms = (uint32_t)q->setting.timeout_ms};
     uint64_t call = 0;
-    unsigned begun = ++q->begun;
-    int result;
+    int result = host->call(host, &request, on_chat, q, &call);
 
-    q->ended = 0;
-    result = host->call(host, &request, fn, q, &call);
-    /* an answer during call() may have ended this call, or even begun the next one */
-    if (result == 0 && !q->ended && begun == q->begun)
+    if (result == 0 && !q->ended) /* it may have ended during call() */
         q->chat = call;
     else if (result == -EBUSY)
         end_failed(q, AIEX_E_BUSY, "too many calls are running", 1000);
     else if (result)
-        end_failed(q, AIEX_E_INTERNAL, "the service could not be called", 0);
+        end_failed(q, AIEX_E_INTERNAL, "the gateway could not be called", 0);
 }
 
-static void start_chat(struct question *q, const struct asked *a)
+static void start_chat(struct question *q, const struct asked *a, const char *gateway)
 {
     struct aiex_slice body;
     uint8_t *mem = NULL;
-    int result = asked_pack(a, &mem, &body);
+    int result = asked_pack(a, q->setting.host->instance, &mem, &body);
 
     if (result == 0)
-        start_call(q, "coordinator.chat", AIEX_CALL_MANUAL, body, on_chat);
+        start_call(q, gateway, body);
     else if (result == -EMSGSIZE)
         end_failed(q, AIEX_E_INVALID, "prompt and files are larger than 32 MiB together", 0);
     else
@@ -316,76 +341,21 @@ static void start_chat(struct question *q, const struct asked *a)
     free(mem);
 }
 
-static void begin_chat(struct question *q)
+static void begin(struct question *q, const struct question_setting *setting,
+                  struct aiex_slice body)
 {
-    const struct aiex_slice body = {q->body, q->body_len};
-    const struct asked_defaults defaults = {q->model, q->system};
+    const struct asked_defaults defaults = {setting->model, setting->system};
     struct asked *asked = calloc(1, sizeof(*asked));
+    const char *wrong = asked ? asked_read(asked, body, &defaults) : NULL;
 
-    if (!asked)
-        end_failed(q, AIEX_E_INTERNAL, "out of memory for the request", 0);
-    else if (asked_read(asked, body, &defaults) == NULL)
-        start_chat(q, asked);
-    free(asked);
-    free(q->body);
-    q->body = NULL;
-}
-
-static void on_models(void *arg, const struct aiex_answer *answer)
-{
-    struct question *q = arg;
-
-    if (answer->kind != AIEX_ANSWER_END)
-        return;
-    q->busy++;
-    q->chat = 0;
-    q->ended = 1;
-    if (answer->code) {
-        end_failed(q, answer->code, answer->text ? answer->text : "", answer->retry_after_ms);
-    } else {
-        asked_choose_model(answer->body, q->model, sizeof(q->model));
-        if (*q->model)
-            begin_chat(q);
-        else
-            end_failed(q, AIEX_E_UNAVAILABLE,
-                       "no provider lists a model; name one with -m or configure a provider", 0);
-    }
-    leave(q);
-}
-
-/* Checks the request and begins with the chat or, without a model, with the list of models. */
-static void begin(struct question *q, const char *model)
-{
-    const struct aiex_slice body = {q->body, q->body_len};
-    const struct asked_defaults defaults = {q->model, q->system};
-    struct asked *asked = calloc(1, sizeof(*asked));
-    const char *wrong;
-
-    snprintf(q->model, sizeof(q->model), "%s", model);
-    wrong = asked ? asked_read(asked, body, &defaults) : NULL;
     q->stream = asked && asked->stream;
     if (!asked)
         end_failed(q, AIEX_E_INTERNAL, "out of memory for the request", 0);
     else if (wrong)
         end_failed(q, AIEX_E_INVALID, wrong, 0);
-    else if (asked->request.model.len)
-        start_chat(q, asked);
     else
-        start_call(q, "coordinator.models", 0, empty, on_models);
+        start_chat(q, asked, setting->gateway);
     free(asked);
-}
-
-static int copy_setting(struct question *q, const struct aiex_message *m)
-{
-    q->service = strdup(q->setting.service);
-    q->system = strdup(q->setting.system);
-    q->body = malloc(m->body.len + 1);
-    if (!q->service || !q->system || !q->body)
-        return -ENOMEM;
-    if (m->body.len)
-        memcpy(q->body, m->body.data, m->body.len);
-    q->body_len = m->body.len;
-    return 0;
 }
 
 int question_new(const struct question_setting *setting, const struct aiex_message *m,
@@ -403,11 +373,7 @@ int question_new(const struct question_setting *setting, const struct aiex_messa
     q->input_tokens = q->output_tokens = -1;
     q->busy = 1;
     aiex_sse_init(&q->sse, AIEX_SSE_MAX_EVENT);
-    if (copy_setting(q, m) != 0) {
-        free_question(q);
-        return -ENOMEM;
-    }
-    begin(q, setting->model);
+    begin(q, setting, m->body);
     if (!q->over) {
         q->setting.over = setting->over;
         *ret_question = q;

@@ -16,8 +16,8 @@ struct question;
 /* Texts need to live during question_new() only. */
 struct question_setting {
     const struct aiex_host *host;
-    const char *service;      /* "coordinator" */
-    const char *model;        /* when the request names none; "" = the first that is listed */
+    const char *gateway;      /* name of the service */
+    const char *model;        /* when the request names none; "" = auto */
     const char *system;       /* when the request names none; "" = none */
     int64_t timeout_ms;       /* 0 = the service's default */
     int64_t max_answer_bytes; /* of an answer that is not streamed */

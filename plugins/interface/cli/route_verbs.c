@@ -24,7 +24,7 @@ static const struct {
     {"model", "model", CELL_PLAIN},
     {"why", "why", CELL_PLAIN},
     {"cached", "cached", CELL_PLAIN},
-    {"result", "code", CELL_PLAIN},
+    {"result", "code", CELL_RESULT},
     {"finish", "finish", CELL_PLAIN},
     {"input", "input_tokens", CELL_PLAIN},
     {"output", "output_tokens", CELL_PLAIN},
@@ -34,10 +34,10 @@ static const struct {
 };
 
 static const struct answer_column attempts[] = {
-    {{"AT", 1, 0, 0}, "at_ms", CELL_MS},       {{"PROVIDER", 0, 0, 1}, "provider", CELL_PLAIN},
-    {{"MODEL", 0, 3, 1}, "model", CELL_PLAIN}, {{"TOOK", 1, 0, 0}, "ms", CELL_MS},
-    {{"RESULT", 0, 0, 0}, "code", CELL_PLAIN}, {{"REASON", 0, 2, 0}, "reason", CELL_PLAIN},
-    {{"TEXT", 0, 4, 1}, "text", CELL_PLAIN},   {{"COST", 1, 2, 0}, "cost", CELL_MONEY},
+    {{"AT", 1, 0, 0}, "at_ms", CELL_MS},        {{"PROVIDER", 0, 0, 1}, "provider", CELL_PLAIN},
+    {{"MODEL", 0, 3, 1}, "model", CELL_PLAIN},  {{"TOOK", 1, 0, 0}, "ms", CELL_MS},
+    {{"RESULT", 0, 0, 0}, "code", CELL_RESULT}, {{"REASON", 0, 2, 0}, "reason", CELL_PLAIN},
+    {{"TEXT", 0, 4, 1}, "text", CELL_PLAIN},    {{"COST", 1, 2, 0}, "cost", CELL_MONEY},
     {{"WHY", 0, 3, 1}, "why", CELL_PLAIN},
 };
 
@@ -48,8 +48,6 @@ static void show_line(struct aiex_slice record, size_t i)
     char text[FIELD_TEXT];
 
     answer_cell(record, lines[i].key, lines[i].form, text);
-    if (!*text && strcmp(lines[i].key, "code") == 0)
-        strcpy(text, "ok");
     if (!*text || strcmp(text, "-") == 0)
         return;
     printf("%-12s", lines[i].title);

@@ -157,11 +157,14 @@ static void usage_tail(void)
          "\"p\","
          "\"model\":\"m\\u001b[2J\",\"input_tokens\":3,\"output_tokens\":4,\"cost\":12000,"
          "\"total_ms\":1500,\"code\":\"busy\"}",
-         "{\"id\":\"00ab\",\"missed\":7,\"code\":\"\"}", NULL},
+         "{\"id\":\"00ab\",\"missed\":7,\"code\":\"\",\"principal\":{\"key\":\"k1\",\"user\":\"\"}"
+         "}",
+         NULL},
         "{}"};
 
     WITH(&s, NULL, "usage", "tail", "-n", "2", "--follow", "--user", "ada", "--failed");
     CU_ASSERT(has(ran.out, "2026-11-21 12:00:00  00aa  ada  p  m[2J  3  4  $0.0120  1.5s  busy\n"));
+    CU_ASSERT(has(ran.out, "  00ab  k1  "));
     CU_ASSERT(has(ran.out, "  ok\n"));
     CU_ASSERT(has(ran.err, "7 records before this one were missed"));
     WITH(&s, NULL, "usage", "tail", "-n", "2", "--follow", "--user", "ada", "--failed", "--json");
@@ -190,6 +193,7 @@ static void route_show(void)
     CU_ASSERT(has(ran.out, "cost        $0.000005\n"));
     CU_ASSERT_PTR_NULL(strstr(ran.out, "strategy"));
     CU_ASSERT(has(ran.out, "rate_limit"));
+    CU_ASSERT(has(ran.out, "  ok  ")); /* of the second attempt */
     CU_ASSERT(has(ran.out, "900ms"));
     WITH(&s, NULL, "route", "show", "00aa", "--json");
     CU_ASSERT(has(ran.out, "\"attempts\": [\n"));
@@ -242,8 +246,10 @@ static void templates(void)
     RUN(&as, &ran, "template", "render", "mine", "x");
     CU_ASSERT_EQUAL(ran.code, 2);
     CU_ASSERT(has(ran.err, "'x' is not NAME=VALUE"));
+    RUN(&as, &ran, "template", "render", "mine", "x=@/nonexistent/value");
+    CU_ASSERT_EQUAL(ran.code, 5);
     RUN(&as, &ran, "template", "put", "mine", "/nonexistent/file");
-    CU_ASSERT_EQUAL(ran.code, 2);
+    CU_ASSERT_EQUAL(ran.code, 5);
     CU_ASSERT(has(ran.err, "/nonexistent/file"));
 }
 
@@ -277,7 +283,7 @@ static void keys(void)
         "gateway.key_create",
         "{\"local\":true,\"interface\":\"aiex\",\"name\":\"ci\",\"user\":\"ada\",\"role\":\"user\","
         "\"models\":[\"gpt-*\",\"local/"
-        "*\"],\"rpm\":60,\"budget_day\":12500000,\"expires\":1795305600000}",
+        "*\"],\"rpm\":60,\"budget_day\":12500000,\"expires\":4950979200000}",
         {NULL},
         "{\"id\":\"k1\",\"key\":\"aiex_secret\"}"};
     static const struct script set = {
@@ -304,10 +310,10 @@ static void keys(void)
         {NULL},
         "{\"keys\":[{\"id\":\"k1\",\"name\":\"ci\",\"prefix\":\"aiex_s\",\"spent_day\":1200,"
         "\"budget_day\":12500000,\"spent_month\":0,\"budget_month\":0,\"revoked\":false,"
-        "\"last_used\":1795262400000}]}"};
+        "\"last_used\":1795262400000}],\"more\":true}"};
 
     WITH(&create, NULL, "key", "create", "ci", "--user", "ada", "--role", "user", "--models",
-         "gpt-*,local/*", "--rpm", "60", "--budget-day", "12.50", "--expires", "2026-11-21");
+         "gpt-*,local/*", "--rpm", "60", "--budget-day", "12.50", "--expires", "2126-11-21");
     CU_ASSERT_STRING_EQUAL(ran.out, "aiex_secret\n");
     CU_ASSERT(has(ran.err, "key k1; its secret is shown this once"));
     WITH(&set, NULL, "key", "set", "k1", "--models", "", "--budget-month", "0");
@@ -322,6 +328,7 @@ static void keys(void)
     CU_ASSERT(has(ran.out, "2026-11-21 12:00:00"));
     WITH(&list, NULL, "key", "list", "--json");
     CU_ASSERT(has(ran.out, "\"spent_day\": 1200"));
+    CU_ASSERT(has(ran.err, "there are more than these"));
 }
 
 static void limits(void)
@@ -338,13 +345,13 @@ static void limits(void)
                                        "{\"local\":true,\"interface\":\"aiex\"}",
                                        {NULL},
                                        "{\"limits\":[{\"scope\":\"team\",\"name\":\"core\",\"rpm\":"
-                                       "0,\"budget_month\":500000000}]}"};
+                                       "0,\"spent_month\":1200,\"budget_month\":500000000}]}"};
 
     WITH(&set, NULL, "limit", "set", "team", "core", "--tpm", "100000", "--budget-month", "500",
          "--soft-percent", "80");
     CU_ASSERT(has(ran.err, "limited core"));
     WITH(&list, NULL, "limit", "list");
-    CU_ASSERT(has(ran.out, "$500.00"));
+    CU_ASSERT(has(ran.out, "$0.0012  $500.00"));
 }
 
 static void wrong_usage(void)
@@ -361,6 +368,15 @@ static void wrong_usage(void)
         {{"key", "create", "x", "--role", "king"}, "is none of: admin user viewer"},
         {{"limit", "set", "team"}, "usage: aiex limit set SCOPE NAME"},
         {{"route", "show"}, "usage: aiex route show ID"},
+        {{"usage", "--failed"}, "--failed is for `aiex usage tail` only"},
+        {{"usage", "-n", "3"}, "--count is for `aiex usage tail` only"},
+        {{"usage", "tail", "--team", "core"}, "--team is for `aiex usage` only"},
+        {{"usage", "tail", "--from", "2026-11-21"}, "--from is for `aiex usage` only"},
+        {{"key", "create", ""}, "the name of the key is empty"},
+        {{"key", "create", "x", "--expires", "2020-01-01"}, "'2020-01-01' is over"},
+        {{"key", "set", "x"}, "nothing to change"},
+        {{"limit", "set", "team", "core"}, "nothing to change"},
+        {{"template", "show", "x", "--version", "1"}, "write --version-of N"},
     };
     const struct run_as as = {0};
 

@@ -121,17 +121,17 @@ enum outcome verb_template_remove(struct command *c)
     return answer_done(c, &call, "removed", c->args.words[0]);
 }
 
-/* A file, or standard input for "-". */
+/* A file, or standard input for "-". 0, or negative errno, said. */
 static int read_source(struct command *c, const char *name, struct read_text *ret)
 {
     struct aiex_error err;
     int is_input = strcmp(name, "-") == 0;
+    int failed = read_text(is_input ? NULL : name, is_input ? "standard input" : name,
+                           READ_TEXT_FILE_BYTES, ret, &err);
 
-    if (read_text(is_input ? NULL : name, is_input ? "standard input" : name, READ_TEXT_FILE_BYTES,
-                  ret, &err) == 0)
-        return 0;
-    complain(&c->screen, "%s", err.text);
-    return -1;
+    if (failed)
+        complain(&c->screen, "%s", err.text);
+    return failed;
 }
 
 /* --variables FILE: {"variables": [...]}. *ret_map is to be freed. */
@@ -144,8 +144,9 @@ static int read_variables(struct command *c, struct sent *sent, struct aiex_slic
 
     if (!name)
         return 0;
-    if (read_source(c, name, &file) != 0)
-        return -1;
+    failed = read_source(c, name, &file);
+    if (failed)
+        return failed;
     failed = json_in(file.data, file.len, ret_map, &err);
     free(file.data);
     if (!failed && aiex_get_whole(*ret_map, "variables", &sent->variables) != 1) {
@@ -163,9 +164,13 @@ enum outcome verb_template_put(struct command *c)
     const struct command_call call = calls("templates.put", &sent);
     struct aiex_slice map = {NULL, 0};
     struct read_text file = {NULL, 0};
-    enum outcome outcome = OUTCOME_USAGE;
+    enum outcome outcome;
+    int failed = read_source(c, c->args.words[1], &file);
 
-    if (read_source(c, c->args.words[1], &file) == 0 && read_variables(c, &sent, &map) == 0) {
+    if (!failed)
+        failed = read_variables(c, &sent, &map);
+    outcome = outcome_of_input(failed);
+    if (!failed) {
         sent.text = (struct aiex_slice){(const uint8_t *)file.data, file.len};
         outcome = answer_done(c, &call, "kept", c->args.words[0]);
     }
@@ -178,13 +183,15 @@ static enum outcome read_values(struct command *c, struct read_text *files)
 {
     for (size_t i = 1; i < c->args.n_words; i++) {
         const char *word = c->args.words[i], *equal = strchr(word, '=');
+        int failed;
 
         if (!equal || equal == word) {
             complain(&c->screen, "'%s' is not NAME=VALUE", word);
             return OUTCOME_USAGE;
         }
-        if (equal[1] == '@' && read_source(c, equal + 2, &files[i]) != 0)
-            return OUTCOME_USAGE;
+        failed = equal[1] == '@' ? read_source(c, equal + 2, &files[i]) : 0;
+        if (failed)
+            return outcome_of_input(failed);
     }
     return OUTCOME_OK;
 }

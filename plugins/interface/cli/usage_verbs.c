@@ -85,6 +85,23 @@ static size_t report_columns(const char *by, struct by_name names[N_BY],
     return n + N_SUMS;
 }
 
+/* One verb, two tables: what only the other one has would be ignored. */
+static enum outcome refuse_others(struct command *c, const struct option_field *mine,
+                                  const struct option_field *theirs, const char *whose)
+{
+    for (; theirs->option; theirs++) {
+        const struct option_field *f = mine;
+
+        while (f->option && strcmp(f->option, theirs->option) != 0)
+            f++;
+        if (!f->option && arguments_has(&c->args, theirs->option)) {
+            complain(&c->screen, "--%s is for `%s` only", theirs->option, whose);
+            return OUTCOME_USAGE;
+        }
+    }
+    return option_fields_check(c, mine);
+}
+
 static enum outcome usage_report(struct command *c)
 {
     const struct command_call call = {.service = "ledger",
@@ -96,7 +113,7 @@ static enum outcome usage_report(struct command *c)
     struct answer_column columns[N_BY + N_SUMS];
     struct by_name names[N_BY] = {0};
     size_t n = report_columns(by ? by : "", names, columns);
-    enum outcome outcome = option_fields_check(c, report_fields);
+    enum outcome outcome = refuse_others(c, report_fields, tail_fields, "aiex usage tail");
 
     return outcome != OUTCOME_OK ? outcome : answer_list(c, &call, "rows", columns, n);
 }
@@ -116,7 +133,7 @@ static void put_cell(struct aiex_slice map, const char *key, enum cell_form form
 static void show_record(struct command *c, struct aiex_slice record)
 {
     struct aiex_slice who = {NULL, 0};
-    char code[FIELD_TEXT];
+    char result[FIELD_TEXT];
     int64_t missed = 0;
 
     if (aiex_get_int(record, "missed", &missed) == 1 && missed > 0)
@@ -124,15 +141,14 @@ static void show_record(struct command *c, struct aiex_slice record)
     aiex_get_whole(record, "principal", &who);
     put_cell(record, "time", CELL_DATE);
     put_cell(record, "id", CELL_PLAIN);
-    put_cell(who, "user", CELL_PLAIN);
+    put_cell(who, answer_has_text(who, "user") ? "user" : "key", CELL_PLAIN);
     put_cell(record, "provider", CELL_PLAIN);
     put_cell(record, "model", CELL_PLAIN);
     put_cell(record, "input_tokens", CELL_PLAIN);
     put_cell(record, "output_tokens", CELL_PLAIN);
     put_cell(record, "cost", CELL_MONEY);
     put_cell(record, "total_ms", CELL_MS);
-    answer_cell(record, "code", CELL_PLAIN, code);
-    puts(*code && strcmp(code, "-") != 0 ? code : "ok");
+    puts(answer_cell(record, "code", CELL_RESULT, result));
 }
 
 static int on_record(void *arg, struct aiex_slice record)
@@ -160,7 +176,7 @@ static enum outcome usage_tail(struct command *c)
                                       .part_arg = c,
                                       .timeout_ms = COMMAND_NO_LIMIT};
     struct control_end end;
-    enum outcome outcome = option_fields_check(c, tail_fields);
+    enum outcome outcome = refuse_others(c, tail_fields, report_fields, "aiex usage");
 
     if (outcome != OUTCOME_OK)
         return outcome;

@@ -40,10 +40,11 @@ static const struct verb_option json_lines_only[] = {STREAM_JSON_OPTION, END_OF_
 static const struct verb_option json_only[] = {JSON_OPTION, END_OF_OPTIONS};
 
 static const struct verb_option ask_options[] = {
-    {'m', "model", "MODEL", "model to ask; the default is configured", HINT_NONE, NULL},
+    {'m', "model", "MODEL", "model or alias to ask; the default is configured", HINT_NONE, NULL},
     {'s', "system", "TEXT", "instructions that precede the prompt", HINT_NONE, NULL},
     {'f', "file", "FILE", "send this text file along; may be repeated", HINT_FILE, NULL},
-    {0, "session", "ID", "name of the conversation, for affinity and accounting", HINT_NONE, NULL},
+    {0, "session", "ID", "name of the conversation: its questions go to one provider", HINT_NONE,
+     NULL},
     {0, "no-stream", NULL, "print the answer when it is complete", HINT_NONE, NULL},
     {0, "no-stdin", NULL, "leave standard input alone", HINT_NONE, NULL},
     JSON_OPTION,
@@ -195,7 +196,10 @@ const struct verb verbs[] = {
      "input is sent along like a file. Files must be UTF-8 text of at most 2 MiB each.\n"
      "The answer goes to standard output as it arrives and nothing else does; reasoning and "
      "notices go to standard error, also that an answer came from no model but the offline "
-     "provider. Ctrl-C cancels the request at the provider.\n",
+     "provider. Ctrl-C cancels the request at the provider. It is recorded like every request: "
+     "see usage and route show.\n"
+     "JSON keys: text, id (for route show), model, provider, input_tokens, output_tokens, cost "
+     "(micro-dollars), finish, cached, offline; null when nobody told.\n",
      ask_options, HINT_NONE, NULL, ACTION_ASK},
     {"status", "", 0, 0, "show the host: node, version, readiness, protection of the cells",
      "JSON keys: node, version, uptime_ms, ready, plugins and more.\n", status_options, HINT_NONE,

@@ -7,6 +7,7 @@
 
 #include <aiex_chat.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,36 +134,62 @@ static struct face *place(struct gateway *g, struct aiex_slice name)
     return f;
 }
 
-int faces_register(struct gateway *g, const struct aiex_message *m)
+/* 0, or -EINVAL, -EBUSY, -ENOMEM and the reason. */
+static int take(struct gateway *g, struct aiex_slice body, const char **ret_wrong)
 {
     struct aiex_slice name = NOTHING;
     struct aiex_writer w;
     struct face *f;
     uint8_t *told;
 
-    if (aiex_get_str(m->body, "name", &name) != 1 || name.len == 0 || name.len > AIEX_MAX_NAME)
-        return refuse_form(g, m->id, NOTHING,
-                           "field 'name' (str of 1 to 63 bytes) is missing or wrong");
+    *ret_wrong = "field 'name' (str of 1 to 63 bytes) is missing or wrong";
+    if (aiex_get_str(body, "name", &name) != 1 || name.len == 0 || name.len > AIEX_MAX_NAME)
+        return -EINVAL;
     aiex_writer_init(&w, NULL, 0);
-    write_told(&w, m->body);
+    write_told(&w, body);
+    *ret_wrong = "protocol, addresses and features are larger than 4096 bytes";
     if (w.len > MAX_FACE_BYTES)
-        return refuse_form(g, m->id, NOTHING,
-                           "protocol, addresses and features are larger than 4096 bytes");
+        return -EINVAL;
     told = g->host->alloc(g->host, w.len + 1);
+    *ret_wrong = "no memory";
     if (!told)
         return -ENOMEM;
     f = place(g, name);
+    *ret_wrong = "64 interfaces live already";
     if (!f) {
         g->host->release(g->host, told);
-        g->host->fail(g->host, m->id, AIEX_E_BUSY, "64 interfaces live already", 0, NOTHING);
-        return 0;
+        return -EBUSY;
     }
     aiex_writer_init(&w, told, w.len);
-    f->n_told = write_told(&w, m->body);
+    f->n_told = write_told(&w, body);
     f->told = told;
     f->told_len = w.len;
-    g->host->reply(g->host, m->id, NOTHING);
     return 0;
+}
+
+int faces_register(struct gateway *g, const struct aiex_message *m)
+{
+    const char *wrong;
+    int r = take(g, m->body, &wrong);
+
+    if (r == -EINVAL)
+        return refuse_form(g, m->id, NOTHING, wrong);
+    if (r < 0)
+        g->host->fail(g->host, m->id, AIEX_E_BUSY, wrong, 0, NOTHING);
+    else
+        g->host->reply(g->host, m->id, NOTHING);
+    return 0;
+}
+
+void faces_told(struct gateway *g, struct aiex_slice body)
+{
+    const char *wrong;
+    char line[160];
+
+    if (take(g, body, &wrong) == 0)
+        return;
+    snprintf(line, sizeof(line), "an interface could not be registered: %s", wrong);
+    g->host->log(g->host, AIEX_LOG_WARN, 0, line);
 }
 
 /* ---- The list ---- */

@@ -265,6 +265,16 @@ static void cancelled(struct gateway *g, uint64_t id)
     gateway_maybe_drained(g);
 }
 
+/* What answers needs somebody to answer to: the rest of the methods is not for casts. */
+static int take_cast(struct gateway *g, const struct aiex_message *m)
+{
+    if (strcmp(m->method, "gateway.settle") == 0)
+        return settle_take(g, m->body);
+    if (strcmp(m->method, "gateway.register") == 0)
+        faces_told(g, m->body);
+    return 0;
+}
+
 static int handle(void *self, const struct aiex_message *m)
 {
     struct gateway *g = self;
@@ -272,8 +282,8 @@ static int handle(void *self, const struct aiex_message *m)
     switch (m->kind) {
     case AIEX_MSG_REQUEST:
         return gateway_handle(g, m);
-    case AIEX_MSG_CAST: /* what answers needs somebody to answer to */
-        return strcmp(m->method, "gateway.settle") == 0 ? settle_take(g, m->body) : 0;
+    case AIEX_MSG_CAST:
+        return take_cast(g, m);
     case AIEX_MSG_CANCEL:
         cancelled(g, m->id);
         return 0;

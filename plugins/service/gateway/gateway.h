@@ -211,6 +211,7 @@ int faces_init(struct gateway *g); /* 0, or negative errno */
 void faces_done(struct gateway *g);
 void faces_event(struct gateway *g, struct aiex_slice envelope); /* of host.plugin */
 int faces_register(struct gateway *g, const struct aiex_message *m);
+void faces_told(struct gateway *g, struct aiex_slice body); /* the same as a cast */
 int faces_list(struct gateway *g, const struct aiex_message *m);
 int faces_send(struct gateway *g, const struct aiex_message *m);
 size_t faces_count(const struct gateway *g);

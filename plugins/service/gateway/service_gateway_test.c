@@ -573,6 +573,27 @@ static void interfaces_are_known_and_watched(void)
     finish();
 }
 
+/* Interfaces do not wait for an answer: they cast. */
+static void interfaces_register_by_cast(void)
+{
+    uint8_t mem[128];
+
+    begin(NULL);
+    CU_ASSERT_EQUAL(cast("gateway.register", pack(mem, sizeof(mem), "name", "s", "interface_http",
+                                                  "protocol", "s", "http", NULL)),
+                    0);
+    CU_ASSERT_EQUAL(face_alive(), 1);
+    plugin_event("interface_http", "backoff");
+    CU_ASSERT_EQUAL(cast("gateway.register", pack(mem, sizeof(mem), "name", "s", "interface_http",
+                                                  "protocol", "s", "http", NULL)),
+                    0);
+    CU_ASSERT_EQUAL(face_alive(), 1);
+    CU_ASSERT_EQUAL(cast("gateway.register", pack(mem, sizeof(mem), "name", "s", "", NULL)), 0);
+    CU_ASSERT_EQUAL(aiex_fake_last(h, AIEX_FAKE_LOG)->level, AIEX_LOG_WARN);
+    CU_ASSERT_EQUAL(face_alive(), 1);
+    finish();
+}
+
 static void many_interfaces_are_bounded(void)
 {
     char name[32];
@@ -681,6 +702,7 @@ const struct test_case tests[] = {
      what_only_the_gateway_may_say_is_not_passed_on},
     {"large_bodies_and_nested_requests", large_bodies_and_nested_requests},
     {"interfaces_are_known_and_watched", interfaces_are_known_and_watched},
+    {"interfaces_register_by_cast", interfaces_register_by_cast},
     {"many_interfaces_are_bounded", many_interfaces_are_bounded},
     {"messages_are_events", messages_are_events},
     {"health_and_metrics", health_and_metrics},

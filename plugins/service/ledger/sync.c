@@ -50,6 +50,8 @@ static void *thread_main(void *arg)
 
 int sync_start(struct ledger *l, struct aiex_error *err)
 {
+    /* what a thread causes by itself must not be blocked: aiex_plugin.h, AIEX_NEED_THREADS */
+    static const int own[] = {SIGSYS, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
     struct syncer *s = &l->sync;
     sigset_t all, old;
     int r;
@@ -58,8 +60,9 @@ int sync_start(struct ledger *l, struct aiex_error *err)
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->wake, NULL);
     sigfillset(&all);
-    sigdelset(&all, SIGSYS);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
+    for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
+        sigdelset(&all, own[i]);
+    pthread_sigmask(SIG_BLOCK, &all, &old);
     r = pthread_create(&s->thread, NULL, thread_main, s);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (r != 0)

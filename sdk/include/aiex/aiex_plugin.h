@@ -296,7 +296,11 @@ struct aiex_host {
 #define AIEX_NEED_HTTP 1u   /* "aiex.http/1": outgoing TCP to configured ports */
 #define AIEX_NEED_LISTEN 2u /* "aiex.listen/1": listening sockets opened by the host */
 #define AIEX_NEED_DATA 4u   /* a writable folder of its own */
-#define AIEX_NEED_THREADS 8u /* may start threads */
+/* May start threads. A thread may block the signals that are sent to the process, never those that
+ * it causes by itself: SIGSYS (the sandbox answers fstat() by it, which stdio, getaddrinfo() and
+ * dlopen() call; a thread that blocks it dies there), SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP,
+ * SIGABRT. */
+#define AIEX_NEED_THREADS 8u
 #define AIEX_NEED_READ 16u  /* may read below the folders of its option `root` */
 
 struct aiex_plugin {
