@@ -190,7 +190,7 @@ int64_t get_count(const struct aiex_json_span *object, const char *key)
 
     if (!aiex_json_find(object, key, &v) || v.type == AIEX_JSON_NULL)
         return -1;
-    return aiex_json_int(&v, &n) == 0 && n >= 0 ? n : -2;
+    return aiex_json_int(&v, &n) == 0 && n >= 0 && n <= GET_MAX_COUNT ? n : -2;
 }
 
 int get_openai_usage(const struct aiex_json_span *usage, struct aiex_usage *ret)

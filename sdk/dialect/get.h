@@ -38,7 +38,8 @@ static inline int get_error(const struct aiex_json_span *v)
            !(v->type == AIEX_JSON_STRING && v->len == 2);
 }
 
-/* A token count: -1 = not said, below -1 = nonsense. */
+/* A token count: -1 = not said, below -1 = nonsense. Several may be added up. */
+#define GET_MAX_COUNT ((int64_t)1 << 40)
 int64_t get_count(const struct aiex_json_span *object, const char *key);
 
 static inline struct aiex_slice get_all(const struct aiex_json_span *v)

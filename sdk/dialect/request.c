@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #define MAX_MODEL 256
 
@@ -20,22 +21,39 @@ static int fail(struct aiex_error *err, int error, const char *text)
 
 /* ---- The body ---- */
 
+struct noted {
+    struct members *m;
+    int disguised; /* "Model": servers that take keys in any case would take that one */
+};
+
+static int is_disguised_model(const struct aiex_json_span *key)
+{
+    char plain[sizeof("model")];
+
+    return key->len >= sizeof("\"model\"") - 1 && aiex_json_text(key, plain, sizeof(plain)) == 5 &&
+           strcasecmp(plain, "model") == 0 && strcmp(plain, "model") != 0;
+}
+
 static void note_member(void *arg, const struct aiex_json_span *key,
                         const struct aiex_json_span *value)
 {
-    members_add(arg, key, value);
+    struct noted *n = arg;
+
+    members_add(n->m, key, value);
+    n->disguised |= is_disguised_model(key);
 }
 
 static int scan(struct aiex_chat *c, struct aiex_slice body, struct members *ret, int *surrogates,
                 struct aiex_error *err)
 {
     struct aiex_json_fault fault = {0, ""};
+    struct noted noted = {.m = ret};
     struct aiex_json_notes notes;
     size_t line, column;
     int type;
 
     members_init(ret);
-    type = aiex_json_scan_members(body, AIEX_JSON_MAX_DEPTH, note_member, ret, &notes, &fault);
+    type = aiex_json_scan_members(body, AIEX_JSON_MAX_DEPTH, note_member, &noted, &notes, &fault);
     if (type < 0) {
         aiex_json_where(body, fault.offset, &line, &column);
         snprintf(err->text, sizeof(err->text),
@@ -45,6 +63,8 @@ static int scan(struct aiex_chat *c, struct aiex_slice body, struct members *ret
     }
     if (type != AIEX_JSON_OBJECT)
         return fail(err, -EINVAL, "the request body is JSON but not an object");
+    if (noted.disguised)
+        return fail(err, -EINVAL, "model: the key is written in small letters only");
     c->prompt_bytes = body.len - notes.data_bytes;
     *surrogates = notes.surrogates;
     return 0;

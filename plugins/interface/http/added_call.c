@@ -118,6 +118,11 @@ static void take_part(struct conn *c, struct aiex_slice part)
     }
     if (!c->status && respond_stream(c, a ? a->type : "application/octet-stream") != 0)
         return;
+    if (c->head_only) { /* the head was all that is wanted */
+        call_drop(c);
+        respond_stream_end(c);
+        return;
+    }
     respond_part(c, part);
 }
 

@@ -169,6 +169,7 @@ void call_with_body(struct conn *c, const struct call_shape *shape, answer_fn fn
     struct buffer sent;
     int error = wrap_body(c, shape, &r.body);
 
+    conn_uncount_body(c);
     sent = c->body; /* kept until the call has copied it, also when it is answered within */
     c->body = (struct buffer){0};
     c->window = r.window_bytes;

@@ -16,8 +16,9 @@
 #define BASIC_BYTES   512
 #define SESSION_BYTES 256
 #define BETA_BYTES    512
-#define MAX_TAGS      14 /* and one of a client certificate */
-#define TAG_BYTES     64 /* of a name, and of a value */
+#define MAX_TAGS      14                   /* and one of a client certificate */
+#define TAG_BYTES     64                   /* of a name, and of a value */
+#define CERTIFIED     "client_certificate" /* the tag of one */
 
 /* The headers that matter, NULL where there is none. */
 struct wishes {
@@ -182,6 +183,12 @@ static size_t trimmed(const char **text, size_t n)
     return n;
 }
 
+/* What only the server may say of a client. */
+static int is_claim(const struct tag *t)
+{
+    return t->n_name == sizeof(CERTIFIED) - 1 && memcmp(t->name, CERTIFIED, t->n_name) == 0;
+}
+
 /* "a=b, c=d"; what has no name, or is too long, is left out. */
 static size_t read_tags(const char *text, struct tag *tags)
 {
@@ -195,7 +202,7 @@ static size_t read_tags(const char *text, struct tag *tags)
         t->n_name = trimmed(&t->name, n_name);
         t->value = n_name < len ? text + n_name + 1 : text + len;
         t->n_value = trimmed(&t->value, n_name < len ? len - n_name - 1 : 0);
-        n += t->n_name > 0 && t->n_name <= TAG_BYTES && t->n_value <= TAG_BYTES;
+        n += t->n_name > 0 && t->n_name <= TAG_BYTES && t->n_value <= TAG_BYTES && !is_claim(t);
         text += len + (text[len] == ',');
     }
     return n;
@@ -217,7 +224,7 @@ static uint32_t write_tags(const struct conn *c, const char *text, struct aiex_w
         aiex_w_strn(w, tags[i].value, tags[i].n_value);
     }
     if (certified)
-        aiex_w_key_str(w, "client_certificate", name);
+        aiex_w_key_str(w, CERTIFIED, name);
     return 1;
 }
 

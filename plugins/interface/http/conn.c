@@ -16,6 +16,7 @@
 
 #define FREE_CONNS    64
 #define IGNORED_BYTES 65536 /* of a body that nobody asked for */
+#define SMALL_BYTES   65536 /* of a body: those are bounded by max_connections */
 
 /* ---- The head and body arrive (callbacks of the parser) ---- */
 
@@ -103,6 +104,32 @@ static int on_head(void *arg, const struct aiex_http1_head *head)
     return head->flags & AIEX_HTTP1_CONTINUE ? send_continue(c) : 0;
 }
 
+void conn_uncount_body(struct conn *c)
+{
+    c->server->n_bodies -= c->n_counted;
+    c->n_counted = 0;
+}
+
+static void drop_body(struct conn *c)
+{
+    conn_uncount_body(c);
+    buffer_drop(&c->server->pool, &c->body);
+}
+
+/* The body has grown. Nobody has been asked for a key yet, so all of them together have a limit. */
+static int count_body(struct conn *c)
+{
+    struct server *s = c->server;
+
+    if (c->body.cap <= SMALL_BYTES || c->body.cap == c->n_counted)
+        return 0;
+    s->n_bodies += c->body.cap - c->n_counted;
+    c->n_counted = c->body.cap;
+    if (s->n_bodies <= (size_t)s->config->max_bodies)
+        return 0;
+    return refuse_later(c, 503, "too many bytes of request bodies are coming in; try again");
+}
+
 static int on_body(void *arg, const uint8_t *bytes, size_t n)
 {
     struct conn *c = arg;
@@ -115,11 +142,11 @@ static int on_body(void *arg, const uint8_t *bytes, size_t n)
         const char *why = NULL;
         int status = inflate_feed(c, bytes, n, &why);
 
-        return status ? refuse_later(c, status, why) : 0;
+        return status ? refuse_later(c, status, why) : count_body(c);
     }
     if (buffer_add(&c->server->pool, &c->body, bytes, n, SIZE_MAX / 2) != 0)
         return refuse_later(c, 503, "no memory for the request");
-    return 0;
+    return count_body(c);
 }
 
 static const struct aiex_http1_events events = {.head = on_head, .body = on_body};
@@ -185,6 +212,7 @@ static size_t feed(struct conn *c, const uint8_t *bytes, size_t n)
         begin(c);
         return used;
     }
+    drop_body(c);
     respond_no_keep_alive(c, 1);
     if (r == AIEX_HTTP1_STOP)
         refuse(c);
@@ -351,6 +379,7 @@ static void clear_request(struct conn *c)
 {
     call_drop_work(c);
     inflate_drop(c);
+    drop_body(c); /* of a request that was refused: it would wait here for the next one */
     c->route = NULL;
     c->answer = NULL;
     c->dialect = AIEX_OPENAI_CHAT;
@@ -419,6 +448,7 @@ void conn_close(struct conn *c)
         return;
     call_drop(c);
     call_drop_work(c);
+    conn_uncount_body(c);
     if (c->tls && c->phase == PHASE_IDLE)
         io_end(c);
     deadline_drop(c);

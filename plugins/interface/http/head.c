@@ -198,9 +198,14 @@ static void write_extra(struct aiex_http1_writer *w, struct aiex_slice map)
 
 /* ---- Heads ---- */
 
+int head_has_body(int status)
+{
+    return status != 204 && status != 304;
+}
+
 void head_write(struct conn *c, struct aiex_http1_writer *w, const struct reply *r, size_t length)
 {
-    int has_body = r->status != 204;
+    int has_body = head_has_body(r->status);
 
     write_start(c, w, r->status, !has_body ? NULL : r->type ? r->type : "application/json");
     if (has_body)

@@ -4,6 +4,8 @@
 
 #include "server.h"
 
+/* 204 and 304 have none, nor a length of one. */
+int head_has_body(int status);
 /* Of a whole answer with a body of that length. */
 void head_write(struct conn *c, struct aiex_http1_writer *w, const struct reply *r, size_t length);
 /* Of a stream. */

@@ -74,6 +74,9 @@ static void refuses_wrong_routes(void)
         {{.method = "PUT", .path = "/metrics", .service = "s", .call = "c"}, "invalid", "own"},
         {{.method = "GET", .path = "/v1/ui", .service = "s", .call = "c"}, "invalid", "own"},
         {{.method = "GET", .path = "/v1/*", .service = "s", .call = "c"}, "invalid", "own"},
+        {{.method = "POST", .path = "/v1*", .service = "s", .call = "c"}, "invalid", "own"},
+        {{.method = "GET", .path = "/v*", .service = "s", .call = "c"}, "invalid", "own"},
+        {{.method = "GET", .path = "/ap*", .service = "s", .call = "c"}, "invalid", "own"},
         {{.method = "GET", .path = "/api/ui", .service = "s", .call = "c"}, "invalid", "own"},
         {{.method = "POST", .path = "/chat/completions", .service = "s", .call = "c"},
          "invalid",
@@ -307,6 +310,54 @@ static void streams_plugins_answers(void)
     rig_stop(&r);
 }
 
+/* What has no body by its method or status must not bring one: the client would read it as the next
+ * answer. */
+static void sends_no_body_where_none_may_be(void)
+{
+    static const struct {
+        const char *method, *part;
+        int status, stream;
+    } t[] = {{"HEAD", "data: 1\n\n", 200, 1}, {"HEAD", NULL, 200, 1}, {"HEAD", "x", 200, 0},
+             {"GET", NULL, 304, 0},           {"GET", "x", 304, 0},   {"GET", NULL, 204, 0}};
+    struct client c;
+    struct rig r;
+
+    rig_start(&r, NULL);
+    client_open(&r, &c);
+    CU_ASSERT_TRUE(is_added(
+        &r, (struct wanted){.method = "GET", .path = "/p", .service = "web", .call = "web.page"}));
+    CU_ASSERT_TRUE(is_added(
+        &r,
+        (struct wanted){
+            .method = "GET", .path = "/tail", .service = "web", .call = "web.tail", .stream = 1}));
+    for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+        const struct aiex_fake_record *call;
+        char request[128], *end;
+
+        snprintf(request, sizeof(request), "%s %s " H "\r\n", t[i].method,
+                 t[i].stream ? "/tail" : "/p");
+        call = call_for(&c, strdup(request));
+        CU_ASSERT_PTR_NOT_NULL_FATAL(call);
+        if (t[i].part)
+            aiex_fake_answer_part(r.host, call->id, slice_of(t[i].part));
+        if (!t[i].part || !t[i].stream)
+            aiex_fake_answer_ok(r.host, call->id, page_end(t[i].status, "text/html", "<p>"));
+        CU_ASSERT_TRUE_FATAL(client_sees(&c, "\r\n\r\n"));
+        rig_settle(&r);
+        while (client_read(&c, 64))
+            ;
+        end = strstr(c.in, "\r\n\r\n") + 4;
+        CU_ASSERT_EQUAL(atoi(c.in + 9), t[i].status);
+        CU_ASSERT_STRING_EQUAL(end, "");
+        CU_ASSERT_PTR_NULL(t[i].status == 200 ? NULL : strstr(c.in, "content-length"));
+        c.n = 0;
+        c.in[0] = 0;
+    }
+    CU_ASSERT_EQUAL(client_ask(&c, "GET /healthz " H "\r\n", NULL), 200);
+    client_close(&c);
+    rig_stop(&r);
+}
+
 /* Bytes that are no events are broken off without a word of ours among them. */
 static void cuts_other_streams(void)
 {
@@ -521,6 +572,7 @@ const struct test_case tests[] = {
     {"passes_requests_to_plugins", passes_requests_to_plugins},
     {"takes_every_kind_of_answer", takes_every_kind_of_answer},
     {"streams_plugins_answers", streams_plugins_answers},
+    {"sends_no_body_where_none_may_be", sends_no_body_where_none_may_be},
     {"cuts_other_streams", cuts_other_streams},
     {"bounds_plugins_answers", bounds_plugins_answers},
     {"asks_for_permission", asks_for_permission},

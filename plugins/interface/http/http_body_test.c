@@ -468,6 +468,81 @@ static void takes_the_largest_body(void)
     free(json);
 }
 
+/* What was refused lets go of its body, also when the connection lives on. */
+static void keeps_no_refused_body(void)
+{
+    static const char *const wrong[] = {"{\"model\":7", "[]"};
+    struct rig r;
+    struct client c[3];
+    char *json = padded_chat(900000);
+
+    rig_start(&r, (struct aiex_fake_pair[]){{"max_bodies", "1M"}, {0}});
+    for (size_t i = 0; i < 3; i++) {
+        client_open(&r, &c[i]);
+        memcpy(json, i < 2 ? wrong[i] : CHAT_UNARY, strlen(i < 2 ? wrong[i] : CHAT_UNARY));
+        send_encoded(&c[i], "identity", json, 900000);
+        if (i < 2) {
+            CU_ASSERT_EQUAL(client_ask(&c[i], "", "JSON"), 400);
+        } else {
+            CU_ASSERT_PTR_NOT_NULL(wait_for_call(&r, "gateway.chat", 0));
+        }
+    }
+    for (size_t i = 0; i < 3; i++)
+        client_close(&c[i]);
+    rig_stop(&r);
+    free(json);
+}
+
+/* A thousand bodies that are begun and not ended, by whoever can connect, must not eat the memory:
+ * together they have a limit, too, compressed ones by what they become. */
+static void bounds_all_bodies_together(void)
+{
+    struct client a, b;
+    struct rig r;
+    char *json = padded_chat(900000), *half = strdup(json);
+    const struct aiex_fake_record *call;
+    size_t n;
+    uint8_t *small = deflated(json, 900000, 31, &n);
+
+    half[600000] = 0;
+    rig_start(&r, (struct aiex_fake_pair[]){{"max_bodies", "1M"}, {0}});
+    for (int i = 0; i < 4; i++) {
+        aiex_fake_forget(r.host);
+        client_open(&r, &a);
+        client_open(&r, &b);
+        client_send(&a, "POST /v1/chat/completions " H "Content-Length: 900000\r\n\r\n");
+        client_send(&a, half);
+        rig_settle(&r);
+        CU_ASSERT_EQUAL(client_ask(&b, "GET /healthz " H "\r\n", NULL), 200);
+        if (i % 2)
+            send_encoded(&b, "gzip", small, n);
+        else
+            send_encoded(&b, "identity", json, 900000);
+        CU_ASSERT_EQUAL(client_ask(&b, "", "request bodies"), 503);
+        client_close(&b);
+        client_open(&r, &b);
+        if (i / 2) { /* he leaves, or he ends it: then there is room */
+            client_close(&a);
+            client_open(&r, &a);
+        } else {
+            client_send(&a, json + 600000);
+            call = wait_for_call(&r, "gateway.chat", 0);
+            CU_ASSERT_PTR_NOT_NULL_FATAL(call);
+            aiex_fake_answer_error(r.host, call->id, "invalid", "no", 0, nothing);
+            CU_ASSERT_EQUAL(client_ask(&a, "", "no"), 400);
+        }
+        aiex_fake_forget(r.host);
+        send_encoded(&b, "gzip", small, n);
+        CU_ASSERT_PTR_NOT_NULL(wait_for_call(&r, "gateway.chat", 0));
+        client_close(&a);
+        client_close(&b);
+    }
+    rig_stop(&r);
+    free(small);
+    free(half);
+    free(json);
+}
+
 static void survives_every_lack_of_memory(void)
 {
     char *json = padded_chat(3000), text[3001];
@@ -526,6 +601,8 @@ const struct test_case tests[] = {
     {"gives_no_leave_for_what_it_refuses", gives_no_leave_for_what_it_refuses},
     {"bounds_chunked_bodies", bounds_chunked_bodies},
     {"takes_the_largest_body", takes_the_largest_body},
+    {"keeps_no_refused_body", keeps_no_refused_body},
+    {"bounds_all_bodies_together", bounds_all_bodies_together},
     {"survives_every_lack_of_memory", survives_every_lack_of_memory},
     {0},
 };

@@ -286,10 +286,19 @@ static void tags_client_certificates(void)
     make_pairs();
     start(&r, TLS, ca.cert);
     CU_ASSERT_EQUAL_FATAL(open_tls(&r, &c, &(struct rig_tls){.pair = &signed_pair}), 1);
-    call = chat_call(&c, CHAT_UNARY);
+    call = call_for(&c, post_request("/v1/chat/completions",
+                                     "x-aiex-tags: client_certificate=eve, a=b\r\n", CHAT_UNARY));
     CU_ASSERT_PTR_NOT_NULL_FATAL(call);
     CU_ASSERT_EQUAL(aiex_get_whole(call->body, "tags", &tags), 1);
     CU_ASSERT_TRUE(field_is(tags, "client_certificate", "ada"));
+    CU_ASSERT_TRUE(field_is(tags, "a", "b"));
+    CU_ASSERT_EQUAL(tags.data[0], 0x82);
+    client_close(&c);
+    CU_ASSERT_EQUAL_FATAL(open_tls(&r, &c, NULL), 1); /* who has none can not say that he has */
+    call = call_for(&c, post_request("/v1/chat/completions",
+                                     "x-aiex-tags: client_certificate = ada\r\n", CHAT_UNARY));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(call);
+    CU_ASSERT_EQUAL(aiex_get_whole(call->body, "tags", &tags), 0);
     client_close(&c);
     CU_ASSERT_EQUAL_FATAL(open_tls(&r, &c, NULL), 1); /* none is fine */
     call = chat_call(&c, CHAT_UNARY);

@@ -62,6 +62,8 @@ static const struct aiex_option options[] = {
     DURATION(timeout, "10m", 1, "longest time for one answer"),
     SETTING(max_body, "32M", AIEX_OPT_SIZE, AIEX_OPT_RELOADABLE, KB, 32 * MB,
             "largest request body, and largest answer that is no stream"),
+    SETTING(max_bodies, "256M", AIEX_OPT_SIZE, AIEX_OPT_RELOADABLE, MB, 1024 * 1024 * MB,
+            "memory of all request bodies that are coming in, those up to 64 KiB not counted"),
     SETTING(max_head, "64k", AIEX_OPT_SIZE, 0, KB, MB, "largest request line with headers"),
     SETTING(max_connections, "4096", AIEX_OPT_INT, AIEX_OPT_RELOADABLE, 1, 1000000,
             "connections at once; more wait to be accepted"),

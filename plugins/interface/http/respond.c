@@ -35,6 +35,9 @@ void respond_end(struct conn *c, const struct reply *reply)
 
     if (c->phase == PHASE_CLOSED)
         return;
+    if (!head_has_body(
+            r.status)) /* whatever a plugin put there would be taken for the next answer */
+        c->out.len = c->out.off;
     r.encoding = compress_output(c);
     aiex_http1_writer_init(&w, head, sizeof(head));
     head_write(c, &w, &r, buffer_size(&c->out));
@@ -44,7 +47,7 @@ void respond_end(struct conn *c, const struct reply *reply)
         r = (struct reply){.status = r.status, .type = r.type, .encoding = r.encoding};
         head_write(c, &w, &r, buffer_size(&c->out));
     }
-    if (c->head_only || r.status == 204)
+    if (c->head_only)
         c->out.len = c->out.off;
     c->out.off -= w.len;
     memcpy(c->out.data + c->out.off, head, w.len);
@@ -114,7 +117,7 @@ int respond_stream(struct conn *c, const char *type)
         return -EMSGSIZE;
     }
     c->status = 200;
-    c->chunked = !c->http10;
+    c->chunked = !c->http10 && !c->head_only;
     return output_add(c, head, w.len);
 }
 

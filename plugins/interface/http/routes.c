@@ -131,9 +131,19 @@ void routes_allow(const struct server *s, const char *path, char *out, size_t si
         added_allow(s, path, out, size);
 }
 
+/* Has the path, which may end with '*', places below the folder? */
+static int reaches(const char *path, const char *folder)
+{
+    size_t n = strlen(path);
+
+    if (n && path[n - 1] == '*' && n - 1 < strlen(folder))
+        return strncmp(path, folder, n - 1) == 0;
+    return strncmp(path, folder, strlen(folder)) == 0;
+}
+
 int routes_reserved(const char *path)
 {
-    if (strcmp(path, "/*") == 0 || strncmp(path, "/v1/", 4) == 0 || strncmp(path, "/api/", 5) == 0)
+    if (reaches(path, "/v1/") || reaches(path, "/api/"))
         return 1;
     for (size_t i = 0; i < N_ROUTES; i++) {
         if (fits(&routes[i], path))

@@ -37,7 +37,7 @@ struct config {
     int64_t tls_min_version;                        /* 0 = 1.2, 1 = 1.3 */
     int64_t authentication;                         /* AUTHENTICATION_* */
     int64_t insecure_public, access_log, compression;
-    int64_t max_body, max_head, max_connections, write_high_water;
+    int64_t max_body, max_bodies, max_head, max_connections, write_high_water;
     int64_t head_timeout, body_timeout, idle_timeout, write_timeout, timeout, drain_grace;
 };
 
@@ -121,6 +121,7 @@ struct conn {
     size_t unwritten;       /* bytes of parts in `out` */
     size_t owed;            /* bytes of parts taken, not credited yet */
     size_t n_ignored;       /* body bytes of a route that wants none */
+    size_t n_counted;       /* memory of `body` in the server's n_bodies */
     int status;             /* of the answer, 0 = not begun */
     int refuse_status;      /* decided before the request was complete */
     const char *refuse_why; /* static text, or NULL: refuse_status says it */
@@ -169,6 +170,7 @@ struct server {
     struct conn *free, *ended, *dirty, **dirty_end;
     int n_free;
     int64_t n_conns;
+    size_t n_bodies; /* memory of large bodies that are coming in */
     int turn_posted;
     struct deadline_list deadlines[N_PHASES];
     uint64_t timer, timer_at_ms; /* 0 = none */
@@ -212,6 +214,8 @@ void conn_close(struct conn *c);
 void conn_finish(struct conn *c);
 /* The largest request body: the option max_body, less what a message needs around it. */
 uint64_t conn_body_limit(const struct server *s);
+/* The body is on its way to a service, or given up: its memory counts no more. */
+void conn_uncount_body(struct conn *c);
 /* Reads or not, writes or not. */
 void conn_watch(struct conn *c, uint32_t events);
 /* Uses the memory of ended connections again; tells draining that none is left. */

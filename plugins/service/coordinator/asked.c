@@ -12,6 +12,7 @@
 
 #define HEAD_BYTES  256u
 #define MAX_DIALECT 32u
+#define MAX_HEADERS 9216u /* 8 of 1 KiB and their names */
 
 void asked_find(struct aiex_slice at, struct wanted *q)
 {
@@ -31,6 +32,7 @@ void asked_find(struct aiex_slice at, struct wanted *q)
         {"settle", offsetof(struct wanted, settle)},
         {"tags", offsetof(struct wanted, tags)},
         {"interface", offsetof(struct wanted, interface)},
+        {"headers", offsetof(struct wanted, headers)},
     };
     struct aiex_value v;
 
@@ -89,6 +91,8 @@ const char *asked_check(const struct wanted *q)
         return "field 'principal' is not a map";
     if (q->tags.len && !is_type(q->tags, AIEX_T_MAP, &v))
         return "field 'tags' is not a map";
+    if (q->headers.len && (!is_type(q->headers, AIEX_T_MAP, &v) || q->headers.len > MAX_HEADERS))
+        return "field 'headers' is not a map of at most 9216 bytes";
     return NULL;
 }
 
@@ -132,9 +136,20 @@ static struct aiex_slice moved(struct aiex_slice s, const uint8_t *from, const u
     return (struct aiex_slice){to + (s.data - from), s.len};
 }
 
+/* The pair with that map as it came; where the map stands now. */
+static struct aiex_slice write_map(struct aiex_writer *w, const char *key, struct aiex_slice map)
+{
+    if (!map.len)
+        return map;
+    aiex_w_str(w, key);
+    aiex_w_raw(w, map.data, map.len);
+    return (struct aiex_slice){w->data + w->len - map.len, map.len};
+}
+
 static int pack(struct route *r, const struct wanted *q)
 {
-    size_t cap = r->body.len + r->dialect.len + q->tags.len + HEAD_BYTES + ACCOUNT_MAX + TAIL_BYTES;
+    size_t cap = r->body.len + r->dialect.len + q->tags.len + q->headers.len + HEAD_BYTES +
+                 ACCOUNT_MAX + TAIL_BYTES;
     uint8_t mem[ACCOUNT_MAX + 512];
     struct aiex_slice account = write_account(r, q, mem, sizeof(mem));
     struct aiex_writer w;
@@ -150,13 +165,8 @@ static int pack(struct route *r, const struct wanted *q)
     aiex_w_key_str(&w, "settle", "coordinator");
     aiex_w_key_bin(&w, "account", account.data, account.len);
     r->lead.account = (struct aiex_slice){r->packed + w.len - account.len, account.len};
-    if (q->tags.len) {
-        struct aiex_slice whole = {r->packed + w.len + 5, q->tags.len};
-
-        aiex_w_str(&w, "tags");
-        aiex_w_raw(&w, q->tags.data, q->tags.len);
-        r->tags = whole;
-    }
+    r->tags = write_map(&w, "tags", q->tags);
+    r->headers = write_map(&w, "headers", q->headers);
     r->account_end = w.len;
     aiex_w_key_bin(&w, "body", r->body.data, r->body.len);
     r->body = moved(r->body, r->body.data, r->packed + w.len - r->body.len);
@@ -179,6 +189,8 @@ int route_rebody(struct route *r, struct aiex_slice body)
     r->lead.account = moved(r->lead.account, old, packed);
     if (r->tags.len)
         r->tags = moved(r->tags, old, packed);
+    if (r->headers.len)
+        r->headers = moved(r->headers, old, packed);
     r->body = (struct aiex_slice){packed + w.len - body.len, body.len};
     r->packed = packed;
     r->packed_len = w.len;

@@ -7,7 +7,7 @@
 /* The fields of a request as whole msgpack values, found in one walk. */
 struct wanted {
     struct aiex_slice dialect, model, body, stream, session, priority, cache, principal, ticket,
-        settle, tags, interface;
+        settle, tags, interface, headers;
 };
 
 void asked_find(struct aiex_slice body, struct wanted *q);

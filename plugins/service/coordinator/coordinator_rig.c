@@ -136,7 +136,7 @@ uint64_t ask(const struct ask *q)
     struct aiex_writer w;
 
     aiex_writer_init(&w, mem, sizeof(mem));
-    aiex_w_map(&w, 11);
+    aiex_w_map(&w, 11 + (q->beta != NULL));
     aiex_w_key_str(&w, "dialect", q->dialect ? q->dialect : "openai.chat");
     aiex_w_key_str(&w, "model", q->model);
     aiex_w_key_bool(&w, "stream", !q->unary);
@@ -152,6 +152,11 @@ uint64_t ask(const struct ask *q)
     aiex_w_map(&w, q->tag ? 1 : 0);
     if (q->tag)
         aiex_w_key_str(&w, "tier", q->tag);
+    if (q->beta) {
+        aiex_w_str(&w, "headers");
+        aiex_w_map(&w, 1);
+        aiex_w_key_str(&w, "anthropic-beta", q->beta);
+    }
     aiex_w_key_bin(&w, "body", body, strlen(body));
     m.body = aiex_written(&w);
     return aiex_fake_deliver(h, p, self, &m);

@@ -39,7 +39,7 @@ void two_and_offline(void); /* two real ones (m1 both; m2 both) and the offline 
 struct aiex_slice plugins_answer(void);
 
 struct ask {
-    const char *method, *dialect, *model, *body, *session, *cache, *key, *tag;
+    const char *method, *dialect, *model, *body, *session, *cache, *key, *tag, *beta;
     int unary, priority;
     int64_t ticket;
     uint32_t timeout_ms;

@@ -22,6 +22,7 @@ static struct hash128 key_of(struct route *r)
     siphash_field(&h, r->dialect.data, r->dialect.len);
     siphash_field(&h, r->target, strlen(r->target));
     siphash_field(&h, r->tags.data, r->tags.len); /* they may steer the choice */
+    siphash_field(&h, r->headers.data, r->headers.len);
     cache_add_json(&h, r->body);
     return siphash_end(&h);
 }

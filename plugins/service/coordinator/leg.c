@@ -33,7 +33,8 @@ static struct aiex_slice pack_tail(struct route *r, const char *model)
     int64_t first = route_setting(own ? own->first_token_ms : -1, config->first_token);
     int64_t idle = route_setting(own ? own->idle_ms : -1, config->idle);
     int64_t total = route_setting(own ? own->total_ms : -1, config->total);
-    unsigned pairs = 7 + (r->tags.len != 0) + (first > 0) + (idle > 0) + (total > 0);
+    unsigned pairs = 7 + (r->tags.len != 0) + (r->headers.len != 0) + (first > 0) + (idle > 0) +
+                     (total > 0);
     struct aiex_writer w;
 
     aiex_writer_init(&w, r->packed + r->packed_len, TAIL_BYTES);

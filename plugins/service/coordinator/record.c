@@ -76,6 +76,8 @@ static const struct {
     {"reason", AIEX_T_STR, offsetof(struct facts, reason)},
 };
 
+#define FACT_MAX INT64_C(1000000000000) /* a provider may say any number, and they are added up */
+
 static void take_fact(struct aiex_slice key, const struct aiex_value *v, struct facts *ret)
 {
     for (size_t i = 0; i < sizeof(fact_rows) / sizeof(fact_rows[0]); i++) {
@@ -87,7 +89,7 @@ static void take_fact(struct aiex_slice key, const struct aiex_value *v, struct 
         if (v->type != fact_rows[i].type)
             return;
         if (v->type == AIEX_T_INT)
-            *(int64_t *)(void *)at = v->i;
+            *(int64_t *)(void *)at = v->i < FACT_MAX ? v->i : FACT_MAX;
         else if (v->type == AIEX_T_BOOL)
             *(int *)(void *)at = (int)v->i;
         else

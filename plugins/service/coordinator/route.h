@@ -76,7 +76,7 @@ struct route {
 
     /* what was asked */
     char asked[MAX_MODEL + 1];
-    struct aiex_slice dialect, body, tags; /* inside `packed` */
+    struct aiex_slice dialect, body, tags, headers; /* inside `packed` */
     int stream, automatic;
     int64_t prompt;   /* estimated tokens, < 0 not yet */
     int prompt_exact; /* ... by reading the body, not by its length */

@@ -109,6 +109,19 @@ static void a_good_request(void)
     finish();
 }
 
+/* A provider may say any number; sums of them must stay numbers. */
+static void absurd_counts_stay_numbers(void)
+{
+    two((struct aiex_fake_pair[]){{"price.m", "input=2 output=10"}, {0}});
+    chat("m");
+    answer_part(0, "x");
+    answer_end(0, INT64_MAX, INT64_MAX);
+    CU_ASSERT_EQUAL(number(record(0)->body, "input_tokens"), INT64_C(1000000000000));
+    CU_ASSERT_EQUAL(number(record(0)->body, "output_tokens"), INT64_C(1000000000000));
+    CU_ASSERT_EQUAL(number(record(0)->body, "cost"), INT64_C(12000000000000));
+    finish();
+}
+
 static void unknown_prices_are_never_nothing(void)
 {
     two(NULL);
@@ -436,6 +449,7 @@ static void metrics_are_clean(void)
 
 const struct test_case tests[] = {
     {"a_good_request", a_good_request},
+    {"absurd_counts_stay_numbers", absurd_counts_stay_numbers},
     {"unknown_prices_are_never_nothing", unknown_prices_are_never_nothing},
     {"failed_attempts_are_accounted", failed_attempts_are_accounted},
     {"errors_have_records", errors_have_records},

@@ -148,6 +148,25 @@ static void a_quantile_needs_samples(void)
     finish();
 }
 
+/* Headers that change what a vendor does go to every provider that is tried. */
+static void headers_go_to_providers(void)
+{
+    struct aiex_slice headers = {NULL, 0}, beta = {NULL, 0};
+
+    two(NULL);
+    ask(&(struct ask){.model = "m", .tag = "gold", .beta = "b1,b2"});
+    answer_error(0, "upstream", "provider_a");
+    for (size_t i = 0; i < 2; i++) {
+        CU_ASSERT_PTR_NOT_NULL_FATAL(made(i));
+        CU_ASSERT(aiex_is_map(made(i)->body));
+        CU_ASSERT_EQUAL(aiex_get_whole(made(i)->body, "headers", &headers), 1);
+        CU_ASSERT_EQUAL(aiex_get_str(headers, "anthropic-beta", &beta), 1);
+        CU_ASSERT(aiex_slice_is(beta, "b1,b2"));
+    }
+    answer_ok(1);
+    finish();
+}
+
 /* ---- Cache ---- */
 
 static void a_hit_is_the_same_answer(void)
@@ -180,6 +199,8 @@ static void what_differs_is_no_hit(void)
         {.model = "m", .cache = "on", .body = "{\"q\":1}", .unary = 1},
         {.model = "m", .cache = "on", .body = "{\"q\":1}", .key = "another"},
         {.model = "m", .cache = "on", .body = "{\"q\":1}", .dialect = "anthropic.messages"},
+        {.model = "m", .cache = "on", .body = "{\"q\":1}", .beta = "b1"},
+        {.model = "m", .cache = "on", .body = "{\"q\":1}", .beta = "b2"},
         {.model = "a/m", .cache = "on", .body = "{\"q\":1}"},
         {.model = "m", .cache = "off", .body = "{\"q\":1}"},
         {.model = "m", .body = "{\"q\":1}"},
@@ -410,6 +431,7 @@ const struct test_case tests[] = {
     {"one_of_two_may_fail", one_of_two_may_fail},
     {"leaving_cancels_both", leaving_cancels_both},
     {"a_quantile_needs_samples", a_quantile_needs_samples},
+    {"headers_go_to_providers", headers_go_to_providers},
     {"a_hit_is_the_same_answer", a_hit_is_the_same_answer},
     {"what_differs_is_no_hit", what_differs_is_no_hit},
     {"shared_between_keys_when_told_so", shared_between_keys_when_told_so},

@@ -53,9 +53,14 @@ int account_has_budget(const struct account *a)
     return a->limits.budget_day || a->limits.budget_month;
 }
 
-/* A wall clock that goes back does not bring back an old day. */
+/* A wall clock that goes back over midnight does not bring back the day before. One that was days
+ * ahead and was put right is followed, with what was spent: its day may be years away. */
 static void roll_sums(struct account *a, const struct calendar *c)
 {
+    if (c->day + 1 < a->day) {
+        a->day = c->day;
+        a->month = c->month;
+    }
     if (c->day > a->day) {
         a->day = c->day;
         a->spent_day = a->since_day = 0;
@@ -152,11 +157,11 @@ unsigned account_settle(struct account *a, const struct use *reserved, const str
     account_roll(a, now);
     bucket_add(&a->tokens, reserved->tokens - used->tokens);
     a->reserved -= reserved->cost;
-    if (day >= a->day) {
+    if (day >= a->day || day >= now->calendar->day) {
         a->spent_day += used->cost;
         a->since_day += used->cost;
     }
-    if (month >= a->month) {
+    if (month >= a->month || month >= now->calendar->month) {
         a->spent_month += used->cost;
         a->since_month += used->cost;
     }

@@ -66,6 +66,58 @@ static void a_clock_that_goes_back_brings_no_money_back(void)
     CU_ASSERT_EQUAL(a.spent_day, 60);
 }
 
+/* A machine that started with a clock far ahead and was put right: its days are those of the clock
+ * again, and what is spent from then on counts. */
+static void a_clock_that_was_far_ahead_lets_nobody_spend_unseen(void)
+{
+    struct calendar c = {.clock = clock_of_test};
+    struct account a = {.limits = {.budget_day = 100, .budget_month = 1000}};
+    struct moment now = {1, &c};
+    const struct use want = {1, 10}, none = {0, 0}, used = {0, 60};
+    struct verdict v = {.kind = LIMIT_NONE};
+    int64_t day, month;
+
+    wall = 20000 * (int64_t)DAY_MS;
+    calendar_look(&c);
+    account_judge(&a, &want, &now, &v);
+    wall = 10000 * (int64_t)DAY_MS;
+    calendar_look(&c);
+    calendar_split(wall, &day, &month);
+    for (int i = 0; i < 2; i++)
+        account_settle(&a, &none, &used, day, month, &now);
+    CU_ASSERT_EQUAL(a.spent_day, 120);
+    CU_ASSERT_EQUAL(a.spent_month, 120);
+    account_judge(&a, &want, &now, &v);
+    CU_ASSERT_EQUAL(v.kind, LIMIT_DAY);
+    wall += DAY_MS;
+    calendar_look(&c);
+    v = (struct verdict){.kind = LIMIT_NONE};
+    account_judge(&a, &want, &now, &v);
+    CU_ASSERT_EQUAL(v.kind, LIMIT_NONE);
+    CU_ASSERT_EQUAL(a.spent_day, 0);
+    CU_ASSERT_EQUAL(a.spent_month, 120);
+}
+
+/* The same over midnight by a second: the request that began before it is not forgotten either. */
+static void what_begins_in_a_second_that_comes_twice_is_counted(void)
+{
+    struct calendar c = {.clock = clock_of_test};
+    struct account a = {.limits = {.budget_day = 100}};
+    struct moment now = {1, &c};
+    const struct use want = {1, 10}, none = {0, 0}, used = {0, 60};
+    struct verdict v = {.kind = LIMIT_NONE};
+    int64_t day, month;
+
+    wall = 100 * (int64_t)DAY_MS;
+    calendar_look(&c);
+    account_judge(&a, &want, &now, &v);
+    wall -= 1;
+    calendar_look(&c);
+    calendar_split(wall, &day, &month);
+    account_settle(&a, &none, &used, day, month, &now);
+    CU_ASSERT_EQUAL(a.spent_day, 60);
+}
+
 /* ---- Buckets ---- */
 
 /* Whatever the rate and the moment: one millisecond before the wait is over the answer is no, and
@@ -203,6 +255,10 @@ static void money_adds_up_in_any_order(void)
 const struct test_case tests[] = {
     {"days_and_months", days_and_months},
     {"a_clock_that_goes_back_brings_no_money_back", a_clock_that_goes_back_brings_no_money_back},
+    {"a_clock_that_was_far_ahead_lets_nobody_spend_unseen",
+     a_clock_that_was_far_ahead_lets_nobody_spend_unseen},
+    {"what_begins_in_a_second_that_comes_twice_is_counted",
+     what_begins_in_a_second_that_comes_twice_is_counted},
     {"waits_are_exact", waits_are_exact},
     {"a_changed_rate_keeps_what_was_used", a_changed_rate_keeps_what_was_used},
     {"money_adds_up_in_any_order", money_adds_up_in_any_order},

@@ -28,8 +28,9 @@ static const struct field {
     {"demand_key", IS_BOOL, 0, offsetof(struct ask, demand_key), 0,
      "field 'demand_key' is no bool"},
     {"template", IS_BOOL, 0, offsetof(struct ask, template), 0, "field 'template' is no bool"},
-    {"tags", IS_MAP, 0, offsetof(struct ask, tags), MAX_TAGS,
+    {"tags", IS_MAP, 1, offsetof(struct ask, tags), MAX_TAGS,
      "field 'tags' is no map of at most 2048 bytes"},
+    {"headers", IS_MAP, 1, -1, MAX_HEADERS, "field 'headers' is no map of at most 9216 bytes"},
     {"method", IS_STR, 0, offsetof(struct ask, method), AIEX_MAX_NAME,
      "field 'method' is no str of at most 63 bytes"},
     {"session", IS_STR, 1, -1, 256, "field 'session' is no str of at most 256 bytes"},
@@ -39,6 +40,8 @@ static const struct field {
     {"idle_ms", IS_INT, 1, -1, 0, "field 'idle_ms' is no int"},
     {"total_ms", IS_INT, 1, -1, 0, "field 'total_ms' is no int"},
 };
+
+_Static_assert(sizeof(fields) / sizeof(fields[0]) <= 32, "a bit for each");
 
 static const struct field *field_of(struct aiex_slice name)
 {
@@ -78,7 +81,7 @@ static void keep(struct ask *a, const struct field *f, const struct aiex_value *
         *(struct aiex_slice *)(void *)at = f->kind == IS_MAP ? whole : v->bytes;
 }
 
-static const char *read_pair(struct ask *a, struct aiex_slice *at)
+static const char *read_pair(struct ask *a, struct aiex_slice *at, uint32_t *seen)
 {
     static const char broken[] = "the request's body is not one msgpack map with str keys";
     struct aiex_slice pair = *at, whole, value;
@@ -97,11 +100,12 @@ static const char *read_pair(struct ask *a, struct aiex_slice *at)
         return NULL;
     if (!fits(f, &v, whole.len))
         return f->wrong;
+    if (*seen & 1u << (f - fields)) /* two readers might take different ones */
+        return "a field occurs twice";
+    *seen |= 1u << (f - fields);
     keep(a, f, &v, whole);
     if (!f->passed)
         return NULL;
-    if (a->n_passed == MAX_PASSED)
-        return "a field occurs twice";
     a->passed[a->n_passed++] = pair;
     a->passed_bytes += pair.len;
     return NULL;
@@ -111,6 +115,7 @@ const char *ask_read(struct aiex_slice map, struct ask *a)
 {
     const char *wrong = NULL;
     struct aiex_value head;
+    uint32_t seen = 0;
 
     memset(a, 0, sizeof(*a));
     a->template = -1;
@@ -119,7 +124,7 @@ const char *ask_read(struct aiex_slice map, struct ask *a)
     if (aiex_r_value(&map, &head) != 0 || head.type != AIEX_T_MAP)
         return "the request's body is not one msgpack map";
     for (uint32_t i = 0; i < head.count && !wrong; i++)
-        wrong = read_pair(a, &map);
+        wrong = read_pair(a, &map, &seen);
     return wrong;
 }
 

@@ -12,7 +12,8 @@
 #define MAX_DIALECT   32u
 #define MAX_INTERFACE 63u
 #define MAX_TAGS      2048u /* bytes of the map */
-#define MAX_PASSED    12u
+#define MAX_HEADERS   9216u /* bytes of the map: 8 of 1 KiB and their names */
+#define MAX_PASSED    12u   /* fields that ask.c passes on */
 
 struct ask {
     struct aiex_slice credential, interface, dialect, model, body, method;

@@ -63,6 +63,12 @@ static void refused(struct flight *f, const struct refusal *r, struct aiex_slice
 
 /* ---- Answers of the coordinator ---- */
 
+/* A vendor may say any number. */
+static int64_t believable(int64_t tokens)
+{
+    return tokens < 0 ? 0 : tokens > MAX_LIMIT ? MAX_LIMIT : tokens;
+}
+
 static void note_usage(struct flight *f, struct aiex_slice body)
 {
     int64_t input = 0, output = 0;
@@ -72,8 +78,8 @@ static void note_usage(struct flight *f, struct aiex_slice body)
         return;
     aiex_get_int(body, "output_tokens", &output);
     f->tokens_known = 1;
-    f->input = input < 0 ? 0 : input;
-    f->output = output < 0 ? 0 : output;
+    f->input = believable(input);
+    f->output = believable(output);
 }
 
 /* Did anything happen that could cost? Not when nobody served the name of the coordinator, and not

@@ -26,6 +26,9 @@
 #include <aiex/aiex_pack.h>
 #include <aiex_recast.h>
 
+#define MAX_WAITING_BYTES                                                                          \
+    (64u * 1024u * 1024u) /* of requests kept for the ledger; as many for templates */
+
 #define NOTHING ((struct aiex_slice){NULL, 0})
 
 struct config {

@@ -72,6 +72,31 @@ static void cancelled_before_and_after_the_first_part(void)
     finish();
 }
 
+/* A vendor may say any number: without a record they are all there is to settle by. */
+static void absurd_counts_give_nothing_back(void)
+{
+    char key[64], id[16];
+    uint8_t mem[64];
+    struct aiex_slice list = NOTHING;
+
+    begin(NULL);
+    snprintf(key, sizeof(key), "%s",
+             make_key(&(struct limits){.budget_day = 1000, .tpm = 100}, NULL, id));
+    chat(key, 20, 10);
+    aiex_fake_answer_ok(h, made(0)->id,
+                        pack(mem, sizeof(mem), "input_tokens", "I", INT64_MAX, "output_tokens", "I",
+                             INT64_MAX, NULL));
+    aiex_fake_advance(h, 31000);
+    CU_ASSERT_EQUAL(status("reserved"), 0);
+    CU_ASSERT_EQUAL(
+        aiex_get_whole(ok(ask("gateway.key_list", "local", "b", 1, NULL)), "keys", &list), 1);
+    list.data++; /* an array of one */
+    list.len--;
+    CU_ASSERT_EQUAL(number(list, "spent_day"), 60);
+    failed(chat(key, 20, 10), "busy"); /* the minute's tokens are gone */
+    finish();
+}
+
 /* An interface in the same cell may cancel while its request is still being handed on. */
 static int cancel_inside(void *arg, struct aiex_fake_host *host, const struct aiex_fake_record *r)
 {
@@ -403,6 +428,7 @@ const struct test_case tests[] = {
     {"the_host_speaks_no_dialect", the_host_speaks_no_dialect},
     {"a_cut_stream_is_the_hosts_matter", a_cut_stream_is_the_hosts_matter},
     {"cancelled_before_and_after_the_first_part", cancelled_before_and_after_the_first_part},
+    {"absurd_counts_give_nothing_back", absurd_counts_give_nothing_back},
     {"cancelled_inside_the_call", cancelled_inside_the_call},
     {"requests_inside_requests", requests_inside_requests},
     {"a_large_cast_comes_as_a_request", a_large_cast_comes_as_a_request},

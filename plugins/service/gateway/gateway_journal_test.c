@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -444,6 +445,22 @@ static void broken_maps(void)
     finish();
 }
 
+/* A compaction that finds that another process has written leaves that one the lock. */
+static void a_compaction_that_gives_way_gives_the_lock_back(void)
+{
+    struct aiex_error err = {""};
+    int fd;
+
+    begin(NULL);
+    make_key(NULL, "ann", NULL);
+    fd = open(path_of("keys"), O_WRONLY | O_APPEND);
+    CU_ASSERT_EQUAL_FATAL(write(fd, "A", 1), 1);
+    CU_ASSERT_EQUAL(journal_compact(&gw()->keys.journal, NULL, NULL, &err), -EBUSY);
+    CU_ASSERT_EQUAL(flock(fd, LOCK_EX | LOCK_NB), 0);
+    close(fd);
+    finish();
+}
+
 const struct test_case tests[] = {
     {"keys_survive_a_restart", keys_survive_a_restart},
     {"a_torn_tail_is_cut", a_torn_tail_is_cut},
@@ -458,6 +475,8 @@ const struct test_case tests[] = {
     {"old_revoked_keys_are_forgotten_and_the_door_stays_closed",
      old_revoked_keys_are_forgotten_and_the_door_stays_closed},
     {"a_successor_sees_what_its_predecessor_writes", a_successor_sees_what_its_predecessor_writes},
+    {"a_compaction_that_gives_way_gives_the_lock_back",
+     a_compaction_that_gives_way_gives_the_lock_back},
     {"broken_maps", broken_maps},
     {0},
 };

@@ -2,6 +2,7 @@
 #include "gateway_rig.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static char key[64], id_of_key[16];
@@ -549,6 +550,55 @@ static void money_waits_for_the_ledger(void)
     finish();
 }
 
+/* A chat with a body of a MiB. */
+static uint64_t large_chat(const char *start)
+{
+    const size_t n = 1 << 20;
+    uint8_t *json = malloc(n), *mem = malloc(n + 512);
+    uint64_t id;
+
+    memset(json, ' ', n);
+    memcpy(json, start, strlen(start));
+    json[n - 1] = '}';
+    id = aiex_fake_request(h, p, self, "gateway.chat",
+                           pack(mem, n + 512, "credential", "s", key, "dialect", "s", "openai.chat",
+                                "model", "s", "m", "body", "x", (struct aiex_slice){json, n}, NULL),
+                           0);
+    free(mem);
+    free(json);
+    return id;
+}
+
+/* Large requests that wait, for the ledger or for a template, have a limit of bytes, too. */
+static void what_waits_is_bounded_in_bytes(void)
+{
+    static const char *const starts[] = {"{\"messages\":[]",
+                                         "{\"aiex_template\":{\"name\":\"t\"},\"messages\":[]"};
+
+    with(&(struct limits){.budget_day = 1000}, NULL);
+    stop();
+    world.ledger_silent = 1;
+    restart(NULL);
+    for (int templated = 0; templated < 2; templated++) {
+        uint64_t ids[200], last;
+        int waiting = 0;
+
+        while (waiting < 200 && is_open(last = large_chat(starts[templated])))
+            ids[waiting++] = last;
+        CU_ASSERT_EQUAL(waiting, 63); /* 64 MiB with what is around them */
+        CU_ASSERT_EQUAL(number(failed(last, templated ? "busy" : "unavailable"), "http_status"),
+                        503);
+        CU_ASSERT_EQUAL(aiex_fake_cancel(h, ids[0]), 0); /* one leaves, one comes */
+        CU_ASSERT(is_open(ids[0] = large_chat(starts[templated])));
+        if (!templated)
+            aiex_fake_answer_ok(h, aiex_fake_find(h, AIEX_FAKE_CALL, "ledger.spent", 0)->id,
+                                NOTHING);
+        for (int i = 0; templated && i < waiting; i++)
+            CU_ASSERT_EQUAL(aiex_fake_cancel(h, ids[i]), 0);
+    }
+    finish();
+}
+
 static void nothing_is_counted_twice_around_the_answer(void)
 {
     uint8_t mem[256];
@@ -634,6 +684,7 @@ const struct test_case tests[] = {
     {"records_of_an_earlier_start_without_a_ledger", records_of_an_earlier_start_without_a_ledger},
     {"budgets_survive_a_restart", budgets_survive_a_restart},
     {"money_waits_for_the_ledger", money_waits_for_the_ledger},
+    {"what_waits_is_bounded_in_bytes", what_waits_is_bounded_in_bytes},
     {"nothing_is_counted_twice_around_the_answer", nothing_is_counted_twice_around_the_answer},
     {"without_a_ledger", without_a_ledger},
     {"the_answer_is_reserved_at_its_most", the_answer_is_reserved_at_its_most},

@@ -170,9 +170,12 @@ int journal_compact(struct journal *j, journal_give give, void *arg, struct aiex
     char path[600], final[600];
     int r;
 
-    if (flock(j->fd, LOCK_EX | LOCK_NB) < 0 || journal_changed(j))
+    if (flock(j->fd, LOCK_EX | LOCK_NB) < 0)
         return journal_fail(err, -EBUSY, "another process is writing to", j->folder);
-
+    if (journal_changed(j)) {
+        flock(j->fd, LOCK_UN);
+        return journal_fail(err, -EBUSY, "another process has written to", j->folder);
+    }
     journal_path(j, KEYS_FILE ".new", path);
     journal_path(j, KEYS_FILE, final);
     new.size = new.frames = new.sequence = 0;

@@ -472,8 +472,12 @@ static void what_only_the_gateway_may_say_is_not_passed_on(void)
             "admin"),
         "ticket", "i", 7, "settle", "s", "me", "account", "x", RAW("z"), "session", "s", "s1",
         "priority", "i", 2, "cache", "s", "off", "idle_ms", "i", 9, "dialect", "s", "ollama.chat",
-        "model", "s", "m", "body", "x", RAW("{}"), "tags", "r", RAW("\x81\xa1k\xa1v"), "interface",
-        "s", "interface_http", NULL);
+        "model", "s", "m", "body", "x", RAW("{}"), "tags", "r", RAW("\x81\xa1k\xa1v"), "headers",
+        "r",
+        RAW("\x81\xae"
+            "anthropic-beta\xa2"
+            "b1"),
+        "interface", "s", "interface_http", NULL);
     r = made(0);
     CU_ASSERT_PTR_NOT_NULL_FATAL(r);
     aiex_get_whole(r->body, "principal", &principal);
@@ -485,6 +489,10 @@ static void what_only_the_gateway_may_say_is_not_passed_on(void)
     CU_ASSERT_EQUAL(number(r->body, "priority"), 2);
     CU_ASSERT_STRING_EQUAL(text(r->body, "cache"), "off");
     CU_ASSERT_EQUAL(number(r->body, "idle_ms"), 9);
+    CU_ASSERT_EQUAL(aiex_get_whole(r->body, "headers", &principal), 1); /* a vendor wants them */
+    CU_ASSERT_STRING_EQUAL(text(principal, "anthropic-beta"), "b1");
+    CU_ASSERT_EQUAL(aiex_get_whole(r->body, "tags", &principal), 1); /* they may steer the choice */
+    CU_ASSERT_STRING_EQUAL(text(principal, "k"), "v");
     answer_ok(0);
     settle(0, 1, 1, 1);
     {
@@ -500,6 +508,18 @@ static void what_only_the_gateway_may_say_is_not_passed_on(void)
         aiex_get_whole(record, "principal", &principal);
         CU_ASSERT_STRING_EQUAL(text(principal, "key"), "open");
     }
+    finish();
+}
+
+/* A model that is allowed for the gateway, and another one for whoever reads the first pair. */
+static void a_field_counts_once(void)
+{
+    begin(NULL);
+    failed(ask("gateway.chat", "dialect", "s", "openai.chat", "model", "s", "dear", "model", "s",
+               "cheap", "body", "x", RAW("{}"), NULL),
+           "invalid");
+    failed(ask("gateway.check", "credential", "s", "a", "credential", "s", "b", NULL), "invalid");
+    CU_ASSERT_PTR_NULL(made(0));
     finish();
 }
 
@@ -700,6 +720,7 @@ const struct test_case tests[] = {
     {"models_that_may_not_be_used_are_not_shown", models_that_may_not_be_used_are_not_shown},
     {"what_only_the_gateway_may_say_is_not_passed_on",
      what_only_the_gateway_may_say_is_not_passed_on},
+    {"a_field_counts_once", a_field_counts_once},
     {"large_bodies_and_nested_requests", large_bodies_and_nested_requests},
     {"interfaces_are_known_and_watched", interfaces_are_known_and_watched},
     {"interfaces_register_by_cast", interfaces_register_by_cast},

@@ -234,9 +234,18 @@ static struct parked *copy_message(struct gateway *g, const struct aiex_message 
     return p;
 }
 
+static int is_room_for(const struct gateway *g, const struct aiex_message *m)
+{
+    size_t bytes = m->body.len;
+
+    for (const struct parked *p = g->parked; p; p = p->next)
+        bytes += p->message.body.len;
+    return g->n_parked < MAX_PARKED && bytes <= MAX_WAITING_BYTES;
+}
+
 int spent_park(struct gateway *g, const struct aiex_message *m, struct refusal *r)
 {
-    struct parked *p = g->n_parked < MAX_PARKED ? copy_message(g, m) : NULL;
+    struct parked *p = is_room_for(g, m) ? copy_message(g, m) : NULL;
     struct parked **at = &g->parked;
 
     if (p &&

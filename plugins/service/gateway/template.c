@@ -226,12 +226,19 @@ static void on_text(void *arg, const struct aiex_answer *answer)
 
 /* ---- Life ---- */
 
+static int is_room_for(const struct gateway *g, const struct aiex_message *m)
+{
+    size_t bytes = m->body.len;
+
+    for (const struct rendering *r = g->renderings; r; r = r->next)
+        bytes += r->message.body.len;
+    return g->n_renderings < MAX_RENDERING && bytes <= MAX_WAITING_BYTES;
+}
+
 static struct rendering *rendering_new(struct gateway *g, const struct aiex_message *m)
 {
     size_t method = strlen(m->method) + 1;
-    struct rendering *r = g->n_renderings < MAX_RENDERING
-                              ? malloc(sizeof(*r) + method + m->body.len)
-                              : NULL;
+    struct rendering *r = is_room_for(g, m) ? malloc(sizeof(*r) + method + m->body.len) : NULL;
     char *at;
 
     if (!r)

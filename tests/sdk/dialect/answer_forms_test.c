@@ -603,6 +603,25 @@ static void test_usage(void)
     CU_ASSERT_EQUAL(aiex_tokens_estimate(300), 100);
 }
 
+/* Anthropic says a prompt in three parts; together they must not become another number. */
+static void test_usage_beyond_all_numbers(void)
+{
+    struct run r = {.client = AIEX_OPENAI_CHAT, .vendor = AIEX_ANTHROPIC_MESSAGES};
+
+    run_all(
+        &r,
+        "{\"id\":\"m\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m\",\"content\":[{"
+        "\"type\":\"text\",\"text\":\"twelve bytes\"}],\"stop_reason\":\"end_turn\",\"usage\":{"
+        "\"input_tokens\":9223372036854775807,\"cache_read_input_tokens\":"
+        "9223372036854775807,\"cache_creation_input_tokens\":5,\"output_tokens\":4}}",
+        0);
+    CU_ASSERT_EQUAL(r.result, 0);
+    CU_ASSERT_EQUAL(r.said.usage_estimated, 1);
+    CU_ASSERT(r.said.usage.input > 0 && r.said.usage.input < 1000);
+    CU_ASSERT_EQUAL(r.said.usage.output, 4);
+    run_free(&r);
+}
+
 /* A stream that broke off has cost what it said, whatever the first counts were. */
 static void test_usage_of_half_a_stream(void)
 {
@@ -645,6 +664,7 @@ const struct test_case tests[] = {
     {"embeddings", test_embeddings},
     {"broken_embeddings", test_broken_embeddings},
     {"usage", test_usage},
+    {"usage_beyond_all_numbers", test_usage_beyond_all_numbers},
     {"usage_of_half_a_stream", test_usage_of_half_a_stream},
     {0},
 };

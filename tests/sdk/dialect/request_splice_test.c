@@ -107,6 +107,29 @@ static void refuses_doubles(void)
     }
 }
 
+/* Servers written in Go take keys in any case, and of two the last: such a request would ask them
+ * for another model than the one that was allowed. */
+static void refuses_a_model_in_disguise(void)
+{
+    static const char *const t[] = {
+        "{'model':'a','Model':'b'}",       "{'MODEL':'b','model':'a'}",        "{'mOdel':'b'}",
+        "{'model':'a','mod\\u0045l':'b'}", "{'model':'a', '\\u004dodel' :{}}",
+    };
+    static const int dialects[] = {AIEX_OPENAI_CHAT, AIEX_OLLAMA_CHAT, AIEX_OLLAMA_GENERATE,
+                                   AIEX_OLLAMA_EMBED, AIEX_OPENAI_COMPLETIONS};
+
+    for (size_t i = 0; i < N(t) * N(dialects); i++) {
+        char *in = rig_quotes(t[i % N(t)]);
+        struct aiex_error err = {""};
+        struct aiex_chat c;
+
+        CU_ASSERT_EQUAL(convert(&c, dialects[i / N(t)], -1, 0, in, &err), -EINVAL);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "model: "));
+        rig_done(&c);
+        free(in);
+    }
+}
+
 static void notes_what_the_answer_needs(void)
 {
     struct aiex_error err;
@@ -147,6 +170,7 @@ static void notes_what_the_answer_needs(void)
 const struct test_case tests[] = {
     {"changes little", changes_little},
     {"refuses doubles", refuses_doubles},
+    {"refuses a model in disguise", refuses_a_model_in_disguise},
     {"notes what the answer needs", notes_what_the_answer_needs},
     {0},
 };
