@@ -178,6 +178,7 @@ struct aiex_chat_error {
     char code[64];      /* likewise; openai only */
     char param[64];     /* openai only */
     char message[1024]; /* UTF-8, cut at a character */
+    char request_id[40]; /* anthropic only; "" = left out. Written, not read */
 };
 
 /* Reads an error document of any of the vendors (they are told apart by shape) that came with
