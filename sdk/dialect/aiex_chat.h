@@ -85,7 +85,18 @@ struct aiex_chat_setup {
                                    gave none; 0 = 4096 */
     uint64_t now_s;           /* wall clock for `created`; */
     uint64_t random;          /* seed of ids that must be made up; differs per request */
+    int64_t max_output_tokens; /* of one answer of the model, 0 = unknown: a client's limit above it
+                                  is lowered, but between equal dialects */
+    int64_t context_tokens;   /* of the model, prompt and answer, 0 = unknown: likewise */
+    int64_t num_ctx;          /* ollama.chat, ollama.generate: put into the options when the client
+                                 gave none; 0 = nothing, AIEX_CHAT_FIT */
+    int64_t loaded_tokens;    /* AIEX_CHAT_FIT: context that the model runs with now, 0 = unknown or
+                                 not loaded; less is not asked for, as that would load it anew */
 };
+
+/* num_ctx: what the prompt, estimated, and the answer need: a power of two, from 4096, within
+ * context_tokens. */
+#define AIEX_CHAT_FIT (-1)
 
 struct aiex_chat;
 
@@ -141,6 +152,7 @@ struct aiex_chat_result {
     int events;           /* canonical events that carried content */
     uint64_t text_bytes;  /* of text, reasoning and tool arguments so far: for estimates */
     uint64_t prompt_bytes; /* of the request's text, images not counted */
+    int64_t num_ctx;       /* what the vendor was told for the client; 0 = nothing */
     char fault[256];      /* after -EPROTO or -EMSGSIZE: one sentence */
     /* an error that the vendor sent inside a 2xx answer; see aiex_chat_read_error() */
     int vendor_error;     /* 1: the fields below are set and fault says it, too */
@@ -178,6 +190,7 @@ struct aiex_chat_error {
     char code[64];      /* likewise; openai only */
     char param[64];     /* openai only */
     char message[1024]; /* UTF-8, cut at a character */
+    char request_id[40]; /* anthropic only; "" = left out. Written, not read */
 };
 
 /* Reads an error document of any of the vendors (they are told apart by shape) that came with

@@ -74,6 +74,7 @@ void answer_done(struct aiex_chat *c)
     aiex_sse_done(&a->sse);
     ndjson_done(&a->lines);
     shapes_done(&a->shapes);
+    answer_order_done(a);
     machine_done(&a->machine);
     store_done(&a->store);
     bytes_done(&a->doc);
@@ -184,14 +185,12 @@ static int start(struct answer *a, const struct event *e)
     return a->names.failed;
 }
 
-int answer_emit(struct answer *a, const struct event *e)
+int answer_forward(struct answer *a, const struct event *e)
 {
     struct event close = {.choice = e->choice};
     const char *fault = NULL;
     int verdict = machine_take(&a->machine, e, &fault), r = 0;
 
-    a->n_emitted++;
-    a->last = *e;
     if (verdict < 0)
         return verdict == -EPROTO ? answer_fault(a, verdict, "%s", fault) : verdict;
     if (!(verdict & (int)MACHINE_PASS))
@@ -209,6 +208,13 @@ int answer_emit(struct answer *a, const struct event *e)
         r = answer_tools_take(a, &close);
     }
     return r ? r : answer_tools_take(a, e);
+}
+
+int answer_emit(struct answer *a, const struct event *e)
+{
+    a->n_emitted++;
+    a->last = *e;
+    return a->pass || e->choice != 0 ? answer_forward(a, e) : answer_order_take(a, e);
 }
 
 int answer_text(struct answer *a, enum event_kind kind, int choice, struct aiex_slice raw)

@@ -3,6 +3,7 @@
  *
  *     vendor's bytes -> framing (SSE, lines, one document)      answer_frame.c
  *                    -> answer_reader: canonical events         answer_DIALECT_read.c
+ *                    -> calls one after the other               answer_order.c
  *                    -> machine: refused or in order            machine.c
  *                    -> tools as the client knows them          answer_tools.c
  *                    -> store, answer_writer: client's bytes    answer_DIALECT_write.c
@@ -78,6 +79,21 @@ struct write_state {
     uint64_t item; /* number of the made-up id of the open item */
 };
 
+/* A call that waits for the one before it. */
+struct late_call {
+    struct machine_call call;
+    struct bytes names; /* id, name and space, one behind the other */
+    size_t n_id, n_name, n_space;
+    struct bytes args;
+};
+
+/* answer_order.c; zeroed = nothing waits. */
+struct order {
+    struct late_call *calls;
+    size_t n, cap;
+    size_t bytes; /* of names and args */
+};
+
 struct answer {
     struct aiex_chat *c;
     const struct answer_reader *reader;
@@ -92,6 +108,7 @@ struct answer {
     struct ndjson lines;
     struct bytes doc; /* an unstreamed answer so far */
     struct shapes shapes;
+    struct order order;
     struct machine machine;
     struct store store;
     struct bytes out;        /* for the sink */
@@ -130,6 +147,9 @@ __attribute__((format(printf, 3, 4))) int answer_fault(struct answer *a, int err
 int answer_vendor_error(struct answer *a, struct aiex_slice doc);
 /* The event goes its way. 0 or a negative errno. */
 int answer_emit(struct answer *a, const struct event *e);
+/* The call that a vendor counts as `tool`, or NULL; how many a choice has. */
+const struct machine_call *answer_call(const struct answer *a, int choice, int64_t tool);
+int64_t answer_n_calls(const struct answer *a, int choice);
 /* Short forms; empty texts are no events. */
 int answer_text(struct answer *a, enum event_kind kind, int choice, struct aiex_slice raw);
 int answer_simple(struct answer *a, enum event_kind kind);
@@ -143,6 +163,11 @@ void answer_learn(struct answer *a, struct aiex_slice data, const struct shape_h
 
 /* ---- Between ---- */
 
+/* answer_order.c: calls that come side by side wait for each other, then answer_forward(). */
+int answer_order_take(struct answer *a, const struct event *e);
+void answer_order_done(struct answer *a);
+/* answer.c: through the machine, and on. */
+int answer_forward(struct answer *a, const struct event *e);
 /* answer_tools.c: tools as the client knows them, then answer_deliver(). */
 int answer_tools_take(struct answer *a, const struct event *e);
 /* answer.c: kept in a.store as far as needed, and written when the client has a stream. */

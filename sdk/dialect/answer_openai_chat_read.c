@@ -18,9 +18,9 @@ static int begin_call(struct answer *a, struct event *e)
 {
     if (!e->name.len)
         return answer_fault(a, -EPROTO, "a tool call begins without a name");
-    if (e->tool != machine_n_calls(&a->machine, e->choice))
+    if (e->tool != answer_n_calls(a, e->choice))
         return answer_fault(a, -EPROTO, "tool call %lld begins where number %lld is due",
-                            (long long)e->tool, (long long)machine_n_calls(&a->machine, e->choice));
+                            (long long)e->tool, (long long)answer_n_calls(a, e->choice));
     if (!e->id.len) { /* some local servers have none, but answers to the call need one */
         a->name.len = 0;
         answer_put_id(a, &a->name, "call_", 1000 + (uint64_t)e->tool);
@@ -33,8 +33,8 @@ static int begin_call(struct answer *a, struct event *e)
 /* The call that a fragment belongs to; a new id without an index is a new call. */
 static int64_t place_call(struct answer *a, int choice, int64_t index, struct aiex_slice id)
 {
-    int64_t n = machine_n_calls(&a->machine, choice);
-    struct machine_call *last = n ? machine_call(&a->machine, choice, n - 1) : NULL;
+    int64_t n = answer_n_calls(a, choice);
+    const struct machine_call *last = n ? answer_call(a, choice, n - 1) : NULL;
 
     if (index >= 0)
         return index;
@@ -47,7 +47,7 @@ static int take_call(struct answer *a, int choice, const struct aiex_json_span *
         {.key = "index"}, {.key = "id"}, {.key = "function"}, {.key = "custom"}};
     struct aiex_json_field g[] = {{.key = "name"}, {.key = "arguments"}, {.key = "input"}};
     struct event e = {.choice = choice};
-    struct machine_call *known;
+    const struct machine_call *known;
     int64_t index = -1;
     int r;
 
@@ -61,8 +61,8 @@ static int take_call(struct answer *a, int choice, const struct aiex_json_span *
         get_string(a, &g[0].value, "a tool's name", &e.name) != 0 ||
         get_string(a, &g[e.custom ? 2 : 1].value, "a tool call's arguments", &e.text) != 0)
         return a->error;
-    e.tool = whole ? machine_n_calls(&a->machine, choice) : place_call(a, choice, index, e.id);
-    known = machine_call(&a->machine, choice, e.tool);
+    e.tool = whole ? answer_n_calls(a, choice) : place_call(a, choice, index, e.id);
+    known = answer_call(a, choice, e.tool);
     if (known && e.id.len && known->id != machine_hash(e.id))
         return answer_fault(a, -EPROTO, "tool call %lld begins a second time", (long long)e.tool);
     r = known ? 0 : begin_call(a, &e);
@@ -97,7 +97,7 @@ static int take_function_call(struct answer *a, int choice, const struct aiex_js
         get_string(a, &f[0].value, "function_call.name", &e.name) != 0 ||
         get_string(a, &f[1].value, "function_call.arguments", &e.text) != 0)
         return a->error;
-    if (!machine_call(&a->machine, choice, 0))
+    if (!answer_call(a, choice, 0))
         r = begin_call(a, &e);
     e.kind = EVENT_TOOL_ARGS;
     return r == 0 && e.text.len ? answer_emit(a, &e) : r;

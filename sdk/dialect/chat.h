@@ -30,6 +30,7 @@ struct aiex_chat {
     int client_stream;        /* what the client gets */
     int vendor_stream;        /* what the vendor was asked for */
     int client_usage;         /* openai.chat, completions: the client asked for the usage chunk */
+    int64_t output_cap;       /* most tokens of an answer, 0 = unknown */
     int base64;               /* embeddings: the client wants base64 */
     int n_inputs;             /* embeddings: how many, 0 = unknown */
     int one_input;            /* ollama legacy form: a single vector is answered as "embedding" */
@@ -58,6 +59,10 @@ int request_convert(struct aiex_chat *c, struct aiex_slice body, struct aiex_err
 /* Bytes of text in a request, its tools included; images and files are only counted. -1: no JSON.
  */
 int64_t request_text_bytes(int dialect, struct aiex_slice body, int *n_images, int *n_messages);
+
+/* ---- estimate.c ---- */
+
+int64_t prompt_estimate(int64_t bytes, int n_images, int n_messages);
 
 /* ---- answer.c ---- */
 

@@ -59,7 +59,12 @@ static void put_anthropic(struct aiex_json_out *w, const struct aiex_chat_error 
     aiex_jw_str(w, type);
     aiex_jw_raw(w, ",\"message\":");
     put_message(w, e);
-    aiex_jw_raw(w, "},\"request_id\":null}");
+    aiex_jw_raw(w, "}");
+    if (e->request_id[0]) {
+        aiex_jw_raw(w, ",\"request_id\":");
+        aiex_jw_str(w, e->request_id);
+    }
+    aiex_jw_raw(w, "}");
 }
 
 static void put_ollama(struct aiex_json_out *w, const struct aiex_chat_error *e)

@@ -16,13 +16,16 @@ int64_t aiex_tokens_estimate(uint64_t bytes)
     return (int64_t)(bytes / BYTES_PER_TOKEN + (bytes % BYTES_PER_TOKEN != 0));
 }
 
+int64_t prompt_estimate(int64_t bytes, int n_images, int n_messages)
+{
+    return aiex_tokens_estimate((uint64_t)bytes) + (int64_t)n_images * TOKENS_PER_IMAGE +
+           (int64_t)n_messages * TOKENS_PER_MESSAGE;
+}
+
 int64_t aiex_chat_prompt_tokens(int dialect, struct aiex_slice body)
 {
     int images = 0, messages = 0;
     int64_t bytes = request_text_bytes(dialect, body, &images, &messages);
 
-    if (bytes < 0)
-        return -1;
-    return aiex_tokens_estimate((uint64_t)bytes) + (int64_t)images * TOKENS_PER_IMAGE +
-           (int64_t)messages * TOKENS_PER_MESSAGE;
+    return bytes < 0 ? -1 : prompt_estimate(bytes, images, messages);
 }

@@ -140,17 +140,19 @@ static int (*const writers[AIEX_N_DIALECTS])(struct writer *) = {
     [AIEX_OPENAI_COMPLETIONS] = write_completions, [AIEX_OLLAMA_GENERATE] = write_generate,
 };
 
-static int write_all(struct reader *r, size_t body_len)
+static int write_all(struct reader *r, struct aiex_slice body)
 {
     struct aiex_chat *c = r->c;
     struct writer w = {.r = r, .c = c, .v = &r->v};
     int rc = keep_text(r, (const char *)vendor_model(c).data, vendor_model(c).len, &w.model);
 
     if (rc == 0)
-        rc = grow_init(&w.g, body_len + body_len / 8 + 1024, AIEX_MAX_BODY);
+        rc = grow_init(&w.g, body.len + body.len / 8 + 1024, AIEX_MAX_BODY);
     if (rc != 0)
         return fail(r->err, rc, "no memory for the request");
     w.traits = model_traits(w.model);
+    if (is_ollama(c->setup.vendor))
+        w.num_ctx = limits_context(c, body, r->v.max_tokens);
     grow_open(&w.g, '{');
     grow_key(&w.g, "model");
     grow_text(&w.g, w.model);
@@ -183,7 +185,7 @@ static int mend(struct aiex_chat *c, struct aiex_slice body, struct members *m,
     return scan(c, body, m, &surrogates, err);
 }
 
-static int convert(struct aiex_chat *c, const struct members *m, size_t body_len,
+static int convert(struct aiex_chat *c, const struct members *m, struct aiex_slice body,
                    struct aiex_error *err)
 {
     struct reader r = {.c = c, .err = err};
@@ -200,7 +202,8 @@ static int convert(struct aiex_chat *c, const struct members *m, size_t body_len
         rc = names_settle(&r);
     if (rc == 0 && c->setup.client == AIEX_OPENAI_RESPONSES)
         rc = request_echo(c, m, err);
-    return rc == 0 ? write_all(&r, body_len) : rc;
+    limits_settle(&r, body);
+    return rc == 0 ? write_all(&r, body) : rc;
 }
 
 struct aiex_slice vendor_model(const struct aiex_chat *c)
@@ -251,5 +254,5 @@ int request_convert(struct aiex_chat *c, struct aiex_slice body, struct aiex_err
         return request_splice(c, body, &m, err);
     if (surrogates)
         rc = mend(c, body, &m, err);
-    return rc == 0 ? convert(c, &m, body.len, err) : rc;
+    return rc == 0 ? convert(c, &m, body, err) : rc;
 }

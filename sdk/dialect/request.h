@@ -221,6 +221,7 @@ struct writer {
     struct conv *v;
     struct grow g;
     struct raw model; /* text */
+    int64_t num_ctx;  /* ollama: 0 = say nothing */
 };
 
 int request_write(struct writer *w);
@@ -289,6 +290,11 @@ int64_t budget_of_effort(int effort);
 #define MODEL_OPENAI       256u /* takes system messages anywhere */
 #define MODEL_NO_PARALLEL  512u /* refuses to be told about parallel calls */
 unsigned model_traits(struct raw name);
+
+/* request_limits.c: lowers the client's limit to what the model can give. */
+void limits_settle(struct reader *r, struct aiex_slice body);
+/* The context to ask Ollama for, 0 = say nothing; `said` = the answer's limit, 0 = none. */
+int64_t limits_context(struct aiex_chat *c, struct aiex_slice body, int64_t said);
 
 /* ---- Equal dialects, embeddings, counting ---- */
 

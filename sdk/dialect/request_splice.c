@@ -1,8 +1,9 @@
 /*
  * request_splice.c - equal dialects: the client's bytes, with a few places changed.
  *
- * Changed are the model, `stream`, and for the openai dialects the wish for usage in the stream;
- * what is missing is put behind the first brace. Everything else stays byte for byte.
+ * Changed are the model, `stream`, for the openai dialects the wish for usage in the stream, and
+ * for Ollama the context; what is missing is put behind the first brace. Everything else stays byte
+ * for byte.
  */
 #include "keys.h"
 #include "request.h"
@@ -10,7 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MAX_EDITS 5
+#define MAX_EDITS    5
+#define CONTEXT_TEXT 64 /* {"num_ctx":N} */
 
 /* At `at`, `cut` bytes make room for `text`. */
 struct edit {
@@ -78,7 +80,7 @@ static int plan_model(struct plan *p, struct aiex_chat *c, const struct members 
     return 0;
 }
 
-static int streams_unsaid(int dialect)
+static int is_ollama(int dialect)
 {
     return dialect == AIEX_OLLAMA_CHAT || dialect == AIEX_OLLAMA_GENERATE;
 }
@@ -86,8 +88,8 @@ static int streams_unsaid(int dialect)
 static void plan_stream(struct plan *p, const struct aiex_chat *c, const struct members *m)
 {
     const struct aiex_json_span *stream = &m->of[K_stream];
-    int says = streams_unsaid(c->setup.vendor) ? stream->type != AIEX_JSON_FALSE
-                                               : stream->type == AIEX_JSON_TRUE;
+    int says = is_ollama(c->setup.vendor) ? stream->type != AIEX_JSON_FALSE
+                                          : stream->type == AIEX_JSON_TRUE;
     struct raw want = c->vendor_stream ? RAW("true") : RAW("false");
 
     if (says == c->vendor_stream)
@@ -133,6 +135,61 @@ static void plan_usage(struct plan *p, const struct aiex_chat *c, const struct m
     else if (!c->vendor_stream && options->type == AIEX_JSON_OBJECT &&
              m->of[K_stream].type == AIEX_JSON_TRUE)
         replace(p, options, RAW("null")); /* refused without a stream */
+}
+
+/* A text for an edit: `before`, "num_ctx":N, `behind`; at NULL: no memory. */
+static struct raw context_text(struct aiex_chat *c, const char *before, int64_t n,
+                               const char *behind)
+{
+    char *text = arena_raw(c->arena, CONTEXT_TEXT);
+
+    if (text)
+        snprintf(text, CONTEXT_TEXT, "%s\"num_ctx\":%lld%s", before, (long long)n, behind);
+    return (struct raw){text, text ? strlen(text) : 0};
+}
+
+/* There are options, without a context. */
+static int add_context(struct plan *p, struct aiex_chat *c, const struct aiex_json_span *options,
+                       int64_t n)
+{
+    int empty;
+    const char *at = inside(options->data, &empty);
+    struct raw text = context_text(c, "", n, empty ? "" : ",");
+
+    if (!text.at)
+        return -ENOMEM;
+    edit(p, at, 0, text);
+    return 0;
+}
+
+/* A client that gives a context of its own knows why. */
+static int plan_context(struct plan *p, struct aiex_chat *c, const struct members *m)
+{
+    const struct aiex_json_span *options = &m->of[K_options];
+    int object = options->type == AIEX_JSON_OBJECT;
+    struct aiex_json_span limit;
+    int64_t n, said = 0;
+    struct raw text;
+
+    if (!is_ollama(c->setup.vendor) ||
+        (!object && options->type && options->type != AIEX_JSON_NULL) ||
+        aiex_json_find(options, "num_ctx", &limit))
+        return 0;
+    if (aiex_json_find(options, "num_predict", &limit))
+        (void)aiex_json_int(&limit, &said);
+    n = limits_context(c, p->body, said);
+    if (n && object)
+        return add_context(p, c, options, n);
+    text = n ? context_text(c, "{", n, "}") : RAW("");
+    if (!text.at)
+        return -ENOMEM;
+    if (n && options->type) {
+        replace(p, options, text);
+    } else if (n) {
+        grow_key(&p->front, "options");
+        grow_raw(&p->front, text);
+    }
+    return 0;
 }
 
 /* ---- Doing it ---- */
@@ -181,7 +238,10 @@ static int splice(struct plan *p, struct aiex_chat *c, const struct members *m,
     if (aiex_dialect_op(c->setup.vendor) != AIEX_OP_EMBED) {
         plan_stream(p, c, m);
         plan_usage(p, c, m);
+        rc = plan_context(p, c, m);
     }
+    if (rc != 0)
+        return rc;
     at = inside((const char *)p->body.data, &empty);
     if (p->front.len && !empty)
         grow_lit(&p->front, ",");

@@ -110,6 +110,7 @@ static int match(const struct shape *s, struct aiex_slice data, struct event *re
 int shapes_match(const struct shapes *s, struct aiex_slice data, struct event *ret_event,
                  int64_t *ret_sequence)
 {
+    *ret_sequence = -1; /* also of a shape that has none */
     for (int i = 0; i < SHAPES; i++)
         if (s->s[i].bytes && match(&s->s[i], data, ret_event, ret_sequence))
             return 1;

@@ -42,7 +42,7 @@ void shapes_done(struct shapes *s);
  * the sequence number among them or -1. Does nothing when it can not be kept. */
 void shapes_learn(struct shapes *s, struct aiex_slice data, const struct event *e,
                   const struct shape_hole *holes, int n_holes, int sequence);
-/* 1 and the event (and the sequence number, when the shape has one), else 0. */
+/* 1 and the event and its sequence number, -1 when the shape has none; else 0. */
 int shapes_match(const struct shapes *s, struct aiex_slice data, struct event *ret_event,
                  int64_t *ret_sequence);
 

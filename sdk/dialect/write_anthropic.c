@@ -107,6 +107,20 @@ struct thought {
     int64_t max_tokens;
 };
 
+/* What the model can say at most; v->max_tokens is lowered already. */
+static void keep_below(struct thought *t, int64_t cap)
+{
+    if (!cap || t->max_tokens <= cap)
+        return;
+    t->max_tokens = cap;
+    if (t->budget > cap / 2)
+        t->budget = cap / 2;
+    if (t->budget && t->budget < MIN_BUDGET) {
+        t->budget = 0;
+        t->effort = EFFORT_UNSET;
+    }
+}
+
 static void plan_thought(struct writer *w, struct thought *t)
 {
     const struct conv *v = w->v;
@@ -118,6 +132,8 @@ static void plan_thought(struct writer *w, struct thought *t)
 
     if (limit <= 0)
         limit = DEFAULT_MAX_TOKENS;
+    if (w->c->output_cap && limit > w->c->output_cap)
+        limit = w->c->output_cap;
     *t = (struct thought){.max_tokens = v->max_tokens ? v->max_tokens : limit};
     if (effort <= EFFORT_NONE || (w->traits & MODEL_NO_EFFORT) || w->c->json_tool ||
         v->choice == CHOICE_REQUIRED || v->choice == CHOICE_ONE ||
@@ -136,6 +152,7 @@ static void plan_thought(struct writer *w, struct thought *t)
         t->effort = effort;
     if (!v->max_tokens && t->max_tokens <= t->budget)
         t->max_tokens = t->budget + limit;
+    keep_below(t, w->c->output_cap);
 }
 
 static void put_output_config(struct writer *w, const struct thought *t, int schema)

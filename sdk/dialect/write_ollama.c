@@ -213,6 +213,10 @@ void write_ollama_options(struct writer *w)
 
     grow_key(&w->g, "options");
     grow_open(&w->g, '{');
+    if (w->num_ctx) {
+        grow_key(&w->g, "num_ctx");
+        grow_int(&w->g, w->num_ctx);
+    }
     if (v->max_tokens) {
         grow_key(&w->g, "num_predict");
         grow_int(&w->g, v->max_tokens);

@@ -265,6 +265,7 @@ struct aiex_vendor {
     /* 0 = this server does not speak a dialect of the list. */
     int (*speaks)(const void *config, const char *base, int dialect);
     uint32_t (*quirks)(const void *config, int dialect); /* AIEX_CHAT_* flags */
+    int64_t (*num_ctx)(const void *config);              /* of struct aiex_chat_setup */
 };
 
 /* ---- Life: what a descriptor needs ---- */

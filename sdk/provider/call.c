@@ -14,6 +14,7 @@
 
 #define MAX_ACCOUNT   2048u
 #define DEFAULT_LIMIT 32000 /* tokens; models that can say more are seldom meant to */
+#define LATEST        ":latest"
 
 /* ---- The table of calls ---- */
 
@@ -145,23 +146,38 @@ static struct call *call_new(struct aiex_provider *p, const struct aiex_message 
     return c;
 }
 
-/* Most tokens of an answer, for a vendor that demands a limit where the client gave none; 0 = the
- * library's own. */
-static int64_t default_limit(const struct call *c)
+/* What the list says of the call's model, or NULL. Ollama's names may leave their tag out. */
+static struct aiex_provider_model *listed(const struct call *c)
 {
-    const struct aiex_provider_model *m =
-        c->vendor == AIEX_ANTHROPIC_MESSAGES && c->client != c->vendor
-            ? aiex_provider_list_find(&c->p->models.list, c->model)
-            : NULL;
+    const struct aiex_provider_list *l = &c->p->models.list;
+    struct aiex_provider_model *m = aiex_provider_list_find(l, c->model);
+    char name[sizeof(c->model) + sizeof(LATEST)];
 
+    if (m || strchr(c->model, ':'))
+        return m;
+    snprintf(name, sizeof(name), "%s" LATEST, c->model);
+    return aiex_provider_list_find(l, name);
+}
+
+/* default_max_tokens: for a vendor that demands a limit where the client gave none. */
+static void set_limits(const struct call *c, const struct aiex_provider_model *m,
+                       struct aiex_chat_setup *s)
+{
+    const struct aiex_provider *p = c->p;
+
+    s->num_ctx = p->vendor->num_ctx ? p->vendor->num_ctx(p->config) : 0;
     if (!m)
-        return 0;
-    return m->output < DEFAULT_LIMIT ? m->output : DEFAULT_LIMIT;
+        return;
+    s->default_max_tokens = m->output < DEFAULT_LIMIT ? m->output : DEFAULT_LIMIT;
+    s->max_output_tokens = m->output;
+    s->context_tokens = s->num_ctx && m->limit ? m->limit : m->context;
+    s->loaded_tokens = m->running;
 }
 
 static int convert(struct call *c, const struct wanted *q, struct aiex_error *err)
 {
     struct aiex_provider *p = c->p;
+    struct aiex_provider_model *m = listed(c);
     struct aiex_chat_setup setup = {
         .struct_size = sizeof(setup),
         .flags = p->vendor->quirks ? p->vendor->quirks(p->config, c->vendor) : 0,
@@ -169,15 +185,19 @@ static int convert(struct call *c, const struct wanted *q, struct aiex_error *er
         .vendor = c->vendor,
         .stream = q->stream,
         .model = {(const uint8_t *)c->model, strlen(c->model)},
-        .default_max_tokens = default_limit(c),
         .now_s = (uint64_t)time(NULL),
         .random = provider_random(p),
     };
-    int r = aiex_chat_new(&setup, q->body, &c->chat, err);
+    int r;
 
-    if (r == 0)
-        c->stream = aiex_chat_vendor_streams(c->chat);
-    return r;
+    set_limits(c, m, &setup);
+    r = aiex_chat_new(&setup, q->body, &c->chat, err);
+    if (r != 0)
+        return r;
+    c->stream = aiex_chat_vendor_streams(c->chat);
+    if (m && aiex_chat_result(c->chat)->num_ctx) /* until the list says it */
+        m->running = aiex_chat_result(c->chat)->num_ctx;
+    return 0;
 }
 
 static int send(struct call *c, const struct wanted *q, const char *path, struct aiex_error *err)

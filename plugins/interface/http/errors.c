@@ -9,6 +9,7 @@
  */
 #include "server.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,6 +56,14 @@ static void set_text(char *out, size_t size, const char *text)
     snprintf(out, size, "%s", text ? text : "");
 }
 
+/* The same as in the head. */
+static void set_request_id(struct conn *c, struct aiex_chat_error *e)
+{
+    if (!c->trace)
+        c->trace = c->server->next_trace++;
+    snprintf(e->request_id, sizeof(e->request_id), "%016" PRIx64, c->trace);
+}
+
 void error_respond(struct conn *c, int status, const char *code, const char *param,
                    const char *format, ...)
 {
@@ -69,6 +78,7 @@ void error_respond(struct conn *c, int status, const char *code, const char *par
     va_end(ap);
     set_text(e.code, sizeof(e.code), code);
     set_text(e.param, sizeof(e.param), param);
+    set_request_id(c, &e);
     if (status == 405 && head) {
         routes_allow(c->server, head->path, allow, sizeof(allow));
         reply.allow = allow;
@@ -121,6 +131,7 @@ void error_answer(struct conn *c, const struct aiex_answer *answer)
         return;
     }
     describe(answer, &e);
+    set_request_id(c, &e);
     respond(c, &reply, mem, aiex_chat_write_error(c->dialect, &e, mem, sizeof(mem)));
 }
 
@@ -133,6 +144,7 @@ void error_in_stream(struct conn *c, const struct aiex_answer *answer,
     size_t n;
 
     describe(answer, &e);
+    set_request_id(c, &e);
     n = aiex_chat_write_error_event(c->dialect, trail ? trail : &none, &e, mem, sizeof(mem));
     if (output_chunk(c, mem, n) == 0)
         respond_cut(c);

@@ -4,6 +4,7 @@
  */
 #include "http_rig.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -422,7 +423,9 @@ static void fails_at_once_in_each_dialect(void)
 
         for (int k = 0; k < 2 && bodies[k]; k++) {
             const struct aiex_fake_record *call = ask(&c, e->path, "", bodies[k]);
+            const uint64_t trace = call->trace;
             struct response p;
+            char id[40];
 
             aiex_fake_answer_error(r.host, call->id, "busy", "the reason", 2500,
                                    error_end(mem, sizeof(mem), 429, "rate_limit"));
@@ -434,6 +437,8 @@ static void fails_at_once_in_each_dialect(void)
             CU_ASSERT_PTR_NOT_NULL(strstr(p.head, "x-aiex-provider: provider_x"));
             CU_ASSERT_PTR_NOT_NULL(strstr(p.head, "x-aiex-attempts: 3"));
             CU_ASSERT_PTR_NOT_NULL(strstr(p.head, "x-request-id: "));
+            snprintf(id, sizeof(id), "\"request_id\":\"%016" PRIx64 "\"}", trace);
+            CU_ASSERT_EQUAL(strstr(p.body, id) != NULL, strstr(e->path, "messages") != NULL);
             response_done(&p);
         }
     }

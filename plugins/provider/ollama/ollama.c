@@ -9,13 +9,14 @@
 #include <aiex_provider.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_SHOWN 256 /* models whose details are asked for in one reading */
 
 struct config {
     struct aiex_provider_options common;
-    const char *port;
+    const char *port, *num_ctx;
 };
 
 static const struct aiex_option options[] = {
@@ -23,6 +24,10 @@ static const struct aiex_option options[] = {
                           "${OLLAMA_API_KEY:-}"),
     {"port", ":11434", "port, with its colon, of a base_url that says neither http:// nor a port",
      AIEX_OPT_STRING, 0, 0, 0, NULL, offsetof(struct config, port)},
+    {"num_ctx", "auto",
+     "context to ask for where a client asks for none: auto (what prompt and answer need), off, or "
+     "a number of tokens",
+     AIEX_OPT_STRING, AIEX_OPT_RELOADABLE, 0, 0, NULL, offsetof(struct config, num_ctx)},
     {0},
 };
 
@@ -60,13 +65,36 @@ static int base(const void *config, char *out, size_t size, struct aiex_error *e
     return aiex_provider_base(whole, "/v1", out, size, err);
 }
 
+/* Of what check() let through. */
+static int64_t num_ctx(const void *config)
+{
+    const struct config *c = config;
+
+    if (strcmp(c->num_ctx, "auto") == 0)
+        return AIEX_CHAT_FIT;
+    return strcmp(c->num_ctx, "off") == 0 ? 0 : strtoll(c->num_ctx, NULL, 10);
+}
+
+static int check_num_ctx(const struct config *c, struct aiex_error *err)
+{
+    size_t n = strspn(c->num_ctx, "0123456789");
+
+    if (strcmp(c->num_ctx, "auto") == 0 || strcmp(c->num_ctx, "off") == 0 ||
+        (n >= 1 && n <= 8 && !c->num_ctx[n] && num_ctx(c) > 0))
+        return 0;
+    snprintf(err->text, sizeof(err->text),
+             "option 'num_ctx' is '%.50s'; write auto, off or a number of tokens such as 32768",
+             c->num_ctx);
+    return -EINVAL;
+}
+
 static int check(const void *config, struct aiex_error *err)
 {
     const struct config *c = config;
     size_t n = strspn(c->port[0] == ':' ? c->port + 1 : "", "0123456789");
 
     if (n >= 1 && n <= 5 && !c->port[n + 1])
-        return 0;
+        return check_num_ctx(c, err);
     snprintf(err->text, sizeof(err->text), "option 'port' is '%.50s'; write it as :11434", c->port);
     return -EINVAL;
 }
@@ -272,6 +300,7 @@ static const struct aiex_vendor vendor = {
     .check = check,
     .base = base,
     .headers = headers,
+    .num_ctx = num_ctx,
 };
 
 static int create(const struct aiex_host *host, const void *config, void **ret_self,

@@ -1,5 +1,6 @@
 /* provider_ollama through its descriptor: addresses, its lists, its own endpoints. How calls behave
  * is tested with the provider kit. */
+#include <aiex_json.h>
 #include <rig.h>
 
 #define TAGS                                                                                       \
@@ -74,10 +75,10 @@ static void addresses(void)
 
 static void options_are_checked(void)
 {
-    static const struct aiex_fake_pair bad[][2] = {{{"base_url", "ftp://x"}, {0}},
-                                                   {{"base_url", "[::1"}, {0}},
-                                                   {{"port", "11434"}, {0}},
-                                                   {{"port", ":"}, {0}}};
+    static const struct aiex_fake_pair bad[][2] = {
+        {{"base_url", "ftp://x"}, {0}}, {{"base_url", "[::1"}, {0}},     {{"port", "11434"}, {0}},
+        {{"port", ":"}, {0}},           {{"num_ctx", "0"}, {0}},         {{"num_ctx", "-1"}, {0}},
+        {{"num_ctx", "12k"}, {0}},      {{"num_ctx", "123456789"}, {0}}, {{"num_ctx", "yes"}, {0}}};
 
     rig.plugin = aiex_plugin_entry(AIEX_ABI_MAJOR, AIEX_ABI_MINOR);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -214,6 +215,99 @@ static void code_in_the_middle(void)
     rig_finish();
 }
 
+/* ---- Context ---- */
+
+/* Asks, and says what num_ctx the vendor was told; 0 = none. */
+static int64_t context(const char *dialect, const char *body)
+{
+    uint64_t id = rig_call(
+        &(struct rig_call){.dialect = dialect, .model = "qwen2.5-coder:7b", .body = body});
+    const char *sent = fake_http.requests[fake_http.n - 1].body, *at = strstr(sent, "\"num_ctx\":");
+
+    CU_ASSERT_EQUAL(
+        aiex_json_scan((struct aiex_slice){(const uint8_t *)sent, strlen(sent)}, 0, NULL, 0, NULL),
+        AIEX_JSON_OBJECT);
+    CU_ASSERT(!at || !strstr(at + 1, "\"num_ctx\":"));
+    CU_ASSERT_EQUAL(aiex_fake_cancel(rig.host, id), 0);
+    return at ? strtoll(at + 10, NULL, 10) : 0;
+}
+
+#define SAYS(text) "\"messages\":[{\"role\":\"user\",\"content\":\"" text "\"}]"
+
+/* {"messages": ...} of about `tokens`, in static memory. */
+static const char *long_chat(int tokens, const char *more)
+{
+    static char body[400000];
+
+    CU_ASSERT_FATAL((size_t)tokens * 3 + 200 < sizeof(body));
+    snprintf(body, sizeof(body), "{%s" SAYS("%0*d") "}", more, tokens * 3, 0);
+    return body;
+}
+
+static void lists(const char *loaded)
+{
+    rig_ask("provider.models");
+    answer(0, TAGS);
+    answer(1, loaded);
+    answer(2, SHOW);
+    answer(3, SHOW_EMBED);
+}
+
+static void context_that_fits(void)
+{
+    begin(NULL);
+    lists("{\"models\":[]}");
+    CU_ASSERT_EQUAL(context("openai.chat", long_chat(10, "")), 4096);
+    CU_ASSERT_EQUAL(context("ollama.chat", long_chat(10, "\"stream\":true,")), 4096);
+    CU_ASSERT_EQUAL(context("openai.chat", long_chat(2100, "")), 8192);
+    CU_ASSERT_EQUAL(context("openai.chat", long_chat(10, "")),
+                    8192); /* loaded so by the last one */
+    CU_ASSERT_EQUAL(context("ollama.generate", "{\"prompt\":\"x\",\"options\":{}}"), 8192);
+    CU_ASSERT_EQUAL(context("anthropic.messages", long_chat(5000, "\"max_tokens\":5000,")), 16384);
+    /* the answer's limit counts, the model's context bounds */
+    CU_ASSERT_EQUAL(context("anthropic.messages", long_chat(20000, "\"max_tokens\":64000,")),
+                    32768);
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(fake_http.requests[fake_http.n - 1].body, "\"num_predict\":127")); /* what is left */
+    CU_ASSERT_EQUAL(context("openai.chat", long_chat(100000, "")), 32768);
+    rig_finish();
+}
+
+static void context_of_the_client(void)
+{
+    begin(NULL);
+    CU_ASSERT_EQUAL(context("ollama.chat", "{\"options\":{\"num_ctx\":77}," SAYS("x") "}"), 77);
+    CU_ASSERT_EQUAL(context("ollama.chat", "{\"options\":null," SAYS("x") "}"), 4096);
+    CU_ASSERT_EQUAL(context("ollama.chat", "{\"options\":7," SAYS("x") "}"), 0);
+    CU_ASSERT_EQUAL(context("ollama.chat", "{\"options\":{\"num_predict\":6000}," SAYS("x") "}"),
+                    8192);
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(fake_http.requests[fake_http.n - 1].body, "\"num_predict\":6000"));
+    CU_ASSERT_EQUAL(context("ollama.embed", "{\"input\":\"x\"}"), 0);
+    rig_finish();
+}
+
+static void context_as_loaded(void)
+{
+    begin(NULL);
+    lists("{\"models\":[{\"name\":\"qwen2.5-coder:7b\",\"context_length\":16384}]}");
+    CU_ASSERT_EQUAL(context("openai.chat", long_chat(10, "")), 16384);
+    CU_ASSERT_EQUAL(context("openai.chat", long_chat(20000, "")), 32768); /* more than loaded */
+    rig_finish();
+}
+
+static void context_by_option(void)
+{
+    begin((struct aiex_fake_pair[]){{"num_ctx", "off"}, {0}});
+    CU_ASSERT_EQUAL(context("openai.chat", long_chat(9000, "")), 0);
+    CU_ASSERT_EQUAL(context("ollama.chat", long_chat(9000, "")), 0);
+    rig_finish();
+    begin((struct aiex_fake_pair[]){{"num_ctx", "12000"}, {0}});
+    CU_ASSERT_EQUAL(context("openai.chat", long_chat(10, "")), 12000);
+    CU_ASSERT_EQUAL(context("ollama.chat", "{\"options\":{\"num_ctx\":77}," SAYS("x") "}"), 77);
+    rig_finish();
+}
+
 static void vectors(void)
 {
     uint64_t id;
@@ -234,5 +328,9 @@ const struct test_case tests[] = {{"addresses", addresses},
                                   {"broken_lists", broken_lists},
                                   {"native_paths", native_paths},
                                   {"code_in_the_middle", code_in_the_middle},
+                                  {"context_that_fits", context_that_fits},
+                                  {"context_of_the_client", context_of_the_client},
+                                  {"context_as_loaded", context_as_loaded},
+                                  {"context_by_option", context_by_option},
                                   {"vectors", vectors},
                                   {0}};

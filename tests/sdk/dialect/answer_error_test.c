@@ -200,7 +200,7 @@ static void test_long_message_is_cut(void)
 }
 
 static const struct aiex_chat_error overloaded = {529, AIEX_REASON_OVERLOADED, "", "",
-                                                  "",  "too \"much\""};
+                                                  "",  "too \"much\"",         ""};
 
 static const char *document(int dialect, const struct aiex_chat_error *e)
 {
@@ -213,7 +213,7 @@ static const char *document(int dialect, const struct aiex_chat_error *e)
 
 static void test_documents(void)
 {
-    struct aiex_chat_error e = {404, AIEX_REASON_MODEL, "not_found_error", "", "", "model: x"};
+    struct aiex_chat_error e = {404, AIEX_REASON_MODEL, "not_found_error", "", "", "model: x", ""};
 
     CU_ASSERT_STRING_EQUAL(document(AIEX_OPENAI_CHAT, &overloaded),
                            "{\"error\":{\"message\":\"too \\\"much\\\"\",\"type\":\"server_error\","
@@ -221,13 +221,17 @@ static void test_documents(void)
     CU_ASSERT_STRING_EQUAL(
         document(AIEX_ANTHROPIC_MESSAGES, &overloaded),
         "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":"
-        "\"too \\\"much\\\"\"},\"request_id\":null}");
+        "\"too \\\"much\\\"\"}}");
     CU_ASSERT_STRING_EQUAL(document(AIEX_OLLAMA_EMBED, &overloaded),
                            "{\"error\":\"too \\\"much\\\"\"}");
     CU_ASSERT_STRING_EQUAL(
         document(AIEX_OPENAI_RESPONSES, &e),
         "{\"error\":{\"message\":\"model: x\",\"type\":\"invalid_request_error\","
         "\"param\":null,\"code\":\"model_not_found\"}}");
+    snprintf(e.request_id, sizeof(e.request_id), "0123\"");
+    CU_ASSERT(strstr(document(AIEX_ANTHROPIC_MESSAGES, &e),
+                     "\"model: x\"},\"request_id\":\"0123\\\"\"}") != NULL);
+    CU_ASSERT(strstr(document(AIEX_OPENAI_CHAT, &e), "0123") == NULL);
     snprintf(e.type, sizeof(e.type), "BadRequestError");
     CU_ASSERT(strstr(document(AIEX_OPENAI_CHAT, &e), "\"type\":\"BadRequestError\"") != NULL);
     CU_ASSERT(strstr(document(AIEX_ANTHROPIC_MESSAGES, &e), "\"type\":\"not_found_error\"") !=

@@ -59,9 +59,8 @@ static int on_bytes(void *arg, struct aiex_slice bytes)
 }
 
 /* The answer in two pieces; what it came to. */
-static int run_once(int vendor, int client, int stream, const char *bytes)
+static int run_once(int vendor, int client, int stream, const char *body, const char *bytes)
 {
-    const char *body = run_body(client, stream);
     struct aiex_chat_setup setup = {.struct_size = sizeof(setup),
                                     .client = client,
                                     .vendor = vendor,
@@ -86,9 +85,30 @@ static int run_once(int vendor, int client, int stream, const char *bytes)
     return r;
 }
 
+static void each_fails(int vendor, int client, int stream, const char *body, const char *bytes)
+{
+    static char whole[65536];
+
+    CU_ASSERT_EQUAL(run_once(vendor, client, stream, body, bytes), 0);
+    strcpy(whole, got);
+    for (long n = 0;; n++) {
+        int r;
+
+        left = n;
+        failed = 0;
+        r = run_once(vendor, client, stream, body, bytes);
+        left = -1;
+        if (!failed)
+            break;
+        CU_ASSERT(r == -ENOMEM || r == 0);
+        if (r == 0) /* durations are measured */
+            CU_ASSERT(client == AIEX_OLLAMA_CHAT || strcmp(got, whole) == 0);
+    }
+}
+
 static void test_each_allocation_fails(void)
 {
-    static char bytes[65536], whole[65536];
+    static char bytes[65536];
     struct said s;
 
     said_make(&s, 5, 1);
@@ -96,22 +116,23 @@ static void test_each_allocation_fails(void)
         for (int client = AIEX_OPENAI_CHAT; client <= AIEX_OLLAMA_CHAT; client++)
             for (int stream = 0; stream < 2; stream++) {
                 strcpy(bytes, stream ? vendor_stream(&s, vendor) : vendor_whole(&s, vendor));
-                CU_ASSERT_EQUAL(run_once(vendor, client, stream, bytes), 0);
-                strcpy(whole, got);
-                for (long n = 0;; n++) {
-                    int r;
-
-                    left = n;
-                    failed = 0;
-                    r = run_once(vendor, client, stream, bytes);
-                    left = -1;
-                    if (!failed)
-                        break;
-                    CU_ASSERT(r == -ENOMEM || r == 0);
-                    if (r == 0) /* durations are measured */
-                        CU_ASSERT(client == AIEX_OLLAMA_CHAT || strcmp(got, whole) == 0);
-                }
+                each_fails(vendor, client, stream, run_body(client, stream), bytes);
             }
+}
+
+/* Calls side by side, of which one waits. */
+static void test_each_allocation_fails_in_turn(void)
+{
+    static const char stream[] =
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"i\","
+        "\"function\":{\"name\":\"f\",\"arguments\":\"{\"}},{\"index\":1,\"id\":\"j\","
+        "\"function\":{\"name\":\"g\",\"arguments\":\"{\"}}]}}]}\n\n"
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":1,\"function\":{"
+        "\"arguments\":\"}\"}},{\"index\":0,\"function\":{\"arguments\":\"}\"}}]},"
+        "\"finish_reason\":\"tool_calls\"}]}\n\ndata: [DONE]\n\n";
+
+    each_fails(AIEX_OPENAI_CHAT, AIEX_ANTHROPIC_MESSAGES, 1, run_body(AIEX_ANTHROPIC_MESSAGES, 1),
+               stream);
 }
 
 /* ---- Collecting and replaying ---- */
@@ -159,6 +180,7 @@ static void test_collect_and_replay(void)
 
 const struct test_case tests[] = {
     {"each_allocation_fails", test_each_allocation_fails},
+    {"each_allocation_fails_in_turn", test_each_allocation_fails_in_turn},
     {"collect_and_replay", test_collect_and_replay},
     {0},
 };
