@@ -17,7 +17,7 @@ const TYPES = { 400: 'invalid_request_error', 401: 'authentication_error', 403: 
   404: 'not_found_error', 429: 'rate_limit_error', 529: 'overloaded_error' };
 const json = o => JSON.stringify(o);
 let packedBomb;
-const bomb = () => packedBomb ??= zlib.gzipSync(Buffer.alloc(256 << 20, 'x'));
+export const bomb = () => packedBomb ??= zlib.gzipSync(Buffer.alloc(256 << 20, 'x'));
 const text = c => typeof c === 'string' ? c : (c ?? []).map(p => p.text ?? '').join('');
 
 /* ---- What was asked: the script, and whether the last turn brings a tool's result ---- */
