@@ -94,8 +94,8 @@ static const char *const texts[] = {
     "\xed\xa0\x80",
     "\xf0\x9f\x98\x80",
     "\xc0\xaf",
-    "\xc2\x9b"
-    "2J",
+    ("\xc2\x9b"
+     "2J"),
     "\xf4\x90\x80\x80",
     "\xe2\x80\xa8 line separator",
     "%s%n%d",

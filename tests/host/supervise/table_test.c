@@ -260,7 +260,7 @@ static void every_role_and_event(void)
         spec.spare = row->role == SUPERVISE_SPARE;
         e.unit = (uint32_t)supervise_add(sup, &spec, 0);
         e.inc = beside(e.unit, row->role);
-        CU_ASSERT_EQUAL(supervise_role_of(sup, e.inc), row->role);
+        CU_ASSERT_EQUAL(supervise_role_of(sup, e.inc), (int)row->role);
         if (row->kind == SUPERVISE_TICK)
             now += 20000;
         supervise_step(sup, &e, now, &acts);

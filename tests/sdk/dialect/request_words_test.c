@@ -22,12 +22,12 @@ static void keys(void)
 
         CU_ASSERT_TRUE(i == 0 || strcmp(key_name((enum key)(i - 1)), key_name((enum key)i)) < 0);
         name.len = (size_t)snprintf(text, sizeof(text), "\"%s\"", key_name((enum key)i));
-        CU_ASSERT_EQUAL(key_of(&name), i);
+        CU_ASSERT_EQUAL((int)key_of(&name), i);
         name.len = (size_t)snprintf(text, sizeof(text), "\"%sx\"", key_name((enum key)i));
         CU_ASSERT_EQUAL(key_of(&name), N_KEYS);
         name.len = (size_t)snprintf(text, sizeof(text), "\"\\u00%02x%s\"", *key_name((enum key)i),
                                     key_name((enum key)i) + 1);
-        CU_ASSERT_EQUAL(key_of(&name), i);
+        CU_ASSERT_EQUAL((int)key_of(&name), i);
     }
     CU_ASSERT_STRING_EQUAL(key_name(N_KEYS), "");
 }
