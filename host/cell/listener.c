@@ -126,6 +126,7 @@ static int open_unix(const char *address, struct aiex_error *err)
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     const char *path = address + 5;
     struct stat st;
+    mode_t mask;
     int fd, probe, r;
 
     if (strlen(path) >= sizeof(at.sun_path) || path[0] != '/')
@@ -143,8 +144,10 @@ static int open_unix(const char *address, struct aiex_error *err)
         unlink(path);
     }
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 || listen(fd, BACKLOG) < 0) {
-        r = -errno;
+    mask = umask(0177); /* who can connect may be taken for an operator */
+    r = fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 || listen(fd, BACKLOG) < 0 ? -errno : 0;
+    umask(mask);
+    if (r < 0) {
         if (fd >= 0)
             close(fd);
         return fail(err, r, "listen = '%s': %s", address, strerror(-r));

@@ -23,6 +23,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define TOLD_BYTES 20u /* of a line that is wrong: the log must not get secrets */
+
 /* One file while it is read. */
 struct reading {
     struct ini *ini;
@@ -137,12 +139,23 @@ static void take_section(struct reading *r, const char *text, size_t len)
         r->no_memory = 1;
 }
 
+/* Bytes of the line's first word, when it may be told: the line may be a secret whose key or '='
+ * was forgotten, or one of a private key that was pasted. */
+static int tellable(const struct reading *r)
+{
+    size_t n = 0;
+
+    while (n < r->raw_len && !isblank((unsigned char)r->raw[n]))
+        n++;
+    return n < r->raw_len && n <= TOLD_BYTES ? (int)n : 0;
+}
+
 /* The library says nothing about a line that it skips. */
 static void end_line(struct reading *r)
 {
     if (r->is_pair && !r->was_taken)
-        report_error(r->report, here(r), r->section, "'%.*s': expected key = value",
-                     r->raw_len > 60 ? 60 : (int)r->raw_len, r->raw);
+        report_error(r->report, here(r), r->section, "'%.*s...': expected key = value", tellable(r),
+                     r->raw);
     r->is_pair = r->was_taken = 0;
 }
 
@@ -207,10 +220,10 @@ static int take_pair(void *arg, const char *section, const char *key, const char
     if (r->is_bad_section)
         return 1;
     if (!r->section)
-        report_error(r->report, here(r), NULL, "key '%.60s' stands before any [section]", key);
+        report_error(r->report, here(r), NULL, "key '%.20s' stands before any [section]", key);
     else if (!is_key(key))
         report_error(r->report, here(r), r->section,
-                     "'%.60s' is not a key: 1 to 63 letters, digits and _ - .", key);
+                     "'%.20s' is not a key: 1 to 63 letters, digits and _ - .", key);
     else if (r->raw[strcspn(r->raw, "=:")] == ':')
         report_error(r->report, here(r), r->section, "'%s:' is not understood; write %s = value",
                      key, key);

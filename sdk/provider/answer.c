@@ -40,8 +40,13 @@ static void fail(struct call *c, const struct trouble *t, const char *format, ..
 /* 0 or -EPIPE: nobody wants more. */
 static int give(struct call *c, struct aiex_slice part)
 {
-    int r = c->p->host->stream(c->p->host, c->id, part);
+    int r;
 
+    c->giving = 1;
+    r = c->p->host->stream(c->p->host, c->id, part);
+    c->giving = 0;
+    if (c->over)
+        return -EPIPE;
     if (r == AIEX_PAUSE) {
         if (!c->paused && c->http)
             c->p->http->pause(c->p->host, c->http, 1);

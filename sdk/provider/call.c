@@ -285,6 +285,11 @@ void call_cancel(struct aiex_provider *p, uint64_t id)
 
     if (!c)
         return;
+    if (c->giving) { /* answer.c is at work with it and ends the HTTP request */
+        report_cancelled(c);
+        call_fade(c);
+        return;
+    }
     if (c->http)
         p->http->cancel(p->host, c->http);
     report_cancelled(c);

@@ -112,6 +112,7 @@ struct call {
     int over;         /* answered or given up: nothing more goes to the caller */
     int finished;     /* the answer is whole; `held` is all that is owed */
     int paused, sent_parts;
+    int giving;          /* a part is being handed over: the caller may leave in the middle of it */
     struct collect body; /* an error document */
     struct collect held; /* parts that the caller had no room for */
     size_t held_sent;

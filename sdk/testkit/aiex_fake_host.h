@@ -141,6 +141,11 @@ struct aiex_fake_record;
 typedef int (*aiex_fake_call_fn)(void *arg, struct aiex_fake_host *h,
                                  const struct aiex_fake_record *call);
 void aiex_fake_on_call(struct aiex_fake_host *h, aiex_fake_call_fn fn, void *arg);
+/* Called inside stream(), after recording, as a consumer in the same cell is: it may cancel or ask
+ * for more. stream() returns 0 when it has cancelled. fn NULL = none (the default). */
+typedef void (*aiex_fake_part_fn)(void *arg, struct aiex_fake_host *h,
+                                  const struct aiex_fake_record *part);
+void aiex_fake_on_part(struct aiex_fake_host *h, aiex_fake_part_fn fn, void *arg);
 
 /* ---- What the plugin did --------------------------------------------------------- */
 

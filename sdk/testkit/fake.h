@@ -92,6 +92,8 @@ struct aiex_fake_host {
     struct fake_call *calls;
     aiex_fake_call_fn on_call;
     void *on_call_arg;
+    aiex_fake_part_fn on_part;
+    void *on_part_arg;
     size_t window;
 
     struct fake_watch *watches;

@@ -21,6 +21,17 @@ struct fake_request *fake_request_open(struct aiex_fake_host *h, uint64_t id)
 
 /* ---- What the plugin calls ---- */
 
+static int tell_consumer(struct aiex_fake_host *h, const struct aiex_fake_record *part)
+{
+    uint64_t id = part->id;
+    int result = part->result;
+
+    if (result < 0 || !h->on_part)
+        return result;
+    h->on_part(h->on_part_arg, h, part);
+    return fake_request_open(h, id) ? result : 0;
+}
+
 int fake_stream(const struct aiex_host *t, uint64_t id, struct aiex_slice part)
 {
     struct aiex_fake_host *h = fake_of(t);
@@ -42,7 +53,13 @@ int fake_stream(const struct aiex_host *t, uint64_t id, struct aiex_slice part)
             r.result = AIEX_PAUSE;
         }
     }
-    return fake_record(h, &r)->result;
+    return tell_consumer(h, fake_record(h, &r));
+}
+
+void aiex_fake_on_part(struct aiex_fake_host *h, aiex_fake_part_fn fn, void *arg)
+{
+    h->on_part = fn;
+    h->on_part_arg = arg;
 }
 
 static int end(struct aiex_fake_host *h, struct aiex_fake_record *r)

@@ -27,6 +27,13 @@ struct wishes {
     int forwarded;
 };
 
+/* What proxies add when they speak for others. */
+static int says_forwarded(const char *name)
+{
+    return strncmp(name, "x-forwarded-", 12) == 0 || strcmp(name, "forwarded") == 0 ||
+           strcmp(name, "x-real-ip") == 0 || strcmp(name, "via") == 0;
+}
+
 static void note(struct wishes *w, const struct aiex_http_header *h)
 {
     static const struct {
@@ -43,10 +50,9 @@ static void note(struct wishes *w, const struct aiex_http_header *h)
         {"anthropic-beta", offsetof(struct wishes, betas)},
     };
 
-    if (!strchr("axcf", h->name[0]))
+    if (!strchr("axcfv", h->name[0]))
         return;
-    if (strncmp(h->name, "x-forwarded-", 12) == 0 || strcmp(h->name, "forwarded") == 0)
-        w->forwarded = 1;
+    w->forwarded |= says_forwarded(h->name);
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         const char **field = (const char **)(void *)((char *)w + wanted[i].at);
 

@@ -279,6 +279,8 @@ static void knows_operators(void)
     } t[] = {{"", "auto", 1, -1},
              {"X-Forwarded-For: 192.0.2.1\r\n", "auto", -1, -1},
              {"Forwarded: for=192.0.2.1\r\n", "auto", -1, -1},
+             {"X-Real-IP: 192.0.2.1\r\n", "auto", -1, -1},
+             {"Via: 1.1 proxy\r\n", "auto", -1, -1},
              {"", "required", -1, 1}};
     char path[64], option[80];
     struct sockaddr_un a = {.sun_family = AF_UNIX};

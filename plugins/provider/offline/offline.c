@@ -33,6 +33,7 @@ struct chat {
     struct aiex_chat *chat; /* from the client's dialect and back */
     uint64_t id, begun_ms, timer;
     int dialect, stream, paused;
+    int giving, gone; /* a part is being handed over; the caller left in the middle of it */
     int64_t attempt;
     struct question question;
     struct search search;
@@ -130,8 +131,15 @@ static void pump(struct chat *c)
 
     while (!c->paused && c->sent < c->wire.len) {
         struct aiex_slice part = {(const uint8_t *)c->wire.data + c->sent, next_part(c)};
-        int r = host->stream(host, c->id, part);
+        int r;
 
+        c->giving = 1;
+        r = host->stream(host, c->id, part);
+        c->giving = 0;
+        if (c->gone) {
+            chat_free(c);
+            return;
+        }
         if (r < 0) {
             chat_fail(c->o, c->id, AIEX_E_INTERNAL, 500, "a part of the answer was not taken");
             chat_free(c);
@@ -425,7 +433,9 @@ static int handle(void *self, const struct aiex_message *m)
     struct chat *c = m->kind == AIEX_MSG_CANCEL || m->kind == AIEX_MSG_RESUME ? find(o, m->id)
                                                                               : NULL;
 
-    if (m->kind == AIEX_MSG_CANCEL && c) {
+    if (m->kind == AIEX_MSG_CANCEL && c && c->giving) {
+        c->gone = 1;
+    } else if (m->kind == AIEX_MSG_CANCEL && c) {
         chat_free(c);
     } else if (m->kind == AIEX_MSG_RESUME && c && c->paused) {
         c->paused = 0;

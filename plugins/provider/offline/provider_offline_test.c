@@ -354,7 +354,24 @@ static void depth_is_limited(void)
     remove_folder(root, 0);
 }
 
+static void cancel_it(void *arg, struct aiex_fake_host *host, const struct aiex_fake_record *part)
+{
+    CU_ASSERT_EQUAL(aiex_fake_cancel(host, part->id), 0);
+}
+
+/* In one cell the caller's CANCEL comes inside of stream(). */
+static void the_caller_leaves_while_it_is_given_a_part(void)
+{
+    begin("");
+    aiex_fake_on_part(h, cancel_it, NULL);
+    for (int stream = 0; stream < 2; stream++)
+        CU_ASSERT_PTR_NULL(aiex_fake_answer(h, chat("hello", stream)));
+    CU_ASSERT_EQUAL(aiex_fake_count(h, AIEX_FAKE_STREAM), 2);
+    finish();
+}
+
 const struct test_case tests[] = {
+    {"the_caller_leaves_while_it_is_given_a_part", the_caller_leaves_while_it_is_given_a_part},
     {"says_what_to_do", says_what_to_do},
     {"explains_pasted_code", explains_pasted_code},
     {"finds_the_name_in_older_messages", finds_the_name_in_older_messages},

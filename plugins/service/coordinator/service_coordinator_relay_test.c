@@ -148,6 +148,34 @@ static void a_quantile_needs_samples(void)
     finish();
 }
 
+static void cancel_it(void *arg, struct aiex_fake_host *host, const struct aiex_fake_record *part)
+{
+    CU_ASSERT_EQUAL(aiex_fake_cancel(host, part->id), 0);
+}
+
+/* In one cell a caller may leave inside of stream(): alone, joined, and at a hit. */
+static void callers_leave_while_they_are_given_a_part(void)
+{
+    two(NULL);
+    cached("{\"q\":1}");
+    aiex_fake_on_part(h, cancel_it, NULL);
+    answer_part(0, "one"); /* nobody is left: the provider is told */
+    CU_ASSERT(aiex_fake_count(h, AIEX_FAKE_CANCEL) > 0);
+    aiex_fake_on_part(h, NULL, NULL);
+    cached("{\"q\":2}");
+    answer_part(1, "one");
+    aiex_fake_on_part(h, cancel_it, NULL);
+    cached("{\"q\":2}"); /* joins, and leaves when it gets what was said */
+    aiex_fake_on_part(h, NULL, NULL);
+    answer_part(1, "two");
+    answer_end(1, 10, 2);
+    aiex_fake_on_part(h, cancel_it, NULL);
+    cached("{\"q\":2}"); /* a hit */
+    aiex_fake_on_part(h, NULL, NULL);
+    ended_well(cached("{\"q\":2}"));
+    finish();
+}
+
 /* Headers that change what a vendor does go to every provider that is tried. */
 static void headers_go_to_providers(void)
 {
@@ -431,6 +459,7 @@ const struct test_case tests[] = {
     {"one_of_two_may_fail", one_of_two_may_fail},
     {"leaving_cancels_both", leaving_cancels_both},
     {"a_quantile_needs_samples", a_quantile_needs_samples},
+    {"callers_leave_while_they_are_given_a_part", callers_leave_while_they_are_given_a_part},
     {"headers_go_to_providers", headers_go_to_providers},
     {"a_hit_is_the_same_answer", a_hit_is_the_same_answer},
     {"what_differs_is_no_hit", what_differs_is_no_hit},

@@ -98,6 +98,45 @@ static void submitted_and_polled(void)
     finish();
 }
 
+static void leave(void *arg, struct aiex_fake_host *host, const struct aiex_fake_record *given)
+{
+    aiex_fake_cancel(host, given->id);
+}
+
+static void drop_the_job(void *arg, struct aiex_fake_host *host,
+                         const struct aiex_fake_record *given)
+{
+    aiex_fake_on_part(host, NULL, NULL);
+    ok(ask("gateway.cancel", "credential", "s", key, "id", "s", arg, NULL));
+}
+
+/* In one cell a subscriber may leave, or end the whole request, while it is given a part. */
+static void subscribers_act_while_they_are_given_a_part(void)
+{
+    char id[32];
+
+    with_two_keys(NULL);
+    for (int i = 0; i < 4; i++) {
+        size_t n = (size_t)i;
+
+        snprintf(id, sizeof(id), "%s", submit(key));
+        if (i % 2)
+            part(n, "before");
+        aiex_fake_on_part(h, i < 2 ? leave : drop_the_job, id);
+        ask("gateway.subscribe", "credential", "s", key, "id", "s", id, NULL);
+        ask("gateway.subscribe", "credential", "s", key, "id", "s", id, NULL);
+        if (i < 2 || i % 2 == 0)
+            part(n, "after");
+        aiex_fake_on_part(h, NULL, NULL);
+        has_state(key, id, i < 2 ? "running" : "cancelled");
+        if (i < 2)
+            end_ok(n);
+        settle(n, 1, 1, 1);
+    }
+    CU_ASSERT_EQUAL(status("in_flight"), 0);
+    finish();
+}
+
 static void a_poll_waits(void)
 {
     uint64_t early, gone;
@@ -449,6 +488,7 @@ static void a_restart_loses_them(void)
 
 const struct test_case tests[] = {
     {"submitted_and_polled", submitted_and_polled},
+    {"subscribers_act_while_they_are_given_a_part", subscribers_act_while_they_are_given_a_part},
     {"a_poll_waits", a_poll_waits},
     {"errors_are_kept", errors_are_kept},
     {"refusals_end_a_job", refusals_end_a_job},

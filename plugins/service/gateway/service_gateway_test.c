@@ -519,6 +519,8 @@ static void a_field_counts_once(void)
                "cheap", "body", "x", RAW("{}"), NULL),
            "invalid");
     failed(ask("gateway.check", "credential", "s", "a", "credential", "s", "b", NULL), "invalid");
+    /* and the stricter of two claims */
+    failed(ask("gateway.check", "local", "b", 1, "demand_key", "b", 1, NULL), "denied");
     CU_ASSERT_PTR_NULL(made(0));
     finish();
 }

@@ -40,7 +40,7 @@ static struct key *identify(struct gateway *g, const struct ask *a, struct refus
     int old = 0;
 
     if (!secret_form(a->credential)) {
-        if (a->local)
+        if (a->local && !a->demand_key)
             return g->keys.local;
         return is_demanded(g, a) ? unknown(g, a, r) : g->keys.open;
     }

@@ -327,6 +327,31 @@ static void add_spent(struct ledger *l, const struct table *day)
     }
 }
 
+void days_recount(struct ledger *l, int64_t month)
+{
+    struct totals t;
+    int64_t *list;
+    size_t n;
+
+    table_done(&l->spent);
+    l->month = month;
+    if (days_list(l, &list, &n) != 0)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        const struct day *d = days_find(l, list[i]);
+
+        if (month_of(list[i]) != month)
+            continue;
+        if (d) {
+            add_spent(l, &d->totals.spent);
+        } else if (days_totals(l, list[i], &t)) {
+            add_spent(l, &t.spent);
+            totals_done(&t);
+        }
+    }
+    free(list);
+}
+
 /* A day that is over: its summary is enough; without one it is counted again and leaves one. */
 static int start_closed(struct ledger *l, int64_t number, int64_t today, struct aiex_error *err)
 {

@@ -143,6 +143,8 @@ int days_list(struct ledger *l, int64_t **ret_days, size_t *ret_n);
 void days_path(const struct ledger *l, int64_t number, const char *suffix, char *out, size_t size);
 /* What the summary says of a closed day when it covers the whole segment. 1, or 0. */
 int days_totals(struct ledger *l, int64_t number, struct totals *ret_totals);
+/* Sums up anew what was spent in a month: a clock that was ahead has made the ledger forget it. */
+void days_recount(struct ledger *l, int64_t month);
 /* A record by its place. 0 or negative errno; free() *ret_mem. */
 int days_get(struct ledger *l, const struct place *p, uint8_t **ret_mem,
              struct aiex_slice *ret_record);

@@ -96,6 +96,8 @@ void record_spend(struct ledger *l, const struct facts *f, int64_t day)
     }
     if (month == l->month)
         spent_add(&l->spent, f);
+    else if (month == month_of(day_of(wall_ms())))
+        days_recount(l, month); /* with this one */
 }
 
 /* The record's own time, when it can be believed. A time ahead would begin a month too early, and

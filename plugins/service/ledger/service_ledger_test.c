@@ -379,6 +379,40 @@ static void test_time_ahead_keeps_the_month(void)
     rig_end();
 }
 
+/* A clock that was months ahead and was put right: the month is its own again, with all of it. */
+static void test_month_comes_back(void)
+{
+    struct usage u = ada;
+    struct aiex_slice a;
+
+    rig_begin(NULL);
+    record(&u);
+    for (int i = 0; i < 2; i++) {
+        now = NOON + 400 * 24 * HOUR;
+        if (i) {
+            u = with(ada, "ahead", 2, 5);
+            u.time = now;
+            record(&u);
+        } else { /* only asked */
+            CU_ASSERT_EQUAL(items(answer_of(ASK("ledger.spent")), "spent"), 0);
+        }
+        now = NOON + (i + 1) * HOUR;
+        u = with(ada, i ? "c" : "b", 3 + i, 1);
+        u.time = now;
+        record(&u);
+        a = answer_of(ASK("ledger.spent"));
+        CU_ASSERT_STRING_EQUAL(text(a, "month"), "2026-11");
+        CU_ASSERT_EQUAL(spent(a, "key", "k1", "month"), 701 + i);
+        CU_ASSERT_EQUAL(spent(a, "key", "k1", "day"), 701 + i);
+    }
+    now = NOON + 400 * 24 * HOUR;
+    answer_of(ASK("ledger.spent"));
+    now = NOON + 3 * HOUR;
+    CU_ASSERT_EQUAL(spent(answer_of(ASK("ledger.spent")), "key", "k1", "month"), 702);
+    rig_close();
+    rig_end();
+}
+
 /* A record is of the day of its time, when that can be believed. */
 static void test_days_of_records(void)
 {
@@ -564,6 +598,7 @@ const struct test_case tests[] = {
     {"cancelled reports", test_cancelled_reports},
     {"spent", test_spent},
     {"time ahead keeps the month", test_time_ahead_keeps_the_month},
+    {"month comes back", test_month_comes_back},
     {"days of records", test_days_of_records},
     {"dates", test_dates},
     {"reports are right", test_reports_are_right},

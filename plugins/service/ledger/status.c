@@ -40,6 +40,8 @@ int spent_take(void *self, const struct aiex_message *m)
     if (month > l->month) {
         table_done(&l->spent);
         l->month = month;
+    } else if (month < l->month) {
+        days_recount(l, month);
     }
     return aiex_reply_by(l->host, m->id, write_spent, l);
 }

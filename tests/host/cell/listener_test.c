@@ -221,7 +221,22 @@ static void test_table(void)
     finish();
 }
 
+/* Who can connect is taken for an operator: no umask may invite others. */
+static void unix_sockets_are_the_owners(void)
+{
+    struct stat st;
+    mode_t mask = umask(0);
+
+    begin();
+    CU_ASSERT(listeners_get(l, address, &err) >= 0);
+    CU_ASSERT_EQUAL(stat(address + 5, &st), 0);
+    CU_ASSERT_EQUAL(st.st_mode & 0777, 0600);
+    CU_ASSERT_EQUAL(umask(mask), 0);
+    finish();
+}
+
 const struct test_case tests[] = {
+    {"unix_sockets_are_the_owners", unix_sockets_are_the_owners},
     {"bad_addresses", test_bad_addresses},
     {"tcp", test_tcp},
     {"unix", test_unix},

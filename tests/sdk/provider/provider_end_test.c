@@ -102,6 +102,56 @@ static void leaves_while_it_is_slow(void)
     rig_finish();
 }
 
+static void cancel_it(void *arg, struct aiex_fake_host *h, const struct aiex_fake_record *part)
+{
+    CU_ASSERT_EQUAL(aiex_fake_cancel(h, part->id), 0);
+}
+
+/* A caller in the same cell may leave while a part is being handed to it: in the stream, with a
+ * whole answer, and when what was held back for it goes out. */
+static void leaves_while_it_is_given_a_part(void)
+{
+    for (int native = 0; native < N_CHATS; native++) {
+        for (int client = 0; client < N_CHATS; client++) {
+            scripted_begin(native, NULL, NULL);
+            aiex_fake_on_part(rig.host, cancel_it, NULL);
+            scripted_call(client, 1, &settled);
+            scripted_head(native);
+            scripted_send(native, scripts[native].start);
+            scripted_send(native, scripts[native].text);
+            CU_ASSERT(scripted_request(native)->gave_up);
+            fake_http_end(scripted_request(native), AIEX_HTTP_OK, 1, NULL);
+            check_told(told(0));
+            CU_ASSERT_PTR_NULL(told(1));
+            scripted_call(client, 0, &settled);
+            fake_http_answer(scripted_request(native), 200, "application/json",
+                             scripts[native].whole);
+            check_told(told(1));
+            CU_ASSERT_PTR_NULL(told(2));
+            rig_finish();
+        }
+    }
+}
+
+static void leaves_while_it_is_given_what_was_held(void)
+{
+    uint64_t id;
+
+    scripted_begin(0, NULL, NULL);
+    aiex_fake_window(rig.host, 10);
+    id = scripted_call(0, 1, &settled);
+    scripted_head(0);
+    scripted_send(0, scripts[0].start);
+    CU_ASSERT(scripted_request(0)->paused);
+    scripted_send(0, scripts[0].text);
+    aiex_fake_on_part(rig.host, cancel_it, NULL);
+    aiex_fake_resume(rig.host, id);
+    CU_ASSERT(!scripted_request(0)->open);
+    check_told(told(0));
+    CU_ASSERT_PTR_NULL(told(1));
+    rig_finish();
+}
+
 static void nobody_is_told_of_ends(void)
 {
     uint64_t id;
@@ -295,6 +345,8 @@ const struct test_case tests[] = {
     {"leaves_before_the_first_token", leaves_before_the_first_token},
     {"leaves_in_the_stream", leaves_in_the_stream},
     {"leaves_while_it_is_slow", leaves_while_it_is_slow},
+    {"leaves_while_it_is_given_a_part", leaves_while_it_is_given_a_part},
+    {"leaves_while_it_is_given_what_was_held", leaves_while_it_is_given_what_was_held},
     {"nobody_is_told_of_ends", nobody_is_told_of_ends},
     {"usage_that_is_missing_is_estimated", usage_that_is_missing_is_estimated},
     {"usage_that_makes_no_sense_is_estimated", usage_that_makes_no_sense_is_estimated},
