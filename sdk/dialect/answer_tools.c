@@ -79,6 +79,8 @@ static int unwrap(struct answer *a)
     struct aiex_json_field f[] = {{.key = "input"}};
     struct aiex_slice text = {NULL, 0};
 
+    if (!a->args.len)
+        return 0;
     a->scratch.len = 0;
     bytes_unescape(&a->scratch, bytes_all(&a->args));
     if (a->scratch.failed)
