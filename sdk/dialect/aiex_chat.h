@@ -54,7 +54,7 @@ extern "C" {
 #define AIEX_N_DIALECTS 9
 
 /* What a dialect is for. A request goes from one dialect to another of the same operation;
- * completions without a suffix also go to chat. */
+ * completions also go to chat, where a suffix is emulated: the model is asked for what is missing. */
 #define AIEX_OP_CHAT 1     /* the four chat dialects */
 #define AIEX_OP_COMPLETE 2 /* completions, generate: a prompt, perhaps with a suffix (FIM) */
 #define AIEX_OP_EMBED 3
@@ -73,7 +73,7 @@ int aiex_dialect_bridges(int from, int to);
 /* How the vendor differs from the letter of its dialect. */
 #define AIEX_CHAT_NO_DONE 1u      /* openai.*: a stream may end with finish_reason and no [DONE] */
 #define AIEX_CHAT_NO_USAGE_ASK 2u /* do not put stream_options.include_usage into requests */
-#define AIEX_CHAT_NO_SUFFIX 4u    /* a suffix (FIM) is refused */
+#define AIEX_CHAT_NO_SUFFIX 4u    /* a suffix (FIM) is refused, not emulated either */
 
 struct aiex_chat_setup {
     uint32_t struct_size;

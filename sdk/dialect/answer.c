@@ -58,7 +58,7 @@ int answer_init(struct aiex_chat *c)
     store_init(&a->store, AIEX_MAX_BODY);
     a->doc.max = a->out.max = a->args.max = AIEX_MAX_BODY;
     a->scratch.max = a->w.head.max = a->names.max = a->name.max = AIEX_MAX_BODY;
-    a->prompt.max = a->r.items.max = AIEX_MAX_BODY;
+    a->prompt.max = a->r.items.max = a->fill.held.max = AIEX_MAX_BODY;
     a->said = NO_USAGE;
     a->r.sequence = a->r.open = a->w.index = -1;
     a->begun_ns = answer_now_ns();
@@ -86,6 +86,7 @@ void answer_done(struct aiex_chat *c)
     bytes_done(&a->w.head);
     bytes_done(&a->prompt);
     bytes_done(&a->r.items);
+    bytes_done(&a->fill.held);
     free(a);
     c->answer = NULL;
 }

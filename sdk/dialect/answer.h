@@ -6,6 +6,7 @@
  *                    -> calls one after the other               answer_order.c
  *                    -> machine: refused or in order            machine.c
  *                    -> tools as the client knows them          answer_tools.c
+ *                       text for the middle without its fence   answer_fill.c
  *                    -> store, answer_writer: client's bytes    answer_DIALECT_write.c
  *                    -> sink
  *
@@ -79,6 +80,14 @@ struct write_state {
     uint64_t item; /* number of the made-up id of the open item */
 };
 
+/* answer_fill.c; zeroed = nothing came. */
+struct fill {
+    struct bytes held;
+    int begun;      /* it is known how the answer begins */
+    unsigned ticks; /* of the fence around it, 0 = none */
+    int fresh;      /* nothing was handed out since the fence */
+};
+
 /* A call that waits for the one before it. */
 struct late_call {
     struct machine_call call;
@@ -109,6 +118,7 @@ struct answer {
     struct bytes doc; /* an unstreamed answer so far */
     struct shapes shapes;
     struct order order;
+    struct fill fill;
     struct machine machine;
     struct store store;
     struct bytes out;        /* for the sink */
@@ -170,6 +180,9 @@ void answer_order_done(struct answer *a);
 int answer_forward(struct answer *a, const struct event *e);
 /* answer_tools.c: tools as the client knows them, then answer_deliver(). */
 int answer_tools_take(struct answer *a, const struct event *e);
+/* answer_fill.c: text of an answer that is put between others (chat.fill); before its finish. */
+int answer_fill_take(struct answer *a, struct aiex_slice text);
+int answer_fill_end(struct answer *a);
 /* answer.c: kept in a.store as far as needed, and written when the client has a stream. */
 int answer_deliver(struct answer *a, const struct event *e);
 

@@ -79,6 +79,8 @@ static int unwrap(struct answer *a)
     struct aiex_json_field f[] = {{.key = "input"}};
     struct aiex_slice text = {NULL, 0};
 
+    if (!a->args.len)
+        return 0;
     a->scratch.len = 0;
     bytes_unescape(&a->scratch, bytes_all(&a->args));
     if (a->scratch.failed)
@@ -130,7 +132,10 @@ static int take_as_text(struct answer *a, const struct event *e)
 static int finish(struct answer *a, const struct event *e)
 {
     struct event mine = *e;
+    int r = a->c->fill ? answer_fill_end(a) : 0;
 
+    if (r != 0)
+        return r;
     if (a->as_text && mine.finish == AIEX_FINISH_TOOL_CALLS && !a->n_client_tools)
         mine.finish = AIEX_FINISH_STOP;
     else if (mine.finish == AIEX_FINISH_STOP && a->n_client_tools)
@@ -159,6 +164,8 @@ int answer_tools_take(struct answer *a, const struct event *e)
         return take_as_text(a, e);
     }
     switch (e->kind) {
+    case EVENT_TEXT:
+        return a->c->fill ? answer_fill_take(a, e->text) : answer_deliver(a, e);
     case EVENT_TOOL_BEGIN:
         return begin(a, e);
     case EVENT_TOOL_ARGS:

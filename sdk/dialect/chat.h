@@ -35,7 +35,8 @@ struct aiex_chat {
     int n_inputs;             /* embeddings: how many, 0 = unknown */
     int one_input;            /* ollama legacy form: a single vector is answered as "embedding" */
     struct aiex_slice model;  /* as the client named it, unescaped */
-    struct aiex_slice suffix; /* completions */
+    int fill;                 /* a chat is asked for the text between prompt and suffix */
+    int fill_head, fill_tail; /* a line break is there already, before it and behind it */
     int echo_prompt;          /* completions: "echo" */
     int json_tool;            /* structured output is asked of the vendor as this forced tool */
     struct chat_tool *tools;

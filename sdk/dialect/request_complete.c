@@ -2,7 +2,8 @@
  * request_complete.c - prompts that are to be gone on with: POST /v1/completions and
  * /api/generate, read and written.
  *
- * Without a suffix they can also be put to a chat dialect, as what a user says.
+ * They can also be put to a chat dialect, as what a user says; with a suffix as the task to write
+ * what is missing. answer_fill.c takes off what chats put around it.
  */
 #include "keys.h"
 #include "request.h"
@@ -52,21 +53,58 @@ static int add_said(struct reader *r, int role, struct raw text, struct message 
 
 int request_suffix(struct aiex_chat *c, const struct members *m, struct aiex_error *err)
 {
-    struct raw suffix = text_of(&m->of[K_suffix]);
     struct reader r = {.c = c, .err = err};
-    char *plain;
 
     c->echo_prompt = m->of[K_echo].type == AIEX_JSON_TRUE;
-    if (!suffix.len)
+    if (!text_of(&m->of[K_suffix]).len)
         return 0;
-    if (is_chat(&r) || (c->setup.flags & AIEX_CHAT_NO_SUFFIX))
+    if (c->setup.flags & AIEX_CHAT_NO_SUFFIX)
         return read_fail(&r, -ENOTSUP,
                          "suffix: this provider can not fill in the middle; leave it out");
-    plain = arena_raw(c->arena, suffix.len + 4);
-    if (!plain)
-        return read_fail(&r, -ENOMEM, "no memory for the request");
-    c->suffix = (struct aiex_slice){(const uint8_t *)plain,
-                                    aiex_json_unescape(suffix.at, suffix.len, plain)};
+    c->fill = is_chat(&r);
+    return 0;
+}
+
+/* Whether the last character of a text is a line break, as it is mostly escaped. */
+static int ends_line(struct raw text)
+{
+    size_t n = 0;
+
+    if (!text.len || text.at[text.len - 1] != 'n')
+        return 0;
+    while (n < text.len - 1 && text.at[text.len - 2 - n] == '\\')
+        n++;
+    return n % 2 == 1;
+}
+
+/* What a user says; with a suffix to a chat, the task to fill the middle. The prefix stands
+ * verbatim on lines of its own up to the mark behind it. */
+static int settle_prompt(struct reader *r)
+{
+    static const char task[] =
+        "Write the text that is missing between the prefix and the suffix. Answer with the missing "
+        "text alone, exactly as it must stand there: no explanation, no code fence, nothing of the "
+        "prefix or the suffix.\\n<prefix>\\n";
+    static const char behind[] = "</prefix>\\n<suffix>", end[] = "</suffix>";
+    const struct raw prefix = r->v.prompt, suffix = r->v.suffix;
+    size_t n = sizeof(task) + sizeof(behind) + sizeof(end) + prefix.len + suffix.len;
+    struct aiex_json_out w;
+    char *text;
+
+    if (!r->c->fill)
+        return 0;
+    text = arena_raw(r->c->arena, n);
+    if (!text)
+        return read_fail(r, -ENOMEM, "no memory for the request");
+    aiex_jw_init(&w, text, n);
+    aiex_jw_raw(&w, task);
+    aiex_jw_rawn(&w, prefix.at, prefix.len);
+    aiex_jw_raw(&w, behind);
+    aiex_jw_rawn(&w, suffix.at, suffix.len);
+    aiex_jw_raw(&w, end);
+    r->v.prompt = (struct raw){text, w.len};
+    r->c->fill_head = ends_line(prefix);
+    r->c->fill_tail = suffix.len > 1 && memcmp(suffix.at, "\\n", 2) == 0;
     return 0;
 }
 
@@ -75,15 +113,17 @@ int read_completions(struct reader *r, const struct members *m)
     int64_t n;
     int rc = read_prompt(r, &m->of[K_prompt]);
 
+    r->v.suffix = text_of(&m->of[K_suffix]);
     if (rc == 0)
         rc = request_suffix(r->c, m, r->err);
+    if (rc == 0)
+        rc = settle_prompt(r);
     if (rc == 0 && aiex_json_int(&m->of[K_n], &n) == 0 && n != 1)
         rc = read_fail(r, -ENOTSUP, "n: the model's provider gives one answer, not %lld",
                        (long long)n);
     if (rc == 0)
         rc = add_said(r, ROLE_USER, r->v.prompt, NULL);
     read_sampling(r, m);
-    r->v.suffix = text_of(&m->of[K_suffix]);
     return rc;
 }
 
@@ -116,6 +156,8 @@ int read_generate(struct reader *r, const struct members *m)
     r->v.suffix = text_of(&m->of[K_suffix]);
     if (rc == 0)
         rc = request_suffix(r->c, m, r->err);
+    if (rc == 0)
+        rc = settle_prompt(r);
     if (rc == 0 && text_of(&m->of[K_system]).len) {
         r->v.system = text_of(&m->of[K_system]);
         rc = add_said(r, ROLE_SYSTEM, r->v.system, NULL);

@@ -90,11 +90,24 @@ static void write_text(struct aiex_writer *w, const char *key, const char *text)
         aiex_w_key_str(w, key, text);
 }
 
-static void write_entry(struct aiex_writer *w, const char *prefix,
+/* What a chat can be asked for in place of it: a suffix, where completions go to a chat. */
+static uint32_t emulated(const struct aiex_provider *p)
+{
+    const struct aiex_vendor_dialect *d = provider_route(p, AIEX_OPENAI_COMPLETIONS);
+
+    if (!d || aiex_dialect_op(d->dialect) != AIEX_OP_CHAT)
+        return 0;
+    if (p->vendor->quirks && (p->vendor->quirks(p->config, d->dialect) & AIEX_CHAT_NO_SUFFIX))
+        return 0;
+    return AIEX_CAN_FIM;
+}
+
+static void write_entry(struct aiex_writer *w, const char *prefix, uint32_t more,
                         const struct aiex_provider_model *e)
 {
     size_t before = strlen(prefix), n = strlen(e->id);
-    uint32_t pairs = 5u + !!e->name[0] + !!e->can + (e->loaded >= 0) + (e->bytes > 0) +
+    uint32_t can = e->can & AIEX_CAN_CHAT ? e->can | more : e->can;
+    uint32_t pairs = 5u + !!e->name[0] + !!can + (e->loaded >= 0) + (e->bytes > 0) +
                      !!e->family[0] + !!e->parameters[0] + !!e->quantization[0];
 
     aiex_w_map(w, pairs);
@@ -107,11 +120,11 @@ static void write_entry(struct aiex_writer *w, const char *prefix,
     aiex_w_key_int(w, "context", e->context);
     aiex_w_key_int(w, "output", e->output);
     write_text(w, "name", e->name);
-    if (e->can) {
+    if (can) {
         aiex_w_str(w, "capabilities");
-        aiex_w_array(w, (uint32_t)count_bits(e->can));
+        aiex_w_array(w, (uint32_t)count_bits(can));
         for (unsigned i = 0; i < AIEX_N_CAPABILITIES; i++)
-            if (e->can & 1u << i)
+            if (can & 1u << i)
                 aiex_w_str(w, capabilities[i]);
     }
     if (e->loaded >= 0)
@@ -126,13 +139,14 @@ static void write_entry(struct aiex_writer *w, const char *prefix,
 static void write_answer(const struct aiex_provider *p, int complete, struct aiex_writer *w)
 {
     const struct aiex_provider_list *l = &p->models.list;
+    uint32_t more = emulated(p);
 
     aiex_w_map(w, 2);
     aiex_w_key_bool(w, "complete", complete);
     aiex_w_str(w, "models");
     aiex_w_array(w, l->n);
     for (uint32_t i = 0; i < l->n; i++)
-        write_entry(w, p->options->model_prefix, &l->models[i]);
+        write_entry(w, p->options->model_prefix, more, &l->models[i]);
 }
 
 static int answer(struct aiex_provider *p, uint64_t id, int complete)

@@ -58,7 +58,7 @@ const struct aiex_vendor_dialect *provider_route(const struct aiex_provider *p, 
     return best;
 }
 
-/* Completions without a suffix go to chat as well. */
+/* Completions go to chat as well. */
 int provider_has_op(const struct aiex_provider *p, int op)
 {
     for (const struct aiex_vendor_dialect *d = p->vendor->dialects; d->dialect; d++) {

@@ -22,7 +22,7 @@ static const char *const bodies[AIEX_N_DIALECTS] = {
         "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
     [AIEX_OLLAMA_CHAT] = "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
     [AIEX_OPENAI_COMPLETIONS] = "{\"model\":\"m\",\"prompt\":\"x\",\"echo\":true}",
-    [AIEX_OLLAMA_GENERATE] = "{\"model\":\"m\",\"prompt\":\"x\"}",
+    [AIEX_OLLAMA_GENERATE] = "{\"model\":\"m\",\"prompt\":\"x\\n\",\"suffix\":\"\\ny\"}",
     [AIEX_OPENAI_EMBEDDINGS] =
         "{\"model\":\"m\",\"input\":[\"x\",\"y\"],\"encoding_format\":\"base64\"}",
     [AIEX_OLLAMA_EMBED] = "{\"model\":\"m\",\"input\":\"x\"}",

@@ -1,7 +1,7 @@
 /*
  * anthropic.c - Anthropic's API as a vendor of the provider kit: messages natively, everything else
- * of a chat by translation, tokens counted by the vendor. It has no embeddings, and no completions
- * with a suffix.
+ * of a chat by translation, tokens counted by the vendor. It has no embeddings;
+ * completions, also with a suffix, go to a chat.
  */
 #include <aiex_provider.h>
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* provider_anthropic through its descriptor: headers, pages of models, counting. How calls behave
  * is tested with the provider kit. */
+#include <aiex_json.h>
 #include <rig.h>
 
 #define PAGE_1                                                                                     \
@@ -106,6 +107,46 @@ static void limits_that_the_client_left_out(void)
     rig_finish();
 }
 
+static void code_in_the_middle(void)
+{
+    uint64_t id;
+
+    begin(NULL);
+    id = rig_call(&(struct rig_call){
+        .dialect = "ollama.generate",
+        .model = "claude-3-5-haiku",
+        .body = "{\"prompt\":\"int x =\",\"suffix\":\";\",\"stream\":false,\"options\":{"
+                "\"temperature\":0.5}}"});
+    CU_ASSERT_PTR_NOT_NULL(strstr(fake_http_find("/messages")->body,
+                                  "<prefix>\\nint x =</prefix>\\n<suffix>;</suffix>"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(fake_http_find("/messages")->body, "\"temperature\":0.5"));
+    fake_http_answer(fake_http_find("/messages"), 200, "application/json",
+                     "{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":"
+                     "\"claude-a\",\"content\":[{\"type\":\"text\",\"text\":\"```c\\n 42\\n```\"}],"
+                     "\"stop_reason\":\"end_turn\",\"usage\":{\"input_tokens\":3,"
+                     "\"output_tokens\":4}}");
+    rig_good(id);
+    CU_ASSERT(rig_parts_have(id, "\"response\":\" 42\""));
+    rig_finish();
+}
+
+static void limits_that_the_model_can_not_keep(void)
+{
+    uint64_t id;
+
+    begin(NULL);
+    fake_http_answer(&fake_http.requests[0], 200, "application/json",
+                     "{\"data\":[{\"id\":\"claude-a\",\"max_tokens\":8192}]}");
+    id = rig_call(&(struct rig_call){.dialect = "openai.chat",
+                                     .model = "claude-a",
+                                     .body = "{\"max_tokens\":64000,\"messages\":[{\"role\":"
+                                             "\"user\",\"content\":\"hi\"}]}"});
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(fake_http.requests[fake_http.n - 1].body, "\"max_tokens\":8192,"));
+    CU_ASSERT_EQUAL(aiex_fake_cancel(rig.host, id), 0);
+    rig_finish();
+}
+
 static void what_it_has_not(void)
 {
     begin(NULL);
@@ -146,6 +187,7 @@ static void models_come_in_pages(void)
     CU_ASSERT_EQUAL(aiex_get_whole(one.body, "capabilities", &name), 1);
     CU_ASSERT(memmem(name.data, name.len, "reasoning", 9) != NULL);
     CU_ASSERT(memmem(name.data, name.len, "vision", 6) == NULL);
+    CU_ASSERT(memmem(name.data, name.len, "fim", 3) != NULL); /* emulated */
     one.body = rig_model(r, 1);
     CU_ASSERT_EQUAL(rig_number(&one, "created"), 0);
     rig_finish();
@@ -232,6 +274,57 @@ static void counted_by_the_vendor(void)
     rig_finish();
 }
 
+/* All that a client can say of a chat; what counting takes of it. */
+static void what_counting_is_told(void)
+{
+    static const char *const allowed[] = {"model",       "messages", "system",       "tools",
+                                          "tool_choice", "thinking", "output_config"};
+    static const char *const bodies[][2] = {
+        {"openai.chat",
+         "{\"model\":\"x\",\"max_tokens\":64000,\"stream\":true,\"stream_options\":{"
+         "\"include_usage\":true},\"temperature\":0.5,\"top_p\":0.5,\"stop\":[\"x\"],\"user\":"
+         "\"u\","
+         "\"n\":1,\"seed\":1,\"reasoning_effort\":\"high\",\"tools\":[{\"type\":\"function\","
+         "\"function\":{\"name\":\"f\",\"parameters\":{\"type\":\"object\"}}}],\"tool_choice\":"
+         "\"auto\",\"parallel_tool_calls\":false,\"messages\":[{\"role\":\"system\",\"content\":"
+         "\"s\"},{\"role\":\"user\",\"content\":\"hi\"}]}"},
+        {"openai.responses",
+         "{\"model\":\"x\",\"max_output_tokens\":64000,\"stream\":true,\"store\":true,\"input\":"
+         "\"hi\",\"instructions\":\"s\",\"metadata\":{\"a\":\"b\"},\"text\":{\"format\":{\"type\":"
+         "\"json_schema\",\"name\":\"n\",\"strict\":true,\"schema\":{\"type\":\"object\","
+         "\"additionalProperties\":false}}}}"},
+        {"ollama.chat",
+         "{\"model\":\"x\",\"keep_alive\":1,\"options\":{\"num_predict\":5,\"top_k\":2},"
+         "\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}"},
+        {"anthropic.messages",
+         "{\"model\":\"x\",\"max_tokens\":9,\"stream\":true,\"temperature\":1,\"top_k\":1,\"top_"
+         "p\":1,"
+         "\"stop_sequences\":[\"x\"],\"metadata\":{\"user_id\":\"u\"},\"service_tier\":\"auto\","
+         "\"system\":\"s\",\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":1024},"
+         "\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}"}};
+
+    begin(NULL);
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+        uint64_t id = count(bodies[i][0], bodies[i][1]);
+        struct fake_http_request *q = fake_http_find("/count_tokens");
+        struct aiex_json_span whole = {AIEX_JSON_OBJECT, q->body, strlen(q->body)}, key, value;
+        size_t at = 0, n = 0;
+
+        while (aiex_json_next(&whole, &at, &key, &value)) {
+            size_t k = 0;
+
+            while (k < sizeof(allowed) / sizeof(allowed[0]) && !aiex_json_is(&key, allowed[k]))
+                k++;
+            CU_ASSERT(k < sizeof(allowed) / sizeof(allowed[0]));
+            n++;
+        }
+        CU_ASSERT(n >= 2);
+        fake_http_answer(q, 200, "application/json", "{\"input_tokens\":7}");
+        CU_ASSERT_EQUAL(rig_number(rig_good(id), "input_tokens"), 7);
+    }
+    rig_finish();
+}
+
 static void counts_never_fail(void)
 {
     static const struct {
@@ -268,10 +361,13 @@ const struct test_case tests[] = {
     {"requests_look_right", requests_look_right},
     {"a_client_of_openai", a_client_of_openai},
     {"limits_that_the_client_left_out", limits_that_the_client_left_out},
+    {"limits_that_the_model_can_not_keep", limits_that_the_model_can_not_keep},
+    {"code_in_the_middle", code_in_the_middle},
     {"what_it_has_not", what_it_has_not},
     {"models_come_in_pages", models_come_in_pages},
     {"a_page_that_fails_keeps_the_old_list", a_page_that_fails_keeps_the_old_list},
     {"no_key_is_unhealthy_and_quiet", no_key_is_unhealthy_and_quiet},
     {"counted_by_the_vendor", counted_by_the_vendor},
+    {"what_counting_is_told", what_counting_is_told},
     {"counts_never_fail", counts_never_fail},
     {0}};

@@ -135,6 +135,22 @@ static void test_each_allocation_fails_in_turn(void)
                stream);
 }
 
+/* An answer in a fence, for the middle of something. */
+static void test_each_allocation_fails_in_the_middle(void)
+{
+    static const char body[] =
+        "{\"model\":\"m\",\"prompt\":\"a\",\"suffix\":\"b\",\"stream\":true}";
+    static const char stream[] =
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"```c\"}}]}\n\n"
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\\nint x;\\n``\"}}]}\n\n"
+        "data: "
+        "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"`\"},\"finish_reason\":\"stop\"}]}"
+        "\n\ndata: [DONE]\n\n";
+
+    each_fails(AIEX_OPENAI_CHAT, AIEX_OPENAI_COMPLETIONS, 1, body, stream);
+    CU_ASSERT(strstr(got, "\"text\":\"int x;\"") != NULL);
+}
+
 /* ---- Collecting and replaying ---- */
 
 /* A chat whose vendor answers in another form than its client reads. */
@@ -181,6 +197,7 @@ static void test_collect_and_replay(void)
 const struct test_case tests[] = {
     {"each_allocation_fails", test_each_allocation_fails},
     {"each_allocation_fails_in_turn", test_each_allocation_fails_in_turn},
+    {"each_allocation_fails_in_the_middle", test_each_allocation_fails_in_the_middle},
     {"collect_and_replay", test_collect_and_replay},
     {0},
 };

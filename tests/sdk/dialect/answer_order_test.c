@@ -251,6 +251,23 @@ static void test_too_many_wait(void)
     run_free(&r);
 }
 
+/* Free text of which nothing was said, before another call. */
+static void test_a_custom_call_without_input(void)
+{
+    struct run r = {.client = AIEX_OPENAI_RESPONSES, .vendor = AIEX_OPENAI_CHAT, .stream = 1};
+
+    r.body = "{\"model\":\"m\",\"input\":\"x\",\"stream\":true,\"tools\":[{\"type\":\"custom\","
+             "\"name\":\"f\"}]}";
+    run_all(&r,
+            CALL("0", "i", "f", "") CALL("1", "j", "f", "{\\\"input\\\":\\\"t\\\"}")
+                F("tool_calls"),
+            0);
+    CU_ASSERT_EQUAL(r.result, 0);
+    CU_ASSERT(strstr(r.out, "\"input\":\"\"") != NULL);
+    CU_ASSERT(strstr(r.out, "\"input\":\"t\"") != NULL);
+    run_free(&r);
+}
+
 const struct test_case tests[] = {
     {"every_client_reads_them_in_order", test_every_client_reads_them_in_order},
     {"only_what_must_wait_waits", test_only_what_must_wait_waits},
@@ -258,4 +275,5 @@ const struct test_case tests[] = {
     {"cut_by_the_limit", test_cut_by_the_limit},
     {"what_waits_is_bounded", test_what_waits_is_bounded},
     {"too_many_wait", test_too_many_wait},
+    {"a_custom_call_without_input", test_a_custom_call_without_input},
     {0}};

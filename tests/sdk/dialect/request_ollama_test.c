@@ -70,6 +70,11 @@ static void to_ollama(void)
 #define CMP(vendor) __LINE__, AIEX_OPENAI_COMPLETIONS, vendor, "m"
 #define GEN(vendor) __LINE__, AIEX_OLLAMA_GENERATE, vendor, "m"
 
+#define TASK                                                                                       \
+    "Write the text that is missing between the prefix and the suffix. Answer with the missing "   \
+    "text alone, exactly as it must stand there: no explanation, no code fence, nothing of the "   \
+    "prefix or the suffix.\\n"
+
 static void completes(void)
 {
     static const struct row rows[] = {
@@ -85,6 +90,14 @@ static void completes(void)
         {CMP(AIEX_OPENAI_RESPONSES), "{'prompt':'a','suffix':''}",
          "{'model':'m','stream':false,'store':false,'input':[{'type':'message','role':'user',"
          "'content':'a'}]}"},
+        {CMP(AIEX_ANTHROPIC_MESSAGES),
+         "{'prompt':'a','suffix':'b','temperature':0.5,'max_tokens':9,'stop':['x']}",
+         "{'model':'m','max_tokens':9,'stream':false,'messages':[{'role':'user','content':[{'type':"
+         "'text','text':'" TASK "<prefix>\\na</prefix>\\n<suffix>b</suffix>'}]}],"
+         "'temperature':0.5,'stop_sequences':['x']}"},
+        {GEN(AIEX_OPENAI_RESPONSES), "{'prompt':'','suffix':'b','system':'s','stream':false}",
+         "{'model':'m','stream':false,'store':false,'instructions':'s','input':[{'type':'message',"
+         "'role':'user','content':'" TASK "<prefix>\\n</prefix>\\n<suffix>b</suffix>'}]}"},
         {GEN(AIEX_OPENAI_COMPLETIONS),
          "{'prompt':'a','suffix':'b','system':'s','template':'t','context':[1],'raw':true,'options'"
          ":"
@@ -100,7 +113,6 @@ static void completes(void)
         {CMP(AIEX_OLLAMA_GENERATE), "{'prompt':['a','b']}", "several"},
         {CMP(AIEX_OLLAMA_GENERATE), "{'prompt':[1,2]}", "tokens"},
         {CMP(AIEX_OLLAMA_GENERATE), "{'prompt':'a','n':2}", "n:"},
-        {CMP(AIEX_OPENAI_CHAT), "{'prompt':'a','suffix':'b'}", "suffix"},
         {GEN(AIEX_OPENAI_COMPLETIONS), "{'prompt':'a','images':['AA']}", "images"},
         {__LINE__, AIEX_OPENAI_CHAT, AIEX_OPENAI_COMPLETIONS, "m", "{'messages':[]}", "nothing"},
         {__LINE__, AIEX_OPENAI_CHAT, AIEX_OLLAMA_EMBED, "m", "{'messages':[]}", "nothing"},
