@@ -23,12 +23,19 @@ static int is_secret(const char *name)
            strcmp(name, "x-api-key") == 0 || strcmp(name, "api-key") == 0;
 }
 
-/* The first header of each name, without secrets. */
+/* True of the bytes on the wire; the plugin gets the body decoded and in one piece. */
+static int is_framing(const char *name)
+{
+    return strcmp(name, "content-encoding") == 0 || strcmp(name, "content-length") == 0 ||
+           strcmp(name, "transfer-encoding") == 0;
+}
+
+/* The first header of each name, without secrets and framing. */
 static int is_told(const struct aiex_http1_head *head, size_t i)
 {
     const char *name = head->headers[i].name;
 
-    if (is_secret(name))
+    if (is_secret(name) || is_framing(name))
         return 0;
     for (size_t k = 0; k < i; k++) {
         if (strcmp(head->headers[k].name, name) == 0)

@@ -196,7 +196,7 @@ static struct aiex_slice page_end(int status, const char *type, const char *body
 static void passes_requests_to_plugins(void)
 {
     const struct aiex_fake_record *call;
-    struct aiex_slice headers = {0};
+    struct aiex_slice headers = {0}, coded = {0};
     struct response p;
     struct client c;
     struct rig r;
@@ -208,7 +208,8 @@ static void passes_requests_to_plugins(void)
         (struct wanted){.method = "POST", .path = "/ui/*", .service = "web", .call = "web.page"}));
     call = call_for(&c, post_request("/ui/a%20b?x=1&y=2",
                                      "X-One: 1\r\nx-one: 2\r\nAuthorization: Bearer secret\r\n"
-                                     "x-api-key: secret\r\ncookie: a=b\r\n",
+                                     "x-api-key: secret\r\ncookie: a=b\r\n"
+                                     "Content-Encoding: identity\r\n",
                                      "any \x01 body"));
     CU_ASSERT_PTR_NOT_NULL_FATAL(call);
     CU_ASSERT_STRING_EQUAL(call->service, "web");
@@ -222,6 +223,9 @@ static void passes_requests_to_plugins(void)
     CU_ASSERT_EQUAL(aiex_get_whole(call->body, "headers", &headers), 1);
     CU_ASSERT_TRUE(field_is(headers, "x-one", "1"));
     CU_ASSERT_TRUE(field_is(headers, "cookie", "a=b"));
+    /* the body comes decoded and in one piece */
+    CU_ASSERT_EQUAL(aiex_get_whole(headers, "content-encoding", &coded), 0);
+    CU_ASSERT_EQUAL(aiex_get_whole(headers, "content-length", &coded), 0);
     CU_ASSERT_PTR_NULL(memmem(call->body.data, call->body.len, "secret", 6));
     aiex_fake_answer_ok(r.host, call->id, page_end(201, "text/html", "<p>"));
     CU_ASSERT_EQUAL(client_response(&c, &p), 201);
