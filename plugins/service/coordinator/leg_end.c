@@ -163,9 +163,10 @@ void leg_failed(struct leg *l, const char *code, const char *text, uint32_t retr
     if (lacks_method(l, code, text))
         learn_method(l, &v);
     blame(l, &v, retry_after_ms);
-    if ((strcmp(code, AIEX_E_UNAVAILABLE) == 0 || strcmp(code, AIEX_E_CRASHED) == 0) &&
-        aiex_get_str(body, "provider", &who) != 1 && !m->offline)
-        members_gone(m, text && *text ? text : code); /* the host's word, not the provider's */
+    /* the host's word, not the provider's; one that crashed is back at once, and its calls wait */
+    if (strcmp(code, AIEX_E_UNAVAILABLE) == 0 && aiex_get_str(body, "provider", &who) != 1 &&
+        !m->offline)
+        members_gone(m, text && *text ? text : code);
     r->winner = m;
     ends_keep(r, rank_of(r, l, &v), code, text, retry_after_ms, body);
     if (leg_running(r)) { /* the other one may still answer */
