@@ -392,11 +392,13 @@ static inline int aiex_r_skip(struct aiex_slice *at)
     for (;;) {
         if (aiex_r_value(at, &v) != 0)
             return -1;
-        if ((v.type == AIEX_T_ARRAY || v.type == AIEX_T_MAP) && v.count) {
-            if (depth == AIEX_PACK_DEPTH)
+        if (v.type == AIEX_T_ARRAY || v.type == AIEX_T_MAP) {
+            if (depth == AIEX_PACK_DEPTH) /* an empty one is a level, too */
                 return -1;
-            open[depth++] = v.type == AIEX_T_MAP ? (uint64_t)v.count * 2 : v.count;
-            continue;
+            if (v.count) {
+                open[depth++] = v.type == AIEX_T_MAP ? (uint64_t)v.count * 2 : v.count;
+                continue;
+            }
         }
         while (depth && --open[depth - 1] == 0)
             depth--;

@@ -330,6 +330,7 @@ static void json_depth(void)
 {
     uint8_t deep[AIEX_PACK_DEPTH + 2];
     char text[2 * AIEX_PACK_DEPTH + 8], out[512];
+    struct aiex_slice at;
     struct aiex_writer w;
     struct aiex_error err = {""};
 
@@ -342,6 +343,11 @@ static void json_depth(void)
     CU_ASSERT_EQUAL(
         aiex_message_to_json((struct aiex_slice){deep, AIEX_PACK_DEPTH + 2}, out, sizeof(out)),
         -EINVAL);
+    deep[AIEX_PACK_DEPTH] = 0x90; /* empty, but one level too many all the same */
+    at = (struct aiex_slice){deep, AIEX_PACK_DEPTH + 1};
+    CU_ASSERT_EQUAL(aiex_r_skip(&at), -1);
+    at = (struct aiex_slice){deep + 1, AIEX_PACK_DEPTH};
+    CU_ASSERT_EQUAL(aiex_r_skip(&at), 0);
     memset(text, '[', AIEX_PACK_DEPTH + 1);
     memset(text + AIEX_PACK_DEPTH + 1, ']', AIEX_PACK_DEPTH + 1);
     text[2 * AIEX_PACK_DEPTH + 2] = 0;
