@@ -24,7 +24,7 @@ export class Node {
     fs.cpSync(path.join(source, 'conf.d'), conf, { recursive: true });
     this.port = await freePort();
     this.url = `http://127.0.0.1:${this.port}`;
-    fs.writeFileSync(path.join(conf, '90-test.ini'), `[interface_http]\nlisten = 127.0.0.1:${this.port}\n` +
+    fs.writeFileSync(path.join(conf, '90-test.ini'), `[interface_http]\nlisten = ${extra.listen ?? ''}127.0.0.1:${this.port}\n` +
       (extra.ini ?? ''));
     this.data = path.join(this.dir, 'data');
     this.log = path.join(this.dir, 'log');
@@ -41,10 +41,15 @@ export class Node {
   }
 
   aiex(...args) {
+    return this.aiexIn('', ...args);
+  }
+
+  // The same with something on its standard input.
+  aiexIn(input, ...args) {
     return new Promise(done => {
       const child = execFile(path.join(build, 'bin/aiex'), args, { env: { ...process.env, AIEX_SOCKET: path.join(this.data, 'run/aiex.sock') }, timeout: 60000 },
         (e, stdout, stderr) => done({ code: e ? e.code : 0, stdout, stderr }));
-      child.stdin.end();
+      child.stdin.end(input);
     });
   }
 

@@ -8,6 +8,7 @@
 // Faults, each named after what the vendor does; N counts the good pieces before it:
 //   status N [SECONDS]  flaky KEY N STATUS  context  filter  html  redirect  reset  silence  slow MS
 //   cut N  stall N  broken N  unended  late  double  disorder  halfclosed N  halftool  nousage
+//   only NAME SCRIPT...  what the server of that name does; others say "from another"
 //   badusage  bomb  flood  endless  informational  failed (an error event after two pieces)
 import http from 'node:http';
 import zlib from 'node:zlib';
@@ -256,13 +257,20 @@ export class VendorServer {
     const kind = DIALECTS.find(([pattern]) => pattern.test(path));
     const simple = path.endsWith('/embeddings') || path.endsWith('/api/embed') || path.endsWith('/count_tokens') || path.endsWith('/completions') && !kind || path.endsWith('/api/generate');
     if (req.method !== 'POST' || !kind && !simple) return this.lists(req, res);
-    const raw = Buffer.concat(chunks).toString(), b = JSON.parse(raw), p = plan(path, b);
+    const raw = Buffer.concat(chunks).toString(), b = JSON.parse(raw), p = this.mine(plan(path, b));
     const entry = { path, query: req.url, model: b.model, stream: b.stream, script: p.verb, line: p.line, body: b, gone: false, at: Date.now(),
       auth: req.headers.authorization ?? req.headers['x-api-key'], headers: req.headers };
     this.log.push(entry);
     res.on('close', () => { entry.gone = !res.writableFinished; entry.closed = Date.now(); });
     if (simple && kind === undefined) return this.simple(path, b, p, res);
     await this.answer(kind[1], kind[2], path, b, p, res, raw);
+  }
+
+  mine(p) {
+    if (p.verb !== 'only') return p;
+    const [name, verb, ...rest] = p.rest;
+    if (name === this.options.name) return { ...p, verb, rest, line: rest.join(' ') };
+    return { ...p, verb: 'say', rest: ['from', 'another'], line: 'from another' };
   }
 
   simple(path, b, p, res) {

@@ -21,10 +21,21 @@ static int is_nothing(struct aiex_slice body, size_t at)
     return 0;
 }
 
+/* Whether what ends before `at` was a key, not a value. */
+static int is_key(struct aiex_slice body, size_t at)
+{
+    while (at && memchr(" \t\r\n", body.data[at - 1], 4))
+        at--;
+    return at && body.data[at - 1] == ':';
+}
+
+enum place { AS_KEY, ANYWHERE };
+
 struct sign {
     unsigned need;
     const char *dialects; /* starts with; "" = all */
-    const char *key;
+    const char *name;
+    enum place place;
 };
 
 #define MAX_SIGNS 8u
@@ -32,21 +43,22 @@ struct sign {
 unsigned needs_of(struct aiex_slice dialect, struct aiex_slice body)
 {
     static const struct sign signs[] = {
-        {NEED_TOOLS, "", "tools"},
-        {NEED_TOOLS, "openai.chat", "functions"},
-        {NEED_VISION, "openai.", "image_url"},
-        {NEED_VISION, "openai.", "input_image"},
-        {NEED_VISION, "anthropic.", "image"},
-        {NEED_VISION, "ollama.", "images"},
-        {NEED_JSON, "openai.", "json_schema"},
-        {NEED_JSON, "openai.", "json_object"},
-        {NEED_JSON, "anthropic.", "output_config"},
-        {NEED_JSON, "ollama.", "format"},
-        {NEED_FIM, "openai.completions", "suffix"},
-        {NEED_FIM, "ollama.generate", "suffix"},
+        {NEED_TOOLS, "", "tools", AS_KEY},
+        {NEED_TOOLS, "openai.chat", "functions", AS_KEY},
+        {NEED_VISION, "openai.", "image_url", ANYWHERE},
+        {NEED_VISION, "openai.", "input_image", ANYWHERE},
+        {NEED_VISION, "anthropic.", "image", ANYWHERE},
+        {NEED_VISION, "ollama.", "images", AS_KEY},
+        {NEED_JSON, "openai.", "json_schema", ANYWHERE},
+        {NEED_JSON, "openai.", "json_object", ANYWHERE},
+        {NEED_JSON, "anthropic.", "output_config", AS_KEY},
+        {NEED_JSON, "ollama.", "format", AS_KEY},
+        {NEED_FIM, "openai.completions", "suffix", AS_KEY},
+        {NEED_FIM, "ollama.generate", "suffix", AS_KEY},
     };
     const char *names[MAX_SIGNS];
-    unsigned bits[MAX_SIGNS], needs = 0, all = 0;
+    const struct sign *which[MAX_SIGNS];
+    unsigned needs = 0, all = 0;
     size_t n = 0, at = 0;
     int found;
 
@@ -57,13 +69,13 @@ unsigned needs_of(struct aiex_slice dialect, struct aiex_slice body)
 
         if (dialect.len < len || memcmp(dialect.data, signs[i].dialects, len) != 0)
             continue;
-        names[n] = signs[i].key;
-        bits[n++] = signs[i].need;
+        names[n] = signs[i].name;
+        which[n++] = &signs[i];
         all |= signs[i].need;
     }
     while (needs != all && (found = keys_next(body, &at, names, n)) >= 0)
-        if (!is_nothing(body, at))
-            needs |= bits[found];
+        if ((which[found]->place == ANYWHERE || is_key(body, at)) && !is_nothing(body, at))
+            needs |= which[found]->need;
     return needs;
 }
 

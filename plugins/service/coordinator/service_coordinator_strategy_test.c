@@ -243,7 +243,8 @@ static void what_a_body_needs(void)
     CU_ASSERT_EQUAL(needs("openai.completions", "{\"suffix\":\"\"}"), 0);
     CU_ASSERT_EQUAL(needs("openai.embeddings", "{}"), NEED_EMBED);
     CU_ASSERT_EQUAL(needs("openai.chat", ""), 0);
-    CU_ASSERT_EQUAL(needs("openai.chat", "{\"tools\""), NEED_TOOLS);
+    CU_ASSERT_EQUAL(needs("openai.chat", "{\"tools\""), 0);
+    CU_ASSERT_EQUAL(needs("openai.chat", "{\"model\":\"tools\",\"a\":[\"functions\"]}"), 0);
 }
 
 const struct test_case tests[] = {
