@@ -127,19 +127,23 @@ test('500 once is hidden by a retry', async () => {
 
 test('a client that leaves closes the upstream within 100 ms, in every phase', async () => {
   const leave = async (name, script, until) => {
-    const abort = new AbortController(), seen = vendor.log.length;
-    const asked = ask(node.url, name, { model: 'provider_anthropic/scripted-large', script, stream: true, signal: abort.signal }, text => { if (text.includes(until)) abort.abort(); }).catch(() => 0);
-    await node.until(() => vendor.log.slice(seen).some(e => e.line === script.slice(script.indexOf(' ') + 1) && e.script === script.split(' ')[0]), script);
-    if (!until) abort.abort();
-    const left = Date.now();
+    const abort = new AbortController(), from = vendor.log.length;
+    let left;
+    const go = () => { left ??= Date.now(); abort.abort(); };
+    const asked = ask(node.url, name, { model: 'provider_anthropic/scripted-large', script, stream: true, signal: abort.signal }, text => { if (text.includes(until)) go(); }).catch(() => 0);
+    const entry = () => vendor.log.slice(from).find(e => script.startsWith(e.script));
+    await node.until(entry, `the request '${script}'`);
+    if (!until) go();
     await asked;
-    const entry = vendor.log.slice(seen).find(e => e.script === script.split(' ')[0]);
-    await node.until(() => entry.gone, `${name}: the upstream of '${script}' to be closed`);
-    return entry.closed - Math.max(left, entry.at);
+    await node.until(() => entry().gone, `${name}: the upstream of '${script}' to be closed`);
+    return entry().closed - left;
   };
-  for (const name of NAMES) {
-    assert.ok(await leave(name, 'silence x', '') < 1000, `${name} before the head`);
-    assert.ok(await leave(name, 'count 100000', '50') < 5000, `${name} in mid-stream`);
+  const phases = [['silence x', ''], ['stall 0', ''], ['count 100000', '"50 ']];
+  for (const [script, until] of phases) {
+    const took = [];
+    for (const name of NAMES) took.push(await leave(name, script, name === 'ollama' ? until.slice(0, 3) : until));
+    assert.ok(Math.max(...took) < 1000, `${script}: ${took} ms`); // a busy machine may be slow once
+    assert.ok(Math.min(...took) <= 100, `${script}: ${took} ms`);
   }
 });
 
