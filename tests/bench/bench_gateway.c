@@ -12,6 +12,7 @@
 #include "mock_upstream.h"
 #include "proc.h"
 
+#include <aiex/aiex_pack.h>
 #include <arpa/inet.h>
 #include <glob.h>
 #include <stdio.h>
@@ -67,6 +68,7 @@ static struct {
     char nginx_folder[64];
     int port[GATEWAYS], pid[GATEWAYS];
     double memory_idle[GATEWAYS];
+    char key[80]; /* of the product's client */
     int n_gateways;
     struct figures got[SCENARIOS][GATEWAYS][ROUNDS_MAX];
     long bad[GATEWAYS];
@@ -87,32 +89,52 @@ static int free_port(void)
 
 /* ---- The two gateways ---- */
 
-static int have_plugin(const char *name)
+/* An API key with every limit on, none of which is reached. */
+static void make_key(void)
 {
-    char path[512];
+    struct ending end;
+    struct aiex_writer w;
+    uint8_t mem[512];
 
-    snprintf(path, sizeof(path), "%s/plugins/%s.so", bench_build, name);
-    return access(path, R_OK) == 0;
+    aiex_writer_init(&w, mem, sizeof(mem));
+    aiex_w_map(&w, 7);
+    aiex_w_key_bool(&w, "local", 1);
+    aiex_w_key_str(&w, "name", "bench");
+    aiex_w_key_int(&w, "rpm", 100000000);
+    aiex_w_key_int(&w, "tpm", 1000000000);
+    aiex_w_key_int(&w, "concurrency", 10000);
+    aiex_w_key_int(&w, "budget_day", 1000000000000);
+    aiex_w_key_int(&w, "budget_month", 10000000000000);
+    control_wait(
+        bench.aiex.control,
+        control_send(bench.aiex.control, "gateway", "gateway.key_create", aiex_written(&w), 5000),
+        &end);
+    if (end.code[0] || aiex_get_text((struct aiex_slice){end.body, end.len}, "key", bench.key,
+                                     sizeof(bench.key)) != 1)
+        give_up("no API key could be made: %s %s", end.code, end.text);
+    ending_done(&end);
 }
 
-/* As conf.d has it, but for addresses: interface, host and provider in processes of their own;
- * coordinator and gateway share one. */
+/* As conf.d has it, but for addresses, with a price: interface, host, provider and ledger in
+ * processes of their own; coordinator and gateway share one. Key, limits and budgets are checked.
+ */
 static void start_aiex(void)
 {
     char *conf = NULL;
-    int gateway = have_plugin("service_gateway");
 
     bench.port[AIEX] = free_port();
     if (asprintf(&conf,
                  "[host]\nnode = bench\n"
                  "[interface_http]\nlisten = 127.0.0.1:%d\n"
                  "[provider_openai]\nbase_url = http://127.0.0.1:%d/v1\nmodels = mock\n"
-                 "[service_coordinator]\nunlisted = pass\nfallback = none\n%s%s",
-                 bench.port[AIEX], bench.mock.port, gateway ? "cell = chat\n" : "",
-                 gateway ? "[service_gateway]\ncell = chat\n" : "") < 0)
+                 "[service_coordinator]\nunlisted = pass\nfallback = none\ncell = chat\n"
+                 "price.mock = for=mock* input=1 output=2\n"
+                 "[service_gateway]\ncell = chat\n[service_ledger]\n",
+                 bench.port[AIEX], bench.mock.port) < 0)
         give_up("no memory");
     deployment_start(&bench.aiex, conf, "plugins", CPU_GATEWAY);
     free(conf);
+    make_key();
     bench.pid[AIEX] = bench.aiex.pid;
     bench.n_gateways = 1;
 }
@@ -193,6 +215,7 @@ static struct load_plan scaled(const struct load_plan *plan, int gateway)
     struct load_plan p = *plan;
 
     p.messages = plan->messages && gateway == AIEX;
+    p.key = gateway == AIEX ? bench.key : NULL;
     p.seconds = is_quick() ? p.seconds / 4 : p.seconds;
     p.requests = is_quick() && p.requests ? p.requests / 2 : p.requests;
     return p;
@@ -200,7 +223,10 @@ static struct load_plan scaled(const struct load_plan *plan, int gateway)
 
 static void warm(int gateway)
 {
-    struct load_plan plan = {.connections = 16, .seconds = 0.3, .model = "mock"};
+    struct load_plan plan = {.connections = 16,
+                             .seconds = 0.3,
+                             .model = "mock",
+                             .key = gateway == AIEX ? bench.key : NULL};
     struct load_result r;
 
     for (int i = 0;; i++) { /* health probes may still be on their way */
@@ -257,7 +283,8 @@ static void client_leaves(int gateway)
                              .requests = 64,
                              .model = "mock-n150-i5000",
                              .stream = 1,
-                             .leave_after = 10};
+                             .leave_after = 10,
+                             .key = gateway == AIEX ? bench.key : NULL};
     struct mock_stats *s = bench.mock.stats;
     long cancelled = s->streams_cancelled, events = s->events_of_cancelled;
     struct load_result r;
