@@ -7,6 +7,7 @@
 #include <aiex/aiex_pack.h>
 #include <aiex_fake_host.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -80,7 +81,11 @@ static void settle(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static uint32_t n_clients;
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    /* each from an address of its own: the ports of one may be used up by others on the machine */
+    struct sockaddr_in from = {.sin_family = AF_INET,
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK + ++n_clients % 65536)};
     struct linger hard = {1, 0}; /* no port waits for its last packet */
     struct aiex_fake_live live;
     char in[4096];
@@ -94,8 +99,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     mood = *data;
     a.sin_port = htons(aiex_fake_listen_port(host, 0));
     fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) != 0)
+    if (fd < 0 || bind(fd, (struct sockaddr *)&from, sizeof(from)) != 0 ||
+        connect(fd, (struct sockaddr *)&a, sizeof(a)) != 0) {
+        perror("no connection to the plugin");
         abort();
+    }
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
     for (used = 1; used < size;) {
         size_t n = mood & 4 ? size - used : (size - used + 1) / 2;
