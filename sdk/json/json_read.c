@@ -153,7 +153,7 @@ void aiex_json_mend_surrogates(char *text, size_t len)
 
         if (end - p >= 6 && p[1] == 'u') {
             n = take_unicode(p, end, &c);
-            if (n == 6 && c == 0xfffd)
+            if (n == 6 && c == 0xfffd && (p[2] | 0x20) == 'd') /* a U+FFFD stays as it was said */
                 memcpy(p, "\\ufffd", 6);
         }
         p += n;

@@ -285,9 +285,13 @@ static void tells_and_mends_surrogates(void)
         const char *in, *out;
         int found;
     } t[] = {
-        {"\\ud83d\\ude00", "\\ud83d\\ude00", 1}, {"\\uD83dx", "\\ufffdx", 1},
-        {"\\udc00\\ud800", "\\ufffd\\ufffd", 1}, {"\\ud800\\n", "\\ufffd\\n", 1},
-        {"\\\\ud800", "\\\\ud800", 0},           {"\\u0d80\\ucd80", "\\u0d80\\ucd80", 0},
+        {"\\ud83d\\ude00", "\\ud83d\\ude00", 1},
+        {"\\uD83dx", "\\ufffdx", 1},
+        {"\\udc00\\ud800", "\\ufffd\\ufffd", 1},
+        {"\\ud800\\n", "\\ufffd\\n", 1},
+        {"\\\\ud800", "\\\\ud800", 0},
+        {"\\u0d80\\ucd80", "\\u0d80\\ucd80", 0},
+        {"\\ufffD", "\\ufffD", 0},
     };
     char text[256], want[256];
 
