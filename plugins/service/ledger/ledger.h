@@ -114,7 +114,6 @@ struct ledger {
     struct job *jobs, *stepping;
     size_t n_jobs;
     int jobs_posted, followers;
-    int release_posted; /* the segments that this turn's records hold */
     struct syncer sync;
     uint64_t tick;
     int started;

@@ -109,27 +109,6 @@ static int64_t time_of(const struct facts *f)
     return f->time >= now - DAY_MS && f->time <= now ? f->time : now;
 }
 
-/* The end of a turn: a predecessor or successor may write again. */
-static void release(void *arg)
-{
-    struct ledger *l = arg;
-
-    l->release_posted = 0;
-    for (unsigned i = 0; i < OPEN_DAYS; i++)
-        if (l->days[i])
-            aiex_rlog_release(&l->days[i]->log);
-}
-
-/* Takes in what a predecessor kept a moment ago, and keeps it out until the end of the turn: the
- * records of one turn are one system call each. */
-static int hold(struct ledger *l, struct day *d)
-{
-    if (!l->release_posted && l->host->post(l->host, release, l) < 0)
-        return aiex_rlog_catch_up(&d->log);
-    l->release_posted = 1;
-    return aiex_rlog_hold(&d->log);
-}
-
 #define KEPT_ALREADY 1
 
 /* 0, KEPT_ALREADY or negative errno with a reason. */
@@ -143,7 +122,7 @@ static int keep(struct ledger *l, const struct facts *f, struct aiex_slice recor
     int r = days_open(l, day_of(ms), &d, err);
 
     if (r == 0)
-        r = hold(l, d);
+        r = aiex_rlog_catch_up(&d->log); /* a predecessor may have kept it a moment ago */
     if (r == 0 && recent_has(&l->recent, f))
         return KEPT_ALREADY;
     for (int i = 0; i < 8; i++)

@@ -216,7 +216,7 @@ static void test_follow(void)
     CU_ASSERT_EQUAL(aiex_fake_cancel(h, id), 0);
     u = with(ada, "g", 7, 1);
     record(&u);
-    CU_ASSERT_EQUAL(aiex_fake_run_posts(h), 1); /* lets go of the segment; nobody follows */
+    CU_ASSERT_EQUAL(aiex_fake_run_posts(h), 0);
     CU_ASSERT_EQUAL(parts(id), 2);
     CU_ASSERT_EQUAL(number(answer_of(ASK("ledger.status")), "followers"), 0);
     rig_close();
