@@ -38,6 +38,12 @@ char *answer_cell(struct aiex_slice map, const char *key, enum cell_form form, c
         if (!answer_has_text(map, key))
             strcpy(out, "ok");
         break;
+    case CELL_LOCAL:
+        field_text(map, key, FIELD_DATE, out);
+        break;
+    case CELL_WORDS:
+        field_text(map, key, FIELD_WORDS, out);
+        break;
     case CELL_MS:
         field_text(map, key, FIELD_DURATION, out);
         break;

@@ -12,6 +12,8 @@ enum cell_form {
     CELL_LIMIT,  /* a number; "-" for 0 */
     CELL_BUDGET, /* money; "-" for 0 */
     CELL_DATE,   /* wall milliseconds: 2026-11-21 12:00:00 UTC; "-" for 0 */
+    CELL_LOCAL,  /* the same in the zone of this terminal, as jobs are thought of */
+    CELL_WORDS,  /* an array of texts */
     CELL_MS,     /* a duration in milliseconds */
     CELL_RESULT  /* an error's code; "ok" when it is empty or not there */
 };

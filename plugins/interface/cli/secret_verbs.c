@@ -1,9 +1,6 @@
 /* secret_verbs.c - aiex secret set, list, remove and rotate: the host's vault. */
-#include "command.h"
-
-#include "field.h"
+#include "answer_table.h"
 #include "hidden.h"
-#include "table.h"
 
 #include <errno.h>
 
@@ -127,67 +124,17 @@ enum outcome verb_secret_rotate(struct command *c)
 
 /* ---- list, remove ---- */
 
-static const struct {
-    struct table_column column;
-    const char *key;
-    enum field_form form;
-} list[] = {{{"NAME", 0, 0, 1}, "name", FIELD_PLAIN},
-            {{"CREATED", 0, 2, 0}, "created", FIELD_DATE},
-            {{"CHANGED", 0, 0, 0}, "changed", FIELD_DATE},
-            {{"DAMAGED", 0, 3, 0}, "damaged", FIELD_PLAIN},
-            {{"USED BY", 0, 1, 1}, "used_by", FIELD_WORDS}};
-
-#define N_LIST (sizeof(list) / sizeof(*list))
-
-static int add_row(void *arg, struct aiex_slice secret)
-{
-    struct table *t = arg;
-    char text[FIELD_TEXT];
-
-    if (table_row(t) != 0)
-        return -ENOMEM;
-    for (size_t i = 0; i < N_LIST; i++)
-        table_set(t, i, PAINT_NONE, field_text(secret, list[i].key, list[i].form, text));
-    return 0;
-}
-
-static enum outcome show_table(struct command *c, struct aiex_slice body)
-{
-    struct table_column columns[N_LIST];
-    struct table *t;
-    int failed;
-
-    for (size_t i = 0; i < N_LIST; i++)
-        columns[i] = list[i].column;
-    t = table_new(columns, N_LIST);
-    failed = t ? field_each_item(body, "secrets", add_row, t) : -ENOMEM;
-    if (!failed)
-        table_print(t, stdout, c->screen.width, c->screen.out_colour);
-    else
-        complain(&c->screen, "out of memory");
-    table_free(t);
-    return failed ? OUTCOME_FAILED : OUTCOME_OK;
-}
+static const struct answer_column list[] = {{{"NAME", 0, 0, 1}, "name", CELL_PLAIN},
+                                            {{"CREATED", 0, 2, 0}, "created", CELL_LOCAL},
+                                            {{"CHANGED", 0, 0, 0}, "changed", CELL_LOCAL},
+                                            {{"DAMAGED", 0, 3, 0}, "damaged", CELL_PLAIN},
+                                            {{"USED BY", 0, 1, 1}, "used_by", CELL_WORDS}};
 
 enum outcome verb_secret_list(struct command *c)
 {
     const struct command_call call = {.method = "host.secret_list"};
-    struct aiex_slice secrets;
-    struct control_end end;
-    enum outcome outcome = command_call(c, &call, &end);
 
-    if (outcome != OUTCOME_OK)
-        return outcome;
-    if (aiex_get_whole(end.body, "secrets", &secrets) != 1) {
-        complain(&c->screen, "host.secret_list: the answer has no 'secrets'; is the host older?");
-        outcome = OUTCOME_FAILED;
-    } else if (command_wants_json(c)) {
-        outcome = command_print_json(c, secrets);
-    } else {
-        outcome = show_table(c, end.body);
-    }
-    control_end_done(&end);
-    return outcome;
+    return answer_list(c, &call, "secrets", list, sizeof(list) / sizeof(*list));
 }
 
 static void pack_remove(struct aiex_writer *w, const void *arg)
