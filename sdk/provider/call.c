@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_ACCOUNT   2048u
+#define MAX_ACCOUNT   4096u
 #define DEFAULT_LIMIT 32000 /* tokens; models that can say more are seldom meant to */
 #define LATEST        ":latest"
 
@@ -103,7 +103,7 @@ static const char *read_wanted(const struct aiex_message *m, int op, struct want
     if (aiex_get_int(m->body, "attempt", &q->attempt) < 0)
         return "field 'attempt' is not an int";
     if (aiex_get_bytes(m->body, "account", &q->account) < 0 || q->account.len > MAX_ACCOUNT)
-        return "field 'account' is not bytes, at most 2 KiB";
+        return "field 'account' is not bytes, at most 4 KiB";
     if (aiex_get_text(m->body, "settle", q->settle, sizeof(q->settle)) < 0)
         return "field 'settle' is not the name of a service";
     (void)aiex_get_whole(m->body, "headers", &q->headers);

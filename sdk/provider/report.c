@@ -78,7 +78,7 @@ static void bill(struct call *c, const struct spent *s, const char *code, enum b
                              .service = c->settle,
                              .method = "coordinator.settle",
                              .trace = c->trace};
-    uint8_t mem[4096];
+    uint8_t mem[4096 + 1024]; /* the account, and what is said about it */
     struct aiex_writer w;
 
     if (!c->settle[0])

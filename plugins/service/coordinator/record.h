@@ -14,7 +14,7 @@
 
 #include <aiex/aiex_pack.h>
 
-#define ACCOUNT_MAX 2048u  /* provider.md */
+#define ACCOUNT_MAX 4096u  /* provider.md */
 #define RECORD_MAX  16000u /* a cast is one record of the ring */
 
 /* Why a provider was chosen, and why another was not. */

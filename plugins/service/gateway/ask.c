@@ -22,7 +22,7 @@ static const struct field {
     {"stream", IS_BOOL, 1, offsetof(struct ask, stream), 0, "field 'stream' is no bool"},
     {"credential", IS_STR, 0, offsetof(struct ask, credential), 4096,
      "field 'credential' is no str of at most 4096 bytes"},
-    {"interface", IS_STR, 0, offsetof(struct ask, interface), MAX_INTERFACE,
+    {"interface", IS_STR, 1, offsetof(struct ask, interface), MAX_INTERFACE,
      "field 'interface' is no str of at most 63 bytes"},
     {"local", IS_BOOL, 0, offsetof(struct ask, local), 0, "field 'local' is no bool"},
     {"demand_key", IS_BOOL, 0, offsetof(struct ask, demand_key), 0,

@@ -372,27 +372,11 @@ static const char *method_of(struct aiex_slice asked)
     return NULL;
 }
 
-static int keep_tags(struct flight *f, struct aiex_slice tags)
-{
-    if (tags.len == 0)
-        return 0;
-    f->tags = malloc(tags.len);
-    if (!f->tags)
-        return -1;
-    memcpy(f->tags, tags.data, tags.len);
-    f->tags_len = (uint32_t)tags.len;
-    return 0;
-}
-
 static struct flight *make_flight(struct gateway *g, const struct aiex_message *m,
                                   const struct ask *a, struct key *key, struct refusal *r)
 {
     struct flight *f = flight_new(g, &g->flights, m->id);
 
-    if (f && keep_tags(f, a->tags) < 0) {
-        flight_release(&g->flights, f);
-        f = NULL;
-    }
     if (!f) {
         refuse(r, REFUSED_BUSY, AIEX_E_BUSY, 503, AIEX_REASON_OVERLOADED,
                "too many requests are running");
@@ -402,8 +386,6 @@ static struct flight *make_flight(struct gateway *g, const struct aiex_message *
     f->key = key;
     f->trace = m->trace;
     f->timeout_ms = m->timeout_ms;
-    if (a->interface.len)
-        memcpy(f->interface, a->interface.data, a->interface.len);
     if (a->dialect.len)
         memcpy(f->dialect, a->dialect.data, a->dialect.len);
     f->dialect_len = (uint8_t)a->dialect.len;

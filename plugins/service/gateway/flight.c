@@ -25,8 +25,7 @@ int flights_init(struct flights *all, const struct aiex_host *host)
 static void drop_contents(struct flight *f)
 {
     free(f->message);
-    free(f->tags);
-    f->message = f->tags = NULL;
+    f->message = NULL;
 }
 
 void flights_done(struct flights *all)

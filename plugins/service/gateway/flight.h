@@ -51,11 +51,8 @@ struct flight {
     const char *method;
     uint8_t *message; /* copy of the request, while its price is being asked for */
     size_t message_len;
-    uint8_t *tags;
-    uint32_t tags_len;
     uint8_t dialect_len;
     uint8_t dialect[MAX_DIALECT];
-    char interface[MAX_INTERFACE + 1];
 };
 
 struct flights {

@@ -1,6 +1,6 @@
 /*
  * settle.c - the end of a reservation: by the coordinator's usage record, or, when none comes in
- * time, by estimate. The record goes on to the ledger with what only the gateway knows.
+ * time, by estimate. The record goes on to the ledger as it came.
  */
 #include "gateway.h"
 
@@ -49,77 +49,77 @@ void admit_settle(struct gateway *g, struct flight *f, const struct use *used, i
 
 /* ---- The record ---- */
 
-static int64_t amount(struct aiex_slice record, const char *key, int64_t most)
-{
-    int64_t v = 0;
+/* What is read of a record. It goes on to the ledger as it came: the coordinator was told for whom
+ * the request was, and put that in. */
+struct bill {
+    int64_t ticket, input, output, cost, time;
+    int has_ticket, unpriced;
+};
 
-    aiex_get_int(record, key, &v);
+static int64_t within(int64_t v, int64_t most)
+{
     return v < 0 ? 0 : v > most ? most : v;
 }
 
-static struct use used_of(struct gateway *g, struct aiex_slice record)
+static void take_pair(struct bill *b, struct aiex_slice key, const struct aiex_value *v)
 {
-    struct aiex_slice price = NOTHING;
+    static const struct {
+        const char *name;
+        size_t offset;
+    } numbers[] = {
+        {"ticket", offsetof(struct bill, ticket)},        {"time", offsetof(struct bill, time)},
+        {"input_tokens", offsetof(struct bill, input)},   {"cost", offsetof(struct bill, cost)},
+        {"output_tokens", offsetof(struct bill, output)},
+    };
 
-    if (aiex_get_str(record, "price", &price) == 1 && aiex_slice_is(price, "unknown"))
-        g->unpriced++;
-    return (struct use){.tokens = amount(record, "input_tokens", MAX_LIMIT) +
-                                  amount(record, "output_tokens", MAX_LIMIT),
-                        .cost = amount(record, "cost", MAX_BUDGET)};
+    if (v->type == AIEX_T_STR) {
+        b->unpriced |= aiex_slice_is(key, "price") && aiex_slice_is(v->bytes, "unknown");
+        return;
+    }
+    if (v->type != AIEX_T_INT)
+        return;
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        if (aiex_slice_is(key, numbers[i].name)) {
+            memcpy((uint8_t *)b + numbers[i].offset, &v->i, sizeof(v->i));
+            b->has_ticket |= numbers[i].offset == offsetof(struct bill, ticket);
+            return;
+        }
 }
 
-static int64_t time_of(const struct gateway *g, struct aiex_slice record, int64_t otherwise)
+/* One walk; 0, or -1: no map of pairs, or none with a ticket. */
+static int bill_read(struct aiex_slice record, struct bill *ret)
 {
-    int64_t v = 0;
+    struct aiex_value head, key, value;
 
-    return aiex_get_int(record, "time", &v) == 1 && v > 0 && v <= g->calendar.now_ms ? v
-                                                                                     : otherwise;
-}
-
-static int is_ours(struct aiex_slice key)
-{
-    return aiex_slice_is(key, "principal") || aiex_slice_is(key, "interface") ||
-           aiex_slice_is(key, "tags");
-}
-
-/* The pairs of the record that stay; returns how many. */
-static uint32_t write_rest(struct aiex_writer *w, struct aiex_slice record)
-{
-    struct aiex_value head, key;
-    uint32_t kept = 0;
-
+    *ret = (struct bill){.ticket = 0};
     if (aiex_r_value(&record, &head) != 0 || head.type != AIEX_T_MAP)
-        return 0;
+        return -1;
     for (uint32_t i = 0; i < head.count; i++) {
-        struct aiex_slice pair = record;
+        struct aiex_slice at;
 
-        if (aiex_r_value(&record, &key) != 0 || aiex_r_skip(&record) != 0)
-            break;
-        if (key.type == AIEX_T_STR && is_ours(key.bytes))
-            continue;
-        aiex_w_raw(w, pair.data, pair.len - record.len);
-        kept++;
+        if (aiex_r_value(&record, &key) != 0 || key.type != AIEX_T_STR)
+            return -1;
+        at = record;
+        if (aiex_r_skip(&record) != 0 || aiex_r_value(&at, &value) != 0)
+            return -1;
+        take_pair(ret, key.bytes, &value);
     }
-    return kept;
+    return ret->has_ticket ? 0 : -1;
 }
 
-static void write_record(struct aiex_writer *w, const struct flight *f, struct aiex_slice record)
+static struct use used_of(struct gateway *g, const struct bill *b)
 {
-    struct aiex_writer count;
-
-    aiex_writer_init(&count, NULL, 0);
-    aiex_w_map(w, write_rest(&count, record) + (f->tags ? 3 : 2));
-    write_rest(w, record);
-    aiex_w_str(w, "principal");
-    aiex_w_raw(w, f->key->principal, f->key->principal_len);
-    aiex_w_key_str(w, "interface", f->interface);
-    if (f->tags) {
-        aiex_w_str(w, "tags");
-        aiex_w_raw(w, f->tags, f->tags_len);
-    }
+    g->unpriced += (uint64_t)b->unpriced;
+    return (struct use){.tokens = within(b->input, MAX_LIMIT) + within(b->output, MAX_LIMIT),
+                        .cost = within(b->cost, MAX_BUDGET)};
 }
 
-static void cast_record(struct gateway *g, struct aiex_slice record, uint64_t trace)
+static int64_t time_of(const struct gateway *g, const struct bill *b, int64_t otherwise)
+{
+    return b->time > 0 && b->time <= g->calendar.now_ms ? b->time : otherwise;
+}
+
+static void to_ledger(struct gateway *g, struct aiex_slice record, uint64_t trace)
 {
     const struct aiex_request q = {.struct_size = sizeof(q),
                                    .service = g->config->ledger,
@@ -127,40 +127,20 @@ static void cast_record(struct gateway *g, struct aiex_slice record, uint64_t tr
                                    .body = record,
                                    .trace = trace};
 
+    if (strcmp(g->config->ledger, "none") == 0)
+        return;
     if (aiex_recast_send(&g->records, &q) < 0)
         g->host->log(g->host, AIEX_LOG_WARN, trace,
                      "a usage record could not be sent to the ledger");
 }
 
-static void to_ledger(struct gateway *g, const struct flight *f, struct aiex_slice record)
-{
-    uint8_t small[4096], *large = NULL;
-    struct aiex_writer w;
-
-    if (strcmp(g->config->ledger, "none") == 0)
-        return;
-    if (!f) {
-        cast_record(g, record, 0);
-        return;
-    }
-    aiex_writer_init(&w, small, sizeof(small));
-    write_record(&w, f, record);
-    if (w.failed) {
-        large = malloc(w.len);
-        aiex_writer_init(&w, large, large ? w.len : 0);
-        write_record(&w, f, record);
-    }
-    cast_record(g, w.failed ? record : aiex_written(&w), f->trace);
-    free(large);
-}
-
 /* What only this process counts, for want of a ledger. */
-static void settle_principal(struct gateway *g, struct aiex_slice record)
+static void settle_principal(struct gateway *g, struct aiex_slice record, const struct bill *b)
 {
     struct aiex_slice principal = NOTHING, id = NOTHING;
     struct account *accounts[N_SCOPES] = {NULL};
     const struct use nothing = {0, 0};
-    struct use used = used_of(g, record);
+    struct use used = used_of(g, b);
     struct key *key;
 
     if (aiex_get_whole(record, "principal", &principal) != 1 ||
@@ -169,40 +149,40 @@ static void settle_principal(struct gateway *g, struct aiex_slice record)
     for (int s = 0; s < N_SCOPES; s++)
         accounts[s] = key_account(key, s);
     calendar_look(&g->calendar);
-    settle_accounts(g, accounts, &nothing, &used, time_of(g, record, g->calendar.now_ms));
+    settle_accounts(g, accounts, &nothing, &used, time_of(g, b, g->calendar.now_ms));
 }
 
 /* A record for a ticket of an earlier incarnation. It may have been counted already: the ledger
  * knows which records it had, and is asked for the sums anew. */
-static void settle_foreign(struct gateway *g, struct aiex_slice record)
+static void settle_foreign(struct gateway *g, struct aiex_slice record, const struct bill *b)
 {
     if (strcmp(g->config->ledger, "none") == 0) {
-        settle_principal(g, record);
+        settle_principal(g, record, b);
         return;
     }
-    to_ledger(g, NULL, record);
+    to_ledger(g, record, 0);
     spent_again(g);
 }
 
 int settle_take(struct gateway *g, struct aiex_slice record)
 {
-    int64_t ticket = 0;
     struct flight *f;
+    struct bill b;
     struct use used;
     int foreign;
 
-    if (aiex_get_int(record, "ticket", &ticket) != 1)
+    if (bill_read(record, &b) != 0)
         return 0;
-    f = flight_of_ticket(&g->flights, ticket, &foreign);
+    f = flight_of_ticket(&g->flights, b.ticket, &foreign);
     if (foreign)
-        settle_foreign(g, record);
+        settle_foreign(g, record, &b);
     if (!f || (f->settled && f->state != FLIGHT_GHOST))
         return 0; /* a second record for the same request counts nothing */
     g->settled++;
-    used = used_of(g, record);
+    used = used_of(g, &b);
     calendar_look(&g->calendar);
-    admit_settle(g, f, &used, time_of(g, record, f->begun_wall_ms));
-    to_ledger(g, f, record);
+    admit_settle(g, f, &used, time_of(g, &b, f->begun_wall_ms));
+    to_ledger(g, record, f->trace);
     if (f->state != FLIGHT_RUNNING)
         flight_release(&g->flights, f);
     gateway_maybe_drained(g);

@@ -32,7 +32,7 @@ static int is_demanded(const struct gateway *g, const struct ask *a)
 
 /* A text with the form of our keys is always judged as one, so that a proxy on a local socket
  * does not make operators of its clients. Other credentials count only where one is demanded: SDKs
- * send a placeholder where they need none. */
+ * send some made-up word where they need none. */
 static struct key *identify(struct gateway *g, const struct ask *a, struct refusal *r)
 {
     struct key *key;
