@@ -243,7 +243,7 @@ static int start(void *self, struct aiex_error *err)
     struct self *s = self;
 
     while (FAULT == HANGS)
-        usleep(1000);
+        pause();
     return s->host->join(s->host, "faulty", AIEX_NAME_GROUP);
 }
 
