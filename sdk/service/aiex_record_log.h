@@ -79,6 +79,7 @@ struct aiex_rlog {
     int fd; /* 0 or less = none */
     uint64_t salt;
     uint64_t end; /* where the next record goes */
+    int held;     /* by aiex_rlog_hold() */
     aiex_rlog_see_fn see;
     void *arg;
 };
@@ -96,6 +97,11 @@ int aiex_rlog_add(struct aiex_rlog *log, const struct aiex_slice *pieces, size_t
 /* Takes in what another process appended, without appending (which does it, too). 0 or negative
  * errno. */
 int aiex_rlog_catch_up(struct aiex_rlog *log);
+/* Keeps others from appending, after taking in what they did, so that looking and appending are one.
+ * They wait meanwhile, also in this process: release it before anything else is done. 0 or
+ * negative errno; a second hold is nothing. */
+int aiex_rlog_hold(struct aiex_rlog *log);
+void aiex_rlog_release(struct aiex_rlog *log);
 /* One record by its offset: malloc()ed into *ret_mem (free() it), body inside. 0, -EBADMSG, ... */
 int aiex_rlog_get(const struct aiex_rlog *log, uint64_t offset, uint8_t **ret_mem,
                   struct aiex_rlog_item *ret_item);

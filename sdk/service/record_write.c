@@ -99,11 +99,35 @@ static int catch_up(struct aiex_rlog *log)
     return (uint64_t)st.st_size == log->end ? 0 : take_in(log, log->end, (uint64_t)st.st_size);
 }
 
+int aiex_rlog_hold(struct aiex_rlog *log)
+{
+    int r;
+
+    if (log->held)
+        return 0;
+    lock(log->fd, LOCK_EX);
+    r = catch_up(log);
+    if (r == 0)
+        log->held = 1;
+    else
+        lock(log->fd, LOCK_UN);
+    return r;
+}
+
+void aiex_rlog_release(struct aiex_rlog *log)
+{
+    if (log->held)
+        lock(log->fd, LOCK_UN);
+    log->held = 0;
+}
+
 int aiex_rlog_catch_up(struct aiex_rlog *log)
 {
     struct stat st;
     int r;
 
+    if (log->held)
+        return 0;
     if (fstat(log->fd, &st) == 0 && (uint64_t)st.st_size == log->end)
         return 0;
     lock(log->fd, LOCK_EX);
@@ -145,7 +169,7 @@ int aiex_rlog_add(struct aiex_rlog *log, const struct aiex_slice *pieces, size_t
     struct iovec v[MAX_PIECES + 1];
     uint32_t crc = 0;
     size_t len = 0;
-    int r;
+    int held = log->held, r;
 
     if (n_pieces > MAX_PIECES)
         return -EINVAL;
@@ -155,11 +179,11 @@ int aiex_rlog_add(struct aiex_rlog *log, const struct aiex_slice *pieces, size_t
         v[i + 1] = (struct iovec){(void *)(uintptr_t)pieces[i].data, pieces[i].len};
         len += pieces[i].len;
     }
-    lock(log->fd, LOCK_EX);
-    r = catch_up(log);
+    r = aiex_rlog_hold(log);
     if (r == 0)
         r = write_record(log, v, (int)n_pieces + 1, len, &crc);
-    lock(log->fd, LOCK_UN);
+    if (!held)
+        aiex_rlog_release(log);
     if (r < 0)
         return r;
     if (ret_offset)
@@ -207,6 +231,7 @@ int aiex_rlog_sync(const struct aiex_rlog *log)
 
 void aiex_rlog_close(struct aiex_rlog *log)
 {
+    aiex_rlog_release(log); /* a copy of the descriptor may live on */
     if (log->fd > 0)
         close(log->fd);
     memset(log, 0, sizeof(*log));

@@ -111,27 +111,39 @@ static int64_t time_of(const struct facts *f)
 
 #define KEPT_ALREADY 1
 
+/* With the segment held: nobody appends the same record between the look and the write. */
+static int append(struct ledger *l, struct day *d, const struct facts *f, struct aiex_slice record,
+                  int64_t ms, struct aiex_rlog_item *ret_item)
+{
+    uint8_t head[8];
+    struct aiex_slice pieces[2] = {{head, sizeof(head)}, record};
+
+    if (recent_has(&l->recent, f))
+        return KEPT_ALREADY;
+    for (int i = 0; i < 8; i++)
+        head[i] = (uint8_t)((uint64_t)ms >> (8 * i));
+    *ret_item = (struct aiex_rlog_item){.bytes = AIEX_RLOG_FRAME + sizeof(head) + record.len};
+    return aiex_rlog_add(&d->log, pieces, 2, &ret_item->offset, &ret_item->crc);
+}
+
 /* 0, KEPT_ALREADY or negative errno with a reason. */
 static int keep(struct ledger *l, const struct facts *f, struct aiex_slice record, int64_t ms,
                 struct aiex_error *err)
 {
-    uint8_t head[8];
-    struct aiex_slice pieces[2] = {{head, sizeof(head)}, record};
-    struct aiex_rlog_item item = {.bytes = AIEX_RLOG_FRAME + sizeof(head) + record.len};
+    struct aiex_rlog_item item;
     struct day *d;
     int r = days_open(l, day_of(ms), &d, err);
 
-    if (r == 0)
-        r = aiex_rlog_catch_up(&d->log); /* a predecessor may have kept it a moment ago */
-    if (r == 0 && recent_has(&l->recent, f))
-        return KEPT_ALREADY;
-    for (int i = 0; i < 8; i++)
-        head[i] = (uint8_t)((uint64_t)ms >> (8 * i));
-    if (r == 0)
-        r = aiex_rlog_add(&d->log, pieces, 2, &item.offset, &item.crc);
     if (r < 0)
-        return err->text[0] ? r
-                            : aiex_failed(err, r, "a record can not be written: %s", strerror(-r));
+        return r;
+    r = aiex_rlog_hold(&d->log); /* takes in what a predecessor kept a moment ago */
+    if (r == 0)
+        r = append(l, d, f, record, ms, &item);
+    aiex_rlog_release(&d->log);
+    if (r < 0)
+        return aiex_failed(err, r, "a record can not be written: %s", strerror(-r));
+    if (r == KEPT_ALREADY)
+        return r;
     d->dirty = 1;
     totals_add(&d->totals, f, &item);
     record_spend(l, f, d->number);

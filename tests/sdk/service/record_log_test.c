@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -287,6 +288,36 @@ static void test_two_writers(void)
     finish();
 }
 
+/* While one writer holds the file the other would wait; what it takes in comes before. */
+static void test_held(void)
+{
+    struct aiex_rlog a, b;
+
+    begin();
+    three();
+    CU_ASSERT_EQUAL(open_log(&a), 0);
+    CU_ASSERT_EQUAL(open_log(&b), 0);
+    CU_ASSERT_EQUAL(add(&a, "from a"), 0);
+    seen[0] = 0;
+    CU_ASSERT_EQUAL(aiex_rlog_hold(&b), 0);
+    CU_ASSERT_EQUAL(aiex_rlog_hold(&b), 0);
+    CU_ASSERT_STRING_EQUAL(seen, "from a ");
+    CU_ASSERT_EQUAL(flock(a.fd, LOCK_EX | LOCK_NB), -1);
+    CU_ASSERT_EQUAL(add(&b, "one b"), 0);
+    CU_ASSERT_EQUAL(add(&b, "two b"), 0);
+    CU_ASSERT_EQUAL(flock(a.fd, LOCK_EX | LOCK_NB), -1);
+    aiex_rlog_release(&b);
+    aiex_rlog_release(&b);
+    seen[0] = 0;
+    CU_ASSERT_EQUAL(add(&a, "again a"), 0);
+    CU_ASSERT_STRING_EQUAL(seen, "one b two b ");
+    CU_ASSERT_EQUAL(aiex_rlog_hold(&b), 0);
+    aiex_rlog_close(&b); /* lets go, too */
+    CU_ASSERT_EQUAL(add(&a, "last"), 0);
+    aiex_rlog_close(&a);
+    finish();
+}
+
 /* The other process died within its write: the next append cuts that off. */
 static void test_torn_by_another(void)
 {
@@ -395,6 +426,7 @@ const struct test_case tests[] = {
     {"forged records", test_forged_records},
     {"full disk", test_full_disk},
     {"two writers", test_two_writers},
+    {"held", test_held},
     {"torn by another", test_torn_by_another},
     {"foreign files are left alone", test_foreign_files_are_left_alone},
     {"sizes", test_sizes},
