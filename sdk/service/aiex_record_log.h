@@ -34,6 +34,7 @@ extern "C" {
 #define AIEX_RLOG_HEAD       24u        /* bytes before the first record */
 #define AIEX_RLOG_FRAME      12u        /* bytes before each body */
 #define AIEX_RLOG_MAX_RECORD (1u << 20) /* bytes of a body */
+#define AIEX_RLOG_ADD_MAX    64u        /* records of one aiex_rlog_add_all() */
 
 /* What is at a place in the file. */
 #define AIEX_RLOG_RECORD 1
@@ -94,6 +95,10 @@ int aiex_rlog_open(struct aiex_rlog *log, const char *path, uint64_t from, aiex_
  * added and the next call may work again. *ret_offset and *ret_crc may be NULL. */
 int aiex_rlog_add(struct aiex_rlog *log, const struct aiex_slice *pieces, size_t n_pieces,
                   uint64_t *ret_offset, uint32_t *ret_crc);
+/* Appends up to AIEX_RLOG_ADD_MAX records with one write, all or none. items[].body says what they
+ * are; the AIEX_RLOG_FRAME bytes before each body are the caller's too, and are filled here. The other
+ * fields of the items are set, also on failure. Errors as aiex_rlog_add(). */
+int aiex_rlog_add_all(struct aiex_rlog *log, struct aiex_rlog_item *items, size_t n);
 /* Takes in what another process appended, without appending (which does it, too). 0 or negative
  * errno. */
 int aiex_rlog_catch_up(struct aiex_rlog *log);

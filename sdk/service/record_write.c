@@ -136,37 +136,52 @@ int aiex_rlog_catch_up(struct aiex_rlog *log)
     return r;
 }
 
-/* v[0] is the frame's. With the lock held. */
-static int write_record(struct aiex_rlog *log, struct iovec *v, int n, size_t len,
-                        uint32_t *ret_crc)
+static void put_frame(const struct aiex_rlog *log, uint8_t *frame, uint32_t len, uint32_t crc)
 {
-    uint32_t crc = record_seed(log->salt, log->end, (uint32_t)len);
-    uint8_t frame[AIEX_RLOG_FRAME];
+    put32(frame, (uint32_t)log->salt);
+    put32(frame + 4, len);
+    put32(frame + 8, crc);
+}
+
+/* All of it at the end of the file, or nothing. With the lock held. */
+static int write_end(struct aiex_rlog *log, const struct iovec *v, int n, size_t len)
+{
     ssize_t w;
     int r;
 
-    for (int i = 1; i < n; i++)
-        crc = aiex_crc32c(crc, v[i].iov_base, v[i].iov_len);
-    put32(frame, (uint32_t)log->salt);
-    put32(frame + 4, (uint32_t)len);
-    put32(frame + 8, crc);
-    v[0] = (struct iovec){frame, sizeof(frame)};
     do
         w = pwritev(log->fd, v, n, (off_t)log->end);
     while (w < 0 && errno == EINTR);
-    *ret_crc = crc;
-    if (w == (ssize_t)(sizeof(frame) + len))
+    if (w == (ssize_t)len) {
+        log->end += len;
         return 0;
+    }
     r = w < 0 ? -errno : -ENOSPC; /* a disk takes less only when it is full */
     if (w > 0 && ftruncate(log->fd, (off_t)log->end) != 0)
         return r; /* the next append or opening cuts it */
     return r;
 }
 
+/* v[0] is the frame's. With the lock held. */
+static int write_record(struct aiex_rlog *log, struct iovec *v, int n, size_t len,
+                        uint32_t *ret_crc)
+{
+    uint32_t crc = record_seed(log->salt, log->end, (uint32_t)len);
+    uint8_t frame[AIEX_RLOG_FRAME];
+
+    for (int i = 1; i < n; i++)
+        crc = aiex_crc32c(crc, v[i].iov_base, v[i].iov_len);
+    put_frame(log, frame, (uint32_t)len, crc);
+    v[0] = (struct iovec){frame, sizeof(frame)};
+    *ret_crc = crc;
+    return write_end(log, v, n, sizeof(frame) + len);
+}
+
 int aiex_rlog_add(struct aiex_rlog *log, const struct aiex_slice *pieces, size_t n_pieces,
                   uint64_t *ret_offset, uint32_t *ret_crc)
 {
     struct iovec v[MAX_PIECES + 1];
+    uint64_t offset = 0;
     uint32_t crc = 0;
     size_t len = 0;
     int held = log->held, r;
@@ -180,6 +195,7 @@ int aiex_rlog_add(struct aiex_rlog *log, const struct aiex_slice *pieces, size_t
         len += pieces[i].len;
     }
     r = aiex_rlog_hold(log);
+    offset = log->end;
     if (r == 0)
         r = write_record(log, v, (int)n_pieces + 1, len, &crc);
     if (!held)
@@ -187,11 +203,40 @@ int aiex_rlog_add(struct aiex_rlog *log, const struct aiex_slice *pieces, size_t
     if (r < 0)
         return r;
     if (ret_offset)
-        *ret_offset = log->end;
+        *ret_offset = offset;
     if (ret_crc)
         *ret_crc = crc;
-    log->end += AIEX_RLOG_FRAME + len;
     return 0;
+}
+
+int aiex_rlog_add_all(struct aiex_rlog *log, struct aiex_rlog_item *items, size_t n)
+{
+    struct iovec v[AIEX_RLOG_ADD_MAX];
+    int held = log->held, r;
+    uint64_t end;
+
+    if (n == 0 || n > AIEX_RLOG_ADD_MAX)
+        return n ? -EINVAL : 0;
+    r = aiex_rlog_hold(log);
+    end = log->end;
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        struct aiex_slice body = items[i].body;
+        uint8_t *frame = (uint8_t *)(uintptr_t)body.data - AIEX_RLOG_FRAME;
+        uint32_t crc = record_seed(log->salt, end, (uint32_t)body.len);
+
+        if (body.len > AIEX_RLOG_MAX_RECORD)
+            r = -EMSGSIZE;
+        crc = aiex_crc32c(crc, body.data, body.len);
+        put_frame(log, frame, (uint32_t)body.len, crc);
+        v[i] = (struct iovec){frame, AIEX_RLOG_FRAME + body.len};
+        items[i] = (struct aiex_rlog_item){end, v[i].iov_len, crc, body};
+        end += v[i].iov_len;
+    }
+    if (r == 0)
+        r = write_end(log, v, (int)n, (size_t)(end - log->end));
+    if (!held)
+        aiex_rlog_release(log);
+    return r;
 }
 
 int aiex_rlog_get(const struct aiex_rlog *log, uint64_t offset, uint8_t **ret_mem,

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #define OPT(field) offsetof(struct config, field)
 
@@ -51,6 +52,7 @@ static void tick(void *arg)
 {
     struct ledger *l = arg;
 
+    record_flush(l);
     sync_begin(l);
     record_retry(l);
     days_tidy(l);
@@ -77,6 +79,8 @@ static int handle(void *self, const struct aiex_message *m)
 {
     struct ledger *l = self;
 
+    if (m->kind != AIEX_MSG_CAST && strcmp(m->method, "ledger.record") != 0)
+        record_flush(l);
     switch (m->kind) {
     case AIEX_MSG_CAST:
     case AIEX_MSG_REQUEST:
@@ -105,6 +109,7 @@ static void drain(void *self, void (*done)(void *arg), void *arg)
 {
     struct ledger *l = self;
 
+    record_flush(l);
     jobs_end(l, 1);
     for (unsigned i = 0; i < OPEN_DAYS; i++)
         if (l->days[i])
@@ -121,6 +126,8 @@ static void destroy(void *self)
         return;
     if (l->tick)
         l->host->unwatch(l->host, l->tick);
+    record_flush(l);
+    record_free(l);
     jobs_end(l, 0);
     sync_stop(l);
     days_stop(l);

@@ -1,7 +1,8 @@
 /*
  * ledger.h - the parts of the ledger.
  *
- *     record.c   ledger.record: one write, then totals, recent records, who follows; full disks
+ *     batch.c    ledger.record: one write a turn, then totals, recent records, who follows
+ *     record.c   money of the month; full disks
  *     days.c     the open days (segment and totals), what is in the folder, retention, start
  *     totals.c   sums of a day and their summary file      table.c   the hash table below them
  *     facts.c    what is read out of a usage record        recent.c  the last 65536 records
@@ -51,8 +52,11 @@ struct recent {
 
 int recent_init(struct recent *r);
 void recent_done(struct recent *r);
-/* 1 when a record with this id and ticket is remembered; never for those without either. */
-int recent_has(const struct recent *r, const struct facts *f);
+/* What id and ticket of a record come down to; 0: it has not both and is never the same as another.
+ */
+uint64_t recent_print(const struct facts *f);
+/* 1 when a record with this print (not 0) is remembered. */
+int recent_has(const struct recent *r, uint64_t print);
 void recent_add(struct recent *r, const struct facts *f, int64_t day, uint64_t offset);
 /* Number of the oldest one that is there. */
 uint64_t recent_first(const struct recent *r);
@@ -104,6 +108,8 @@ struct syncer {
     void *arg;
 };
 
+struct batch;
+
 struct ledger {
     const struct aiex_host *host;
     const struct config *config;
@@ -111,6 +117,8 @@ struct ledger {
     int64_t month; /* number of the month that `spent` speaks of */
     struct table spent;
     struct recent recent;
+    struct batch *batch; /* what came in this turn; NULL: nothing yet */
+    int flush_posted;
     struct job *jobs, *stepping;
     size_t n_jobs;
     int jobs_posted, followers;
@@ -151,13 +159,22 @@ int days_get(struct ledger *l, const struct place *p, uint8_t **ret_mem,
 /* Takes the time off a segment's record. 0, -EBADMSG. */
 int days_split(struct aiex_slice body, int64_t *ret_ms, struct aiex_slice *ret_record);
 
-/* ---- record.c ---- */
+/* ---- batch.c ---- */
 
 int record_take(void *self, const struct aiex_message *m);
+/* Writes what was taken in this turn: before anything else is done or told. */
+void record_flush(struct ledger *l);
+void record_free(struct ledger *l);
+
+/* ---- record.c ---- */
+
 /* Adds to the money of the month. */
 void record_spend(struct ledger *l, const struct facts *f, int64_t day);
-/* The disk refused; tells it once, counts what is lost. */
+/* The disk refused; tells it once. record_lost() counts a record, too. */
 void record_failing(struct ledger *l, const char *why);
+void record_lost(struct ledger *l, const struct facts *f, const char *why);
+/* A record was written. */
+void record_works(struct ledger *l);
 /* Each sync_interval: tells what was lost since, tries whether there is room again. */
 void record_retry(struct ledger *l);
 

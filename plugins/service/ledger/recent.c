@@ -40,19 +40,22 @@ uint64_t recent_hash(struct aiex_slice id)
     return mix(h);
 }
 
-/* Never 0, which is a free place. */
-static uint64_t fingerprint(const struct facts *f)
+uint64_t recent_print(const struct facts *f)
 {
+    if (!f->id.len || !f->ticket)
+        return 0;
     return mix(recent_hash(f->id) + (uint64_t)f->ticket * 0x9e3779b97f4a7c15u) | 1;
 }
 
-int recent_has(const struct recent *r, const struct facts *f)
+static uint64_t *bucket_of(const struct recent *r, uint64_t print)
 {
-    uint64_t print = fingerprint(f);
-    const uint64_t *bucket = r->seen + (print >> 32) % BUCKETS * WAYS;
+    return r->seen + (print >> 32) % BUCKETS * WAYS;
+}
 
-    if (!f->id.len || !f->ticket)
-        return 0;
+int recent_has(const struct recent *r, uint64_t print)
+{
+    const uint64_t *bucket = bucket_of(r, print);
+
     for (unsigned i = 0; i < WAYS; i++)
         if (bucket[i] == print)
             return 1;
@@ -61,11 +64,10 @@ int recent_has(const struct recent *r, const struct facts *f)
 
 void recent_add(struct recent *r, const struct facts *f, int64_t day, uint64_t offset)
 {
-    uint64_t print = fingerprint(f);
-    uint64_t *bucket = r->seen + (print >> 32) % BUCKETS * WAYS;
+    uint64_t print = recent_print(f), *bucket = bucket_of(r, print);
 
     r->ring[r->next++ % RECENT] = (struct place){recent_hash(f->id), day, offset};
-    if (!f->id.len || !f->ticket)
+    if (!print)
         return;
     memmove(bucket + 1, bucket, (WAYS - 1) * sizeof(*bucket)); /* the oldest goes */
     bucket[0] = print;

@@ -18,20 +18,27 @@
 ssize_t __real_pwritev(int fd, const struct iovec *v, int n, off_t offset);
 ssize_t __wrap_pwritev(int fd, const struct iovec *v, int n, off_t offset);
 
-static int disk_full;
+static int disk_full, n_writes;
+static size_t disk_room; /* when full: writes of at most so many bytes pass */
 
 /* A full disk takes the first bytes of a record. */
 ssize_t __wrap_pwritev(int fd, const struct iovec *v, int n, off_t offset)
 {
-    if (!disk_full)
+    size_t len = 0;
+
+    n_writes++;
+    for (int i = 0; i < n; i++)
+        len += v[i].iov_len;
+    if (!disk_full || len <= disk_room)
         return __real_pwritev(fd, v, n, offset);
     if (disk_full++ % 2)
-        return pwrite(fd, v[0].iov_base, v[0].iov_len, offset);
+        return pwrite(fd, v[0].iov_base, v[0].iov_len / 2, offset);
     errno = ENOSPC;
     return -1;
 }
 
-static void put(const char *id, int64_t ticket, int64_t cost)
+/* In one turn of the loop with what comes next. */
+static void give(const char *id, int64_t ticket, int64_t cost)
 {
     struct usage u = {.id = id,
                       .key = "k1",
@@ -44,6 +51,12 @@ static void put(const char *id, int64_t ticket, int64_t cost)
                       .cost = cost};
 
     CU_ASSERT_EQUAL(record(&u), 0);
+}
+
+static void put(const char *id, int64_t ticket, int64_t cost)
+{
+    give(id, ticket, cost);
+    aiex_fake_run_posts(h);
 }
 
 static int64_t total(const char *what)
@@ -251,6 +264,102 @@ static void test_full_disk(void)
     rig_end();
 }
 
+/* ---- What comes in one turn is written together ---- */
+
+static void test_one_write_a_turn(void)
+{
+    char id[16];
+
+    rig_begin(NULL);
+    put("first", 999, 1); /* the day is open */
+    n_writes = 0;
+    for (int i = 1; i <= 20; i++) {
+        snprintf(id, sizeof(id), "r%d", i);
+        give(id, i, 10);
+    }
+    give("r7", 7, 10); /* said twice in one turn */
+    CU_ASSERT_EQUAL(n_writes, 0);
+    CU_ASSERT_EQUAL(aiex_fake_run_posts(h), 1);
+    CU_ASSERT_EQUAL(n_writes, 1);
+    CU_ASSERT_EQUAL(total("cost"), 201);
+    CU_ASSERT_EQUAL(number(answer_of(ASK("ledger.status")), "duplicates"), 1);
+    CU_ASSERT_EQUAL(number(answer_of(ASK("ledger.show", "id", "r20")), "ticket"), 20);
+    rig_close();
+    rig_open(NULL);
+    CU_ASSERT_EQUAL(total("requests"), 21);
+    CU_ASSERT_EQUAL(number(answer_of(ASK("ledger.status")), "holes"), 0);
+    rig_close();
+    rig_end();
+}
+
+/* A question, the end of the process and a lack of memory do not wait for the end of the turn. */
+static void test_turn_cut_short(void)
+{
+    rig_begin(NULL);
+    give("asked", 1, 1);
+    CU_ASSERT_EQUAL(number(answer_of(ASK("ledger.status")), "records"), 1);
+    aiex_fake_run_posts(h);
+    aiex_fake_fail_alloc(h, 1); /* its post() */
+    give("no post", 2, 10);
+    aiex_fake_fail_alloc(h, 0);
+    CU_ASSERT_EQUAL(aiex_fake_run_posts(h), 0);
+    give("at the end", 3, 100);
+    rig_close();
+    rig_open(NULL);
+    CU_ASSERT_EQUAL(total("cost"), 111);
+    rig_close();
+    rig_end();
+}
+
+/* More than a batch takes, at midnight, with one that is as large as a record may be. */
+static void test_many_in_a_turn(void)
+{
+    struct usage large = {.id = "large", .ticket = 5000, .padding = 900000};
+    char id[16];
+
+    rig_begin(NULL);
+    for (int i = 1; i <= 1000; i++) {
+        if (i == 500)
+            now += 12 * HOUR;
+        if (i == 700)
+            CU_ASSERT_EQUAL(record(&large), 0);
+        snprintf(id, sizeof(id), "r%d", i);
+        give(id, i, 1);
+    }
+    CU_ASSERT_EQUAL(total("requests"), 1001);
+    CU_ASSERT_TRUE(size_of("2026-11-21.log") > 0);
+    CU_ASSERT_TRUE(size_of("2026-11-22.log") > 900000);
+    CU_ASSERT_EQUAL(number(answer_of(ASK("ledger.show", "id", "large")), "ticket"), 5000);
+    rig_close();
+    rig_end();
+}
+
+/* Where the disk does not take all of a turn it takes what fits. */
+static void test_full_disk_in_a_turn(void)
+{
+    struct usage large = {.id = "large", .ticket = 9, .time = now, .cost = 100, .padding = 5000};
+
+    rig_begin(NULL);
+    put("a", 1, 1);
+    disk_full = 1;
+    disk_room = 1000;
+    give("b", 2, 10);
+    CU_ASSERT_EQUAL(record(&large), 0);
+    give("c", 3, 10);
+    aiex_fake_run_posts(h);
+    disk_full = 0;
+    disk_room = 0;
+    CU_ASSERT_EQUAL(total("cost"), 21);
+    CU_ASSERT_EQUAL(number(answer_of(ASK("ledger.status")), "lost"), 1);
+    CU_ASSERT_EQUAL(number(answer_of(ASK("ledger.status")), "lost_cost"), 100);
+    rig_close();
+    rig_open(NULL);
+    CU_ASSERT_EQUAL(total("cost"), 21);
+    CU_ASSERT_EQUAL(number(answer_of(ASK("ledger.status")), "holes"), 0);
+    rig_close();
+    rig_end();
+}
+
 /* Without traffic the ledger finds out itself that there is room again. */
 static void test_recovers_without_records(void)
 {
@@ -453,6 +562,10 @@ const struct test_case tests[] = {
     {"damaged head", test_damaged_head},
     {"bad summaries", test_bad_summaries},
     {"full disk", test_full_disk},
+    {"one write a turn", test_one_write_a_turn},
+    {"turn cut short", test_turn_cut_short},
+    {"many in a turn", test_many_in_a_turn},
+    {"full disk in a turn", test_full_disk_in_a_turn},
     {"recovers without records", test_recovers_without_records},
     {"retention", test_retention},
     {"month after restart", test_month_after_restart},

@@ -57,8 +57,8 @@ static void give_up_rows(struct totals *t)
 
 void totals_add(struct totals *t, const struct facts *f, const struct aiex_rlog_item *item)
 {
-    struct key k = {.len = 0};
     struct row *row = NULL;
+    struct key k;
 
     if (t->count % MARK_EVERY == 0)
         t->marks[t->count / MARK_EVERY % MARKS] = item->offset;
@@ -69,6 +69,7 @@ void totals_add(struct totals *t, const struct facts *f, const struct aiex_rlog_
     t->unnamed += spent_add(&t->spent, f);
     if (!t->whole)
         return;
+    k.len = 0;
     if (!f->more_tags && facts_key(f, &k) == 0)
         row = table_at(&t->rows, k.data, k.len);
     if (row)
