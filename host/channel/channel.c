@@ -17,6 +17,7 @@
 #define TURN_BUDGET       256 /* records of one channel before the others get their turn */
 
 #define SHORT_RECORD      4096u
+#define LAZY_BYTES        (32u * 1024u) /* so many unread ones wake the peer after all */
 
 /* A record that waits for room in the ring. */
 struct queued {
@@ -264,6 +265,14 @@ int channel_turn(struct channel *ch, int budget)
     return n > 0;
 }
 
+/* Many lazy records at once would keep the peer, and who shares its processor, busy for long. */
+static int is_piled_up(const struct channel *ch)
+{
+    uint64_t head = atomic_load_explicit(&ch->tx.control->head, memory_order_relaxed);
+
+    return ch->tx.published - head > LAZY_BYTES;
+}
+
 void channel_flush(struct channel *ch)
 {
     int published = ch->tx.published != ch->tx.pos, released = ch->rx.published != ch->rx.pos;
@@ -279,6 +288,8 @@ void channel_flush(struct channel *ch)
         ch->urgent = 1;
     }
     ch->unwoken |= published;
+    if (ch->unwoken && published && is_piled_up(ch))
+        ch->urgent = 1;
     if (!ch->urgent)
         return;
     ch->urgent = ch->unwoken = 0;

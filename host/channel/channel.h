@@ -6,7 +6,7 @@
  * queue of at most `queue_max` bytes, in order, and follows when the peer has made
  * room. -ENOBUFS at that bound is the sender's sign to answer "busy". A hub drains
  * and flushes its channels together until dry; wake-ups are coalesced per turn, and
- * RECORD_LAZY records wait for the next urgent one, or for hub_wake_lazy().
+ * RECORD_LAZY records wait for the next urgent one, for hub_wake_lazy(), or until 32 KiB are unread.
  *
  * Bodies longer than a record are cut by channel_send() and joined by whoever reads
  * (endpoint.h); a router hands the pieces on as they are.

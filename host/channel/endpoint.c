@@ -56,7 +56,6 @@ void endpoint_free(struct endpoint *ep)
     }
     free(ep->remote);
     free(ep->local);
-    free(ep->local_generation);
     free(ep->outs);
     names_out_free(ep->names_out);
     names_in_free(ep->names_in);
@@ -178,6 +177,10 @@ void endpoint_served_release(struct endpoint *ep, struct served *s)
 {
     if (!s->assembling)
         ep->n_serving--;
+    if (s->id & LOCAL_ID) {
+        s->next_free = ep->local_free;
+        ep->local_free = s;
+    }
     s->id = 0;
     s->assembling = 0;
     s->caller = NULL;
@@ -201,6 +204,15 @@ unsigned endpoint_serving(const struct endpoint *ep, unsigned instance)
 
 /* ---- Serving ---- */
 
+int endpoint_is_map(struct aiex_slice body, int is_local)
+{
+    struct aiex_value head;
+
+    if (!is_local)
+        return aiex_is_map(body);
+    return !body.len || (aiex_r_value(&body, &head) == 0 && head.type == AIEX_T_MAP);
+}
+
 void endpoint_dispatch(struct endpoint *ep, struct served *s, const char *service,
                        const char *method, struct aiex_slice body)
 {
@@ -219,7 +231,7 @@ void endpoint_dispatch(struct endpoint *ep, struct served *s, const char *servic
     int r;
 
     ep->n_serving++;
-    if (!aiex_is_map(body)) {
+    if (!endpoint_is_map(body, !!(s->id & LOCAL_ID))) {
         if (s->cast)
             endpoint_served_release(ep, s);
         else
@@ -340,7 +352,7 @@ static int end_served(struct endpoint *ep, uint64_t id, int32_t status, const ch
     caller = s->caller;
     head.trace = s->trace;
     endpoint_served_release(ep, s);
-    if (caller && status == WIRE_OK && !aiex_is_map(body)) {
+    if (caller && status == WIRE_OK && !endpoint_is_map(body, 1)) {
         endpoint_answer_end(ep, caller, WIRE_INTERNAL, not_a_map, 0, (struct aiex_slice){0}, 0);
         return 0;
     }

@@ -8,39 +8,38 @@
 #include <errno.h>
 #include <stdlib.h>
 
+static void more_entries(struct endpoint *ep)
+{
+    unsigned cap = ep->local_cap ? ep->local_cap * 2 : 16;
+    struct served **grown;
+
+    if (cap > BOOK_MAX || !(grown = realloc(ep->local, cap * sizeof(struct served *))))
+        return;
+    ep->local = grown;
+    while (ep->local_cap < cap) {
+        struct served *s = calloc(1, sizeof(*s));
+
+        if (!s)
+            return;
+        s->slot = ep->local_cap;
+        s->next_free = ep->local_free;
+        ep->local_free = ep->local[ep->local_cap++] = s;
+    }
+}
+
 static struct served *local_entry(struct endpoint *ep)
 {
-    unsigned cap, slot;
+    struct served *s;
 
-    for (slot = 0; slot < ep->local_cap; slot++)
-        if (!ep->local[slot]->id)
-            break;
-    if (slot == ep->local_cap) {
-        struct served **grown;
-        uint16_t *generations;
-
-        cap = ep->local_cap ? ep->local_cap * 2 : 16;
-        if (cap > BOOK_MAX)
-            return NULL;
-        grown = realloc(ep->local, cap * sizeof(struct served *));
-        if (!grown)
-            return NULL;
-        ep->local = grown;
-        generations = realloc(ep->local_generation, cap * sizeof(*generations));
-        if (!generations)
-            return NULL;
-        ep->local_generation = generations;
-        for (unsigned i = ep->local_cap; i < cap; i++) {
-            ep->local[i] = calloc(1, sizeof(struct served));
-            ep->local_generation[i] = 0;
-            if (!ep->local[i])
-                return NULL;
-            ep->local_cap = i + 1;
-        }
-    }
-    ep->local_generation[slot]++;
-    ep->local[slot]->id = LOCAL_ID | slot | (uint64_t)ep->local_generation[slot] << 16;
-    return ep->local[slot];
+    if (!ep->local_free)
+        more_entries(ep);
+    s = ep->local_free;
+    if (!s)
+        return NULL;
+    ep->local_free = s->next_free;
+    s->generation++;
+    s->id = LOCAL_ID | s->slot | (uint64_t)s->generation << 16;
+    return s;
 }
 
 int endpoint_call_local(struct endpoint *ep, struct out *o, unsigned callee,

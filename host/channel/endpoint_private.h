@@ -25,6 +25,9 @@ struct served {
     uint32_t timeout_ms;
     uint32_t flags; /* AIEX_MF_* */
     struct window window;
+    struct served *next_free; /* local entries: */
+    uint32_t slot;
+    uint16_t generation;
     struct out *caller;
     struct out *relay; /* the call whose parts this endpoint passes on as ours */
     int streamed;      /* a part of our own went to the host */
@@ -72,7 +75,7 @@ struct endpoint {
     unsigned remote_cap;
     struct served **local; /* by own slot */
     unsigned local_cap;
-    uint16_t *local_generation;
+    struct served *local_free; /* list of free entries, the last used first */
     struct out **outs;
     unsigned outs_cap;
     struct out *out_free; /* list of free entries, the last used first */
@@ -95,6 +98,9 @@ struct served *endpoint_served_of(struct endpoint *ep, uint64_t id);
 struct served *endpoint_served_at(struct endpoint *ep, uint32_t id);
 void endpoint_served_release(struct endpoint *ep, struct served *s);
 
+/* What comes from another process must be one whole map. Within one a head that says so is enough:
+ * who sends half of one sends it to himself. */
+int endpoint_is_map(struct aiex_slice body, int is_local);
 /* Hands a whole request to its instance and judges the result. */
 void endpoint_dispatch(struct endpoint *ep, struct served *s, const char *service,
                        const char *method, struct aiex_slice body);

@@ -36,8 +36,9 @@ static const char *skip_space(const char *p)
     return p;
 }
 
-/* Behind the string that begins at p. Most bytes of an answer are in strings that nobody here reads:
- * only quotes are looked for, and whether one is escaped is seen from the backslashes before it. */
+/* Behind the string that begins at p. Most bytes of an answer are in strings that nobody here
+ * reads: only quotes are looked for, and whether one is escaped is seen from the backslashes before
+ * it. */
 static const char *skip_string(const char *p)
 {
     for (;;) {
@@ -183,29 +184,39 @@ int get_array(struct answer *a, const struct aiex_json_span *v, const char *what
     return 0;
 }
 
-int64_t get_count(const struct aiex_json_span *object, const char *key)
+static int64_t count_of(const struct aiex_json_span *v)
 {
-    struct aiex_json_span v;
     int64_t n;
 
-    if (!aiex_json_find(object, key, &v) || v.type == AIEX_JSON_NULL)
+    if (!get_has(v))
         return -1;
-    return aiex_json_int(&v, &n) == 0 && n >= 0 && n <= GET_MAX_COUNT ? n : -2;
+    return aiex_json_int(v, &n) == 0 && n >= 0 && n <= GET_MAX_COUNT ? n : -2;
+}
+
+int64_t get_count(const struct aiex_json_span *object, const char *key)
+{
+    struct aiex_json_field f = {.key = key};
+
+    if (object->type == AIEX_JSON_OBJECT)
+        take_members(object->data, &f, 1);
+    return count_of(&f.value);
 }
 
 int get_openai_usage(const struct aiex_json_span *usage, struct aiex_usage *ret)
 {
-    struct aiex_json_span details;
+    struct aiex_json_field f[] = {{.key = "prompt_tokens"},
+                                  {.key = "completion_tokens"},
+                                  {.key = "prompt_tokens_details"},
+                                  {.key = "completion_tokens_details"}};
 
     *ret = NO_USAGE;
     if (usage->type != AIEX_JSON_OBJECT)
         return 0;
-    ret->input = get_count(usage, "prompt_tokens");
-    ret->output = get_count(usage, "completion_tokens");
-    if (aiex_json_find(usage, "prompt_tokens_details", &details))
-        ret->cache_read = get_count(&details, "cached_tokens");
-    if (aiex_json_find(usage, "completion_tokens_details", &details))
-        ret->reasoning = get_count(&details, "reasoning_tokens");
+    take_members(usage->data, f, 4);
+    ret->input = count_of(&f[0].value);
+    ret->output = count_of(&f[1].value);
+    ret->cache_read = get_count(&f[2].value, "cached_tokens");
+    ret->reasoning = get_count(&f[3].value, "reasoning_tokens");
     return 1;
 }
 

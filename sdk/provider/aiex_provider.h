@@ -19,7 +19,7 @@
  *     static void headers(const void *config, struct aiex_provider_headers *h)
  *     {
  *         const struct config *c = config;
- *         aiex_provider_header(h, "authorization", "Bearer %s", c->common.api_key);
+ *         aiex_provider_header(h, "authorization", "Bearer ", c->common.api_key);
  *     }
  *     static const struct aiex_vendor vendor = {
  *         .dialects = dialects, .options = offsetof(struct config, common),
@@ -167,9 +167,9 @@ struct aiex_provider_headers {
     int failed; /* something did not fit: the request is not sent */
 };
 
-/* Adds one; an empty value adds nothing. `name` is not copied. */
-void aiex_provider_header(struct aiex_provider_headers *h, const char *name, const char *format,
-                          ...) __attribute__((format(printf, 3, 4)));
+/* Adds one: `before` and `value` in one; an empty value adds nothing. `name` is not copied. */
+void aiex_provider_header(struct aiex_provider_headers *h, const char *name, const char *before,
+                          const char *value);
 
 /* ---- Models ---- */
 

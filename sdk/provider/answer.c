@@ -222,9 +222,9 @@ static int on_head(void *arg, int status, const struct aiex_http_header *headers
     c->retry_ms = status_retry_ms(headers, n, wall);
     c->rate = status_rate(headers, n, wall);
     health_saw_status(c->p, status);
-    snprintf(c->content_type, sizeof(c->content_type), "%s", type ? type : "none");
-    for (char *at = c->content_type; *at; at++)
-        *at = *at >= 'A' && *at <= 'Z' ? (char)(*at + 32) : *at;
+    type = type ? type : "none";
+    for (size_t i = 0; i < sizeof(c->content_type) - 1 && type[i]; i++) /* the rest is zero */
+        c->content_type[i] = type[i] >= 'A' && type[i] <= 'Z' ? (char)(type[i] + 32) : type[i];
     if (status >= 200 && status <= 299)
         c->wrong = wrong_kind(c, status_header(headers, n, "content-encoding"));
     if (status >= 200 && status <= 299 && !c->wrong && c->stream)

@@ -72,44 +72,114 @@ void call_fade(struct call *c)
 struct wanted {
     char model[AIEX_PROVIDER_MAX_MODEL + 1], settle[AIEX_MAX_NAME + 1];
     struct aiex_slice body, account, headers;
-    int dialect, stream;
+    int dialect, stream, has_body;
     int64_t attempt, first_token_ms, idle_ms, total_ms;
 };
 
-static const char *read_limit(struct aiex_slice body, const char *key, int64_t *ret)
+/* 1, or 0: no string, longer than that, or with a 0 inside. */
+static int take_text(const struct aiex_value *v, char *out, size_t size)
 {
-    if (aiex_get_int(body, key, ret) >= 0 && *ret >= 0 && *ret <= INT32_MAX)
+    if (v->type != AIEX_T_STR || v->bytes.len >= size || memchr(v->bytes.data, 0, v->bytes.len))
+        return 0;
+    memcpy(out, v->bytes.data, v->bytes.len);
+    out[v->bytes.len] = 0;
+    return 1;
+}
+
+static const char *take_limit(struct wanted *q, struct aiex_slice key, const struct aiex_value *v)
+{
+    static const struct {
+        const char *key;
+        size_t offset;
+    } limits[] = {{"first_token_ms", offsetof(struct wanted, first_token_ms)},
+                  {"idle_ms", offsetof(struct wanted, idle_ms)},
+                  {"total_ms", offsetof(struct wanted, total_ms)}};
+
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        if (!aiex_slice_is(key, limits[i].key))
+            continue;
+        if (v->type != AIEX_T_INT || v->i < 0 || v->i > INT32_MAX)
+            return "a limit is not a number of milliseconds";
+        memcpy((uint8_t *)q + limits[i].offset, &v->i, sizeof(v->i));
+    }
+    return NULL;
+}
+
+static const char *take_detail(struct wanted *q, struct aiex_slice key, const struct aiex_value *v)
+{
+    if (aiex_slice_is(key, "stream")) {
+        q->stream = (int)v->i;
+        return v->type == AIEX_T_BOOL ? NULL : "field 'stream' is not a bool";
+    }
+    if (aiex_slice_is(key, "attempt")) {
+        q->attempt = v->i;
+        return v->type == AIEX_T_INT ? NULL : "field 'attempt' is not an int";
+    }
+    if (aiex_slice_is(key, "account")) {
+        q->account = v->bytes;
+        return (v->type == AIEX_T_STR || v->type == AIEX_T_BIN) && v->bytes.len <= MAX_ACCOUNT
+                   ? NULL
+                   : "field 'account' is not bytes, at most 4 KiB";
+    }
+    if (aiex_slice_is(key, "settle"))
+        return take_text(v, q->settle, sizeof(q->settle))
+                   ? NULL
+                   : "field 'settle' is not the name of a service";
+    return take_limit(q, key, v);
+}
+
+/* One pair of the request, `whole` its value with its head. NULL, or what is wrong with it. */
+static const char *take_pair(struct wanted *q, struct aiex_slice key, const struct aiex_value *v,
+                             struct aiex_slice whole)
+{
+    if (v->type == AIEX_T_NIL)
         return NULL;
-    return "a limit is not a number of milliseconds";
+    if (aiex_slice_is(key, "body")) {
+        q->has_body = v->type == AIEX_T_STR || v->type == AIEX_T_BIN;
+        q->body = v->bytes;
+    } else if (aiex_slice_is(key, "model")) {
+        if (!take_text(v, q->model, sizeof(q->model)))
+            q->model[0] = 0;
+    } else if (aiex_slice_is(key, "dialect")) {
+        q->dialect = v->type == AIEX_T_STR ? aiex_dialect_of(v->bytes) : -1;
+    } else if (aiex_slice_is(key, "headers")) {
+        q->headers = whole;
+    } else {
+        return take_detail(q, key, v);
+    }
+    return NULL;
 }
 
 /* NULL, or what is wrong with the request. */
 static const char *read_wanted(const struct aiex_message *m, int op, struct wanted *q)
 {
-    struct aiex_slice dialect = {NULL, 0};
+    struct aiex_slice at = m->body;
+    struct aiex_value head = {.count = 0};
     const char *wrong = NULL;
 
-    if (aiex_get_str(m->body, "dialect", &dialect) != 1)
-        return "field 'dialect' (str) is missing";
-    q->dialect = aiex_dialect_of(dialect);
+    q->dialect = -1;
+    if (at.len && aiex_r_value(&at, &head) != 0) /* the endpoint has checked that it is a map */
+        return "the request is no map";
+    for (uint32_t i = 0; i < head.count && !wrong; i++) {
+        struct aiex_value key, value;
+        struct aiex_slice whole, rest;
+
+        if (aiex_r_value(&at, &key) != 0)
+            return "the request is no map";
+        whole = rest = at;
+        if (aiex_r_value(&rest, &value) != 0 || aiex_r_skip(&at) != 0)
+            return "the request is no map";
+        whole.len -= at.len;
+        if (key.type == AIEX_T_STR)
+            wrong = take_pair(q, key.bytes, &value, whole);
+    }
+    if (wrong)
+        return wrong;
     if (aiex_dialect_op(q->dialect) != op)
-        return "the dialect is unknown, or not one of this method";
-    if (aiex_get_text(m->body, "model", q->model, sizeof(q->model)) != 1 || !q->model[0])
+        return "field 'dialect' is missing, unknown, or not one of this method";
+    if (!q->model[0])
         return "field 'model' (str, 1 to 256 bytes) is missing or wrong";
-    if (aiex_get_bytes(m->body, "body", &q->body) != 1)
-        return "field 'body' (bin) is missing";
-    if (aiex_get_bool(m->body, "stream", &q->stream) < 0)
-        return "field 'stream' is not a bool";
-    if (aiex_get_int(m->body, "attempt", &q->attempt) < 0)
-        return "field 'attempt' is not an int";
-    if (aiex_get_bytes(m->body, "account", &q->account) < 0 || q->account.len > MAX_ACCOUNT)
-        return "field 'account' is not bytes, at most 4 KiB";
-    if (aiex_get_text(m->body, "settle", q->settle, sizeof(q->settle)) < 0)
-        return "field 'settle' is not the name of a service";
-    (void)aiex_get_whole(m->body, "headers", &q->headers);
-    wrong = read_limit(m->body, "first_token_ms", &q->first_token_ms);
-    wrong = wrong ? wrong : read_limit(m->body, "idle_ms", &q->idle_ms);
-    return wrong ? wrong : read_limit(m->body, "total_ms", &q->total_ms);
+    return q->has_body ? NULL : "field 'body' (bin) is missing";
 }
 
 /* The shorter of two limits, 0 = none. */
@@ -138,8 +208,8 @@ static struct call *call_new(struct aiex_provider *p, const struct aiex_message 
     c->first_token_ms = shorter(p->options->first_token_timeout, q->first_token_ms);
     c->body.max = MAX_ERROR_BODY;
     c->held.max = AIEX_MAX_BODY;
-    snprintf(c->model, sizeof(c->model), "%s", provider_bare_model(p, q->model));
-    snprintf(c->settle, sizeof(c->settle), "%s", q->settle);
+    memccpy(c->model, provider_bare_model(p, q->model), 0, sizeof(c->model)); /* of the same size */
+    memcpy(c->settle, q->settle, sizeof(c->settle));
     c->account = (struct aiex_slice){(uint8_t *)(c + 1), q->account.len};
     if (q->account.len)
         memcpy(c + 1, q->account.data, q->account.len);

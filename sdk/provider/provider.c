@@ -79,24 +79,29 @@ const char *provider_bare_model(const struct aiex_provider *p, const char *model
 
 /* ---- Requests ---- */
 
-void aiex_provider_header(struct aiex_provider_headers *h, const char *name, const char *format,
-                          ...)
+static void add_header(struct aiex_provider_headers *h, const char *name, const char *before,
+                       const void *value, size_t len)
 {
-    size_t room = sizeof(h->mem) - h->used;
-    va_list ap;
-    int n;
+    size_t room = sizeof(h->mem) - h->used, n_before = strlen(before);
+    char *at = h->mem + h->used;
 
-    va_start(ap, format);
-    n = vsnprintf(h->mem + h->used, room, format, ap);
-    va_end(ap);
-    if (n == 0)
+    if (len == 0)
         return;
-    if (n < 0 || (size_t)n >= room || h->n == sizeof(h->list) / sizeof(h->list[0])) {
+    if (n_before + len >= room || h->n == sizeof(h->list) / sizeof(h->list[0])) {
         h->failed = 1;
         return;
     }
-    h->list[h->n++] = (struct aiex_http_header){name, h->mem + h->used};
-    h->used += (size_t)n + 1;
+    memcpy(at, before, n_before);
+    memcpy(at + n_before, value, len);
+    at[n_before + len] = 0;
+    h->list[h->n++] = (struct aiex_http_header){name, at};
+    h->used += n_before + len + 1;
+}
+
+void aiex_provider_header(struct aiex_provider_headers *h, const char *name, const char *before,
+                          const char *value)
+{
+    add_header(h, name, before, value, strlen(value));
 }
 
 /* Those that the vendor's table names, and only with characters that a header can carry. */
@@ -112,7 +117,7 @@ static void add_client_headers(const struct aiex_provider *p, struct aiex_slice 
         while (n < value.len && value.data[n] >= 0x20 && value.data[n] <= 0x7e)
             n++;
         if (n == value.len)
-            aiex_provider_header(h, *name, "%.*s", (int)value.len, (const char *)value.data);
+            add_header(h, *name, "", value.data, value.len);
     }
 }
 
@@ -121,20 +126,23 @@ int provider_send(struct aiex_provider *p, const struct outgoing *out,
                   struct aiex_error *err)
 {
     const struct aiex_provider_options *o = p->options;
-    char url[AIEX_PROVIDER_MAX_URL + 1024];
+    size_t n_base = strlen(p->base), n_path = strlen(out->path);
+    char url[sizeof(p->base) + 1024];
     struct aiex_provider_headers h;
     struct aiex_http_request q;
     int r;
 
     h.n = h.used = 0;
-    h.failed = 0;
-    aiex_provider_header(&h, "accept", "%s", out->accept);
+    h.failed = n_base + n_path >= sizeof(url);
+    n_path = h.failed ? 0 : n_path;
+    aiex_provider_header(&h, "accept", "", out->accept);
     if (out->body.len)
-        aiex_provider_header(&h, "content-type", "application/json");
+        aiex_provider_header(&h, "content-type", "", "application/json");
     if (p->vendor->headers)
         p->vendor->headers(p->config, &h);
     add_client_headers(p, out->client_headers, &h);
-    snprintf(url, sizeof(url), "%s%s", p->base, out->path);
+    memcpy(url, p->base, n_base);
+    memcpy(url + n_base, out->path, n_path + 1);
     q = (struct aiex_http_request){
         .struct_size = sizeof(q),
         .flags = o->verify_tls ? 0 : AIEX_HTTP_NO_VERIFY,

@@ -68,6 +68,34 @@ struct module {
 
 extern struct module *module;
 
+/* ---- url.c ---- */
+
+struct url {
+    int tls;
+    int literal; /* 4, 6: the host is an address; 0: a name */
+    uint16_t port;
+    char host[256];     /* lower case, without brackets */
+    const char *target; /* into the text; "" means "/" ; begins with '/' or '?' */
+    size_t n_target;    /* without the fragment */
+};
+
+/* A provider asks the same place again and again. */
+struct known_url {
+    struct url url;
+    size_t prefix; /* bytes of `text` before the target */
+    char text[512], authority[280];
+};
+
+/* 0, or -EINVAL with a reason. */
+int url_parse(const char *text, struct url *ret_url, struct aiex_error *err);
+/* "host", "[v6]", with ":port" unless it is the scheme's own. */
+void url_authority(const struct url *u, char out[280]);
+/* The same two, remembered for the next call with this text. The authority is valid until then. */
+int url_look_up(struct known_url *known, const char *text, struct url *ret_url,
+                struct aiex_error *err);
+
+/* ---- module.c ---- */
+
 struct client {
     struct list link;
     const struct aiex_host *host;
@@ -89,23 +117,8 @@ struct client {
     struct deadline **heap;
     size_t n_heap, cap_heap, n_deadlines;
     uint64_t timer, timer_at;
+    struct known_url known;
 };
-
-/* ---- url.c ---- */
-
-struct url {
-    int tls;
-    int literal; /* 4, 6: the host is an address; 0: a name */
-    uint16_t port;
-    char host[256];     /* lower case, without brackets */
-    const char *target; /* into the text; "" means "/" ; begins with '/' or '?' */
-    size_t n_target;    /* without the fragment */
-};
-
-/* 0, or -EINVAL with a reason. */
-int url_parse(const char *text, struct url *ret_url, struct aiex_error *err);
-/* "host", "[v6]", with ":port" unless it is the scheme's own. */
-void url_authority(const struct url *u, char out[280]);
 
 /* ---- conn.c ---- */
 

@@ -69,6 +69,12 @@ void request_progress(struct request *r)
 
 /* ---- The bytes ---- */
 
+/* Names are compared by length first: few get further. */
+static int is_name(const char *name, size_t n, const char *wanted)
+{
+    return strlen(wanted) == n && strcasecmp(name, wanted) == 0;
+}
+
 /* What the framing needs is added here and can not be given twice or differently. */
 static int check_headers(const struct aiex_http_request *q, struct aiex_error *err)
 {
@@ -77,8 +83,10 @@ static int check_headers(const struct aiex_http_request *q, struct aiex_error *e
                                       "te",         "trailer"};
 
     for (size_t i = 0; i < q->n_headers; i++) {
+        size_t n = strlen(q->headers[i].name);
+
         for (size_t k = 0; k < sizeof(own) / sizeof(own[0]); k++) {
-            if (strcasecmp(q->headers[i].name, own[k]) == 0)
+            if (is_name(q->headers[i].name, n, own[k]))
                 return fail(err, -EINVAL, "header '%s' is set by the host; leave it out", own[k]);
         }
     }
@@ -88,7 +96,7 @@ static int check_headers(const struct aiex_http_request *q, struct aiex_error *e
 static int has_header(const struct aiex_http_request *q, const char *name)
 {
     for (size_t i = 0; i < q->n_headers; i++) {
-        if (strcasecmp(q->headers[i].name, name) == 0)
+        if (is_name(q->headers[i].name, strlen(q->headers[i].name), name))
             return 1;
     }
     return 0;
@@ -98,7 +106,6 @@ static void write_head(struct aiex_http1_writer *w, struct client *cl,
                        const struct aiex_http_request *q, const struct url *u)
 {
     const char *slash = *u->target == '/' ? "" : "/";
-    char authority[280];
 
     /* method and target were checked by the caller, so raw writing injects nothing */
     aiex_http1_w_raw(w, q->method, strlen(q->method));
@@ -106,8 +113,7 @@ static void write_head(struct aiex_http1_writer *w, struct client *cl,
     aiex_http1_w_raw(w, slash, strlen(slash));
     aiex_http1_w_raw(w, u->target, u->n_target);
     aiex_http1_w_raw(w, " HTTP/1.1\r\n", 11);
-    url_authority(u, authority);
-    aiex_http1_w_header(w, "Host", authority);
+    aiex_http1_w_header(w, "Host", cl->known.authority);
     for (size_t i = 0; i < q->n_headers; i++)
         aiex_http1_w_header(w, q->headers[i].name, q->headers[i].value);
     if (*cl->user_agent && !has_header(q, "user-agent"))
@@ -157,7 +163,8 @@ static int fill_out(struct request *r, const struct aiex_http_request *q, const 
     return 0;
 }
 
-static int check(const struct aiex_http_request *q, struct url *u, struct aiex_error *err)
+static int check(struct client *cl, const struct aiex_http_request *q, struct url *u,
+                 struct aiex_error *err)
 {
     if (!q->method || !q->url)
         return fail(err, -EINVAL, "request has no method or no url");
@@ -170,7 +177,7 @@ static int check(const struct aiex_http_request *q, struct url *u, struct aiex_e
         return fail(err, -EINVAL, "ca_pem is longer than %u bytes", CA_PEM_MAX);
     if (q->ca_pem && !strstr(q->ca_pem, "-----BEGIN CERTIFICATE-----"))
         return fail(err, -EINVAL, "ca_pem holds no certificate; give PEM text, such as file:ca.pem");
-    if (url_parse(q->url, u, err) != 0)
+    if (url_look_up(&cl->known, q->url, u, err) != 0)
         return -EINVAL;
     return check_headers(q, err);
 }
@@ -438,7 +445,7 @@ int request_new(struct client *cl, const struct aiex_http_request *q,
     struct request *r;
     struct conn *c;
     struct url u;
-    int e = check(q, &u, err);
+    int e = check(cl, q, &u, err);
 
     if (e != 0)
         return e;

@@ -101,3 +101,24 @@ void url_authority(const struct url *u, char out[280])
     else
         snprintf(out, 280, "%s%s%s:%u", open, u->host, close, u->port);
 }
+
+int url_look_up(struct known_url *known, const char *text, struct url *ret_url,
+                struct aiex_error *err)
+{
+    size_t n = strlen(text);
+    int r;
+
+    if (n == 0 || n >= sizeof(known->text) || memcmp(known->text, text, n + 1) != 0) {
+        known->text[0] = 0;
+        r = url_parse(text, &known->url, err);
+        if (r != 0)
+            return r;
+        url_authority(&known->url, known->authority);
+        known->prefix = (size_t)(known->url.target - text);
+        if (n < sizeof(known->text))
+            memcpy(known->text, text, n + 1);
+    }
+    *ret_url = known->url;
+    ret_url->target = text + known->prefix;
+    return 0;
+}

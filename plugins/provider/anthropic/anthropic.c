@@ -60,10 +60,10 @@ static void headers(const void *config, struct aiex_provider_headers *h)
 {
     const struct config *c = config;
 
-    aiex_provider_header(h, "x-api-key", "%s", c->common.api_key);
+    aiex_provider_header(h, "x-api-key", "", c->common.api_key);
     if (c->auth_token[0])
-        aiex_provider_header(h, "authorization", "Bearer %s", c->auth_token);
-    aiex_provider_header(h, "anthropic-version", "%s", c->version);
+        aiex_provider_header(h, "authorization", "Bearer ", c->auth_token);
+    aiex_provider_header(h, "anthropic-version", "", c->version);
 }
 
 /* ---- The list of models, in pages ---- */

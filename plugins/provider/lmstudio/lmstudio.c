@@ -37,7 +37,7 @@ static void headers(const void *config, struct aiex_provider_headers *h)
     const struct config *c = config;
 
     if (c->common.api_key[0])
-        aiex_provider_header(h, "authorization", "Bearer %s", c->common.api_key);
+        aiex_provider_header(h, "authorization", "Bearer ", c->common.api_key);
 }
 
 static int speaks(const void *config, const char *address, int dialect)

@@ -70,9 +70,9 @@ static void headers(const void *config, struct aiex_provider_headers *h)
     const struct config *c = config;
 
     if (c->common.api_key[0])
-        aiex_provider_header(h, "authorization", "Bearer %s", c->common.api_key);
-    aiex_provider_header(h, "openai-organization", "%s", c->organization);
-    aiex_provider_header(h, "openai-project", "%s", c->project);
+        aiex_provider_header(h, "authorization", "Bearer ", c->common.api_key);
+    aiex_provider_header(h, "openai-organization", "", c->organization);
+    aiex_provider_header(h, "openai-project", "", c->project);
 }
 
 static int speaks(const void *config, const char *base, int dialect)

@@ -268,9 +268,9 @@ static inline int aiex_r_value(struct aiex_slice *at, struct aiex_value *v)
     size_t left = at->len, n = 0;
     unsigned t, w;
 
+    memset(v, 0, sizeof(*v));
     if (left == 0)
         return -1;
-    memset(v, 0, sizeof(*v));
     t = *p++;
     left--;
     if (t < 0x80 || t >= 0xe0) {
@@ -385,26 +385,63 @@ static inline int aiex_r_value(struct aiex_slice *at, struct aiex_value *v)
 /* Moves *at behind one whole value. 0, or -1: broken or nested deeper than AIEX_PACK_DEPTH. */
 static inline int aiex_r_skip(struct aiex_slice *at)
 {
-    uint64_t open[AIEX_PACK_DEPTH];
-    unsigned depth = 0;
-    struct aiex_value v;
+    /* type bytes 0xc0 to 0xdf: bytes of the length that follows (0: none), bytes of content that
+     * every value of the type has; 255 = no type */
+    static const uint8_t width[32] = {0, 0, 0, 0, 1, 2, 4, 1, 2, 4, 0, 0, 0, 0, 0, 0,
+                                      0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 2, 4, 2, 4};
+    static const uint8_t fixed[32] = {0, 255, 0, 0, 0, 0, 0, 1, 1, 1,  4, 8, 1, 2, 4, 8,
+                                      1, 2,   4, 8, 2, 3, 5, 9, 17, 0, 0, 0, 0, 0, 0, 0};
+    uint64_t open[AIEX_PACK_DEPTH], items, count;
+    const uint8_t *p = at->data;
+    size_t left = at->len, n;
+    unsigned depth = 0, t, w;
+    int nested;
 
     for (;;) {
-        if (aiex_r_value(at, &v) != 0)
+        if (left == 0)
             return -1;
-        if (v.type == AIEX_T_ARRAY || v.type == AIEX_T_MAP) {
+        t = *p++;
+        left--;
+        n = 0;
+        count = items = 0;
+        nested = t >= 0x80 && t < 0xa0;
+        if (nested) {
+            count = t & 15;
+            items = t < 0x90 ? count * 2 : count;
+        } else if (t >= 0xa0 && t < 0xc0) {
+            n = t & 31;
+        } else if (t >= 0xc0 && t < 0xe0) {
+            w = width[t - 0xc0];
+            n = fixed[t - 0xc0];
+            if (n == 255 || left < w)
+                return -1;
+            count = aiex_r_be(p, w);
+            p += w;
+            left -= w;
+            nested = t >= 0xdc;
+            items = t >= 0xde ? count * 2 : count;
+            n += nested ? 0 : (size_t)count;
+        }
+        if (n > left || (nested && count > left))
+            return -1;
+        p += n;
+        left -= n;
+        if (nested) {
             if (depth == AIEX_PACK_DEPTH) /* an empty one is a level, too */
                 return -1;
-            if (v.count) {
-                open[depth++] = v.type == AIEX_T_MAP ? (uint64_t)v.count * 2 : v.count;
+            if (items) {
+                open[depth++] = items;
                 continue;
             }
         }
         while (depth && --open[depth - 1] == 0)
             depth--;
         if (!depth)
-            return 0;
+            break;
     }
+    at->data = p;
+    at->len = left;
+    return 0;
 }
 
 /* 1 when body is empty or exactly one whole msgpack map. */

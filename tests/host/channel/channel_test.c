@@ -254,6 +254,32 @@ static void test_lazy_for_a_while(void)
     both_done(&t);
 }
 
+/* Lazy records do not pile up: from 32 KiB on their reader is woken, once. */
+static void test_lazy_piles_up(void)
+{
+    struct hub_stats stats;
+    struct both t;
+
+    both_init(&t);
+    turn(&t);
+    atomic_store(&t.spy[0].control->sleeping, 1);
+    for (uint64_t i = 0; i < 8; i++) {
+        send_pattern(&t.a, i, 4000, RECORD_LAZY);
+        loop_once(t.a.loop, 0);
+    }
+    hub_stats(t.a.hub, &stats);
+    CU_ASSERT_EQUAL(stats.wakes_out, 0);
+    send_pattern(&t.a, 8, 4000, RECORD_LAZY);
+    loop_once(t.a.loop, 0);
+    send_pattern(&t.a, 9, 4000, RECORD_LAZY);
+    loop_once(t.a.loop, 0);
+    hub_stats(t.a.hub, &stats);
+    CU_ASSERT_EQUAL(stats.wakes_out, 1);
+    turn(&t);
+    CU_ASSERT_EQUAL(t.b.expect, 10);
+    both_done(&t);
+}
+
 /* channel_push() does at once what the turn does later. */
 static void test_push(void)
 {
@@ -551,6 +577,7 @@ const struct test_case tests[] = {
     {"wakes", test_wakes},
     {"lazy", test_lazy},
     {"lazy for a while", test_lazy_for_a_while},
+    {"lazy piles up", test_lazy_piles_up},
     {"push", test_push},
     {"overflow_order", test_overflow_order},
     {"queued_lazy_wakes", test_queued_lazy_wakes},
