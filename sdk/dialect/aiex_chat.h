@@ -166,6 +166,15 @@ int64_t aiex_tokens_estimate(uint64_t bytes);
  * price. -1 when the body is not JSON. */
 int64_t aiex_chat_prompt_tokens(int dialect, struct aiex_slice body);
 
+/* What a request may use at most, for limits: one walk that checks nothing. A body that is no JSON
+ * gives some number; whoever sends it to a vendor refuses it. */
+struct aiex_chat_size {
+    int64_t prompt; /* tokens, estimated as above */
+    int64_t output; /* the client's limit for one answer; 0 = it sets none */
+    int64_t choices; /* answers that it wants, at least 1 */
+};
+void aiex_chat_size(struct aiex_slice body, struct aiex_chat_size *ret);
+
 /* ---- Errors ---- */
 
 /* What went wrong, as far as a vendor's answer says. */

@@ -63,7 +63,7 @@ static void count_value(struct count *c, enum key key, const struct aiex_json_sp
     } else if (key == K_tools || key == K_functions || key == K_arguments) {
         c->bytes += (int64_t)value->len;
     } else if (value->type == AIEX_JSON_STRING) {
-        c->bytes += (int64_t)value->len - 2;
+        c->bytes += value->len < 2 ? 0 : (int64_t)value->len - 2; /* 1: cut off */
     } else if (depth < MAX_DEPTH) {
         count_items(c, value, depth + 1);
     }
@@ -95,6 +95,62 @@ int64_t text_bytes(const struct aiex_json_span *body, int *n_images, int *n_mess
         *n_messages = c.n_messages;
     return c.bytes;
 }
+
+/* ---- What a request may use ---- */
+
+static int64_t positive(const struct aiex_json_span *v)
+{
+    int64_t n = 0;
+
+    return aiex_json_int(v, &n) == 0 && n > 0 ? n : 0;
+}
+
+static void take_limit(struct aiex_chat_size *size, enum key key, const struct aiex_json_span *v)
+{
+    struct aiex_json_span predict = *v;
+
+    switch (key) {
+    case K_options:
+        if (!aiex_json_find(v, "num_predict", &predict))
+            return;
+        /* fall through */
+    case K_max_tokens:
+    case K_max_completion_tokens:
+    case K_max_output_tokens:
+        if (positive(&predict) > size->output)
+            size->output = positive(&predict);
+        return;
+    case K_n:
+        if (positive(v))
+            size->choices = positive(v);
+        return;
+    default:
+        return;
+    }
+}
+
+void aiex_chat_size(struct aiex_slice body, struct aiex_chat_size *ret)
+{
+    struct aiex_json_span whole = {AIEX_JSON_OBJECT, (const char *)body.data, body.len}, name,
+                          value;
+    struct count c = {0};
+    size_t at = 0;
+
+    *ret = (struct aiex_chat_size){.choices = 1};
+    while (whole.len && *whole.data != '{') { /* white space, and a byte order mark at worst */
+        whole.data++;
+        whole.len--;
+    }
+    while (whole.len && aiex_json_next(&whole, &at, &name, &value)) {
+        enum key key = key_of(&name);
+
+        take_limit(ret, key, &value);
+        count_value(&c, key, &value, 0);
+    }
+    ret->prompt = prompt_estimate(c.bytes, c.n_images, c.n_messages);
+}
+
+/* ---- Text ---- */
 
 int64_t request_text_bytes(int dialect, struct aiex_slice body, int *n_images, int *n_messages)
 {

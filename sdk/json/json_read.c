@@ -5,7 +5,6 @@
  * span from elsewhere can give wrong answers only, not reads beyond its end.
  */
 #include "aiex_json.h"
-#include "json_string.h"
 
 #include <errno.h>
 #include <string.h>
@@ -222,51 +221,20 @@ static size_t skip_filler(const struct aiex_json_span *whole, size_t at)
     return at;
 }
 
-#if defined(__SSE2__)
-/* The first quote of 64 bytes that is not escaped, or 64 or 65 (an escape reaches beyond). */
-static unsigned quote_in_block(const unsigned char *p)
-{
-    struct json_marks m = json_marks64(p);
-
-    while (m.slashes) {
-        unsigned i = (unsigned)__builtin_ctzll(m.slashes);
-
-        if (m.quotes & (((uint64_t)1 << i) - 1))
-            break;
-        if (i == 63)
-            return 65;
-        m.slashes &= ~((uint64_t)3 << i);
-        m.quotes &= ~((uint64_t)3 << i);
-    }
-    return m.quotes ? (unsigned)__builtin_ctzll(m.quotes) : 64;
-}
-#endif
-
-/* From the opening quote to behind the closing one. */
+/* From the opening quote to behind the closing one. Only quotes are looked for; whether one is
+ * escaped is seen from the backslashes before it. */
 static size_t skip_string(const struct aiex_json_span *whole, size_t at)
 {
-    at++;
-#if defined(__SSE2__)
-    if (at < whole->len && whole->len - at >= 16) { /* most strings are short */
-        struct json_marks m = {0, 0, 0};
+    const char *from = whole->data + at + 1, *end = whole->data + whole->len, *p = from;
 
-        json_mark16((const unsigned char *)whole->data + at, &m, 0);
-        if (m.quotes && !(m.slashes & (m.quotes ^ (m.quotes - 1))))
-            return at + (size_t)__builtin_ctzll(m.quotes) + 1;
-    }
-    while (at < whole->len && whole->len - at >= 64) {
-        unsigned n = quote_in_block((const unsigned char *)whole->data + at);
+    while (p < end && (p = memchr(p, '"', (size_t)(end - p))) != NULL) {
+        const char *before = p;
 
-        at += n;
-        if (n < 64)
-            return at + 1;
-    }
-#endif
-    for (; at < whole->len; at++) {
-        if (whole->data[at] == '\\')
-            at++;
-        else if (whole->data[at] == '"')
-            return at + 1;
+        while (before > from && before[-1] == '\\')
+            before--;
+        p++;
+        if ((p - before) % 2) /* an even number of backslashes, and the quote */
+            return (size_t)(p - whole->data);
     }
     return whole->len;
 }

@@ -218,6 +218,7 @@ static int on_head(void *arg, int status, const struct aiex_http_header *headers
     const char *type = status_header(headers, n, "content-type");
     time_t wall = time(NULL);
 
+    aiex_chat_drop_request(c->chat);
     c->status = status;
     c->retry_ms = status_retry_ms(headers, n, wall);
     c->rate = status_rate(headers, n, wall);

@@ -15,6 +15,7 @@
 #define MAX_ACCOUNT   4096u
 #define DEFAULT_LIMIT 32000 /* tokens; models that can say more are seldom meant to */
 #define LATEST        ":latest"
+#define BORROWED      (16u * 1024u) /* bytes from which a body is not copied once more */
 
 /* ---- The table of calls ---- */
 
@@ -284,9 +285,12 @@ static int send(struct call *c, const struct wanted *q, const char *path, struct
         .max_body_bytes = c->stream ? UINT64_MAX : AIEX_MAX_BODY,
         .client_headers = c->client == c->vendor ? q->headers : (struct aiex_slice){NULL, 0},
     };
-    int r = provider_send(c->p, &out, &answer_handler, c, &c->http, err);
+    int r;
 
-    aiex_chat_drop_request(c->chat);
+    out.borrowed = out.body.len >= BORROWED;
+    r = provider_send(c->p, &out, &answer_handler, c, &c->http, err);
+    if (!out.borrowed)
+        aiex_chat_drop_request(c->chat);
     return r;
 }
 

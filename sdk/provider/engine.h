@@ -84,6 +84,7 @@ struct outgoing {
     uint32_t first_byte_ms, idle_ms, total_ms;
     uint64_t max_body_bytes;
     struct aiex_slice client_headers; /* msgpack map, or empty */
+    int borrowed;                     /* the body stays until the head of the answer */
 };
 /* As aiex_http.request(). Keys are wiped before it returns. */
 int provider_send(struct aiex_provider *p, const struct outgoing *out,

@@ -145,7 +145,7 @@ int provider_send(struct aiex_provider *p, const struct outgoing *out,
     memcpy(url + n_base, out->path, n_path + 1);
     q = (struct aiex_http_request){
         .struct_size = sizeof(q),
-        .flags = o->verify_tls ? 0 : AIEX_HTTP_NO_VERIFY,
+        .flags = (o->verify_tls ? 0 : AIEX_HTTP_NO_VERIFY) | (out->borrowed ? AIEX_HTTP_BORROW : 0),
         .method = out->body.len ? "POST" : "GET",
         .url = url,
         .headers = h.list,

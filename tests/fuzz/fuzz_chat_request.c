@@ -48,9 +48,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct aiex_chat a, b;
     struct aiex_slice body = {data + 1, size - 1};
     int client, vendor, images, messages;
+    struct aiex_chat_size wants;
 
     if (!size)
         return 0;
+    aiex_chat_size(body, &wants);
+    check(wants.prompt >= 0 && wants.output >= 0 && wants.choices >= 1);
     client = data[0] % 8 + 1;
     vendor = data[0] / 8 % 8 + 1;
     if (convert(&a, client, vendor, body) == 0) {

@@ -445,6 +445,89 @@ static void large_body_is_sent_whole(void)
     rig_close(&rig);
 }
 
+/* ---- A borrowed body ---- */
+
+enum { BORROWED = 24 * 1024 * 1024 }; /* more than sockets hold */
+
+static uint8_t *lent;
+
+static void give_back(struct seen *unused)
+{
+    (void)unused;
+    memset(lent, '#', BORROWED);
+}
+
+/* Not a byte more. */
+static void read_head(void)
+{
+    unsigned n = 0;
+    char byte;
+
+    while (n < 4) {
+        ssize_t k = recv(fd, &byte, 1, MSG_DONTWAIT);
+
+        if (k < 0)
+            rig_turn(&rig, 1);
+        if (k == 0)
+            break;
+        if (k > 0)
+            n = byte == "\r\n\r\n"[n] ? n + 1 : byte == '\r';
+    }
+    CU_ASSERT_EQUAL(n, 4);
+}
+
+/* All of the body, as it was when it was lent. Returns bytes that were right. */
+static size_t read_pattern(void)
+{
+    static uint8_t mem[1 << 16];
+    size_t right = 0, rest = BORROWED;
+    ssize_t n;
+
+    while (rest && (n = recv(fd, mem, sizeof(mem), MSG_DONTWAIT)) != 0) {
+        if (n < 0)
+            rig_turn(&rig, 1);
+        for (ssize_t i = 0; i < n; i++, rest--)
+            right += mem[i] == (uint8_t)('a' + (BORROWED - rest) % 23);
+    }
+    return right;
+}
+
+/* The peer answers before it has read all: the plugin has its body back from the head on, and what
+ * was not sent yet is sent all the same. Without a pause, and on a connection used before. */
+static void borrowed_body_is_given_back(void)
+{
+    struct aiex_http_request q;
+    char url[64];
+
+    lent = malloc(BORROWED);
+    rig_open(&rig, NULL);
+    for (int round = 0; round < 2; round++) {
+        seen_init(&s, &rig);
+        for (size_t i = 0; i < BORROWED; i++)
+            lent[i] = (uint8_t)('a' + i % 23);
+        q = rig_request(&rig, "", url);
+        q.body = (struct aiex_slice){lent, BORROWED};
+        q.flags = AIEX_HTTP_BORROW;
+        s.at_head = give_back;
+        rig_send(&s, &q);
+        if (round == 0)
+            fd = peer_accept(&rig);
+        read_head();
+        peer_say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab");
+        CU_ASSERT_TRUE(wait_body(&s, 2));
+        CU_ASSERT_EQUAL(lent[0], '#');
+        CU_ASSERT_EQUAL(read_pattern(), BORROWED);
+        peer_say(fd, "cd");
+        CU_ASSERT_TRUE(wait_end(&s));
+        CU_ASSERT_EQUAL(s.result, AIEX_HTTP_OK);
+        CU_ASSERT_STRING_EQUAL(s.body, "abcd");
+        seen_done(&s);
+    }
+    close(fd);
+    rig_close(&rig);
+    free(lent);
+}
+
 const struct test_case tests[] = {
     {"cut_everywhere", cut_everywhere},
     {"split_everywhere", split_everywhere},
@@ -460,5 +543,6 @@ const struct test_case tests[] = {
     {"handlers_give_up", handlers_give_up},
     {"early_answer", early_answer},
     {"large_body_is_sent_whole", large_body_is_sent_whole},
+    {"borrowed_body_is_given_back", borrowed_body_is_given_back},
     {0},
 };

@@ -85,6 +85,8 @@ static int on_head(void *arg, int status, const struct aiex_http_header *headers
         snprintf(s->headers + used, sizeof(s->headers) - used, "%s=%s;", headers[i].name,
                  headers[i].value);
     }
+    if (s->at_head)
+        s->at_head(s);
     return s->give_up_at_head;
 }
 

@@ -33,7 +33,7 @@ struct seen {
     size_t n_body, cap_body;
     /* What the handlers do besides. */
     int give_up_at_head, give_up_at_body, pause_at_body, cancel_at_body;
-    void (*at_end)(struct seen *s);
+    void (*at_head)(struct seen *s), (*at_end)(struct seen *s);
     struct seen *other;
 };
 

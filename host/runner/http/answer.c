@@ -122,6 +122,8 @@ static int on_head(void *arg, const struct aiex_http1_head *h)
     int gave_up;
 
     r->has_head = 1;
+    if (request_keep_body(r) != 0)
+        return stop(r, AIEX_HTTP_CUT, "no memory for the rest of the body");
     if (kind && (h->flags & AIEX_HTTP1_HAS_BODY)) {
         if (n > sizeof(kept) / sizeof(kept[0]) || !(r->gzip = gzip_new(kind)))
             return stop(r, AIEX_HTTP_CUT, "no memory for decompression");

@@ -26,6 +26,7 @@
 #include <aiex_http1.h>
 #include <curl/curl.h>
 #include <string.h>
+#include <sys/uio.h>
 
 #define READ_BYTES      65536u
 #define OUT_KEPT        65536u /* bytes of output buffer that a recycled request keeps */
@@ -222,8 +223,9 @@ struct request {
     uint32_t flags;
     int is_head; /* method HEAD */
 
-    uint8_t *out; /* head and body, as sent */
-    size_t n_out, cap_out, off_out;
+    uint8_t *out;                   /* what is sent: head and body, or the head and then `body` */
+    size_t n_out, cap_out, off_out; /* n_out: all that is sent */
+    struct aiex_slice body;         /* the plugin's, borrowed; empty: it stands in `out` */
     int sent, retried;
     int cut_short; /* sending failed: the peer reads no more */
 
@@ -268,6 +270,10 @@ void request_connected(struct request *r);
 void request_sent(struct request *r);
 /* A connection broke. Tries again when that can not be noticed, else ends. */
 void request_broken(struct request *r, const char *text);
+/* What is still to be sent, in one or two pieces. */
+int request_rest(const struct request *r, struct iovec v[2]);
+/* The plugin may have its body back: keeps what is not sent. 0, or -ENOMEM. */
+int request_keep_body(struct request *r);
 /* Some progress was made: the time between bytes begins anew. */
 void request_progress(struct request *r);
 

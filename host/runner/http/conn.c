@@ -232,17 +232,19 @@ int conn_open(struct conn *c, int fd)
 
 /* ---- Bytes: > 0, 0 = the peer closed (reading), -EAGAIN, or another negative errno ---- */
 
-static ssize_t send_some(struct conn *c, const uint8_t *bytes, size_t n)
+static ssize_t send_some(struct conn *c, struct iovec *v, int n)
 {
+    struct msghdr m = {.msg_iov = v, .msg_iovlen = (size_t)n};
     size_t done = 0;
     ssize_t k;
     CURLcode r;
 
     if (!c->origin->tls) {
-        k = send(c->fd, bytes, n, MSG_NOSIGNAL);
+        k = n == 1 ? send(c->fd, v->iov_base, v->iov_len, MSG_NOSIGNAL)
+                   : sendmsg(c->fd, &m, MSG_NOSIGNAL);
         return k >= 0 ? k : errno == EINTR || errno == EWOULDBLOCK ? -EAGAIN : -errno;
     }
-    r = curl_easy_send(c->easy, bytes, n, &done);
+    r = curl_easy_send(c->easy, v->iov_base, v->iov_len, &done);
     return r == CURLE_OK ? (ssize_t)done : r == CURLE_AGAIN ? -EAGAIN : -EPIPE;
 }
 
@@ -263,6 +265,7 @@ static ssize_t receive_some(struct conn *c)
 void conn_write(struct conn *c)
 {
     struct request *r = c->req;
+    struct iovec rest[2];
     size_t before;
     ssize_t n = 0;
 
@@ -270,7 +273,7 @@ void conn_write(struct conn *c)
         return;
     before = r->off_out;
     while (r->off_out < r->n_out) {
-        n = send_some(c, r->out + r->off_out, r->n_out - r->off_out);
+        n = send_some(c, rest, request_rest(r, rest));
         if (n <= 0)
             break;
         r->off_out += (size_t)n;

@@ -144,6 +144,7 @@ static int out_room(struct request *r, size_t need)
 static int fill_out(struct request *r, const struct aiex_http_request *q, const struct url *u,
                     struct aiex_error *err)
 {
+    size_t borrowed = q->flags & AIEX_HTTP_BORROW ? q->body.len : 0;
     struct aiex_http1_writer w;
     int tries = 0;
 
@@ -153,13 +154,48 @@ static int fill_out(struct request *r, const struct aiex_http_request *q, const 
     do {
         aiex_http1_writer_init(&w, r->out, r->cap_out);
         write_head(&w, r->cl, q, u);
-        aiex_http1_w_raw(&w, q->body.data, q->body.len);
+        aiex_http1_w_raw(&w, q->body.data, q->body.len - borrowed);
         if (w.failed == AIEX_HTTP1_W_BAD)
             return fail(err, -EINVAL, "a header name or value holds a byte that is not allowed");
         if (w.failed && out_room(r, w.len + w.len / 4 + 512) != 0)
             return fail(err, -ENOMEM, "no memory for a request of %zu bytes", w.len);
     } while (w.failed && ++tries < 2);
-    r->n_out = w.len;
+    r->n_out = w.len + borrowed;
+    r->body = borrowed ? q->body : (struct aiex_slice){NULL, 0};
+    return 0;
+}
+
+int request_rest(const struct request *r, struct iovec v[2])
+{
+    size_t n_head = r->n_out - r->body.len, off = r->off_out;
+    int n = 0;
+
+    if (off < n_head)
+        v[n++] = (struct iovec){r->out + off, n_head - off};
+    off = off > n_head ? off - n_head : 0;
+    if (off < r->body.len)
+        v[n++] = (struct iovec){(void *)(uintptr_t)(r->body.data + off), r->body.len - off};
+    return n;
+}
+
+int request_keep_body(struct request *r)
+{
+    size_t n_head = r->n_out - r->body.len;
+    uint8_t *all;
+
+    if (!r->body.len)
+        return 0;
+    if (r->off_out < r->n_out) {
+        all = host_of(r)->alloc(host_of(r), r->n_out);
+        if (!all)
+            return -ENOMEM;
+        memcpy(all, r->out, n_head);
+        memcpy(all + n_head, r->body.data, r->body.len);
+        host_of(r)->release(host_of(r), r->out);
+        r->out = all;
+        r->cap_out = r->n_out;
+    }
+    r->body = (struct aiex_slice){NULL, 0};
     return 0;
 }
 
@@ -176,7 +212,8 @@ static int check(struct client *cl, const struct aiex_http_request *q, struct ur
     if (q->ca_pem && strnlen(q->ca_pem, CA_PEM_MAX + 1) > CA_PEM_MAX)
         return fail(err, -EINVAL, "ca_pem is longer than %u bytes", CA_PEM_MAX);
     if (q->ca_pem && !strstr(q->ca_pem, "-----BEGIN CERTIFICATE-----"))
-        return fail(err, -EINVAL, "ca_pem holds no certificate; give PEM text, such as file:ca.pem");
+        return fail(err, -EINVAL,
+                    "ca_pem holds no certificate; give PEM text, such as file:ca.pem");
     if (url_look_up(&cl->known, q->url, u, err) != 0)
         return -EINVAL;
     return check_headers(q, err);

@@ -42,7 +42,17 @@ static const char *const methods[] = {
 
 /* ---- What is wrong with it ---- */
 
-enum { MODEL, SUBJECT, STREAM, PREVIOUS, STORE, N_CHECKED, SESSION = N_CHECKED, N_FIELDS };
+enum {
+    MODEL,
+    SUBJECT,
+    STREAM,
+    PREVIOUS,
+    STORE,
+    TEMPLATE,
+    N_CHECKED,
+    SESSION = N_CHECKED,
+    N_FIELDS
+};
 
 static int refuse(struct conn *c, const char *param, const char *format, const char *a,
                   const char *b)
@@ -139,9 +149,13 @@ static int wants_stream(int dialect, const struct aiex_json_field *f)
 int ask_read(struct conn *c, struct ask *ask)
 {
     struct aiex_json_field f[N_FIELDS] = {
-        [MODEL] = {.key = "model"},   [SUBJECT] = {.key = shapes[c->dialect].subject},
-        [STREAM] = {.key = "stream"}, [PREVIOUS] = {.key = "previous_response_id"},
-        [STORE] = {.key = "store"},   [SESSION] = {.key = shapes[c->dialect].session},
+        [MODEL] = {.key = "model"},
+        [SUBJECT] = {.key = shapes[c->dialect].subject},
+        [STREAM] = {.key = "stream"},
+        [PREVIOUS] = {.key = "previous_response_id"},
+        [STORE] = {.key = "store"},
+        [TEMPLATE] = {.key = "aiex_template"},
+        [SESSION] = {.key = shapes[c->dialect].session},
     };
     size_t n_fields = f[SESSION].key ? N_FIELDS : N_CHECKED;
     long n;
@@ -161,6 +175,7 @@ int ask_read(struct conn *c, struct ask *ask)
     ask->subject = f[SUBJECT].value;
     ask->previous = f[PREVIOUS].value;
     ask->store = f[STORE].value.type != AIEX_JSON_FALSE;
+    ask->template = f[TEMPLATE].seen != 0;
     c->stream = wants_stream(c->dialect, &f[STREAM]);
     return 0;
 }
@@ -175,7 +190,8 @@ static uint32_t write_fields(const struct conn *c, const void *arg, struct aiex_
     aiex_w_key_strn(w, "model", ask->model, ask->n_model);
     aiex_w_key_bool(w, "stream", c->stream);
     aiex_w_key_str(w, "client", c->peer);
-    return 4 + caller_fields(
+    aiex_w_key_bool(w, "template", ask->template);
+    return 5 + caller_fields(
                    c, (struct aiex_slice){(const uint8_t *)ask->session, strlen(ask->session)}, w);
 }
 

@@ -15,6 +15,7 @@ struct ask {
     struct aiex_json_span subject;       /* messages, prompt or input; type 0 = absent */
     struct aiex_json_span previous;      /* previous_response_id */
     int store;
+    int template; /* the body names one: `aiex_template` */
 };
 
 /* Looks at the body as c->dialect demands and sets c->stream. 0, or -1: an error was answered. */

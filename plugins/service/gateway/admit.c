@@ -5,7 +5,6 @@
 #include "gateway.h"
 
 #include <aiex_chat.h>
-#include <aiex_json.h>
 
 #define MAX_CHOICES 128
 
@@ -36,50 +35,23 @@ int admit_needs_tokens(const struct key *key)
 
 /* ---- Estimates ---- */
 
-static int64_t number(const struct aiex_json_span *v)
-{
-    int64_t n = 0;
-
-    return v->type == AIEX_JSON_NUMBER && aiex_json_int(v, &n) == 0 && n > 0 ? n : 0;
-}
-
 static int64_t bounded(int64_t n)
 {
     return n < 0 ? 0 : n > MAX_LIMIT ? MAX_LIMIT : n;
 }
 
-/* The most tokens that the answer may have, over all its choices. */
-static int64_t answer_tokens(const struct gateway *g, struct aiex_slice body)
-{
-    struct aiex_json_field f[] = {{.key = "max_tokens"},
-                                  {.key = "max_completion_tokens"},
-                                  {.key = "max_output_tokens"},
-                                  {.key = "options"},
-                                  {.key = "n"}};
-    struct aiex_json_span predict = {0};
-    int64_t most = 0, choices;
-
-    if (aiex_json_scan(body, 0, f, 5, NULL) == AIEX_JSON_OBJECT) {
-        for (int i = 0; i < 3; i++)
-            if (number(&f[i].value) > most)
-                most = number(&f[i].value);
-        if (aiex_json_find(&f[3].value, "num_predict", &predict) && number(&predict) > most)
-            most = number(&predict);
-    }
-    if (most == 0)
-        most = g->config->default_output;
-    choices = number(&f[4].value);
-    choices = choices < 1 ? 1 : choices > MAX_CHOICES ? MAX_CHOICES : choices;
-    return bounded(bounded(most) * choices);
-}
-
 void admit_estimate(struct gateway *g, const struct ask *a, int64_t *ret_input, int64_t *ret_output)
 {
-    int dialect = aiex_dialect_of(a->dialect);
-    int64_t input = aiex_chat_prompt_tokens(dialect, a->body);
+    int op = aiex_dialect_op(aiex_dialect_of(a->dialect));
+    struct aiex_chat_size size;
+    int64_t choices;
 
-    *ret_input = bounded(input < 0 ? aiex_tokens_estimate(a->body.len) : input);
-    *ret_output = aiex_dialect_op(dialect) == AIEX_OP_EMBED ? 0 : answer_tokens(g, a->body);
+    aiex_chat_size(a->body, &size);
+    choices = size.choices < MAX_CHOICES ? size.choices : MAX_CHOICES;
+    *ret_input = bounded(size.prompt);
+    if (size.output == 0)
+        size.output = g->config->default_output;
+    *ret_output = op == AIEX_OP_EMBED ? 0 : bounded(bounded(size.output) * choices);
 }
 
 /* ---- Judgement ---- */

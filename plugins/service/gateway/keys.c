@@ -38,7 +38,7 @@ int keys_open(struct keys *k, const struct aiex_host *host, int64_t now_ms, int6
     *k = (struct keys){
         .host = host, .drop_before = now_ms - keep_revoked_ms, .journal = {.fd = -1}};
     k->last = &k->first;
-    if (secret_init() < 0) {
+    if (secret_init() < 0 || secret_random(k->mark_key, sizeof(k->mark_key)) != 0) {
         memcpy(err->text, "libsodium does not start", 25);
         return -EIO;
     }
@@ -87,6 +87,8 @@ void keys_close(struct keys *k)
     key_free(k->host, k->local);
     key_free(k->host, k->open);
     free_accounts(k);
+    secret_wipe(k->known, sizeof(k->known));
+    secret_wipe(k->mark_key, sizeof(k->mark_key));
     map_done(&k->by_secret);
     map_done(&k->by_id);
     map_done(&k->accounts);
@@ -111,25 +113,43 @@ int keys_refresh(struct keys *k, struct aiex_error *err)
 
 /* ---- Questions ---- */
 
-struct key *keys_find(struct keys *k, struct aiex_slice credential, int *ret_old)
+static struct secret *find_secret(struct keys *k, struct aiex_slice credential)
 {
     uint8_t hash[SECRET_HASH];
     struct map_node *n;
     uint64_t number;
 
-    if (!secret_form(credential))
-        return NULL;
     secret_hash(k->journal.pepper, credential, hash);
     memcpy(&number, hash, sizeof(number));
     for (n = map_first(&k->by_secret, number); n; n = map_next(n)) {
         struct secret *s = map_entry(n, struct secret, node);
 
-        if (!secret_equal(s->hash, hash))
-            continue;
-        *ret_old = s == &s->key->old;
-        return s->key;
+        if (secret_equal(s->hash, hash))
+            return s;
     }
     return NULL;
+}
+
+struct key *keys_find(struct keys *k, struct aiex_slice credential, int *ret_old)
+{
+    struct known_secret *known;
+    uint8_t mark[SECRET_MARK];
+    struct secret *s;
+
+    if (!secret_form(credential))
+        return NULL;
+    secret_mark(k->mark_key, credential, mark);
+    known = &k->known[mark[0] % KNOWN_SECRETS];
+    s = known->secret && memcmp(known->mark, mark, sizeof(mark)) == 0 ? known->secret : NULL;
+    if (!s) {
+        s = find_secret(k, credential);
+        if (!s)
+            return NULL;
+        known->secret = s;
+        memcpy(known->mark, mark, sizeof(mark));
+    }
+    *ret_old = s == &s->key->old;
+    return s->key;
 }
 
 const char *keys_refusal(const struct key *key, int old, int64_t now_ms)

@@ -69,8 +69,18 @@ struct key {
     size_t principal_len;
 };
 
+/* Secrets that were found a moment ago; emptied whenever one is added or removed. */
+struct known_secret {
+    uint8_t mark[SECRET_MARK];
+    struct secret *secret; /* NULL: a free place */
+};
+
+#define KNOWN_SECRETS 64u
+
 struct keys {
     const struct aiex_host *host;
+    uint8_t mark_key[SECRET_MARK];
+    struct known_secret known[KNOWN_SECRETS];
     struct journal journal;
     struct map by_secret, by_id, accounts;
     struct key *first, **last;

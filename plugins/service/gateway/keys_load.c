@@ -118,6 +118,7 @@ static void set_secret(struct keys *k, struct key *key, struct secret *s, const 
 {
     uint64_t number;
 
+    memset(k->known, 0, sizeof(k->known)); /* `s` may stand there for another text */
     if (s->in_map)
         map_remove(&k->by_secret, &s->node);
     s->in_map = hash != NULL;

@@ -44,6 +44,14 @@ void secret_hash(const uint8_t pepper[PEPPER_BYTES], struct aiex_slice text,
     crypto_generichash(out, SECRET_HASH, text.data, text.len, pepper, PEPPER_BYTES);
 }
 
+_Static_assert(SECRET_MARK == crypto_shorthash_siphashx24_BYTES, "libsodium's");
+_Static_assert(SECRET_MARK == crypto_shorthash_siphashx24_KEYBYTES, "libsodium's");
+
+void secret_mark(const uint8_t key[SECRET_MARK], struct aiex_slice text, uint8_t out[SECRET_MARK])
+{
+    crypto_shorthash_siphashx24(out, text.data, text.len, key);
+}
+
 int secret_equal(const uint8_t a[SECRET_HASH], const uint8_t b[SECRET_HASH])
 {
     return sodium_memcmp(a, b, SECRET_HASH) == 0;

@@ -17,6 +17,7 @@
 #define SECRET_TEXT   46u /* "ak-" and 43 characters */
 #define SECRET_PREFIX 8u  /* of the text, to recognise a key by: 30 of its 256 bits */
 #define SECRET_SUM    16u
+#define SECRET_MARK   16u
 #define PEPPER_BYTES  32u
 
 /* Loads the library's choice of code for this processor. 0, -EIO. */
@@ -28,6 +29,9 @@ int secret_random(void *out, size_t n);
 int secret_form(struct aiex_slice text);
 void secret_hash(const uint8_t pepper[PEPPER_BYTES], struct aiex_slice text,
                  uint8_t out[SECRET_HASH]);
+/* A short mark of a text, for a table of those seen before: SipHash of 128 bits under a random key of
+ * this process. Far cheaper than the hash, and of no use to anybody once the process is gone. */
+void secret_mark(const uint8_t key[SECRET_MARK], struct aiex_slice text, uint8_t out[SECRET_MARK]);
 /* 1 when equal; takes the same time whatever differs. */
 int secret_equal(const uint8_t a[SECRET_HASH], const uint8_t b[SECRET_HASH]);
 /* Check sum of stored bytes and their place, so that damage is seen. */

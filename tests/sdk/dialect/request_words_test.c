@@ -134,6 +134,39 @@ static int64_t count(const char *text, int *images, int *messages)
                               messages);
 }
 
+static struct aiex_chat_size size_of(const char *text)
+{
+    struct aiex_chat_size size;
+
+    aiex_chat_size((struct aiex_slice){(const uint8_t *)text, strlen(text)}, &size);
+    return size;
+}
+
+/* The walk that checks nothing says the same as the one that does, and survives anything. */
+static void sizes_requests(void)
+{
+    static const char whole[] =
+        " {\"model\":\"m\",\"n\":3,\"max_tokens\":7,\"max_completion_tokens\":9,\"messages\":"
+        "[{\"role\":\"user\",\"content\":\"say \\\"max_tokens\\\":100\"},{\"role\":\"user\","
+        "\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:,AAAA\"}}]}]}";
+    struct aiex_slice body = {(const uint8_t *)whole, sizeof(whole) - 1};
+    char cut[sizeof(whole)];
+
+    CU_ASSERT_EQUAL(size_of(whole).prompt, aiex_chat_prompt_tokens(AIEX_OPENAI_CHAT, body));
+    CU_ASSERT_EQUAL(size_of(whole).output, 9);
+    CU_ASSERT_EQUAL(size_of(whole).choices, 3);
+    CU_ASSERT_EQUAL(size_of("{\"options\":{\"num_predict\":5},\"prompt\":\"abc\"}").output, 5);
+    CU_ASSERT_EQUAL(size_of("{\"max_output_tokens\":-5,\"n\":0}").output, 0);
+    CU_ASSERT_EQUAL(size_of("{\"max_output_tokens\":-5,\"n\":0}").choices, 1);
+    CU_ASSERT_EQUAL(size_of("").prompt, 0);
+    CU_ASSERT_EQUAL(size_of("[[[").prompt, 0);
+    for (size_t n = 0; n < sizeof(whole); n++) {
+        memcpy(cut, whole, n);
+        cut[n] = 0;
+        CU_ASSERT_TRUE(size_of(cut).prompt <= size_of(whole).prompt + 2);
+    }
+}
+
 static void counts_text(void)
 {
     int images, messages;
@@ -171,5 +204,6 @@ const struct test_case tests[] = {
     {"stops at the maximum", stops_at_the_maximum},
     {"knows models", knows_models},
     {"counts text", counts_text},
+    {"sizes requests", sizes_requests},
     {0},
 };
