@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Bills of calls that ended: until the coordinator has surely read the end. */
-#define BILLS_BYTES   (1024u * 1024u)
+#define BILLS_BYTES   (256u * 1024u)
 #define BILLS_KEPT_MS 1000u
 
 void provider_log(const struct aiex_provider *p, uint32_t level, uint64_t trace, const char *format,

@@ -7,7 +7,7 @@
  * sends it again when any plugin comes up anew. Receivers know what they have had (an id in the
  * record), so a record may come twice and counts once.
  *
- *     aiex_recast_init(&r, host, 1 << 20, 1000);      in start(): subscribes to host.plugin
+ *     aiex_recast_init(&r, host, 256 << 10, 1000);    in start(): subscribes to host.plugin
  *     aiex_recast_send(&r, &request);                 casts now and keeps, or
  *     aiex_recast_keep(&r, &request);                 keeps only: what else told the receiver
  *     case AIEX_MSG_EVENT: aiex_recast_event(&r, m);  sends again

@@ -10,7 +10,7 @@
 #define OPT(field) offsetof(struct config, field)
 
 /* Usage records, until the ledger has surely written them. */
-#define RECORDS_BYTES   (1024u * 1024u)
+#define RECORDS_BYTES   (256u * 1024u)
 #define RECORDS_KEPT_MS 1000u
 
 #define REFRESH_MS       1000u
