@@ -50,6 +50,12 @@ int models_init(struct aiex_provider *p, struct aiex_error *err)
                      e ? "a name is longer than 256 bytes" : "no memory for the list");
             return e ? -EINVAL : -ENOMEM;
         }
+        if (memchr(name, ' ', n) || memchr(name, '\t', n)) {
+            snprintf(err->text, sizeof(err->text),
+                     "option 'models': '%.*s' holds a blank; separate names by commas", (int)n,
+                     name);
+            return -EINVAL;
+        }
         memcpy(e->id, name, n);
     }
     m->fixed = m->known = 1;

@@ -5,21 +5,21 @@
  * load on processor 0, so requests per second are "per gateway core" and its CPU time is counted
  * from the scheduler. Rounds alternate between the two; a ratio is the median of the ratios of
  * rounds, because absolute times drift. Without nginx only the product's own figures are printed.
+ *
+ * Rows of `tls_` go to the same mock behind TLS, which a second nginx on processor 0 ends; its
+ * certificate is made for the run and not checked, by neither gateway.
  */
 #include "deployment.h"
 #include "load.h"
 #include "measure.h"
 #include "mock_upstream.h"
+#include "nginx.h"
 #include "proc.h"
 
 #include <aiex/aiex_pack.h>
-#include <arpa/inet.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { AIEX, NGINX, GATEWAYS };
@@ -31,29 +31,47 @@ static const struct scenario {
     const char *name;
     struct load_plan plan;
     int per_event; /* figures are per event of a stream, else per request */
+    int tls;       /* between gateway and mock */
 } scenarios[] = {
-    {"unary_c1", {.connections = 1, .seconds = 0.6, .model = "mock"}, 0},
-    {"unary_c16", {.connections = 16, .seconds = 0.6, .model = "mock"}, 0},
-    {"unary_c64", {.connections = 64, .seconds = 0.6, .model = "mock"}, 0},
-    {"prompt_200KB_c8",
-     {.connections = 8, .seconds = 0.6, .model = "mock", .prompt_bytes = 200000},
-     0},
+    {.name = "unary_c1", .plan = {.connections = 1, .seconds = 0.6, .model = "mock"}},
+    {.name = "unary_c16", .plan = {.connections = 16, .seconds = 0.6, .model = "mock"}},
+    {.name = "unary_c64", .plan = {.connections = 64, .seconds = 0.6, .model = "mock"}},
+    {.name = "prompt_200KB_c8",
+     .plan = {.connections = 8, .seconds = 0.6, .model = "mock", .prompt_bytes = 200000}},
     /* Anthropic's dialect in front of an OpenAI server; nginx passes the server's own dialect */
-    {"messages_c16", {.connections = 16, .seconds = 0.6, .model = "mock", .messages = 1}, 0},
-    {"messages_c64", {.connections = 64, .seconds = 0.6, .model = "mock", .messages = 1}, 0},
-    {"messages_sse_c16",
-     {.connections = 16, .seconds = 0.6, .model = "mock-n200", .stream = 1, .messages = 1},
-     1},
-    {"sse_full_c16", {.connections = 16, .seconds = 0.6, .model = "mock-n200", .stream = 1}, 1},
-    {"sse_bursts_c16",
-     {.connections = 16, .seconds = 0.6, .model = "mock-n200-bursts", .stream = 1},
-     1},
-    {"sse_in_step_c64",
-     {.connections = 64, .requests = 192, .model = "mock-n50-i5000", .stream = 1},
-     1},
-    {"sse_spread",
-     {.connections = 96, .requests = 160, .rate = 256, .model = "mock-n50-i5000", .stream = 1},
-     1},
+    {.name = "messages_c16",
+     .plan = {.connections = 16, .seconds = 0.6, .model = "mock", .messages = 1}},
+    {.name = "messages_c64",
+     .plan = {.connections = 64, .seconds = 0.6, .model = "mock", .messages = 1}},
+    {.name = "messages_sse_c16",
+     .plan = {.connections = 16, .seconds = 0.6, .model = "mock-n200", .stream = 1, .messages = 1},
+     .per_event = 1},
+    {.name = "tls_unary_c16",
+     .plan = {.connections = 16, .seconds = 0.6, .model = "mock-tls"},
+     .tls = 1},
+    {.name = "tls_unary_c64",
+     .plan = {.connections = 64, .seconds = 0.6, .model = "mock-tls"},
+     .tls = 1},
+    {.name = "tls_prompt_200KB_c8",
+     .plan = {.connections = 8, .seconds = 0.6, .model = "mock-tls", .prompt_bytes = 200000},
+     .tls = 1},
+    {.name = "tls_sse_full_c16",
+     .plan = {.connections = 16, .seconds = 0.6, .model = "mock-tls-n200", .stream = 1},
+     .per_event = 1,
+     .tls = 1},
+    {.name = "sse_full_c16",
+     .plan = {.connections = 16, .seconds = 0.6, .model = "mock-n200", .stream = 1},
+     .per_event = 1},
+    {.name = "sse_bursts_c16",
+     .plan = {.connections = 16, .seconds = 0.6, .model = "mock-n200-bursts", .stream = 1},
+     .per_event = 1},
+    {.name = "sse_in_step_c64",
+     .plan = {.connections = 64, .requests = 192, .model = "mock-n50-i5000", .stream = 1},
+     .per_event = 1},
+    {.name = "sse_spread",
+     .plan =
+         {.connections = 96, .requests = 160, .rate = 256, .model = "mock-n50-i5000", .stream = 1},
+     .per_event = 1},
 };
 #define SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
 
@@ -64,8 +82,7 @@ struct figures {
 static struct {
     struct mock mock;
     struct deployment aiex;
-    int nginx_pid;
-    char nginx_folder[64];
+    struct nginx nginx;
     int port[GATEWAYS], pid[GATEWAYS];
     double memory_idle[GATEWAYS];
     char key[80]; /* of the product's client */
@@ -73,19 +90,6 @@ static struct {
     struct figures got[SCENARIOS][GATEWAYS][ROUNDS_MAX];
     long bad[GATEWAYS];
 } bench;
-
-static int free_port(void)
-{
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof(at);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    if (fd < 0 || bind(fd, (struct sockaddr *)&at, size) < 0 ||
-        getsockname(fd, (struct sockaddr *)&at, &size) < 0)
-        give_up("no free port");
-    close(fd);
-    return ntohs(at.sin_port);
-}
 
 /* ---- The two gateways ---- */
 
@@ -120,17 +124,23 @@ static void make_key(void)
  */
 static void start_aiex(void)
 {
-    char *conf = NULL;
+    char *conf = NULL, tls[200] = "";
 
     bench.port[AIEX] = free_port();
+    if (bench.nginx.front_port)
+        snprintf(tls, sizeof(tls),
+                 "[provider_openai:tls]\nplugin = provider_openai\nverify_tls = no\n"
+                 "base_url = https://127.0.0.1:%d/v1\nmodels = mock-tls, mock-tls-n200\n",
+                 bench.nginx.front_port);
     if (asprintf(&conf,
                  "[host]\nnode = bench\n"
                  "[interface_http]\nlisten = 127.0.0.1:%d\n"
                  "[provider_openai]\nbase_url = http://127.0.0.1:%d/v1\nmodels = mock\n"
+                 "%s"
                  "[service_coordinator]\nunlisted = pass\nfallback = none\ncell = chat\n"
                  "price.mock = for=mock* input=1 output=2\n"
                  "[service_gateway]\ncell = chat\n[service_ledger]\n",
-                 bench.port[AIEX], bench.mock.port) < 0)
+                 bench.port[AIEX], bench.mock.port, tls) < 0)
         give_up("no memory");
     deployment_start(&bench.aiex, conf, "plugins", CPU_GATEWAY);
     free(conf);
@@ -139,64 +149,21 @@ static void start_aiex(void)
     bench.n_gateways = 1;
 }
 
-static const char nginx_conf[] =
-    "worker_processes 1; error_log stderr error; pid %1$s/nginx.pid; daemon off; %4$s\n"
-    "events { worker_connections 4096; }\n"
-    "http {\n"
-    "  access_log off; keepalive_requests 1000000000; client_max_body_size 64m; "
-    "client_body_buffer_size 1m;\n"
-    "  client_body_temp_path %1$s/body; proxy_temp_path %1$s/proxy; fastcgi_temp_path "
-    "%1$s/fastcgi;\n"
-    "  uwsgi_temp_path %1$s/uwsgi; scgi_temp_path %1$s/scgi;\n"
-    "  upstream mock { server 127.0.0.1:%3$d; keepalive 256; keepalive_requests 1000000000; }\n"
-    "  server { listen 127.0.0.1:%2$d; tcp_nodelay on;\n"
-    "    location / { proxy_pass http://mock; proxy_http_version 1.1; proxy_set_header Connection "
-    "\"\";\n"
-    "      proxy_buffering off; proxy_request_buffering on; } }\n"
-    "}\n";
-
-static const char *nginx_program(void)
-{
-    static const char *const places[] = {"/usr/sbin/nginx", "/usr/local/sbin/nginx",
-                                         "/usr/bin/nginx"};
-
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
-        if (access(places[i], X_OK) == 0)
-            return places[i];
-    return NULL;
-}
-
 static void start_nginx(void)
 {
-    char path[128], log[128];
-    char *argv[] = {(char *)nginx_program(), "-c", path, NULL};
-    FILE *f;
-
-    if (!argv[0]) {
+    bench.pid[NGINX] = nginx_start(&bench.nginx, bench.mock.port, CPU_GATEWAY);
+    if (!bench.pid[NGINX]) {
         note("nginx is not installed: no ratios");
         return;
     }
-    folder_make(bench.nginx_folder);
-    bench.port[NGINX] = free_port();
-    snprintf(path, sizeof(path), "%s/nginx.conf", bench.nginx_folder);
-    snprintf(log, sizeof(log), "%s/log", bench.nginx_folder);
-    f = fopen(path, "w");
-    if (!f)
-        give_up("'%s' can not be written", path);
-    fprintf(f, nginx_conf, bench.nginx_folder, bench.port[NGINX], bench.mock.port,
-            geteuid() == 0 ? "user root;" : "");
-    fclose(f);
-    bench.pid[NGINX] = bench.nginx_pid = spawn(argv, log, CPU_GATEWAY);
+    bench.port[NGINX] = bench.nginx.port;
     bench.n_gateways = 2;
 }
 
 static void stop_all(void)
 {
     deployment_stop(&bench.aiex);
-    if (bench.nginx_pid) {
-        end_process(bench.nginx_pid);
-        folder_remove(bench.nginx_folder);
-    }
+    nginx_stop(&bench.nginx);
     mock_stop(&bench.mock);
 }
 
@@ -250,6 +217,11 @@ static void warm(int gateway)
     load_done(&r);
 }
 
+static int port_of(const struct scenario *s, int gateway)
+{
+    return s->tls && gateway == NGINX ? bench.nginx.tls_port : bench.port[gateway];
+}
+
 static struct figures measure(const struct scenario *s, int gateway)
 {
     struct load_plan plan = scaled(&s->plan, gateway);
@@ -259,7 +231,7 @@ static struct figures measure(const struct scenario *s, int gateway)
     struct figures f;
     double n;
 
-    load_run_plan(&plan, bench.port[gateway], &r);
+    load_run_plan(&plan, port_of(s, gateway), &r);
     after = cost_of(gateway);
     if (r.bad)
         note("%s of %s: %ld bad, first: %s", s->name, words[gateway], r.bad, r.error);
@@ -384,6 +356,11 @@ static void print_memory(void)
     }
 }
 
+static int is_wanted(const struct scenario *s, const char *only)
+{
+    return (!s->tls || bench.nginx.front_port) && (!only || strstr(s->name, only));
+}
+
 static void run_rounds(const char *only, int n_rounds)
 {
     for (int round = 0; round < n_rounds; round++) {
@@ -392,7 +369,7 @@ static void run_rounds(const char *only, int n_rounds)
             for (int i = 0; i < bench.n_gateways; i++) {
                 int g = round & 1 ? bench.n_gateways - 1 - i : i;
 
-                if (!only || strstr(scenarios[s].name, only))
+                if (is_wanted(&scenarios[s], only))
                     bench.got[s][g][round] = measure(&scenarios[s], g);
             }
     }
@@ -409,6 +386,7 @@ int main(int argc, char **argv)
     }
     bench_build = argv[1];
     mock_start(&bench.mock, CPU_DRIVER);
+    nginx_start_front(&bench.nginx, bench.mock.port, CPU_DRIVER);
     start_aiex();
     start_nginx();
     bind_cpu(CPU_DRIVER);
@@ -416,7 +394,7 @@ int main(int argc, char **argv)
         warm(g);
     run_rounds(only, n_rounds);
     for (size_t s = 0; s < SCENARIOS; s++)
-        if (!only || strstr(scenarios[s].name, only))
+        if (is_wanted(&scenarios[s], only))
             print_scenario(s, n_rounds);
     for (int g = 0; g < bench.n_gateways; g++) {
         char name[64];

@@ -3,6 +3,8 @@
 
 #include "measure.h"
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -185,4 +187,17 @@ void deployment_stop(struct deployment *d)
     end_process(d->pid);
     folder_remove(d->folder);
     *d = (struct deployment){0};
+}
+
+int free_port(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(at);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0 || bind(fd, (struct sockaddr *)&at, size) < 0 ||
+        getsockname(fd, (struct sockaddr *)&at, &size) < 0)
+        give_up("no free port");
+    close(fd);
+    return ntohs(at.sin_port);
 }

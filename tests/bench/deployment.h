@@ -30,6 +30,8 @@ void deployment_write_conf(const struct deployment *d, const char *conf);
 int spawn(char *const argv[], const char *log, int cpu);
 /* TERM, then KILL after two seconds; waits. */
 void end_process(int pid);
+/* A port of 127.0.0.1 that nobody listens on. */
+int free_port(void);
 /* Makes a folder "/tmp/aiex-bench-XXXXXX" and removes one with everything in it. */
 void folder_make(char out[64]);
 void folder_remove(const char *folder);

@@ -99,7 +99,8 @@ static void wrong_requests_are_refused(void)
 
 static void options_are_checked(void)
 {
-    static const struct aiex_fake_pair bad[][2] = {{{"base_url", "ftp://x"}, {0}},
+    static const struct aiex_fake_pair bad[][2] = {{{"models", "one, two three"}, {0}},
+                                                   {{"base_url", "ftp://x"}, {0}},
                                                    {{"api_key", "sk\nx: y"}, {0}},
                                                    {{"models", " , "}, {0}},
                                                    {{"organization", "two words"}, {0}}};
