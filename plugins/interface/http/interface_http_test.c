@@ -596,7 +596,7 @@ static void registers_with_the_gateway(void)
     static const char *const events[][2] = {
         {"down", "service_gateway"}, {"up", "interface_http"}, {"up", "service_gateway"}};
     const struct aiex_fake_record *told;
-    struct aiex_value list;
+    struct aiex_value list = {0};
     struct rig r;
 
     rig_start(&r, NULL);

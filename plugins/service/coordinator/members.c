@@ -168,22 +168,27 @@ void members_gone(struct member *m, const char *why)
     set_health(m, 0, why, strlen(why));
 }
 
+static void take_health(struct member *m, struct aiex_slice body)
+{
+    struct aiex_slice reason = {(const uint8_t *)"", 0};
+    int healthy = 0;
+
+    aiex_get_bool(body, "healthy", &healthy);
+    aiex_get_str(body, "reason", &reason);
+    set_health(m, healthy, (const char *)reason.data, reason.len);
+}
+
 static void on_health(void *arg, const struct aiex_answer *a)
 {
     struct member *m = arg;
-    struct aiex_slice reason = {(const uint8_t *)"", 0};
-    int healthy = 0;
 
     if (a->kind != AIEX_ANSWER_END)
         return;
     m->health_call = 0;
-    if (a->code) {
+    if (a->code)
         members_gone(m, a->text && a->text[0] ? a->text : a->code);
-    } else {
-        aiex_get_bool(a->body, "healthy", &healthy);
-        aiex_get_str(a->body, "reason", &reason);
-        set_health(m, healthy, (const char *)reason.data, reason.len);
-    }
+    else
+        take_health(m, a->body);
     maybe_ready(m->c);
 }
 

@@ -34,7 +34,7 @@ static const struct aiex_fake_record *record(size_t n)
 static struct aiex_fake_record attempt(const struct aiex_fake_record *r, uint32_t n)
 {
     struct aiex_fake_record row = {.body = NOTHING};
-    struct aiex_value list;
+    struct aiex_value list = {0};
     struct aiex_slice at;
 
     CU_ASSERT_EQUAL_FATAL(aiex_get(r->body, "attempts", &list), 1);

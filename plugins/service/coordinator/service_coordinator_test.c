@@ -378,7 +378,7 @@ static void events_change_the_choice(void)
 
 static void models_are_united(void)
 {
-    struct aiex_value list;
+    struct aiex_value list = {0};
     struct aiex_slice at, id = {0}, who = {0};
     char seen[256] = "";
     uint64_t call;

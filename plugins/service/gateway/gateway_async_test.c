@@ -63,7 +63,7 @@ static int body_is(struct aiex_slice end, const char *want)
 static void submitted_and_polled(void)
 {
     struct aiex_slice end, inner = NOTHING;
-    struct aiex_value list;
+    struct aiex_value list = {0};
     char id[32];
 
     with_two_keys(NULL);
@@ -343,7 +343,7 @@ static void cancelled_before_its_price_is_known(void)
 
 static void only_who_submitted_may_ask(void)
 {
-    struct aiex_value list;
+    struct aiex_value list = {0};
     char id[32];
 
     with_two_keys(NULL);

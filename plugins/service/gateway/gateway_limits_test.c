@@ -243,7 +243,7 @@ static void all_four_accounts_must_allow(void)
 
 static void soft_limits_warn_once_a_day(void)
 {
-    struct aiex_value list;
+    struct aiex_value list = {0};
 
     with(&(struct limits){.budget_day = 1000, .soft_percent = 50}, NULL);
     chat(key, 100, 100);

@@ -211,7 +211,7 @@ static void models_are_patterns(void)
 /* The entry of gateway.key_list with this id. */
 static struct aiex_slice listed(const char *id)
 {
-    struct aiex_value list;
+    struct aiex_value list = {0};
     struct aiex_slice at;
 
     CU_ASSERT_EQUAL_FATAL(
