@@ -6,6 +6,7 @@
 #include "bus/bus.h"
 #include "channel/names.h"
 
+#define ASKER       "caller" /* method of the pair that names one */
 #define CALLS_MAX   65536u
 #define WHEEL_SLOTS 1024u
 #define PATTERNS_MAX 256u
@@ -32,6 +33,8 @@ struct call {
     struct bus_instance *callee;
     struct bus_port *callee_port; /* NULL while it waits */
     uint32_t name_hash; /* of service and method, as names_out_find() wants it */
+    uint32_t asker_hash; /* the same of `asker` and ASKER */
+    char asker[AIEX_MAX_NAME + 1]; /* instance that called; "" = unknown */
     char service[AIEX_MAX_NAME + 1], method[AIEX_MAX_NAME + 1];
     uint64_t trace;
     uint64_t deadline_ms;
@@ -102,6 +105,7 @@ struct bus_instance {
     char why[160];
     struct bus_port *port;
     unsigned index;
+    uint32_t asker_hash;
     struct list waiting;
     struct list fresh;                             /* a pool's: its owner has not seen them */
     void (*pool_gone)(void *arg, uint32_t call); /* not NULL: a pool */
@@ -158,6 +162,8 @@ struct call *call_by_id(struct bus *bus, uint32_t id);
 struct call *call_of_caller(struct bus_port *port, uint32_t caller_id);
 /* The open call under the slot of an id, whatever its generation. */
 struct call *call_in_slot(struct bus_port *port, uint32_t caller_id);
+/* Who asks: instance `index` of the port. */
+void call_asked_by(struct call *c, const struct bus_port *port, unsigned index);
 int call_book(struct call *c, struct bus_port *caller, uint32_t caller_id);
 /* Nobody waits for c any more. */
 void call_unbook(struct call *c);

@@ -106,6 +106,18 @@ struct call *call_new(struct bus *bus)
     return c;
 }
 
+void call_asked_by(struct call *c, const struct bus_port *port, unsigned index)
+{
+    const struct bus_instance *in =
+        port && index < INSTANCES_PER_CELL ? port->instances[index] : NULL;
+
+    c->asker[0] = 0;
+    if (!in)
+        return;
+    memcpy(c->asker, in->name, sizeof(c->asker));
+    c->asker_hash = in->asker_hash;
+}
+
 struct call *call_at(struct bus *bus, uint32_t slot)
 {
     while (bus->n_calls <= slot) {

@@ -193,6 +193,7 @@ struct bus_instance *bus_instance_new(struct bus *bus, const char *name,
     in->options = *options;
     in->serving = BUS_DOWN;
     snprintf(in->name, sizeof(in->name), "%s", name);
+    in->asker_hash = names_hash(name, ASKER);
     snprintf(in->why, sizeof(in->why), "not started");
     list_init(&in->waiting);
     list_init(&in->fresh);

@@ -41,16 +41,16 @@ static void tap(struct call *c, int to_instance, const struct record *head)
         c->callee->tap(c->callee->tap_arg, to_instance, head, c->service, c->method);
 }
 
-/* The number under which the callee's port knows service and method. */
-static int name_for(struct bus_port *port, const struct call *c)
+/* The number under which a port knows a pair of names; told to it when it is new. */
+static int number_of(struct bus_port *port, uint32_t hash, const char *service, const char *method)
 {
     char text[NAME_TEXT_MAX];
-    int fresh, r, number = names_out_find(port->names_out, c->name_hash, c->service, c->method);
+    int fresh, r, number = names_out_find(port->names_out, hash, service, method);
     size_t len;
 
     if (number >= 0)
         return number;
-    number = names_out_get(port->names_out, c->service, c->method, &fresh, text, &len);
+    number = names_out_get(port->names_out, service, method, &fresh, text, &len);
     if (number < 0 || !fresh)
         return number;
     r = port_send(port,
@@ -81,7 +81,7 @@ static void not_sent(struct call *c, int r)
 static int send_piece(struct call *c, const struct record *head, const uint8_t *body)
 {
     struct record out = *head;
-    int number = name_for(c->callee_port, c), r;
+    int number = number_of(c->callee_port, c->name_hash, c->service, c->method), asker = -1, r;
     uint64_t left;
 
     if (number < 0) {
@@ -90,7 +90,9 @@ static int send_piece(struct call *c, const struct record *head, const uint8_t *
     }
     left = c->deadline_ms > c->callee->bus->now_ms ? c->deadline_ms - c->callee->bus->now_ms : 1;
     out.name = (uint16_t)number;
-    out.id = call_id(c);
+    if (c->asker[0]) /* unknown is no reason to refuse: who cares about it, does */
+        asker = number_of(c->callee_port, c->asker_hash, c->asker, ASKER);
+    out.id = call_id(c) | (uint64_t)(uint32_t)(asker >= 0 ? asker + 1 : 0) << 32;
     out.status = (int32_t)(left > INT32_MAX ? INT32_MAX : left);
     out.aux = c->callee->index | (c->window / RECORD_WINDOW_UNIT) << 16;
     out.flags = (uint8_t)((head->flags & (RECORD_MORE | RECORD_CONT | RECORD_LAZY)) |
@@ -255,6 +257,7 @@ static void first_piece(struct bus_port *port, const struct record *head, const 
     c->whole = !(head->flags & RECORD_MORE);
     c->pieces = !c->whole;
     c->caller_index = record_instance(head);
+    call_asked_by(c, port, c->caller_index);
     c->name_hash = name->hash;
     memcpy(c->service, name->service, name->service_len + 1u);
     memcpy(c->method, name->method, name->method_len + 1u);

@@ -285,6 +285,7 @@ static int load_call(struct bus *bus, doc_value v, struct saved_call *ret)
     doc_text(doc_at(v, 3), c->method, sizeof(c->method), "");
     c->name_hash = names_hash(c->service, c->method);
     c->caller_index = s.caller_index;
+    call_asked_by(c, caller, s.caller_index);
     c->trace = s.trace;
     c->begun_ns = s.begun_ns;
     c->window = s.window;

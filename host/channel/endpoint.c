@@ -224,7 +224,8 @@ void endpoint_dispatch(struct endpoint *ep, struct served *s, const char *servic
                              .trace = s->trace,
                              .service = service,
                              .method = method,
-                             .body = body};
+                             .body = body,
+                             .caller = s->asker};
     uint64_t id = s->id;
     unsigned instance = s->instance;
     char text[160];
@@ -252,6 +253,14 @@ void endpoint_dispatch(struct endpoint *ep, struct served *s, const char *servic
                   (struct aiex_slice){0});
 }
 
+static const char *asker_of(struct endpoint *ep, const struct record *head)
+{
+    uint32_t number = record_id_high(head);
+    const struct name *name = number ? names_in_get(ep->names_in, number - 1) : NULL;
+
+    return name ? name->service : "";
+}
+
 static int on_request(struct endpoint *ep, const struct record *head, const uint8_t *body)
 {
     uint32_t id = record_id_low(head);
@@ -273,6 +282,7 @@ static int on_request(struct endpoint *ep, const struct record *head, const uint
         s->window = (struct window){.size = record_window(head)};
         s->cast = !!(head->flags & RECORD_CAST);
         s->assembling = 1;
+        s->asker = asker_of(ep, head);
         s->caller = NULL;
         s->streamed = 0;
         s->first = *head;
@@ -406,7 +416,7 @@ static void give_credit(struct endpoint *ep, struct out *o, uint32_t bytes);
 void endpoint_credited(struct endpoint *ep, struct served *s, uint32_t bytes)
 {
     struct aiex_message m = {.struct_size = sizeof(m), .kind = AIEX_MSG_RESUME, .id = s->id,
-                             .trace = s->trace, .service = "", .method = ""};
+                             .trace = s->trace, .service = "", .method = "", .caller = ""};
     int paused = s->window.paused;
 
     s->window.outstanding -= bytes < s->window.outstanding ? bytes : s->window.outstanding;
@@ -424,7 +434,7 @@ void endpoint_credited(struct endpoint *ep, struct served *s, uint32_t bytes)
 void endpoint_cancelled(struct endpoint *ep, struct served *s)
 {
     struct aiex_message m = {.struct_size = sizeof(m), .kind = AIEX_MSG_CANCEL, .id = s->id,
-                             .trace = s->trace, .service = "", .method = ""};
+                             .trace = s->trace, .service = "", .method = "", .caller = ""};
     unsigned instance = s->instance;
     int begun = !s->assembling;
 
@@ -440,9 +450,9 @@ void endpoint_cancelled(struct endpoint *ep, struct served *s)
 
 /* ---- Calling ---- */
 
-/* `parent` is a call of the host, or 0. */
-static int send_request(struct endpoint *ep, struct out *o, const struct aiex_request *req,
-                        uint64_t parent, int cast)
+/* `parent` is a call of the host, or 0; o is NULL for a cast. */
+static int send_request(struct endpoint *ep, unsigned instance, struct out *o,
+                        const struct aiex_request *req, uint64_t parent)
 {
     struct record head = {.kind = RECORD_REQ, .trace = req->trace, .status = (int32_t)req->timeout_ms};
     char text[NAME_TEXT_MAX];
@@ -464,9 +474,9 @@ static int send_request(struct endpoint *ep, struct out *o, const struct aiex_re
     }
     head.name = (uint16_t)number;
     head.id = (o ? endpoint_out_id(o) : 0) | parent << 32;
-    head.aux = o ? o->instance | (o->window / RECORD_WINDOW_UNIT) << 16 : 0;
+    head.aux = instance | (o ? o->window / RECORD_WINDOW_UNIT : 0) << 16;
     head.flags = (uint8_t)((req->flags & AIEX_CALL_IDEMPOTENT ? RECORD_IDEMPOTENT : 0) |
-                           (req->flags & AIEX_CALL_LAZY ? RECORD_LAZY : 0) | (cast ? RECORD_CAST : 0) |
+                           (req->flags & AIEX_CALL_LAZY ? RECORD_LAZY : 0) | (o ? 0 : RECORD_CAST) |
                            (req->priority & 3) << RECORD_PRIO_SHIFT);
     if (o && (req->flags & AIEX_CALL_SPLICE) && !o->relay)
         head.flags |= RECORD_SPLICE;
@@ -498,7 +508,7 @@ int endpoint_call(struct endpoint *ep, unsigned instance, const struct aiex_requ
     local = ep->ops.local ? ep->ops.local(ep->arg, req->service) : -1;
     /* pieces are joined by their call's id: a cast of several is a call nobody listens to */
     if (!fn && local < 0 && req->body.len <= RECORD_BODY_MAX)
-        return send_request(ep, NULL, &copy, remote, 1);
+        return send_request(ep, instance, NULL, &copy, remote);
     o = endpoint_out_new(ep);
     if (!o)
         return -EBUSY;
@@ -525,7 +535,7 @@ int endpoint_call(struct endpoint *ep, unsigned instance, const struct aiex_requ
         *ret_call = endpoint_out_id(o);
     if (local >= 0)
         return endpoint_call_local(ep, o, (unsigned)local, &copy);
-    r = send_request(ep, o, &copy, remote, 0);
+    r = send_request(ep, instance, o, &copy, remote);
     if (r < 0)
         endpoint_out_release(ep, o);
     return r == -ENOBUFS ? -EBUSY : r;

@@ -208,6 +208,7 @@ void endpoint_event_record(struct endpoint *ep, const struct record *head, const
 {
     const struct name *name = names_in_get(ep->names_in, head->name);
     struct aiex_message m = {.struct_size = sizeof(m), .kind = AIEX_MSG_EVENT, .trace = head->trace,
+                             .caller = "",
                              .service = "", .body = {body, head->len}};
     unsigned list[SUBSCRIPTIONS_MAX], n;
     uint8_t *mem = NULL;

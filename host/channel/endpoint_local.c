@@ -54,6 +54,7 @@ int endpoint_call_local(struct endpoint *ep, struct out *o, unsigned callee,
     }
     s->trace = req->trace;
     s->instance = callee;
+    s->asker = ep->ops.instance_name(ep->arg, o->instance);
     s->timeout_ms = req->timeout_ms;
     s->flags = (req->flags & AIEX_CALL_IDEMPOTENT ? AIEX_MF_IDEMPOTENT : 0) |
                (o->relay ? AIEX_MF_SPLICED : 0);

@@ -24,6 +24,7 @@ struct served {
     unsigned instance;
     uint32_t timeout_ms;
     uint32_t flags; /* AIEX_MF_* */
+    const char *asker; /* name of who asks, in names_in or of an instance here; never NULL */
     struct window window;
     struct served *next_free; /* local entries: */
     uint32_t slot;

@@ -7,7 +7,8 @@
  *   HELLO   -              -            -               ABI major    number of instances
  *   FAULT   -              -            -               exit code    instance   body: text
  *   NAME    -              -            index defined   -            -          body: service\0method
- *   REQ     caller's call  parent call  service+method  timeout ms   instance | window/4096 << 16
+ *   REQ     caller's call  c>h parent   service+method  timeout ms   instance | window/4096 << 16
+ *                          h>c caller: number of its name + 1, 0 = unknown
  *   STREAM  callee's call  -            -               -            -
  *   REP     callee's call  -            -               wire_status  -          body: map
  *   CREDIT  caller's call  -            -               -            bytes

@@ -48,7 +48,7 @@ AT(aiex_option, max, 40, 8);
 AT(aiex_option, choices, 48, 8);
 AT(aiex_option, offset, 56, 8);
 
-SIZE(aiex_message, 64);
+SIZE(aiex_message, 72);
 AT(aiex_message, struct_size, 0, 4);
 AT(aiex_message, kind, 4, 4);
 AT(aiex_message, flags, 8, 4);
@@ -58,6 +58,7 @@ AT(aiex_message, trace, 24, 8);
 AT(aiex_message, service, 32, 8);
 AT(aiex_message, method, 40, 8);
 AT(aiex_message, body, 48, 16);
+AT(aiex_message, caller, 64, 8);
 
 SIZE(aiex_answer, 56);
 AT(aiex_answer, struct_size, 0, 4);

@@ -102,7 +102,7 @@ void aiex_fake_stop(struct aiex_fake_host *h, const struct aiex_plugin *p, void 
 uint64_t aiex_fake_request(struct aiex_fake_host *h, const struct aiex_plugin *p, void *self,
                            const char *method, struct aiex_slice body, uint32_t flags);
 /* The same with all fields of the message chosen; kind, id and struct_size are filled in; trace and
- * timeout_ms when they are 0; service when it is NULL. */
+ * timeout_ms when they are 0; service when it is NULL; caller ("host.control") when it is NULL. */
 uint64_t aiex_fake_deliver(struct aiex_fake_host *h, const struct aiex_plugin *p, void *self,
                            const struct aiex_message *m);
 /* A request without an answer. Returns what handle() returned. */

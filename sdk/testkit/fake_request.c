@@ -139,6 +139,8 @@ uint64_t aiex_fake_deliver(struct aiex_fake_host *h, const struct aiex_plugin *p
         m.timeout_ms = 30000;
     if (!m.service)
         m.service = h->instance;
+    if (!m.caller)
+        m.caller = "host.control";
     rq->plugin = p;
     rq->self = self;
     rq->id = m.id;
@@ -169,7 +171,8 @@ int aiex_fake_cast(struct aiex_fake_host *h, const struct aiex_plugin *p, void *
                              .trace = 0x7ace000000000000u | fake_id(h),
                              .service = h->instance,
                              .method = method,
-                             .body = body};
+                             .body = body,
+                             .caller = "host.control"};
 
     return handle(p, self, &m);
 }

@@ -5,7 +5,7 @@
  * Methods (body {n int, text str} as needed):
  *   right: echo, slow (answers after n ms), polite (n parts of `text`, pausing when it is told to;
  *          one at a time), stream (the same without pausing), sleep_stream (one part per ms), silent (never answers), pid, publish (topic text, n times), seen (events so far),
- *          sum (length of body), key_is (1 key, 2 fixed_key, 3 keys.*, 0 none of them is text), relay (calls method of text, else its echo; flags as of call(), else
+ *          caller (who asks), sum (length of body), key_is (1 key, 2 fixed_key, 3 keys.*, 0 none of them is text), relay (calls method of text, else its echo; flags as of call(), else
  *          splice; text a/b relays to a, which relays to b), abort_as (aborts when n is its pid, else answers with it)
  *   wrong: segfault, abort, exit, heap, loop, leak, flood, twice, garbage, scribble, truncate,
  *          fork, handlers, thread, stop_self, log_flood
@@ -118,6 +118,17 @@ static int64_t int_of(struct aiex_slice body, const char *key, int64_t otherwise
 
     aiex_get_int(body, key, &v);
     return v;
+}
+
+static void answer_str(struct faulty *f, uint64_t id, const char *key, const char *text)
+{
+    uint8_t mem[160];
+    struct aiex_writer w;
+
+    aiex_writer_init(&w, mem, sizeof(mem));
+    aiex_w_map(&w, 1);
+    aiex_w_key_str(&w, key, text);
+    f->host->reply(f->host, id, aiex_written(&w));
 }
 
 static void answer_int(struct faulty *f, uint64_t id, const char *key, int64_t v)
@@ -285,6 +296,8 @@ static int right(struct faulty *f, const struct aiex_message *m)
 
     if (!strcmp(m->method, "echo"))
         return h->reply(h, m->id, m->body);
+    if (!strcmp(m->method, "caller"))
+        return answer_str(f, m->id, "caller", m->caller), 0;
     if (!strcmp(m->method, "pid"))
         return answer_int(f, m->id, "pid", getpid()), 0;
     if (!strcmp(m->method, "sum"))

@@ -214,7 +214,44 @@ static void the_host_is_replaced(void)
     rig_end(rig);
 }
 
+/* Who asks an instance is what the host says: over the control socket, from another instance of its
+ * cell, and from one of another cell, whose second instance it is. */
+static void it_is_known_who_asks(void)
+{
+    static const struct {
+        const char *asked, *by, *caller; /* asked: by way of these */
+    } rows[] = {{"service_faulty:provider", NULL, "host.control"},
+                {"service_faulty:gateway", "service_faulty:coordinator", "service_faulty:gateway"},
+                {"service_faulty:coordinator", "service_faulty:provider",
+                 "service_faulty:coordinator"},
+                {"service_faulty:gateway",
+                 "service_faulty:coordinator/service_faulty:provider",
+                 "service_faulty:coordinator"}};
+    struct rig *rig = rig_start(ini);
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char caller[AIEX_MAX_NAME + 1] = "";
+        uint8_t mem[256];
+        struct aiex_writer w;
+        struct answer a;
+
+        aiex_writer_init(&w, mem, sizeof(mem));
+        aiex_w_map(&w, rows[i].by ? 2 : 0);
+        if (rows[i].by) {
+            aiex_w_key_str(&w, "text", rows[i].by);
+            aiex_w_key_str(&w, "method", "caller");
+        }
+        a = rig_ask(rig, rows[i].asked, rows[i].by ? "relay" : "caller", aiex_written(&w),
+                    RIG_WAIT_MS);
+        CU_ASSERT_STRING_EQUAL(a.code, "");
+        aiex_get_text(a.body, "caller", caller, sizeof(caller));
+        CU_ASSERT_STRING_EQUAL(caller, rows[i].caller);
+    }
+    rig_stop(rig);
+}
+
 const struct test_case tests[] = {
+    {"it is known who asks", it_is_known_who_asks},
     {"parts pass by the middle", parts_pass_by_the_middle},
     {"the middle is killed", the_middle_is_killed},
     {"the middle is replaced", the_middle_is_replaced},

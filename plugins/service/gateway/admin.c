@@ -18,7 +18,7 @@ struct key *admin_who(struct gateway *g, const struct aiex_message *m)
     struct refusal r;
     struct key *key;
     struct ask a;
-    const char *wrong = ask_read(m->body, &a);
+    const char *wrong = ask_read(m, &a);
 
     if (wrong) {
         refuse_form(g, m->id, NOTHING, wrong);

@@ -111,8 +111,9 @@ static const char *read_pair(struct ask *a, struct aiex_slice *at, uint32_t *see
     return NULL;
 }
 
-const char *ask_read(struct aiex_slice map, struct ask *a)
+const char *ask_read(const struct aiex_message *m, struct ask *a)
 {
+    struct aiex_slice map = m->body;
     const char *wrong = NULL;
     struct aiex_value head;
     uint32_t seen = 0;
@@ -125,6 +126,7 @@ const char *ask_read(struct aiex_slice map, struct ask *a)
         return "the request's body is not one msgpack map";
     for (uint32_t i = 0; i < head.count && !wrong; i++)
         wrong = read_pair(a, &map, &seen);
+    a->local = a->local && m->caller[0];
     return wrong;
 }
 

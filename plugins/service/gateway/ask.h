@@ -26,9 +26,10 @@ struct ask {
     size_t passed_bytes;
 };
 
-/* NULL, or a sentence that says what is wrong. Unknown keys are ignored, and none of them is passed
+/* NULL, or a sentence that says what is wrong. `local` counts when the message has a caller (see
+ * vouched() in gateway.c). Unknown keys are ignored, and none of them is passed
  * on: what the gateway says of a caller can not come from the caller. */
-const char *ask_read(struct aiex_slice map, struct ask *ret);
+const char *ask_read(const struct aiex_message *m, struct ask *ret);
 /* What gateway.chat and its like need beyond that. */
 const char *ask_chat(const struct ask *a);
 

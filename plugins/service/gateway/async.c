@@ -59,7 +59,7 @@ int async_submit(struct gateway *g, const struct aiex_message *m)
     struct key *key;
     struct ask a;
 
-    wrong = ask_read(m->body, &a);
+    wrong = ask_read(m, &a);
     if (!wrong)
         wrong = wrong_submit(&a);
     if (wrong)
@@ -83,7 +83,7 @@ static struct job *job_of(struct gateway *g, const struct aiex_message *m)
     struct key *key;
     struct job *job;
     struct ask a;
-    const char *wrong = ask_read(m->body, &a);
+    const char *wrong = ask_read(m, &a);
 
     if (wrong || aiex_get_str(m->body, "id", &id) != 1) {
         refuse_form(g, m->id, NOTHING, wrong ? wrong : "field 'id' (str) is missing");
@@ -184,7 +184,7 @@ int async_requests(struct gateway *g, const struct aiex_message *m)
     struct refusal r;
     struct key *key;
     struct ask a;
-    const char *wrong = ask_read(m->body, &a);
+    const char *wrong = ask_read(m, &a);
     uint8_t *mem;
 
     if (wrong)

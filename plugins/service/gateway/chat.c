@@ -289,10 +289,11 @@ static void go(struct flight *f, const struct ask *a)
 static void resume(struct flight *f)
 {
     uint8_t *message = f->message;
+    const struct aiex_message m = {.body = {message, f->message_len}, .caller = ""};
     struct ask a;
 
     f->message = NULL;
-    if (!ask_read((struct aiex_slice){message, f->message_len}, &a))
+    if (!ask_read(&m, &a))
         go(f, &a);
     free(message);
 }
@@ -432,7 +433,7 @@ int chat_begin(struct gateway *g, const struct aiex_message *m)
     struct key *key;
     struct ask a;
 
-    wrong = ask_read(m->body, &a);
+    wrong = ask_read(m, &a);
     if (!wrong)
         wrong = ask_chat(&a);
     if (wrong)

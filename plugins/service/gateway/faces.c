@@ -218,7 +218,7 @@ int faces_list(struct gateway *g, const struct aiex_message *m)
     struct aiex_writer w;
     struct refusal r;
     struct ask a;
-    const char *wrong = ask_read(m->body, &a);
+    const char *wrong = ask_read(m, &a);
     uint8_t *mem;
 
     if (wrong)
@@ -245,7 +245,7 @@ int faces_send(struct gateway *g, const struct aiex_message *m)
     char to[AIEX_MAX_NAME + 1] = "", type[AIEX_MAX_NAME + 1] = "";
     struct refusal r;
     struct ask a;
-    const char *wrong = ask_read(m->body, &a);
+    const char *wrong = ask_read(m, &a);
     int sent;
 
     if (!wrong && (aiex_get_text(m->body, "to", to, sizeof(to)) != 1 || !to[0] ||

@@ -1,5 +1,6 @@
 /* gateway.c - the descriptor: options, life, dispatch. */
 #include "jobs.h"
+#include "pattern.h"
 #include "template.h"
 
 #include <errno.h>
@@ -23,6 +24,10 @@ static const struct aiex_option options[] = {
     {"require_key", "auto",
      "clients must have an API key: yes, no, or auto = as soon as one was ever made",
      AIEX_OPT_CHOICE, AIEX_OPT_RELOADABLE, 0, 0, require_names, OPT(require_key)},
+    {"operators", "interface_*, host.*",
+     "instances whose word counts when they say that a client is an operator of this machine: names "
+     "with *, separated by commas",
+     AIEX_OPT_STRING, AIEX_OPT_RELOADABLE, 0, 0, NULL, OPT(operators)},
     {"unknown_price", "allow",
      "a model without a price, asked for with a key that has a budget: allow (it costs nothing) or "
      "refuse",
@@ -275,13 +280,28 @@ static int take_cast(struct gateway *g, const struct aiex_message *m)
     return 0;
 }
 
+/* The host says who asks. From here on a caller is somebody whose word for an operator counts, or
+ * nobody; the text stays with messages that wait. A host before 1.2 says nothing: all are believed. */
+static struct aiex_message vouched(const struct gateway *g, const struct aiex_message *m)
+{
+    struct aiex_message copy = {.kind = 0};
+    int known = AIEX_HAS(m, struct aiex_message, caller);
+
+    memcpy(&copy, m, m->struct_size < sizeof(copy) ? m->struct_size : sizeof(copy));
+    copy.struct_size = sizeof(copy);
+    copy.caller = !known || pattern_in_list(g->config->operators, m->caller) ? "operator" : "";
+    return copy;
+}
+
 static int handle(void *self, const struct aiex_message *m)
 {
     struct gateway *g = self;
+    struct aiex_message request;
 
     switch (m->kind) {
     case AIEX_MSG_REQUEST:
-        return gateway_handle(g, m);
+        request = vouched(g, m);
+        return gateway_handle(g, &request);
     case AIEX_MSG_CAST:
         return take_cast(g, m);
     case AIEX_MSG_CANCEL:

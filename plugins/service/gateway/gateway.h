@@ -32,7 +32,7 @@
 #define NOTHING ((struct aiex_slice){NULL, 0})
 
 struct config {
-    const char *coordinator, *ledger, *templates;
+    const char *coordinator, *ledger, *templates, *operators;
     int64_t require_key, unknown_price;
     int64_t settle_grace, ledger_wait, default_output, keep_revoked;
     int64_t results_max, results_bytes, result_bytes, result_ttl, job_timeout;

@@ -226,6 +226,18 @@ uint64_t ask(const char *method, ...)
     return aiex_fake_request(h, p, self, method, body, 0);
 }
 
+uint64_t ask_as(const char *caller, const char *method, ...)
+{
+    struct aiex_message m = {.method = method, .caller = caller};
+    uint8_t mem[16384];
+    va_list ap;
+
+    va_start(ap, method);
+    m.body = pack_list(mem, sizeof(mem), ap);
+    va_end(ap);
+    return aiex_fake_deliver(h, p, self, &m);
+}
+
 int cast(const char *method, struct aiex_slice body)
 {
     return aiex_fake_cast(h, p, self, method, body);

@@ -45,6 +45,8 @@ void finish(void); /* stops, checks that nothing leaked, removes the folder */
 /* A request whose map is made of name, type and value: "s" const char *, "i" int, "I" int64_t,
  * "b" int, "x" struct aiex_slice (bin), "r" struct aiex_slice (packed). NULL ends it. */
 uint64_t ask(const char *method, ...);
+/* The same by another instance than the control socket. */
+uint64_t ask_as(const char *caller, const char *method, ...);
 struct aiex_slice pack(void *mem, size_t size, ...);
 int cast(const char *method, struct aiex_slice body);
 

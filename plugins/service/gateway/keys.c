@@ -1,5 +1,6 @@
 /* keys.c - opening, and the questions that every request asks. */
 #include "keys.h"
+#include "pattern.h"
 
 #include <aiex/aiex_pack.h>
 #include <errno.h>
@@ -174,37 +175,12 @@ struct key *keys_by_id(struct keys *k, struct aiex_slice id)
     return NULL;
 }
 
-/* `*` stands for any text, also none; all else for itself. Goes back to the last star only. */
-static int matches(const char *pattern, struct aiex_slice text)
-{
-    const char *star = NULL;
-    size_t at = 0, again = 0;
-
-    while (at < text.len) {
-        if (*pattern == '*') {
-            star = ++pattern;
-            again = at;
-        } else if (*pattern && *pattern == (char)text.data[at]) {
-            pattern++;
-            at++;
-        } else if (star) {
-            pattern = star;
-            at = ++again;
-        } else {
-            return 0;
-        }
-    }
-    while (*pattern == '*')
-        pattern++;
-    return *pattern == 0;
-}
-
 int key_may_use(const struct key *key, struct aiex_slice model)
 {
     if (!key->models)
         return 1;
     for (size_t at = 0; at < key->models_len; at += strlen(key->models + at) + 1)
-        if (matches(key->models + at, model))
+        if (pattern_matches(key->models + at, model))
             return 1;
     return 0;
 }

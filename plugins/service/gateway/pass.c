@@ -12,7 +12,7 @@ int pass_count(struct gateway *g, const struct aiex_message *m)
     struct key *key;
     struct ask a;
 
-    wrong = ask_read(m->body, &a);
+    wrong = ask_read(m, &a);
     if (!wrong)
         wrong = ask_chat(&a);
     if (wrong)
@@ -30,7 +30,7 @@ int pass_models(struct gateway *g, const struct aiex_message *m)
     struct refusal r;
     struct key *key;
     struct ask a;
-    const char *wrong = ask_read(m->body, &a);
+    const char *wrong = ask_read(m, &a);
 
     if (wrong)
         return refuse_form(g, m->id, NOTHING, wrong);
@@ -115,7 +115,7 @@ int pass_check(struct gateway *g, const struct aiex_message *m)
     struct key *key;
     struct ask a;
     int need;
-    const char *wrong = ask_read(m->body, &a);
+    const char *wrong = ask_read(m, &a);
 
     if (!wrong && aiex_get_str(m->body, "permission", &name) < 0)
         wrong = "field 'permission' is no str";

@@ -289,6 +289,29 @@ static void wrong_fields_are_named(void)
     finish();
 }
 
+/* Who says `local` must be one whose word counts; others need a key, whatever they say. */
+static void not_everybody_speaks_for_operators(void)
+{
+    static const char *const may[] = {"interface_http", "interface_cli", "interface_http:second",
+                                      "host.control", "host.schedule"};
+    static const char *const may_not[] = {"chunker_lines", "provider_openai", "xinterface_http", ""};
+
+    begin((struct aiex_fake_pair[]){{"require_key", "yes"}, {0}});
+    for (size_t i = 0; i < sizeof(may) / sizeof(may[0]); i++)
+        ok(ask_as(may[i], "gateway.key_list", "local", "b", 1, NULL));
+    for (size_t i = 0; i < sizeof(may_not) / sizeof(may_not[0]); i++) {
+        failed(ask_as(may_not[i], "gateway.key_list", "local", "b", 1, NULL), "denied");
+        failed(ask_as(may_not[i], "gateway.key_create", "local", "b", 1, "name", "s", "x", NULL),
+               "denied");
+    }
+    stop();
+    begin((struct aiex_fake_pair[]){{"operators", "bridge_nats, chunker_*"}, {0}});
+    ok(ask_as("chunker_lines", "gateway.key_list", "local", "b", 1, NULL));
+    ok(ask_as("bridge_nats", "gateway.key_list", "local", "b", 1, NULL));
+    failed(ask_as("interface_http", "gateway.key_list", "local", "b", 1, NULL), "denied");
+    stop();
+}
+
 static void rotation_has_a_grace(void)
 {
     char id[16], old[64], new[64];
@@ -715,6 +738,7 @@ const struct test_case tests[] = {
     {"models_are_patterns", models_are_patterns},
     {"keys_are_listed_without_secrets", keys_are_listed_without_secrets},
     {"wrong_fields_are_named", wrong_fields_are_named},
+    {"not_everybody_speaks_for_operators", not_everybody_speaks_for_operators},
     {"rotation_has_a_grace", rotation_has_a_grace},
     {"keys_expire", keys_expire},
     {"changes_keep_what_they_do_not_name", changes_keep_what_they_do_not_name},

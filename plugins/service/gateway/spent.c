@@ -207,7 +207,7 @@ static void on_waited(void *arg)
 
     p->timer = 0;
     drop(g, p);
-    if (ask_read(p->message.body, &a))
+    if (ask_read(&p->message, &a))
         a.dialect = NOTHING;
     refuse(&r, REFUSED_LEDGER, AIEX_E_UNAVAILABLE, 503, AIEX_REASON_SERVER,
            "the ledger does not answer, so it is not known what is left of the budget");

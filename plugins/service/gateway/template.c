@@ -212,7 +212,7 @@ static void on_text(void *arg, const struct aiex_answer *answer)
         return;
     take_out(r);
     r->call = 0;
-    ask_read(r->message.body, &a);
+    ask_read(&r->message, &a);
     if (answer->code)
         refuse_render(g, &r->message, &a, answer);
     else if (aiex_get_str(answer->body, "text", &text) != 1)

@@ -47,7 +47,7 @@ extern "C" {
 
 #define AIEX_ABI_MAGIC 0x41694558u /* "AiEX" */
 #define AIEX_ABI_MAJOR 1u          /* layouts changed: refused */
-#define AIEX_ABI_MINOR 1u          /* fields appended: struct_size decides */
+#define AIEX_ABI_MINOR 2u          /* fields appended: struct_size decides */
 
 #if defined(__GNUC__)
 #define AIEX_EXPORT __attribute__((visibility("default")))
@@ -146,6 +146,10 @@ struct aiex_message {
     const char *service; /* the name under which the caller found this instance */
     const char *method; /* REQUEST, CAST: "kind.verb". EVENT: the topic */
     struct aiex_slice body; /* msgpack map, keys are strings; unknown keys are to be ignored */
+    /* Since 1.2. REQUEST, CAST: the instance that asks, as its section is named; "host.control" for
+       the control socket, other "host." names for the host itself, "" where it is not known. It is the
+       host that says so: a plugin can not claim to be another, unless both are in one cell. */
+    const char *caller;
 };
 
 /* What a caller is given: PART* then exactly one END. */

@@ -227,7 +227,7 @@ static void descriptors_are_judged(void)
     p.abi_major = 2;
     p.struct_size = 8; /* not looked at: another major may be laid out in any way */
     CU_ASSERT_EQUAL(plugin_info_check(&p, &err), -EPROTONOSUPPORT);
-    CU_ASSERT_STRING_EQUAL(err.text, "built for plugin ABI 2.1, this host speaks 1.1; rebuild it "
+    CU_ASSERT_STRING_EQUAL(err.text, "built for plugin ABI 2.2, this host speaks 1.2; rebuild it "
                                      "against the installed SDK");
     s = pack(&p);
     CU_ASSERT_EQUAL(unpack(s.data, s.len, &info, &err), -EPROTONOSUPPORT);

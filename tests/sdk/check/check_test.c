@@ -69,12 +69,12 @@ static void good_ones_pass(void)
 static void files_that_do_not_load(void)
 {
     expect(MODULES "service_wrong_major.so", 1,
-           "built for plugin ABI 2.1, this host speaks 1.1; rebuild it against the installed SDK");
+           "built for plugin ABI 2.2, this host speaks 1.2; rebuild it against the installed SDK");
     CU_ASSERT_EQUAL(lines(), 1);
     expect(MODULES "service_wrong_magic.so", 1, "its descriptor begins with 0x00000001");
     expect(MODULES "service_tiny.so", 1, "its descriptor says 16 bytes");
     expect(MODULES "service_no_descriptor.so", 1,
-           "its entry gives no descriptor for plugin ABI 1.1");
+           "its entry gives no descriptor for plugin ABI 1.2");
     expect(MODULES "service_no_entry.so", 1,
            "is not an Aiex plugin: it does not export aiex_plugin_entry");
     expect(MODULES "service_dies_loading.so", 1, "file: crashed (Killed) while: loading it");
@@ -197,7 +197,7 @@ static void command_line(void)
     expect("--set novalue " MODULES "service_good.so", 2, NULL);
     expect("--limit 0 " MODULES "service_good.so", 2, NULL);
     expect("--list", 0, "kind        answers the methods of its kind");
-    expect("--version", 0, "plugin ABI 1.1");
+    expect("--version", 0, "plugin ABI 1.2");
     expect("--set number=12 --only kind " MODULES "service_good.so", 0,
            "kind: not checked: the default configuration is refused: number = '12'");
     expect("--json " MODULES "service_good.so", 0, "\"findings\":[]}");
