@@ -51,7 +51,7 @@ struct aiex_http_handler {
                                    shown. The decoded bytes count against max_body_bytes, and above
                                    1 MiB may be 200 times the bytes that came */
 #define AIEX_HTTP_NO_VERIFY 2u  /* do not check the certificate; only by explicit configuration */
-#define AIEX_HTTP_BORROW 4u     /* the body stays where it is, unchanged, until head() or end() is
+#define AIEX_HTTP_BORROW 4u     /* since 1.2: the body stays where it is, unchanged, until head() or end() is
                                    called or cancel() returns: a large one needs no copy. Without it,
                                    and on an older host, request() has copied it when it returns */
 
