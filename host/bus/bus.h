@@ -74,11 +74,13 @@ enum bus_serving {
     BUS_SOON, /* calls wait, bounded by queue_max and their deadlines */
     BUS_UP
 };
+#define BUS_CALLERS_MAX 511u /* bytes */
 struct bus_instance_options {
     uint32_t timeout_ms; /* 0 = the bus's */
     uint32_t queue_max;  /* 0 = the bus's */
     uint32_t only_key; /* only the port of this key (bus_port_key) may call it; 0 = everyone */
     uint32_t in_flight_max; /* 0 = unlimited; above it calls get busy */
+    const char *callers; /* instances that may call it, patterns (copied); NULL or "" = everyone */
 };
 struct bus_instance *bus_instance_new(struct bus *bus, const char *name,
                                       const struct bus_instance_options *options);

@@ -106,6 +106,7 @@ struct bus_instance {
     struct bus_port *port;
     unsigned index;
     uint32_t asker_hash;
+    char callers[BUS_CALLERS_MAX + 1], let_in[AIEX_MAX_NAME + 1]; /* callers.c */
     struct list waiting;
     struct list fresh;                             /* a pool's: its owner has not seen them */
     void (*pool_gone)(void *arg, uint32_t call); /* not NULL: a pool */
@@ -162,7 +163,8 @@ struct call *call_by_id(struct bus *bus, uint32_t id);
 struct call *call_of_caller(struct bus_port *port, uint32_t caller_id);
 /* The open call under the slot of an id, whatever its generation. */
 struct call *call_in_slot(struct bus_port *port, uint32_t caller_id);
-/* Who asks: instance `index` of the port. */
+/* Who asks: instance `index` of the port; "" when there is none. */
+const char *call_asker(const struct bus_port *port, unsigned index);
 void call_asked_by(struct call *c, const struct bus_port *port, unsigned index);
 int call_book(struct call *c, struct bus_port *caller, uint32_t caller_id);
 /* Nobody waits for c any more. */
@@ -193,6 +195,10 @@ void call_dispatch_to(struct call *c, struct bus_port *port);
 void route_request(struct bus_port *port, const struct record *head, const uint8_t *body);
 void route_answer(struct bus_port *port, const struct record *head, const uint8_t *body);
 void route_credit(struct bus_port *port, const struct record *head);
+
+/* callers.c */
+void callers_set(struct bus_instance *callee, const char *list);
+int callers_allow(struct bus_instance *callee, const char *name);
 
 /* bus.c */
 /* Nanoseconds, the same for all that happens between two bus_flush(): the clock costs as much as half

@@ -106,10 +106,21 @@ struct call *call_new(struct bus *bus)
     return c;
 }
 
+static const struct bus_instance *asker_of(const struct bus_port *port, unsigned index)
+{
+    return port && index < INSTANCES_PER_CELL ? port->instances[index] : NULL;
+}
+
+const char *call_asker(const struct bus_port *port, unsigned index)
+{
+    const struct bus_instance *in = asker_of(port, index);
+
+    return in ? in->name : "";
+}
+
 void call_asked_by(struct call *c, const struct bus_port *port, unsigned index)
 {
-    const struct bus_instance *in =
-        port && index < INSTANCES_PER_CELL ? port->instances[index] : NULL;
+    const struct bus_instance *in = asker_of(port, index);
 
     c->asker[0] = 0;
     if (!in)

@@ -190,7 +190,7 @@ struct bus_instance *bus_instance_new(struct bus *bus, const char *name,
     if (!in)
         return NULL;
     in->bus = bus;
-    in->options = *options;
+    bus_instance_options(in, options);
     in->serving = BUS_DOWN;
     snprintf(in->name, sizeof(in->name), "%s", name);
     in->asker_hash = names_hash(name, ASKER);
@@ -249,6 +249,8 @@ const char *bus_instance_name(const struct bus_instance *in)
 void bus_instance_options(struct bus_instance *in, const struct bus_instance_options *options)
 {
     in->options = *options;
+    in->options.callers = NULL; /* the owner's memory */
+    callers_set(in, options->callers);
 }
 
 void bus_instance_bind(struct bus_instance *in, struct bus_port *port, unsigned index)

@@ -169,6 +169,10 @@ static struct bus_instance *destination(struct bus_port *port, const struct reco
     } else if (callee->options.only_key && callee->options.only_key != port->key) {
         snprintf(text, sizeof(text), "'%s' is not for plugins", callee->name);
         status = WIRE_DENIED;
+    } else if (!callers_allow(callee, call_asker(port, record_instance(head)))) {
+        snprintf(text, sizeof(text), "'%s' is not for '%s': its key callers names who may call it",
+                 callee->name, call_asker(port, record_instance(head)));
+        status = WIRE_DENIED;
     } else if (callee->serving == BUS_DOWN) {
         snprintf(text, sizeof(text), "'%s' is down: %s", callee->name, callee->why);
         status = WIRE_UNAVAILABLE;

@@ -181,7 +181,8 @@ void apply_instance(struct node *node, struct node_instance *in, const struct co
 struct bus_instance_options apply_bus_options(const struct config_instance *c)
 {
     return (struct bus_instance_options){.timeout_ms = (uint32_t)c->keys.timeout_ms,
-                                         .queue_max = (uint32_t)c->keys.queue};
+                                         .queue_max = (uint32_t)c->keys.queue,
+                                         .callers = c->keys.callers};
 }
 
 /* 1 when it is new in this cell, 0 when it was there, negative errno. `moving` may be NULL. */

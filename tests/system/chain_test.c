@@ -220,13 +220,12 @@ static void it_is_known_who_asks(void)
 {
     static const struct {
         const char *asked, *by, *caller; /* asked: by way of these */
-    } rows[] = {{"service_faulty:provider", NULL, "host.control"},
-                {"service_faulty:gateway", "service_faulty:coordinator", "service_faulty:gateway"},
-                {"service_faulty:coordinator", "service_faulty:provider",
-                 "service_faulty:coordinator"},
-                {"service_faulty:gateway",
-                 "service_faulty:coordinator/service_faulty:provider",
-                 "service_faulty:coordinator"}};
+    } rows[] = {
+        {"service_faulty:provider", NULL, "host.control"},
+        {"service_faulty:gateway", "service_faulty:coordinator", "service_faulty:gateway"},
+        {"service_faulty:coordinator", "service_faulty:provider", "service_faulty:coordinator"},
+        {"service_faulty:gateway", "service_faulty:coordinator/service_faulty:provider",
+         "service_faulty:coordinator"}};
     struct rig *rig = rig_start(ini);
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -250,7 +249,44 @@ static void it_is_known_who_asks(void)
     rig_stop(rig);
 }
 
+/* `callers`: who is not named is refused, whatever name he finds the instance by; and it can be
+ * changed while all run. */
+static void only_callers_may_call(void)
+{
+    static const char some[] = "[host]\nnode = test\n"
+                               "[service_faulty:a]\n[service_faulty:b]\n"
+                               "[service_faulty:c]\njoin_group = crew\n"
+                               "callers = *:a, host.control\n";
+    static const char none[] = "[host]\nnode = test\n"
+                               "[service_faulty:a]\n[service_faulty:b]\n"
+                               "[service_faulty:c]\njoin_group = crew\n"
+                               "callers = *:b\n";
+    struct rig *rig = rig_start(some);
+    struct answer a;
+
+    a = rig_call(rig, "service_faulty:a", "relay", 0, "service_faulty:c");
+    CU_ASSERT_STRING_EQUAL(a.code, "");
+    a = rig_call(rig, "service_faulty:c", "echo", 0, "");
+    CU_ASSERT_STRING_EQUAL(a.code, "");
+    a = rig_call(rig, "service_faulty:b", "relay", 0, "service_faulty:c");
+    CU_ASSERT_STRING_EQUAL(a.code, "denied");
+    a = rig_call(rig, "service_faulty:b", "relay", 0, "crew");
+    CU_ASSERT_STRING_EQUAL(a.code, "denied");
+    rig_write(rig, "10.ini", none);
+    rig_reload(rig);
+    CU_ASSERT_FATAL(rig_until_state(rig, "service_faulty:c", "up"));
+    a = rig_call(rig, "service_faulty:b", "relay", 0, "service_faulty:c");
+    CU_ASSERT_STRING_EQUAL(a.code, "");
+    a = rig_call(rig, "service_faulty:a", "relay", 0, "service_faulty:c");
+    CU_ASSERT_STRING_EQUAL(a.code, "denied");
+    a = rig_call(rig, "service_faulty:c", "echo", 0, "");
+    CU_ASSERT_STRING_EQUAL(a.code, "denied");
+    CU_ASSERT_PTR_NOT_NULL(strstr(a.text, "'service_faulty:c' is not for 'host.control'"));
+    rig_stop(rig);
+}
+
 const struct test_case tests[] = {
+    {"only callers may call", only_callers_may_call},
     {"it is known who asks", it_is_known_who_asks},
     {"parts pass by the middle", parts_pass_by_the_middle},
     {"the middle is killed", the_middle_is_killed},

@@ -232,6 +232,23 @@ static void keys_of_shared_cells_belong_there(void)
     unload(&l);
 }
 
+static void callers_are_checked(void)
+{
+    struct loaded l;
+
+    load_text(&l,
+              "[provider_sample:a]\nmodel = m\ncallers = host.control, provider_sampl*:b, sevice_*\n"
+              "[provider_sample:b]\nmodel = m\ncallers = "
+              "a_name_that_is_far_longer_than_the_sixty_three_bytes_of_names_allowed\n",
+              NULL, NULL);
+    CU_ASSERT(has_line(&l.report, "c.ini:3: [provider_sample:a] callers: no instance fits 'sevice_*'"));
+    CU_ASSERT(has_line(&l.report,
+                       "c.ini:6: [provider_sample:b] callers: 'a_name_that_is_far_longer_than_the_"
+                       "sixty_three_bytes_of_names_allowed' is longer than a name"));
+    CU_ASSERT_EQUAL(l.report.n_errors, 1);
+    unload(&l);
+}
+
 static void shared_cell_starts_and_ends_as_one(void)
 {
     struct loaded l;
@@ -261,5 +278,6 @@ const struct test_case tests[] = {
     {"an environment default can be wrong", a_default_from_the_environment_can_be_wrong},
     {"cells are found", cells_are_found},
     {"keys of shared cells belong there", keys_of_shared_cells_belong_there},
+    {"callers are checked", callers_are_checked},
     {"shared cell starts and ends as one", shared_cell_starts_and_ends_as_one},
     {0}};
