@@ -204,15 +204,6 @@ unsigned endpoint_serving(const struct endpoint *ep, unsigned instance)
 
 /* ---- Serving ---- */
 
-int endpoint_is_map(struct aiex_slice body, int is_local)
-{
-    struct aiex_value head;
-
-    if (!is_local)
-        return aiex_is_map(body);
-    return !body.len || (aiex_r_value(&body, &head) == 0 && head.type == AIEX_T_MAP);
-}
-
 void endpoint_dispatch(struct endpoint *ep, struct served *s, const char *service,
                        const char *method, struct aiex_slice body)
 {
@@ -232,7 +223,7 @@ void endpoint_dispatch(struct endpoint *ep, struct served *s, const char *servic
     int r;
 
     ep->n_serving++;
-    if (!endpoint_is_map(body, !!(s->id & LOCAL_ID))) {
+    if (!aiex_is_map(body)) {
         if (s->cast)
             endpoint_served_release(ep, s);
         else
@@ -362,7 +353,7 @@ static int end_served(struct endpoint *ep, uint64_t id, int32_t status, const ch
     caller = s->caller;
     head.trace = s->trace;
     endpoint_served_release(ep, s);
-    if (caller && status == WIRE_OK && !endpoint_is_map(body, 1)) {
+    if (caller && status == WIRE_OK && !aiex_is_map(body)) {
         endpoint_answer_end(ep, caller, WIRE_INTERNAL, not_a_map, 0, (struct aiex_slice){0}, 0);
         return 0;
     }

@@ -99,9 +99,6 @@ struct served *endpoint_served_of(struct endpoint *ep, uint64_t id);
 struct served *endpoint_served_at(struct endpoint *ep, uint32_t id);
 void endpoint_served_release(struct endpoint *ep, struct served *s);
 
-/* What comes from another process must be one whole map. Within one a head that says so is enough:
- * who sends half of one sends it to himself. */
-int endpoint_is_map(struct aiex_slice body, int is_local);
 /* Hands a whole request to its instance and judges the result. */
 void endpoint_dispatch(struct endpoint *ep, struct served *s, const char *service,
                        const char *method, struct aiex_slice body);
