@@ -101,7 +101,7 @@ static void help_and_version_need_no_host(void)
     RUN(&as, &ran, "--version");
     CU_ASSERT_EQUAL(strncmp(ran.out, "aiex ", 5), 0);
     RUN(&as, &ran, "version", "--json");
-    CU_ASSERT(has(ran.out, "\"abi\": \"1.1\""));
+    CU_ASSERT(has(ran.out, "\"abi\": \"1.2\""));
 }
 
 /* ---- status ---- */

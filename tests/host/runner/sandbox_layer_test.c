@@ -300,11 +300,13 @@ static void missing_folders_are_named(void)
         in_scene(missing_folder_body, &which[i]);
 }
 
+/* A thread that says when the C library has set it up, then waits. */
 static void *waits(void *arg)
 {
-    char byte;
+    int *fds = arg;
+    char byte = 1;
 
-    return read(*(int *)arg, &byte, 1) < 0 ? arg : NULL;
+    return write(fds[3], &byte, 1) != 1 || read(fds[0], &byte, 1) < 0 ? arg : NULL;
 }
 
 static int busy_body(void *arg)
@@ -312,9 +314,11 @@ static int busy_body(void *arg)
     const struct cell_profile chunker = {"chunker/1", 0};
     struct sandbox_report r;
     pthread_t thread;
-    int fds[2];
+    int fds[4];
+    char byte;
 
-    if (pipe(fds) || pthread_create(&thread, NULL, waits, &fds[0]))
+    if (pipe(fds) || pipe(fds + 2) || pthread_create(&thread, NULL, waits, fds) ||
+        read(fds[2], &byte, 1) != 1)
         return 1;
     return enter(&chunker, &r) == (SANDBOX_SANITIZER ? 0 : -EBUSY) ? 0 : 2;
 }
