@@ -1,0 +1,773 @@
+/*
+ * What of the log survives, and what is noticed: kill -9, torn tails, full and hung disks, vanished
+ * files, every sort of tampering, a successor beside its predecessor.
+ */
+#include "chain_rig.h"
+#include "chain.h"
+
+#include <aiex_file.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SEGMENT "entries-00000000000000000000"
+
+static off_t size_of(const char *name)
+{
+    struct stat st;
+
+    return stat(rig_path(name), &st) == 0 ? st.st_size : -1;
+}
+
+static uint64_t entries(void)
+{
+    return (uint64_t)number(answer_of(ASK("audit.status")), "entries");
+}
+
+static const char *state(void)
+{
+    return text(answer_of(ASK("audit.status")), "state");
+}
+
+/* ---- Files, changed by hand ---- */
+
+/* All of a file. */
+struct image {
+    uint8_t *data;
+    size_t n;
+};
+
+static struct image load(const char *name)
+{
+    struct image f = {NULL, 0};
+
+    CU_ASSERT_EQUAL_FATAL(aiex_file_read(rig_path(name), 64u << 20, &f.data, &f.n), 0);
+    return f;
+}
+
+static void save(const char *name, const void *data, size_t n)
+{
+    FILE *f = fopen(rig_path(name), "wb");
+
+    CU_ASSERT_EQUAL(fwrite(data, 1, n, f), n);
+    fclose(f);
+}
+
+static void save_image(const char *name, struct image f)
+{
+    save(name, f.data, f.n);
+    free(f.data);
+}
+
+/* The n-th record of the first segment, in f. */
+static struct record nth(struct image f, unsigned n)
+{
+    struct record r = {.seq = 0};
+    uint64_t salt, first;
+    struct scan scan;
+    int fd = open(rig_path(SEGMENT), O_RDONLY);
+
+    CU_ASSERT_EQUAL(segment_head_read(f.data, &salt, &first), 0);
+    CU_ASSERT_EQUAL(scan_begin(&scan, fd, salt, SEGMENT_HEAD, f.n), 0);
+    do
+        CU_ASSERT_EQUAL_FATAL(scan_next(&scan, &r), SCAN_RECORD);
+    while (n--);
+    scan_done(&scan);
+    close(fd);
+    r.body.data = f.data + r.offset + RECORD_HEAD;
+    r.secret.data = r.body.data + r.body.len;
+    return r;
+}
+
+/* Makes its checksum right again, as who tampers with it does. */
+static void seal(struct image f, struct record r)
+{
+    uint64_t salt, first;
+
+    segment_head_read(f.data, &salt, &first);
+    record_head_write(salt, &r, f.data + r.offset);
+}
+
+static void change_text(struct image f, struct record r, const char *from, const char *to)
+{
+    uint8_t *at = memmem(r.body.data, r.body.len, from, strlen(from));
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(at);
+    memcpy(at, to, strlen(to));
+    (void)f;
+}
+
+/* Twenty entries, closed; the caller changes files. */
+static void begin_twenty(void)
+{
+    rig_begin((struct aiex_fake_pair[]){{"head_entries", "8"}, {"verify_interval", "0"}, {0}});
+    for (int i = 0; i < 4; i++) {
+        put(5);
+        ASK("audit.head");
+    }
+    rig_close();
+}
+
+/* Opens what was changed: it is noticed at once or by the verification, which says `faults`;
+ * nothing is appended behind it, and it can be read. */
+static void expect(const char *faults)
+{
+    uint64_t id;
+
+    rig_open((struct aiex_fake_pair[]){{"verify_interval", "0"}, {0}});
+    CU_ASSERT_STRING_EQUAL(verify(), faults);
+    pass(200);
+    id = SEND("audit.append", "type", "key.created", "actor", "ann");
+    pass_until(id);
+    CU_ASSERT_STRING_EQUAL(code_of(id), *faults ? "read_only" : "");
+    CU_ASSERT_STRING_EQUAL(state(), *faults ? "fault" : "ok");
+    CU_ASSERT_STRING_EQUAL(code_of(ASK("audit.read")), "");
+    if (*faults)
+        CU_ASSERT_PTR_NOT_NULL(aiex_fake_find(h, AIEX_FAKE_PUBLISH, "audit.alarm", 0));
+    rig_close();
+    rig_end();
+}
+
+static void test_unchanged(void)
+{
+    begin_twenty();
+    expect("");
+}
+
+static void test_bit_flip(void)
+{
+    struct image f;
+    struct record r;
+
+    begin_twenty();
+    f = load(SEGMENT);
+    r = nth(f, 7);
+    f.data[r.offset + RECORD_HEAD + 5] ^= 1;
+    save_image(SEGMENT, f);
+    expect("seq=7 damaged\n");
+}
+
+/* With the file `state` gone everything is read at the start; what is found is the same. */
+static void test_changed(void)
+{
+    for (int without_state = 0; without_state < 2; without_state++) {
+        struct image f;
+        struct record r;
+
+        begin_twenty();
+        f = load(SEGMENT);
+        r = nth(f, 7);
+        change_text(f, r, "\"ann\"", "\"eve\"");
+        seal(f, r);
+        save_image(SEGMENT, f);
+        if (without_state)
+            unlink(rig_path("state"));
+        expect("seq=7 changed\n");
+    }
+}
+
+/* The index, too: then the heads and the chain say it. */
+static void test_changed_with_index(void)
+{
+    struct image f, x;
+    struct record r;
+
+    begin_twenty();
+    f = load(SEGMENT);
+    r = nth(f, 7);
+    change_text(f, r, "\"ann\"", "\"eve\"");
+    seal(f, r);
+    x = load("index");
+    aiex_leaf_hash(r.body, x.data + 7 * INDEX_ITEM);
+    save_image(SEGMENT, f);
+    save_image("index", x);
+    expect("5..9 head\nseq=7 chain\n");
+}
+
+static void test_removed(void)
+{
+    struct image f;
+    struct record a, b;
+
+    begin_twenty();
+    f = load(SEGMENT);
+    a = nth(f, 7);
+    b = nth(f, 8);
+    memmove(f.data + a.offset, f.data + b.offset, f.n - b.offset);
+    f.n -= a.bytes;
+    save_image(SEGMENT, f);
+    expect("seq=7 damaged\nseq=8 damaged\n7..19 damaged\n" + 28);
+}
+
+/* Moved and sealed again at its new place. */
+static void test_reordered(void)
+{
+    struct image f;
+    struct record a, b;
+    uint8_t *copy;
+
+    begin_twenty();
+    f = load(SEGMENT);
+    a = nth(f, 6);
+    b = nth(f, 7);
+    copy = malloc(a.bytes + b.bytes);
+    memcpy(copy, f.data + b.offset, b.bytes);
+    memcpy(copy + b.bytes, f.data + a.offset, a.bytes);
+    memcpy(f.data + a.offset, copy, a.bytes + b.bytes);
+    b.offset = a.offset;
+    a.offset = b.offset + b.bytes;
+    b.body.data = f.data + b.offset + RECORD_HEAD;
+    a.body.data = f.data + a.offset + RECORD_HEAD;
+    seal(f, a);
+    seal(f, b);
+    free(copy);
+    save_image(SEGMENT, f);
+    expect("seq=6 sequence\nseq=6 sequence\n");
+}
+
+static void test_truncated(void)
+{
+    struct image f;
+
+    begin_twenty();
+    f = load(SEGMENT);
+    f.n = nth(f, 15).offset;
+    save_image(SEGMENT, f);
+    expect("15..19 cut\n");
+    begin_twenty(); /* in the middle of an entry */
+    f = load(SEGMENT);
+    f.n = nth(f, 15).offset + 30;
+    save_image(SEGMENT, f);
+    expect("15..19 damaged\n");
+}
+
+/* Index and state as well: the heads know. */
+static void test_truncated_everywhere(void)
+{
+    struct image f, x;
+
+    begin_twenty();
+    f = load(SEGMENT);
+    f.n = nth(f, 15).offset;
+    save_image(SEGMENT, f);
+    x = load("index");
+    x.n = 15 * INDEX_ITEM;
+    save_image("index", x);
+    unlink(rig_path("state"));
+    expect("15..19 cut\n");
+}
+
+static void test_segment_gone(void)
+{
+    begin_twenty();
+    unlink(rig_path(SEGMENT));
+    expect("0..19 cut\n");
+}
+
+static void test_segment_swapped(void)
+{
+    struct image f;
+
+    begin_twenty();
+    f = load(SEGMENT);
+    rig_end();
+    begin_twenty(); /* another log of the same length */
+    save_image(SEGMENT, f);
+    rig_open((struct aiex_fake_pair[]){{"verify_interval", "0"}, {0}});
+    CU_ASSERT_PTR_NOT_NULL(strstr(verify(), "changed\n"));
+    CU_ASSERT_STRING_EQUAL((pass(200), state()), "fault");
+    rig_close();
+    rig_end();
+}
+
+static void test_index_changed(void)
+{
+    struct image x;
+
+    begin_twenty();
+    x = load("index");
+    x.data[7 * INDEX_ITEM] ^= 1;
+    save_image("index", x);
+    rig_open((struct aiex_fake_pair[]){{"verify_interval", "0"}, {0}});
+    CU_ASSERT_PTR_NOT_NULL(strstr(verify(), "seq=7 changed\n"));
+    CU_ASSERT_STRING_EQUAL((pass(200), state()), "fault");
+    rig_close();
+    rig_end();
+}
+
+/* What can be made again is: no index, no state, no heads are no loss of entries. */
+static void test_index_gone(void)
+{
+    begin_twenty();
+    unlink(rig_path("index"));
+    unlink(rig_path("state"));
+    expect("");
+}
+
+static void test_head_changed(void)
+{
+    struct image x;
+    uint8_t *at;
+
+    begin_twenty();
+    x = load("heads");
+    at = memmem(x.data, x.n, "\n10\n", 4);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(at);
+    at[2] = '1';
+    save_image("heads", x);
+    expect("5..10 signature\n");
+}
+
+static void test_payload_changed(void)
+{
+    struct image f;
+    struct record r;
+
+    begin_twenty();
+    f = load(SEGMENT);
+    r = nth(f, 1);
+    f.data[r.offset + RECORD_HEAD + r.body.len + RECORD_SALT] ^= 1;
+    save_image(SEGMENT, f);
+    expect("seq=1 payload\n");
+    begin_twenty(); /* erased, and nobody said so */
+    f = load(SEGMENT);
+    r = nth(f, 1);
+    memset(f.data + r.offset + RECORD_HEAD + r.body.len, 0, r.secret.len);
+    save_image(SEGMENT, f);
+    expect("seq=1 payload\n");
+}
+
+/* To an older copy of everything: the log is whole, only what was kept elsewhere shows it. */
+static void test_rolled_back(void)
+{
+    static const char *const names[] = {SEGMENT, "index", "heads", "state"};
+    struct image old[4];
+    struct aiex_slice note = {NULL, 0};
+    struct aiex_checkpoint c = {.size = 0};
+
+    rig_begin(NULL);
+    put(10);
+    rig_close();
+    for (int i = 0; i < 4; i++)
+        old[i] = load(names[i]);
+    rig_open(NULL);
+    put(10);
+    CU_ASSERT_EQUAL(aiex_get_str(answer_of(ASK("audit.head")), "note", &note), 1);
+    CU_ASSERT_EQUAL(aiex_checkpoint_read(&c, note, NULL), 0); /* what a witness keeps */
+    CU_ASSERT_EQUAL(c.size, 20);
+    rig_close();
+    for (int i = 0; i < 4; i++)
+        save_image(names[i], old[i]);
+    rig_open(NULL);
+    CU_ASSERT_STRING_EQUAL(verify(), "");
+    CU_ASSERT_STRING_EQUAL(code_of(ASK("audit.proof", "size1", "#20", "size2", "#20")),
+                           "not_found");
+    CU_ASSERT_EQUAL(number(answer_of(ASK("audit.head")), "size"), 10);
+    rig_close();
+    rig_end();
+}
+
+/* ---- kill -9 ---- */
+
+/* Appends as fast as it can and writes each acknowledged seq to `out`, until it is killed. */
+static void load_until_killed(int out)
+{
+    uint64_t ids[64] = {0};
+    uint64_t sent = 0;
+
+    rig_open(NULL);
+    for (;;) {
+        for (int i = 0; i < 64; i++) {
+            int64_t seq;
+
+            if (ids[i] && strcmp(code_of(ids[i]), "open") == 0)
+                continue;
+            seq = ids[i] ? number(answer_of(ids[i]), "seq") : -1;
+            if (seq >= 0 && write(out, &seq, sizeof(seq)) != sizeof(seq))
+                _exit(1);
+            ids[i] = SEND("audit.append", "type", "t", "actor", "a", "@payload", "some content");
+            if (++sent % 512 == 0)
+                SEND("audit.redact", "seq", "#3", "actor", "a", "reason", "r");
+        }
+        aiex_fake_poll(h, 10);
+        aiex_fake_advance(h, 1);
+    }
+}
+
+static void kill_once(uint64_t *acknowledged)
+{
+    int fds[2];
+    pid_t child;
+    int64_t seq;
+
+    CU_ASSERT_EQUAL_FATAL(pipe(fds), 0);
+    child = fork();
+    if (child == 0)
+        load_until_killed(fds[1]);
+    close(fds[1]);
+    for (int i = 0; i < 700 && read(fds[0], &seq, sizeof(seq)) == sizeof(seq); i++)
+        if ((uint64_t)seq + 1 > *acknowledged)
+            *acknowledged = (uint64_t)seq + 1;
+    kill(child, SIGKILL);
+    while (read(fds[0], &seq, sizeof(seq)) == sizeof(seq))
+        if ((uint64_t)seq + 1 > *acknowledged)
+            *acknowledged = (uint64_t)seq + 1;
+    close(fds[0]);
+    CU_ASSERT_EQUAL(waitpid(child, NULL, 0), child);
+}
+
+static void test_kill_loses_nothing(void)
+{
+    uint64_t acknowledged = 0;
+
+    rig_begin(NULL);
+    put(5);
+    rig_close();
+    for (int i = 0; i < 8; i++) {
+        kill_once(&acknowledged);
+        rig_open(NULL);
+        CU_ASSERT_TRUE(entries() >= acknowledged);
+        CU_ASSERT_STRING_EQUAL(state(), "ok");
+        CU_ASSERT_STRING_EQUAL(verify(), "");
+        acknowledged = entries();
+        rig_close();
+    }
+    CU_ASSERT_TRUE(acknowledged > 3000);
+    rig_end();
+}
+
+/* What a crash left of the last write is cut off. */
+static void test_torn_tail(void)
+{
+    off_t size;
+    int fd;
+
+    begin_twenty();
+    size = size_of(SEGMENT);
+    fd = open(rig_path(SEGMENT), O_WRONLY | O_APPEND);
+    CU_ASSERT_EQUAL(write(fd, "a record that never was", 23), 23);
+    close(fd);
+    rig_open(NULL);
+    CU_ASSERT_EQUAL(size_of(SEGMENT), size);
+    CU_ASSERT_PTR_NOT_NULL(aiex_fake_find(h, AIEX_FAKE_LOG, "never finished", 0));
+    CU_ASSERT_EQUAL(put(1), 20);
+    CU_ASSERT_STRING_EQUAL(verify(), "");
+    rig_close();
+    rig_end();
+}
+
+/* A loss of power: index and state are older than the segments. */
+static void test_index_behind(void)
+{
+    struct image x, s;
+
+    rig_begin(NULL);
+    put(30);
+    rig_close();
+    x = load("index");
+    s = load("state");
+    rig_open(NULL);
+    put(30);
+    rig_close();
+    x.n -= 3; /* not at the end of an item */
+    save_image("index", x);
+    save_image("state", s);
+    rig_open(NULL); /* the state speaks of more than the index has: that is no crash */
+    CU_ASSERT_STRING_EQUAL(state(), "fault");
+    rig_close();
+    x = load("index");
+    x.n = 30 * INDEX_ITEM;
+    save_image("index", x);
+    rig_end();
+    rig_begin(NULL);
+    put(30);
+    rig_close();
+    s = load("state");
+    rig_open(NULL);
+    put(30);
+    rig_close();
+    x = load("index");
+    x.n -= 20 * INDEX_ITEM + 3;
+    save_image("index", x);
+    save_image("state", s);
+    rig_open(NULL);
+    CU_ASSERT_EQUAL(entries(), 60);
+    CU_ASSERT_STRING_EQUAL(verify(), "");
+    CU_ASSERT_EQUAL(size_of("index"), 60 * INDEX_ITEM);
+    rig_close();
+    rig_end();
+}
+
+/* Between the entry that says so and the zeros. */
+static void test_erasing_is_finished(void)
+{
+    struct image f, s;
+
+    rig_begin(NULL);
+    put(10);
+    rig_close();
+    s = load("state");
+    f = load(SEGMENT);
+    rig_open(NULL);
+    CU_ASSERT_STRING_EQUAL(code_of(ASK("audit.redact", "seq", "#5", "actor", "a", "reason", "r")),
+                           "");
+    rig_close();
+    {
+        struct image after = load(SEGMENT);
+        struct record r = nth(after, 5);
+
+        memcpy(after.data, f.data, r.offset + r.bytes); /* the payload is back */
+        save_image(SEGMENT, after);
+    }
+    free(f.data);
+    save_image("state", s);
+    rig_open(NULL);
+    f = load(SEGMENT);
+    CU_ASSERT_PTR_NULL(memmem(f.data, f.n, "content of 5", 12));
+    CU_ASSERT_STRING_EQUAL(verify(), "");
+    free(f.data);
+    rig_close();
+    rig_end();
+}
+
+/* ---- Disks ---- */
+
+static uint64_t send_must(void)
+{
+    return SEND("audit.append", "type", "key.created", "actor", "ann");
+}
+
+static uint64_t send_may(void)
+{
+    return SEND("audit.append", "type", "file.read", "actor", "ann");
+}
+
+static void is_refused(uint64_t id, const char *act, const char *reason)
+{
+    CU_ASSERT_STRING_EQUAL(code_of(id), "read_only");
+    CU_ASSERT_STRING_EQUAL(text(answer_of(id), "act"), act);
+    CU_ASSERT_STRING_EQUAL(text(answer_of(id), "reason"), reason);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text_of(id), "not recorded: "));
+}
+
+static const char *last_alarm(void)
+{
+    const struct aiex_fake_record *r = NULL, *next;
+
+    for (size_t n = 0; (next = aiex_fake_find(h, AIEX_FAKE_PUBLISH, "audit.alarm", n)); n++)
+        r = next;
+    return r ? r->type : "none";
+}
+
+static void full_disk(int error)
+{
+    uint64_t must, may;
+
+    rig_begin(NULL);
+    put(20);
+    disk_fails(error);
+    must = send_must();
+    CU_ASSERT_TRUE(pass_until(must) <= 1000);
+    is_refused(must, "must", "full");
+    may = send_may();
+    CU_ASSERT_TRUE(pass_until(may) <= 1000);
+    is_refused(may, "may", "full");
+    CU_ASSERT_STRING_EQUAL(last_alarm(), "stopped");
+    CU_ASSERT_STRING_EQUAL(state(), "full");
+    CU_ASSERT_EQUAL(number(answer_of(ASK("audit.status")), "lost"), 1);
+    CU_ASSERT_EQUAL(number(answer_of(ASK("audit.status")), "refused"), 1);
+    pass(1500);
+    CU_ASSERT_STRING_EQUAL(last_alarm(), "lost");
+    CU_ASSERT_STRING_EQUAL(code_of(ASK("audit.read")), "");
+    disk_fails(0);
+    pass(800);
+    CU_ASSERT_STRING_EQUAL(state(), "ok");
+    CU_ASSERT_STRING_EQUAL(last_alarm(), "resumed");
+    CU_ASSERT_EQUAL(put(1), 21); /* 20 says what was missed */
+    CU_ASSERT_STRING_EQUAL(verify(), "");
+    rig_close();
+    rig_open(NULL);
+    CU_ASSERT_EQUAL(entries(), 22);
+    CU_ASSERT_STRING_EQUAL(verify(), "");
+    rig_close();
+    rig_end();
+}
+
+static void test_full_disk(void)
+{
+    full_disk(ENOSPC);
+    full_disk(EIO);
+    full_disk(EDQUOT);
+}
+
+/* At the start as well: what is there can be read. */
+static void test_full_at_start(void)
+{
+    begin_twenty();
+    disk_fails(ENOSPC);
+    rig_open(NULL);
+    CU_ASSERT_EQUAL(entries(), 20);
+    is_refused(({
+                   uint64_t id = send_must();
+                   pass_until(id);
+                   id;
+               }),
+               "must", "full");
+    disk_fails(0);
+    pass(800);
+    CU_ASSERT_EQUAL(put(1), 21);
+    rig_close();
+    rig_end();
+}
+
+/* fdatasync() does not return: told within a second, and what was refused may be in the log after
+ * all. */
+static void test_hung_disk(void)
+{
+    uint64_t must, may, late;
+
+    rig_begin(NULL);
+    put(5);
+    disk_hangs(1);
+    must = send_must();
+    may = send_may();
+    CU_ASSERT_TRUE(pass_until(must) <= 1000);
+    is_refused(must, "must", "hung");
+    CU_ASSERT_TRUE(pass_until(may) <= 1000);
+    is_refused(may, "may", "hung");
+    CU_ASSERT_STRING_EQUAL(last_alarm(), "stopped");
+    late = send_must(); /* at once now */
+    is_refused(late, "must", "hung");
+    CU_ASSERT_STRING_EQUAL(text(answer_of(ASK("audit.health")), "reason") + 0,
+                           text(answer_of(ASK("audit.status")), "reason"));
+    CU_ASSERT_STRING_EQUAL(code_of(ASK("audit.read")), "");
+    disk_hangs(0);
+    late = ASK("audit.head");
+    pass(100);
+    CU_ASSERT_STRING_EQUAL(state(), "ok");
+    CU_ASSERT_STRING_EQUAL(last_alarm(), "resumed");
+    CU_ASSERT_TRUE(put(1) >= 7);
+    CU_ASSERT_STRING_EQUAL(verify(), "");
+    rig_close();
+    rig_end();
+}
+
+static void vanished(const char *name, int replaced)
+{
+    uint64_t id;
+
+    rig_begin(NULL);
+    put(5);
+    unlink(rig_path(name));
+    if (replaced)
+        save(name, "something else", 14);
+    pass(600);
+    id = send_must();
+    pass_until(id);
+    is_refused(id, "must", "fault");
+    CU_ASSERT_STRING_EQUAL(last_alarm(), "stopped");
+    CU_ASSERT_PTR_NOT_NULL(strstr(text_of(id), replaced ? "replaced" : "removed"));
+    CU_ASSERT_STRING_EQUAL(code_of(ASK("audit.export")), ""); /* what was there can be saved */
+    rig_close();
+    rig_end();
+}
+
+static void test_vanished(void)
+{
+    vanished(SEGMENT, 0);
+    vanished(SEGMENT, 1);
+    vanished("index", 0);
+    vanished("heads", 1);
+}
+
+/* ---- Segments, successors ---- */
+
+static void test_segments(void)
+{
+    static const struct aiex_fake_pair small[] = {{"segment_size", "64k"}, {0}};
+
+    rig_begin(small);
+    for (int i = 0; i < 10; i++)
+        put(100);
+    CU_ASSERT_STRING_EQUAL(verify(), "");
+    CU_ASSERT_STRING_EQUAL(check_export(NULL, NULL, NULL), "");
+    CU_ASSERT_STRING_EQUAL(check_export("#700", "#705", NULL), "");
+    rig_close();
+    CU_ASSERT_TRUE(size_of(SEGMENT) < 200000);
+    unlink(rig_path("state"));
+    rig_open(small);
+    CU_ASSERT_EQUAL(entries(), 1000);
+    CU_ASSERT_STRING_EQUAL(verify(), "");
+    put(200);
+    rig_close();
+    unlink(rig_path(SEGMENT)); /* the first of several */
+    rig_open(small);
+    CU_ASSERT_PTR_NOT_NULL(strstr(verify(), "sequence\n"));
+    CU_ASSERT_EQUAL(strncmp(verify(), "0..", 3), 0);
+    rig_close();
+    rig_end();
+}
+
+/* The next process of the plugin starts while the first still has the folder. */
+static void test_successor(void)
+{
+    struct aiex_fake_host *first;
+    struct aiex_error err;
+    void *first_self;
+    uint64_t id;
+
+    rig_begin(NULL);
+    put(10);
+    first = h;
+    first_self = self;
+    h = aiex_fake_host_new("audit_chain");
+    aiex_fake_data_dir(h, dir);
+    CU_ASSERT_EQUAL_FATAL(aiex_fake_start(h, p, NULL, &self, &err), 0);
+    id = send_must();
+    CU_ASSERT_TRUE(pass_until(id) <= 1000);
+    is_refused(id, "must", "opening");
+    id = send_must(); /* in time */
+    aiex_fake_stop(first, p, first_self);
+    CU_ASSERT_EQUAL(aiex_fake_host_free(first), 0);
+    wait_end(id);
+    CU_ASSERT_STRING_EQUAL(code_of(id), "");
+    CU_ASSERT_STRING_EQUAL(verify(), "");
+    rig_close();
+    rig_end();
+}
+
+const struct test_case tests[] = {
+    {"unchanged", test_unchanged},
+    {"bit_flip", test_bit_flip},
+    {"changed", test_changed},
+    {"changed_with_index", test_changed_with_index},
+    {"removed", test_removed},
+    {"reordered", test_reordered},
+    {"truncated", test_truncated},
+    {"truncated_everywhere", test_truncated_everywhere},
+    {"segment_gone", test_segment_gone},
+    {"segment_swapped", test_segment_swapped},
+    {"index_changed", test_index_changed},
+    {"index_gone", test_index_gone},
+    {"head_changed", test_head_changed},
+    {"payload_changed", test_payload_changed},
+    {"rolled_back", test_rolled_back},
+    {"kill_loses_nothing", test_kill_loses_nothing},
+    {"torn_tail", test_torn_tail},
+    {"index_behind", test_index_behind},
+    {"erasing_is_finished", test_erasing_is_finished},
+    {"full_disk", test_full_disk},
+    {"full_at_start", test_full_at_start},
+    {"hung_disk", test_hung_disk},
+    {"vanished", test_vanished},
+    {"segments", test_segments},
+    {"successor", test_successor},
+    {0},
+};
