@@ -104,6 +104,8 @@ int aiex_check_hole(struct aiex_check *c, uint64_t seq, const uint8_t *recorded,
                     const char *text);
 /* Whoever took the payload of `seq` away said so. Any order. 0, -ENOMEM. */
 int aiex_check_redaction(struct aiex_check *c, uint64_t seq);
+/* An entry behind those that are fed says so, for strict checks. */
+int aiex_check_redacted(struct aiex_check *c, uint64_t seq);
 /* A signed head. Without keep_leaves: when exactly `size` entries were fed, or at the end. */
 int aiex_check_head(struct aiex_check *c, struct aiex_slice note);
 /* Proofs: when the entries and heads they speak of were fed. */

@@ -255,6 +255,11 @@ int aiex_check_redaction(struct aiex_check *c, uint64_t seq)
     return check_list_add(&c->redactions, seq);
 }
 
+int aiex_check_redacted(struct aiex_check *c, uint64_t seq)
+{
+    return check_list_add(&c->redacted, seq);
+}
+
 /* ---- The end ---- */
 
 static void finish_payloads(struct aiex_check *c, int strict)

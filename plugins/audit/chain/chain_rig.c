@@ -103,8 +103,10 @@ void rig_open(const struct aiex_fake_pair *pairs)
     h = aiex_fake_host_new("audit_chain");
     aiex_fake_data_dir(h, dir);
     p = aiex_plugin_entry(AIEX_ABI_MAJOR, AIEX_ABI_MINOR);
-    if (aiex_fake_start(h, p, pairs, &self, &err) != 0)
-        CU_FAIL_FATAL(err.text);
+    if (aiex_fake_start(h, p, pairs, &self, &err) != 0) {
+        fprintf(stderr, "%s\n", err.text);
+        CU_FAIL_FATAL("the plugin did not start");
+    }
     CU_ASSERT_EQUAL(aiex_fake_poll_until(h, is_open, self, 60000), 0);
     pass(50); /* the loop has seen it, too */
 }

@@ -162,6 +162,8 @@ static int put_redaction(struct exporting *x, uint64_t seq)
     pthread_mutex_unlock(&l->lock);
     if (!found)
         return 0; /* a fault, for whoever verifies */
+    if (is_whole(x) && by >= x->size)
+        return -ESTALE; /* the entry that says so is not in this export */
     mem = malloc(MAX_RECORD);
     r = mem ? log_read(l, by, mem, &rec, leaf) : -ENOMEM;
     if (r == 0)
@@ -334,6 +336,8 @@ static int step(struct job *j)
     case STAGE_LAST:
         return finish(x);
     }
+    if (r == -ESTALE)
+        return job_fail(j, AIEX_E_CONFLICT, "a payload was redacted meanwhile; export again");
     if (r < 0)
         return job_fail(j, r == -ENOMEM ? AIEX_E_BUSY : AIEX_E_INTERNAL,
                         "the log can not be exported: %s", strerror(-r));

@@ -220,32 +220,39 @@ int log_can_erase(struct log *l, uint64_t seq)
     return r;
 }
 
+static int write_zeros(struct log *l, const struct record *rec)
+{
+    size_t at = RECORD_HEAD + rec->body.len, n = rec->secret.len;
+    int fd = l->segments[log_segment_of(l, rec->seq)].fd, r;
+    uint8_t *zeros = calloc(1, n);
+
+    if (!zeros)
+        return -ENOMEM;
+    disk_begin(l);
+    r = aiex_file_pwrite(fd, zeros, n, rec->offset + at);
+    if (r == 0 && fdatasync(fd) != 0)
+        r = -errno;
+    disk_end(l);
+    free(zeros);
+    return r;
+}
+
+/* Readers that find zeros find the redaction, too: it is made known first. */
 int log_erase(struct log *l, uint64_t seq, uint64_t by)
 {
     uint8_t *mem = malloc(MAX_RECORD), leaf[AIEX_HASH];
     struct record rec;
-    int r, fd;
+    int r = mem ? 0 : -ENOMEM;
 
-    if (!mem)
-        return -ENOMEM;
-    r = log_read(l, seq, mem, &rec, leaf);
-    if (r == 0 && !record_is_erased(&rec) && rec.secret.len) {
-        size_t at = RECORD_HEAD + rec.body.len, n = rec.secret.len;
-
-        fd = l->segments[log_segment_of(l, seq)].fd;
-        memset(mem, 0, n);
-        disk_begin(l);
-        r = aiex_file_pwrite(fd, mem, n, rec.offset + at);
-        if (r == 0 && fdatasync(fd) != 0)
-            r = -errno;
-        disk_end(l);
-    }
-    free(mem);
-    if (r < 0)
-        return r;
     pthread_mutex_lock(&l->lock);
-    r = redactions_add(&l->redactions, seq, by);
+    if (r == 0)
+        r = redactions_add(&l->redactions, seq, by);
     pthread_mutex_unlock(&l->lock);
+    if (r == 0)
+        r = log_read(l, seq, mem, &rec, leaf);
+    if (r == 0 && rec.secret.len && !record_is_erased(&rec))
+        r = write_zeros(l, &rec);
+    free(mem);
     return r;
 }
 

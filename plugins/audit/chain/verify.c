@@ -210,6 +210,8 @@ static int take_holes(struct verifying *v, uint64_t upto, const char *kind, cons
     return r;
 }
 
+static int take_erased(struct verifying *v, uint64_t seq);
+
 static int take_record(struct verifying *v, const struct record *rec)
 {
     uint64_t next = aiex_check_next(v->check);
@@ -237,6 +239,8 @@ static int take_record(struct verifying *v, const struct record *rec)
     }
     if (r == 0)
         r = aiex_check_entry(v->check, &e, NULL);
+    if (r == 0 && rec->secret.len && !e.has_payload)
+        r = take_erased(v, rec->seq);
     v->checked++;
     return r == 0 ? feed_heads(v, rec->seq + 1) : r;
 }
@@ -294,18 +298,51 @@ static int take_records(struct verifying *v)
 
 /* ---- Steps ---- */
 
-static int take_redactions(struct verifying *v)
+/* Whoever took this payload away said so: in the log, perhaps behind the entries that are verified.
+ */
+static int take_erased(struct verifying *v, uint64_t seq)
 {
     struct log *l = &v->job.chain->log;
-    int r = 0;
+    const struct redaction *found;
+    uint64_t by = 0;
+    int r;
 
     pthread_mutex_lock(&l->lock);
-    for (size_t i = 0; i < l->redactions.n && r == 0; i++)
-        if (l->redactions.v[i].seq >= (uint64_t)v->from &&
-            l->redactions.v[i].seq <= (uint64_t)v->to && l->redactions.v[i].by < v->size)
-            r = aiex_check_redaction(v->check, l->redactions.v[i].seq);
+    found = redactions_find(&l->redactions, seq);
+    by = found ? found->by : 0;
     pthread_mutex_unlock(&l->lock);
-    return r;
+    if (!found)
+        return 0; /* the checker says that nobody did */
+    r = aiex_check_redaction(v->check, seq);
+    return r == 0 && by >= v->size ? aiex_check_redacted(v->check, seq) : r;
+}
+
+/* What was redacted before this began is erased by now. */
+static int check_erased(struct verifying *v)
+{
+    struct log *l = &v->job.chain->log;
+    uint8_t *mem = malloc(MAX_RECORD), leaf[AIEX_HASH];
+    struct record rec;
+
+    for (size_t i = 0; mem; i++) {
+        struct redaction one = {0, UINT64_MAX};
+        int is_end;
+
+        pthread_mutex_lock(&l->lock);
+        is_end = i >= l->redactions.n;
+        if (!is_end)
+            one = l->redactions.v[i];
+        pthread_mutex_unlock(&l->lock);
+        if (is_end)
+            break;
+        if (one.seq >= (uint64_t)v->from && one.seq <= (uint64_t)v->to && one.by < v->size &&
+            log_read(l, one.seq, mem, &rec, leaf) == 0 && !record_is_erased(&rec))
+            aiex_check_fault(v->check, "redaction", 1, one.seq, one.seq,
+                             "entry %" PRIu64 " says that the payload was taken away; it is there",
+                             one.by);
+    }
+    free(mem);
+    return mem ? 0 : -ENOMEM;
 }
 
 static int finish(struct verifying *v)
@@ -316,7 +353,7 @@ static int finish(struct verifying *v)
     if (r == 0)
         r = aiex_check_head(v->check, (struct aiex_slice){(uint8_t *)v->note, strlen(v->note)});
     if (r == 0)
-        r = take_redactions(v);
+        r = check_erased(v);
     if (r < 0)
         return r;
     aiex_check_finish(v->check, strict);

@@ -300,9 +300,11 @@ static void take_fault(struct chain *c)
 static void run(struct turn *t, struct op *list)
 {
     struct chain *c = t->c;
-    uint64_t now;
+    uint64_t now = c->host->now_ms(c->host);
 
     take_fault(c);
+    look_at_files(t, now);
+    retry_full(t, now);
     while (list) {
         struct op *op = list;
 
@@ -320,9 +322,6 @@ static void run(struct turn *t, struct op *list)
     }
     if (t->batch)
         commit(t);
-    now = c->host->now_ms(c->host);
-    look_at_files(t, now);
-    retry_full(t, now);
     head_due(t, now);
 }
 
