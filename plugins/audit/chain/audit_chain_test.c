@@ -383,7 +383,37 @@ static void test_redact(void)
     rig_end();
 }
 
-/* ---- Exports of a part ---- */
+/* ---- Exports ---- */
+
+static unsigned count(const char *text, const char *words)
+{
+    unsigned n = 0;
+
+    while ((text = strstr(text, words)) != NULL) {
+        text += strlen(words);
+        n++;
+    }
+    return n;
+}
+
+/* All heads that were ever signed are in it: they say where a change is. */
+static void test_export_has_heads(void)
+{
+    char *lines;
+
+    rig_begin(NULL);
+    for (int i = 0; i < 4; i++) {
+        put(5);
+        ASK("audit.head");
+    }
+    put(1);
+    CU_ASSERT_STRING_EQUAL(check_export(NULL, NULL, &lines), "");
+    CU_ASSERT_EQUAL(count(lines, "{\"kind\":\"head\""), 5);
+    CU_ASSERT_EQUAL(count(lines, "\\n21\\n"), 1);
+    free(lines);
+    rig_close();
+    rig_end();
+}
 
 static void test_partial_export(void)
 {
@@ -569,6 +599,7 @@ const struct test_case tests[] = {
     {"head_interval", test_head_interval},
     {"cosign", test_cosign},
     {"redact", test_redact},
+    {"export_has_heads", test_export_has_heads},
     {"partial_export", test_partial_export},
     {"partial_verify", test_partial_verify},
     {"events", test_events},

@@ -282,7 +282,7 @@ static int do_heads(struct exporting *x)
         x->stage = STAGE_LAST;
         return 0;
     }
-    if (!x->heads && !(x->heads = malloc(sizeof(*x->heads))))
+    if (!x->heads && !(x->heads = calloc(1, sizeof(*x->heads))))
         return -ENOMEM;
     if (!x->heads->fd) {
         x->heads->fd = x->job.chain->log.heads.fd;
@@ -291,7 +291,9 @@ static int do_heads(struct exporting *x)
     }
     while (r == 0 && x->job.part_len < PART_BYTES) {
         e = heads_next(x->heads, &bytes);
-        if (e != 1) {
+        if (e < 0 && e != -EBADMSG)
+            return e;
+        if (e != 1) { /* damage is for the verification to tell */
             x->stage = STAGE_LAST;
             break;
         }

@@ -6,9 +6,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#define STEP_RECORDS 4096u
-#define ARRAY_HEAD   5u
+#define STEP_RECORDS  4096u
+#define ARRAY_HEAD    5u
+#define OPENING_TRIES 100
 
 struct reading {
     struct job job;
@@ -16,7 +18,7 @@ struct reading {
     int64_t from, to, from_time, to_time, limit;
     char type[129], actor[257];
     uint64_t next, given;
-    int ended;
+    int ended, waited;
     uint32_t n_items; /* of this part */
     char text[MAX_BODY];
 };
@@ -196,14 +198,19 @@ static int read_request(struct reading *r, struct aiex_slice body)
                : 0;
 }
 
-/* Also for the others: the log can be read once it is open. */
+/* The log can be read once it is open; while the plugin is replaced that takes a moment. */
 static int begin(struct job *j)
 {
+    const struct timespec pause = {0, 10 * 1000000};
     struct reading *r = (struct reading *)j;
     char reason[400];
     uint64_t size;
     enum state s = writer_state(j->chain, reason, &size);
 
+    if (s == STATE_OPENING && r->waited++ < OPENING_TRIES) {
+        nanosleep(&pause, NULL);
+        return JOB_MORE;
+    }
     if (s == STATE_OPENING || s == STATE_DEAD)
         return job_fail(j, AIEX_E_UNAVAILABLE, "the log can not be read: %.200s", reason);
     if (walk_begin(j->chain, &r->walk, (uint64_t)r->from) != 0)
