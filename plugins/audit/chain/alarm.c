@@ -34,7 +34,7 @@ static int is_hung(struct chain *c)
 {
     uint64_t since = __atomic_load_n(&c->log.disk_since, __ATOMIC_ACQUIRE);
 
-    return since && c->host->now_ms(c->host) >= since + (uint64_t)c->config->deadline * 3 / 4;
+    return since && mono_ms(c->host) >= since + (uint64_t)c->config->deadline * 3 / 4;
 }
 
 static int is_bad(enum state s, int hung)
@@ -58,7 +58,7 @@ static void tell_change(struct chain *c, int was_bad, int bad)
 void alarm_look(struct chain *c)
 {
     char reason[400];
-    uint64_t size, now = c->host->now_ms(c->host);
+    uint64_t size, now = mono_ms(c->host);
     enum state state = writer_state(c, reason, &size);
     int hung = is_hung(c), was_bad = is_bad(c->told_state, c->hung), bad = is_bad(state, hung);
     int changed = state != c->told_state || hung != c->hung;

@@ -50,7 +50,7 @@ static struct op *op_new(struct chain *c, const struct aiex_message *m, enum op_
     op->chain = c;
     op->kind = kind;
     op->id = m->id;
-    op->arrived = c->host->now_ms(c->host);
+    op->arrived = mono_ms(c->host);
     op->entry.redacts = -1;
     op->n_bytes = m->body.len;
     if (m->body.len)
@@ -455,7 +455,7 @@ void append_cancel(struct chain *c, uint64_t id)
 
 void append_overdue(struct chain *c)
 {
-    uint64_t now = c->host->now_ms(c->host);
+    uint64_t now = mono_ms(c->host);
     const char *reason = alarm_reason(c);
     static const char late[] = "the disk did not take it in time (it may be recorded later)";
 

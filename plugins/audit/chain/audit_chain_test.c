@@ -434,6 +434,22 @@ static void test_partial_export(void)
     rig_end();
 }
 
+/* A verification that began before others came and were signed speaks of what was there then. */
+static void test_verify_of_then(void)
+{
+    rig_begin(NULL);
+    for (int i = 0; i < 50; i++) {
+        uint64_t id = SEND("audit.verify");
+
+        put(3);
+        ASK("audit.head");
+        wait_end(id);
+        CU_ASSERT_EQUAL(number(answer_of(id), "faults"), 0);
+    }
+    rig_close();
+    rig_end();
+}
+
 static void test_partial_verify(void)
 {
     uint64_t id;
@@ -601,6 +617,7 @@ const struct test_case tests[] = {
     {"redact", test_redact},
     {"export_has_heads", test_export_has_heads},
     {"partial_export", test_partial_export},
+    {"verify_of_then", test_verify_of_then},
     {"partial_verify", test_partial_verify},
     {"events", test_events},
     {"options", test_options},

@@ -28,7 +28,7 @@ static const struct aiex_option options[] = {
      AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(topics)},
     {"witness.*", NULL, "public key of a witness whose signature on heads is taken",
      AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(witnesses)},
-    {"deadline", "900ms", "how long an act waits for the disk before it is refused",
+    {"deadline", "800ms", "how long an act waits for the disk before it is refused",
      AIEX_OPT_DURATION, AIEX_OPT_RELOADABLE, 100, 10000, NULL, OPT(deadline)},
     {"head_interval", "10s", "time between two signed heads while entries come", AIEX_OPT_DURATION,
      AIEX_OPT_RELOADABLE, 100, 86400000, NULL, OPT(head_interval)},

@@ -25,7 +25,7 @@
 #define MAX_JOBS         64u
 #define N_WORKERS        2u
 #define MAX_WITNESSES    16u
-#define TICK_MS          50u
+#define TICK_MS          100u
 #define PART_BYTES       (64u << 10)
 
 struct config {
@@ -53,7 +53,7 @@ struct op {
     struct op *older, *newer; /* on the loop: those that wait, by arrival */
     enum op_kind kind;
     uint64_t id;               /* request; 0 = a cast */
-    uint64_t arrived;          /* now_ms() */
+    uint64_t arrived;          /* mono_ms() */
     int must;                  /* the act must not happen unless it is recorded */
     int told;                  /* the caller was answered already, or left */
     void (*then)(struct op *); /* HEAD: on the loop, instead of the answer */
@@ -63,7 +63,7 @@ struct op {
     int result;     /* 0 or negative errno */
     char why[256];
     /* HEAD, COSIGN */
-    uint64_t size;
+    uint64_t size, heads_end; /* heads_end: of the file that has no later heads */
     uint8_t root[AIEX_HASH];
     char *note, *cosigned; /* malloced */
     struct chain *chain;
@@ -138,14 +138,14 @@ struct chain {
     int hung;
     char reason[400];
     uint64_t lost, lost_must, refused, told_lost, told_ms;
-    uint64_t verify_at; /* now_ms() of the next verification; 0 = none */
+    uint64_t verify_at; /* mono_ms() of the next verification; 0 = none */
     int verifying;
     uint64_t last_verified; /* wall ms of the last good one */
     void (*drained)(void *arg);
     void *drained_arg;
 };
 
-/* ---- chain.c, clock.c ---- */
+/* ---- clock.c ---- */
 
 int64_t wall_ms(void);
 

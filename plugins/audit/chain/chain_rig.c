@@ -20,6 +20,11 @@ int64_t wall_ms(void)
     return __atomic_load_n(&now, __ATOMIC_RELAXED);
 }
 
+uint64_t mono_ms(const struct aiex_host *host)
+{
+    return host->now_ms(host);
+}
+
 /* ---- The disk ---- */
 
 ssize_t __real_pwrite(int fd, const void *mem, size_t n, off_t at);

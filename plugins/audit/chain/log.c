@@ -22,7 +22,7 @@ static struct segment *last_segment(struct log *l)
 /* What may take long is between these, so that the loop can tell that it does. */
 static void disk_begin(struct log *l)
 {
-    __atomic_store_n(&l->disk_since, l->host->now_ms(l->host) | 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&l->disk_since, mono_ms(l->host) | 1, __ATOMIC_RELEASE);
 }
 
 static void disk_end(struct log *l)

@@ -67,7 +67,7 @@ struct log {
     int lock_fd;
     int faulty;
     char fault[400];               /* the first one */
-    uint64_t n_faults, disk_since; /* now_ms() when the disk was asked; 0 = it is idle. Atomic */
+    uint64_t n_faults, disk_since; /* mono_ms() when the disk was asked; 0 = it is idle. Atomic */
 };
 
 /* ---- log_open.c ---- */
@@ -106,6 +106,11 @@ int log_look(struct log *l, struct aiex_error *err);
 int log_read(struct log *l, uint64_t seq, uint8_t *mem, struct record *r, uint8_t leaf[AIEX_HASH]);
 /* Number of the segment with entry `seq`. With the lock held. */
 size_t log_segment_of(const struct log *l, uint64_t seq);
+
+/* ---- clock.c ---- */
+
+/* Milliseconds that only go forwards. */
+uint64_t mono_ms(const struct aiex_host *host);
 
 /* ---- body.c ---- */
 

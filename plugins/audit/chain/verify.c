@@ -25,8 +25,8 @@ struct verifying {
     struct walk walk;
     int walking, walked, finished;
     int64_t from, to;
-    uint64_t size;
-    char *note; /* the newest head */
+    uint64_t size, heads_end; /* of then: what came later is not looked at */
+    char *note;               /* the newest head */
     struct known_head *heads;
     size_t n_heads, next_head;
     uint8_t *items; /* of the index: first .. first + n - 1 */
@@ -127,7 +127,7 @@ static int list_heads(struct verifying *v)
 
     v->reader.fd = v->job.chain->log.heads.fd;
     v->reader.at = 0;
-    v->reader.end = v->walk.view.heads_end;
+    v->reader.end = v->heads_end;
     for (;;) {
         uint64_t at = v->reader.at;
 
@@ -449,6 +449,7 @@ static void begin(struct op *op)
         return;
     }
     v->size = op->size;
+    v->heads_end = op->heads_end;
     v->note = op->note;
     op->note = NULL;
     job_begin(&v->job);
@@ -483,7 +484,7 @@ int verify_take(void *self, const struct aiex_message *m)
 
 void verify_due(struct chain *c)
 {
-    uint64_t now = c->host->now_ms(c->host);
+    uint64_t now = mono_ms(c->host);
     struct verifying *v;
 
     if (!c->config->verify_interval || c->verifying || now < c->verify_at ||

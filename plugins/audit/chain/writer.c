@@ -14,6 +14,7 @@
 
 #define RETRY_MS 200u /* how often a full disk and the files are looked at */
 #define LOOK_MS  400u
+#define WAIT_MS  50
 
 /* What one turn of the thread knows. */
 struct turn {
@@ -175,6 +176,7 @@ static void make_head(struct turn *t, struct op *op)
     }
     op->note[log_head(&c->log, op->note, &op->size, op->root)] = 0;
     op->cosigned = c->log.heads.cosigned ? strdup(c->log.heads.cosigned) : NULL;
+    op->heads_end = c->log.heads.end;
     t->head_size = op->size;
     give_one(c, op, 0, "");
 }
@@ -300,7 +302,7 @@ static void take_fault(struct chain *c)
 static void run(struct turn *t, struct op *list)
 {
     struct chain *c = t->c;
-    uint64_t now = c->host->now_ms(c->host);
+    uint64_t now = mono_ms(c->host);
 
     take_fault(c);
     look_at_files(t, now);
@@ -332,7 +334,7 @@ static struct op *wait_for(struct writer_thread *w, int *ret_stop)
     struct op *list;
 
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += TICK_MS * 1000000;
+    until.tv_nsec += WAIT_MS * 1000000;
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
     pthread_mutex_lock(&w->lock);
