@@ -170,6 +170,15 @@ static int load_witnesses(struct chain *c, struct aiex_error *err)
 
 /* ---- Life ---- */
 
+/* `config` is the loop's: the writer has copies of the numbers that it needs. */
+static void use_config(struct chain *c, const struct config *config)
+{
+    c->config = config;
+    __atomic_store_n(&c->head_interval, config->head_interval, __ATOMIC_RELAXED);
+    __atomic_store_n(&c->head_entries, config->head_entries, __ATOMIC_RELAXED);
+    __atomic_store_n(&c->log.segment_size, config->segment_size, __ATOMIC_RELAXED);
+}
+
 static int create(const struct aiex_host *host, const void *config, void **ret_self,
                   struct aiex_error *err)
 {
@@ -184,9 +193,8 @@ static int create(const struct aiex_host *host, const void *config, void **ret_s
     if (!c)
         return aiex_failed(err, -ENOMEM, "no memory");
     c->host = c->log.host = host;
-    c->config = config;
+    use_config(c, config);
     strcpy(c->log.dir, host->data_dir);
-    c->log.segment_size = c->config->segment_size;
     pthread_mutex_init(&c->log.lock, NULL);
     *ret_self = c;
     r = policy_check(c->config->must, err);
@@ -272,12 +280,9 @@ static int reload(void *self, const void *config, struct aiex_error *err)
     const struct config *new = config;
     int r = policy_check(new->must, err);
 
-    if (r < 0)
-        return r;
-    c->config =
-        new; /* the writer reads numbers of it only, which may be the old ones for a moment */
-    c->log.segment_size = new->segment_size;
-    return 0;
+    if (r == 0)
+        use_config(c, new);
+    return r;
 }
 
 static void drain(void *self, void (*done)(void *arg), void *arg)

@@ -127,7 +127,8 @@ struct chain {
     size_t n_witnesses;
     struct writer_thread writer;
     struct workers workers;
-    int stop; /* atomic: opening looks at it */
+    int stop;                            /* atomic: opening looks at it */
+    int64_t head_interval, head_entries; /* atomic: the writer must not look at `config` */
     /* the loop's own */
     struct op *oldest, *newest; /* that wait for the writer */
     size_t n_waiting;

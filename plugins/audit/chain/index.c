@@ -50,21 +50,25 @@ int index_add(struct index_file *x, const uint8_t leaf[AIEX_HASH], uint64_t offs
     return 0;
 }
 
-int index_flush(struct index_file *x)
+int index_write(const struct index_file *x)
 {
     size_t bytes = (size_t)(x->n - x->written) * INDEX_ITEM;
-    int r = bytes ? aiex_file_pwrite(x->fd, x->waiting, bytes, x->written * INDEX_ITEM) : 0;
 
-    if (r == 0)
-        x->written = x->n;
-    return r;
+    return bytes ? aiex_file_pwrite(x->fd, x->waiting, bytes, x->written * INDEX_ITEM) : 0;
 }
 
-int index_sync(struct index_file *x)
+void index_kept(struct index_file *x)
 {
-    int r = index_flush(x);
+    x->written = x->n;
+}
 
-    return r == 0 && fdatasync(x->fd) != 0 ? -errno : r;
+int index_flush(struct index_file *x)
+{
+    int r = index_write(x);
+
+    if (r == 0)
+        index_kept(x);
+    return r;
 }
 
 int index_read(const struct index_file *x, uint64_t first, size_t n, uint8_t *out)

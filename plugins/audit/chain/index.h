@@ -29,9 +29,11 @@ int index_open(struct index_file *x, const char *path, struct aiex_error *err);
 void index_close(struct index_file *x);
 /* 0, -ENOMEM. Nothing is written. */
 int index_add(struct index_file *x, const uint8_t leaf[AIEX_HASH], uint64_t offset);
-/* Writes what waits. 0 or negative errno: it goes on waiting. */
-int index_flush(struct index_file *x);
-int index_sync(struct index_file *x);
+/* Writes what waits. 0 or negative errno: it goes on waiting. index_write() may take long and
+ * leaves the struct as it is, so that others may read meanwhile; index_kept() then says so. */
+int index_write(const struct index_file *x);
+void index_kept(struct index_file *x);
+int index_flush(struct index_file *x); /* both */
 /* Items first .. first + n - 1 into out (n * INDEX_ITEM bytes). 0, -ERANGE, negative errno. */
 int index_read(const struct index_file *x, uint64_t first, size_t n, uint8_t *out);
 uint64_t index_offset(const uint8_t *item);

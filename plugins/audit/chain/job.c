@@ -76,7 +76,7 @@ void workers_stop(struct chain *c)
 {
     struct workers *w = &c->workers;
 
-    if (!w->queue_end)
+    if (!w->n_threads)
         return;
     pthread_mutex_lock(&w->lock);
     w->stop = 1;

@@ -30,6 +30,19 @@ static void disk_end(struct log *l)
     __atomic_store_n(&l->disk_since, 0, __ATOMIC_RELEASE);
 }
 
+/* Readers go on meanwhile. */
+static int flush_index(struct log *l)
+{
+    int r = index_write(&l->index);
+
+    if (r < 0)
+        return r;
+    pthread_mutex_lock(&l->lock);
+    index_kept(&l->index);
+    pthread_mutex_unlock(&l->lock);
+    return 0;
+}
+
 /* ---- Batches ---- */
 
 /* Salt and payload behind the body, and their commitment. 0, -EIO. */
@@ -87,7 +100,7 @@ int log_add(struct log *l, struct entry *e)
 static int write_batch(struct log *l)
 {
     struct segment *s = last_segment(l);
-    int r = index_flush(&l->index); /* what waited must not become more */
+    int r = flush_index(l); /* what waited must not become more */
 
     if (r == 0)
         r = aiex_file_pwrite(s->fd, l->batch, l->batch_len, s->end);
@@ -115,7 +128,7 @@ static void show_batch(struct log *l)
     if (r < 0)
         log_fault(l, "no memory for the tree behind entry %llu; restart with more",
                   (unsigned long long)l->size);
-    index_flush(&l->index); /* else it waits for the next commit */
+    flush_index(l); /* else it waits for the next commit */
 }
 
 int log_commit(struct log *l)
@@ -136,7 +149,7 @@ int log_commit(struct log *l)
     l->n_batch = l->batch_len = 0;
     if (r < 0)
         return r;
-    if (last_segment(l)->end >= (uint64_t)l->segment_size)
+    if (last_segment(l)->end >= (uint64_t)__atomic_load_n(&l->segment_size, __ATOMIC_RELAXED))
         log_segment_new(l, l->size); /* without success this one goes on */
     if (l->size - l->state_size >= STATE_EVERY)
         log_save(l);
@@ -154,7 +167,9 @@ int log_save(struct log *l)
         return -EROFS;
     snprintf(path, sizeof(path), "%s/state", l->dir);
     disk_begin(l);
-    r = index_sync(&l->index);
+    r = flush_index(l);
+    if (r == 0 && fdatasync(l->index.fd) != 0)
+        r = -errno;
     if (r == 0)
         r = state_write(path, &state, &l->writers, &l->redactions);
     disk_end(l);

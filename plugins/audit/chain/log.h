@@ -45,7 +45,7 @@ struct entry {
 struct log {
     const struct aiex_host *host;
     char dir[512];
-    int64_t segment_size;
+    int64_t segment_size; /* atomic */
     struct aiex_note_signer signer;
 
     pthread_mutex_t lock; /* writer and readers: */

@@ -46,6 +46,11 @@ void log_fault(struct log *l, const char *format, ...)
         aiex_logf(l->host, AIEX_LOG_ERROR, 0, "audit log: %s", text);
 }
 
+static int is_stopped(const struct opening *o)
+{
+    return __atomic_load_n(o->stop, __ATOMIC_ACQUIRE);
+}
+
 int log_lock(struct log *l, struct aiex_error *err)
 {
     char path[600];
@@ -217,7 +222,7 @@ static int tree_from_index(struct opening *o, uint64_t n)
     uint8_t *items = malloc((size_t)LEAVES_AT_ONCE * INDEX_ITEM);
     int r = items ? 0 : -ENOMEM;
 
-    while (r == 0 && l->tree.n < n && !*o->stop) {
+    while (r == 0 && l->tree.n < n && !is_stopped(o)) {
         uint64_t left = n - l->tree.n;
         size_t k = left < LEAVES_AT_ONCE ? (size_t)left : LEAVES_AT_ONCE;
 
@@ -226,7 +231,7 @@ static int tree_from_index(struct opening *o, uint64_t n)
             r = aiex_tree_add(&l->tree, items + INDEX_ITEM * i);
     }
     free(items);
-    return *o->stop ? -EINTR : r;
+    return is_stopped(o) ? -EINTR : r;
 }
 
 /* Entry l->size has this leaf, unless the index knows better. */
@@ -346,7 +351,7 @@ static int scan_segment(struct opening *o, struct segment *s, uint64_t from)
     int kind, r;
 
     r = scan_begin(&scan, s->fd, s->salt, from, s->end);
-    while (r == 0 && !*o->stop && (kind = scan_next(&scan, &o->rec)) != 0) {
+    while (r == 0 && !is_stopped(o) && (kind = scan_next(&scan, &o->rec)) != 0) {
         if (kind < 0)
             r = kind;
         else if (kind == SCAN_RECORD)
@@ -360,7 +365,7 @@ static int scan_segment(struct opening *o, struct segment *s, uint64_t from)
                       o->rec.bytes, o->rec.offset, s->first);
     }
     scan_done(&scan);
-    return *o->stop ? -EINTR : r;
+    return is_stopped(o) ? -EINTR : r;
 }
 
 static int scan_all(struct opening *o, const struct saved *state)

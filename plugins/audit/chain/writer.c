@@ -205,12 +205,13 @@ static void cosign(struct turn *t, struct op *op)
 static void head_due(struct turn *t, uint64_t now)
 {
     struct chain *c = t->c;
+    uint64_t interval = (uint64_t)__atomic_load_n(&c->head_interval, __ATOMIC_RELAXED);
+    uint64_t entries = (uint64_t)__atomic_load_n(&c->head_entries, __ATOMIC_RELAXED);
     uint8_t root[AIEX_HASH];
     char *note;
 
     if (c->log.size == t->head_size || get_state(c) != STATE_OK ||
-        (now - t->headed < (uint64_t)c->config->head_interval &&
-         c->log.size - t->head_size < (uint64_t)c->config->head_entries))
+        (now - t->headed < interval && c->log.size - t->head_size < entries))
         return;
     note = malloc(AIEX_NOTE_MAX);
     if (!note)
