@@ -61,6 +61,9 @@ static void tell_held(struct aiex_check *c)
     if (!c->has_held)
         return;
     c->has_held = 0;
+    for (char *p = c->held_text; *p; p++) /* names in it are strangers' */
+        if ((uint8_t)*p < ' ' || *p == 127)
+            *p = '?';
     c->faults++;
     c->held.text = c->held_text;
     if (c->faults == AIEX_AUDIT_MAX_FAULT)
