@@ -548,7 +548,8 @@ static void test_no_memory(void)
         h = aiex_fake_host_new("audit_chain");
         aiex_fake_data_dir(h, dir);
         aiex_fake_fail_alloc(h, n);
-        if (aiex_fake_start(h, p, NULL, &self, &err) == 0) {
+        if (aiex_fake_start(h, p, (struct aiex_fake_pair[]){{"deadline", "10s"}, {0}}, &self,
+                            &err) == 0) {
             uint64_t id;
 
             aiex_fake_fail_alloc(h, 1); /* the post that says that the entry is on the disk */

@@ -81,6 +81,14 @@ void disk_hangs(int hangs)
     pthread_mutex_unlock(&disk_lock);
 }
 
+void disk_entered(void)
+{
+    pthread_mutex_lock(&disk_lock);
+    while (disk_inside == 0)
+        pthread_cond_wait(&disk_changed, &disk_lock);
+    pthread_mutex_unlock(&disk_lock);
+}
+
 unsigned disk_syncs(void)
 {
     unsigned n;
@@ -206,7 +214,7 @@ void pass(unsigned ms)
     for (unsigned at = 0; at < ms; at += TICK_MS) {
         aiex_fake_poll(h, 0);
         aiex_fake_advance(h, TICK_MS);
-        aiex_fake_poll(h, 1);
+        aiex_fake_poll(h, 2);
     }
 }
 
@@ -214,7 +222,7 @@ unsigned pass_until(uint64_t id)
 {
     unsigned ms = 0;
 
-    for (; ms < 5000 && !is_over(&id); ms += TICK_MS)
+    for (; ms < 20000 && !is_over(&id); ms += TICK_MS)
         pass(TICK_MS);
     return ms;
 }

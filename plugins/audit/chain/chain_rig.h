@@ -31,6 +31,8 @@ const char *rig_path(const char *name);
 void disk_fails(int error);
 /* fdatasync() does not return until this is called with 0. */
 void disk_hangs(int hangs);
+/* Waits until a thread is in fdatasync(). */
+void disk_entered(void);
 /* fdatasync() calls so far. */
 unsigned disk_syncs(void);
 
@@ -44,7 +46,8 @@ uint64_t ask(const char *method, const char *const *pairs);
 void wait_end(uint64_t id);
 /* Lets `ms` pass in steps of the tick, with what threads post meanwhile. */
 void pass(unsigned ms);
-/* pass() until the request is over, at most 5 s of the fake clock. How long it took. */
+/* pass() until the request is over, at most 20 s of the fake clock. How long it took. What waits
+ * for a thread is for wait_end(): the clock here runs ahead of a busy machine. */
 unsigned pass_until(uint64_t id);
 struct aiex_slice answer_of(uint64_t id);
 const char *code_of(uint64_t id); /* "" = success, "open" */

@@ -35,15 +35,15 @@ int heads_next(struct heads_reader *r, struct aiex_slice *ret_note)
     return 1;
 }
 
-/* Remembers what a stored note says. */
-static void take(struct heads *h, struct aiex_slice bytes)
+/* Remembers what a stored note says. 0, or -1: nothing. */
+static int take(struct heads *h, struct aiex_slice bytes)
 {
     struct aiex_checkpoint c;
     struct aiex_note note;
     char *copy;
 
     if (aiex_note_read(&note, bytes, NULL) != 0 || aiex_checkpoint_read(&c, note.text, NULL) != 0)
-        return; /* the verification tells it */
+        return -1; /* the verification tells it */
     if (c.size >= h->size) {
         h->size = c.size;
         memcpy(h->root, c.root, AIEX_HASH);
@@ -53,6 +53,7 @@ static void take(struct heads *h, struct aiex_slice bytes)
         free(h->cosigned);
         h->cosigned = copy;
     }
+    return 0;
 }
 
 /* All notes of the file, and where the last whole one ends. */
@@ -60,16 +61,20 @@ static int take_all(struct heads *h, uint64_t size)
 {
     struct heads_reader *r = malloc(sizeof(*r));
     struct aiex_slice note;
-    int e;
+    uint64_t begin = 0;
+    int e, taken = 0;
 
     if (!r)
         return -ENOMEM;
     r->fd = h->fd;
     r->at = 0;
     r->end = size;
-    while ((e = heads_next(r, &note)) == 1)
-        take(h, note);
-    h->end = r->at;
+    for (; (e = heads_next(r, &note)) == 1; begin = r->at) {
+        taken = take(h, note);
+        h->end = taken == 0 ? r->at : begin;
+    }
+    if (e != 0 || taken == 0) /* else the last one is what a loss of power left */
+        h->end = r->at;
     h->damaged = size - h->end;
     free(r);
     return e == -EBADMSG ? 0 : e;

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define SECTOR 512u
+
 int index_open(struct index_file *x, const char *path, struct aiex_error *err)
 {
     struct stat st;
@@ -30,6 +32,13 @@ void index_close(struct index_file *x)
     memset(x, 0, sizeof(*x));
 }
 
+static void put_item(uint8_t *item, const uint8_t *leaf, uint64_t offset)
+{
+    memcpy(item, leaf, AIEX_HASH);
+    for (int i = 0; i < 8; i++)
+        item[AIEX_HASH + i] = (uint8_t)(offset >> (8 * i));
+}
+
 int index_add(struct index_file *x, const uint8_t leaf[AIEX_HASH], uint64_t offset)
 {
     size_t at = (size_t)(x->n - x->written) * INDEX_ITEM;
@@ -43,9 +52,7 @@ int index_add(struct index_file *x, const uint8_t leaf[AIEX_HASH], uint64_t offs
         x->waiting = grown;
         x->room = room;
     }
-    memcpy(x->waiting + at, leaf, AIEX_HASH);
-    for (int i = 0; i < 8; i++)
-        x->waiting[at + AIEX_HASH + (size_t)i] = (uint8_t)(offset >> (8 * i));
+    put_item(x->waiting + at, leaf, offset);
     x->n++;
     return 0;
 }
@@ -88,6 +95,34 @@ int index_read(const struct index_file *x, uint64_t first, size_t n, uint8_t *ou
         memcpy(out + got, x->waiting + (size_t)(first + from_disk - x->written) * INDEX_ITEM,
                (n - from_disk) * INDEX_ITEM);
     return 0;
+}
+
+static int is_zero(const uint8_t *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (bytes[i])
+            return 0;
+    return 1;
+}
+
+int index_mend(struct index_file *x, uint64_t n, const uint8_t leaf[AIEX_HASH], uint64_t offset)
+{
+    size_t first = SECTOR - (size_t)(n * INDEX_ITEM % SECTOR);
+    uint8_t is[INDEX_ITEM], must[INDEX_ITEM];
+    int r = index_read(x, n, 1, is);
+
+    if (r < 0)
+        return r;
+    put_item(must, leaf, offset);
+    if (memcmp(is, must, INDEX_ITEM) == 0)
+        return 1;
+    if (first > INDEX_ITEM)
+        first = INDEX_ITEM;
+    if ((memcmp(is, must, first) != 0 && !is_zero(is, first)) ||
+        (memcmp(is + first, must + first, INDEX_ITEM - first) != 0 &&
+         !is_zero(is + first, INDEX_ITEM - first)))
+        return -EBADMSG;
+    return aiex_file_pwrite(x->fd, must, INDEX_ITEM, n * INDEX_ITEM);
 }
 
 uint64_t index_offset(const uint8_t *item)

@@ -37,5 +37,9 @@ int index_flush(struct index_file *x); /* both */
 /* Items first .. first + n - 1 into out (n * INDEX_ITEM bytes). 0, -ERANGE, negative errno. */
 int index_read(const struct index_file *x, uint64_t first, size_t n, uint8_t *out);
 uint64_t index_offset(const uint8_t *item);
+/* Item n, which is on the disk, as it must be: 1 when it is; 0 when it was made so, since a loss of
+ * power had left zeros in it (512 bytes at a time); -EBADMSG when it says something else, negative
+ * errno. */
+int index_mend(struct index_file *x, uint64_t n, const uint8_t leaf[AIEX_HASH], uint64_t offset);
 
 #endif

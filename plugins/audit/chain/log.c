@@ -97,11 +97,21 @@ int log_add(struct log *l, struct entry *e)
     return 0;
 }
 
+static void seal_batch(struct log *l)
+{
+    const struct segment *s = last_segment(l);
+
+    for (size_t i = 0; i < l->n_batch; i++)
+        record_seal(s->salt, l->offsets[i], (uint16_t)i, (uint16_t)l->n_batch,
+                    l->batch + (l->offsets[i] - s->end));
+}
+
 static int write_batch(struct log *l)
 {
     struct segment *s = last_segment(l);
     int r = flush_index(l); /* what waited must not become more */
 
+    seal_batch(l);
     if (r == 0)
         r = aiex_file_pwrite(s->fd, l->batch, l->batch_len, s->end);
     if (r == 0 && fdatasync(s->fd) != 0)

@@ -138,7 +138,9 @@ static int open_segment(struct log *l, uint64_t first, int is_last)
         return -errno;
     s.end = (uint64_t)st.st_size;
     r = aiex_file_pread(s.fd, head, sizeof(head), 0, &got);
-    if (r == 0 && got < sizeof(head) && is_last && l->n_segments) { /* a crash left it unfinished */
+    if (r == 0 && is_last && l->n_segments && s.end <= sizeof(head) &&
+        (got < sizeof(head) || segment_head_read(head, &s.salt, &said) != 0)) {
+        /* a crash left it unfinished; nothing was in it */
         close(s.fd);
         return unlink(path) == 0 ? 0 : -errno;
     }
@@ -234,30 +236,43 @@ static int tree_from_index(struct opening *o, uint64_t n)
     return is_stopped(o) ? -EINTR : r;
 }
 
-/* Entry l->size has this leaf, unless the index knows better. */
-static int take_leaf(struct opening *o, const uint8_t *leaf, uint64_t offset)
+/* Entry l->size has this leaf, and stands at this offset. */
+static int add_leaf(struct log *l, const uint8_t *leaf, uint64_t offset)
 {
-    struct log *l = o->l;
-    uint8_t item[INDEX_ITEM];
-    int r = 0;
+    int r = index_add(&l->index, leaf, offset);
 
-    if (l->size < o->indexed) {
-        r = index_read(&l->index, l->size, 1, item);
-        if (r == 0 && leaf && memcmp(item, leaf, AIEX_HASH) != 0)
-            log_fault(l, "seq=%" PRIu64 ": the entry is not the one that was recorded", l->size);
-        leaf = item;
-    } else {
-        static const uint8_t unknown[AIEX_HASH];
-
-        leaf = leaf ? leaf : unknown;
-        r = index_add(&l->index, leaf, offset);
-        if (r == 0 && l->index.n - l->index.written >= LEAVES_AT_ONCE)
-            r = index_flush(&l->index);
-    }
+    if (r == 0 && l->index.n - l->index.written >= LEAVES_AT_ONCE)
+        r = index_flush(&l->index);
     if (r == 0)
         r = aiex_tree_add(&l->tree, leaf);
     l->size++;
     return r;
+}
+
+/* The same when the index has it: that is the one which was recorded. leaf NULL = not known. */
+static int compare_leaf(struct log *l, const uint8_t *leaf, uint64_t offset)
+{
+    uint8_t item[INDEX_ITEM];
+    int r = leaf ? index_mend(&l->index, l->size, leaf, offset) : 1;
+
+    if (r == -EBADMSG)
+        log_fault(l, "seq=%" PRIu64 ": the entry is not the one that was recorded", l->size);
+    else if (r < 0)
+        return r;
+    r = index_read(&l->index, l->size, 1, item);
+    if (r == 0)
+        r = aiex_tree_add(&l->tree, item);
+    l->size++;
+    return r;
+}
+
+static int take_leaf(struct opening *o, const uint8_t *leaf, uint64_t offset)
+{
+    static const uint8_t unknown[AIEX_HASH];
+
+    if (o->l->size < o->indexed)
+        return compare_leaf(o->l, leaf, offset);
+    return add_leaf(o->l, leaf ? leaf : unknown, offset);
 }
 
 static int take_missing(struct opening *o, uint64_t upto, const char *why)
@@ -320,28 +335,87 @@ static int take_record(struct opening *o)
     return r == 0 ? take_leaf(o, leaf, o->rec.offset) : r;
 }
 
-/* Bytes at the end of the last segment that are no whole record: what a crash left, when nothing
- * says that there was more. */
-static int take_torn(struct opening *o, struct segment *s)
-{
-    struct log *l = o->l;
+/* ---- The torn tail ---- */
 
-    if (s != &l->segments[l->n_segments - 1]) {
-        log_fault(l, "segment of entry %" PRIu64 ": damaged from byte %" PRIu64 " to its end",
-                  s->first, o->rec.offset);
-        return 0;
+/* Where the whole batches of the last segment end, and whether one stands behind what is not whole.
+ */
+struct tail {
+    uint64_t end, seq;    /* bytes and entries of whole batches in a row */
+    uint64_t begin, next; /* the batch that is being looked at: its first seq, the next one of it */
+    int in_batch, is_broken, goes_on;
+};
+
+/* A record that is whole. */
+static void tail_record(struct tail *t, const struct record *r)
+{
+    int follows = t->in_batch && r->seq == t->next && r->at == r->seq - t->begin;
+
+    if (r->at == 0) {
+        t->is_broken |= t->in_batch || (r->seq != t->seq && !t->is_broken);
+        t->begin = r->seq;
+        t->in_batch = 1;
+    } else if (!follows) {
+        t->is_broken = 1;
+        t->in_batch = 0;
+        return;
     }
-    if (l->size < o->indexed || l->size < l->heads.size || l->faulty) {
-        log_fault(l, "seq=%" PRIu64 ": the entry is damaged, and nothing whole is behind it",
-                  l->size);
-        return 0;
+    t->next = r->seq + 1;
+    if ((uint32_t)r->at + 1 < r->count)
+        return;
+    t->in_batch = 0;
+    if (t->is_broken) {
+        t->goes_on = 1; /* a whole batch behind damage: that was no loss of power */
+    } else {
+        t->end = r->offset + r->bytes;
+        t->seq = t->next;
     }
+}
+
+static int look_at_tail(const struct segment *s, struct tail *t)
+{
+    struct record rec;
+    struct scan scan;
+    int kind = 0, r = scan_begin(&scan, s->fd, s->salt, t->end, s->end);
+
+    while (r == 0 && (kind = scan_next(&scan, &rec)) > 0) {
+        if (kind == SCAN_RECORD) {
+            tail_record(t, &rec);
+        } else {
+            t->is_broken = 1;
+            t->in_batch = 0;
+        }
+    }
+    scan_done(&scan);
+    return r < 0 ? r : kind < 0 ? kind : 0;
+}
+
+/* Cuts off what a crash or a loss of power left of the last batch, unless something says that there
+ * was more. `from` and `seq` are where reading begins. */
+static int cut_tail(struct opening *o, struct segment *s, uint64_t from, uint64_t seq)
+{
+    struct tail t = {.end = from, .seq = seq};
+    struct log *l = o->l;
+    int r = s->end > from ? look_at_tail(s, &t) : 0;
+
+    if (r < 0 || t.end >= s->end || t.goes_on || l->faulty || t.seq < o->indexed ||
+        t.seq < l->heads.size)
+        return r;
     aiex_logf(l->host, AIEX_LOG_NOTICE, 0,
               "audit log: %" PRIu64 " bytes of a write that never finished are cut off",
-              o->rec.bytes);
-    if (ftruncate(s->fd, (off_t)o->rec.offset) != 0)
+              s->end - t.end);
+    if (ftruncate(s->fd, (off_t)t.end) != 0)
         return -errno;
-    s->end = o->rec.offset;
+    s->end = t.end;
+    return 0;
+}
+
+static int take_torn(struct opening *o, const struct segment *s)
+{
+    log_fault(o->l,
+              "seq=%" PRIu64
+              ": the entry is damaged, and nothing whole is behind it in the segment "
+              "of entry %" PRIu64,
+              o->l->size, s->first);
     return 0;
 }
 
@@ -381,6 +455,8 @@ static int scan_all(struct opening *o, const struct saved *state)
             continue;
         if (from == SEGMENT_HEAD && s->first > l->size)
             r = take_missing(o, s->first, "the segment with these entries is missing or cut");
+        if (r == 0 && i + 1 == l->n_segments)
+            r = cut_tail(o, s, from, l->size);
         if (r == 0 && s->end > from)
             r = scan_segment(o, s, from);
     }

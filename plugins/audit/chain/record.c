@@ -61,12 +61,12 @@ int segment_head_read(const uint8_t head[SEGMENT_HEAD], uint64_t *ret_salt, uint
 static uint32_t checksum(uint64_t salt, uint64_t offset, const uint8_t *head,
                          struct aiex_slice body)
 {
-    uint8_t seed[32];
+    uint8_t seed[36];
 
     put64(seed, salt);
     put64(seed + 8, offset);
     memcpy(seed + 16, head + 4, 8);
-    memcpy(seed + 24, head + 16, 8);
+    memcpy(seed + 24, head + 16, 12);
     return aiex_crc32c(aiex_crc32c(0, seed, sizeof(seed)), body.data, body.len);
 }
 
@@ -76,7 +76,15 @@ void record_head_write(uint64_t salt, const struct record *r, uint8_t out[RECORD
     put32(out + 4, (uint32_t)r->body.len);
     put32(out + 8, (uint32_t)r->secret.len);
     put64(out + 16, r->seq);
+    put32(out + 24, (uint32_t)r->at | (uint32_t)r->count << 16);
     put32(out + 12, checksum(salt, r->offset, out, r->body));
+}
+
+void record_seal(uint64_t salt, uint64_t offset, uint16_t at, uint16_t count, uint8_t *bytes)
+{
+    put32(bytes + 24, (uint32_t)at | (uint32_t)count << 16);
+    put32(bytes + 12, checksum(salt, offset, bytes,
+                               (struct aiex_slice){bytes + RECORD_HEAD, get32(bytes + 4)}));
 }
 
 /* The lengths of a head can be those of a record. */
@@ -97,6 +105,8 @@ static int take(uint64_t salt, uint64_t offset, const uint8_t *bytes, size_t n, 
     size_t body = get32(bytes + 4);
 
     r->seq = get64(bytes + 16);
+    r->at = (uint16_t)get32(bytes + 24);
+    r->count = (uint16_t)(get32(bytes + 24) >> 16);
     r->offset = offset;
     r->bytes = n;
     r->body = (struct aiex_slice){bytes + RECORD_HEAD, body};

@@ -3,9 +3,14 @@
  *
  *     segment  "AIEXAUD1", salt u64, seq of the first entry u64, crc u32, zero u32      32 bytes
  *     record   low half of the salt u32, bytes of the body u32, of salt and payload u32 (0 = none),
- *              crc u32 of segment salt, offset, the lengths, seq and body; seq u64      24 bytes
+ *              crc u32 of segment salt, offset, all other fields and the body; seq u64,
+ *              place in its batch u16, records of the batch u16                         28 bytes
  *              body (the exact leaf bytes), 32 bytes of salt and the payload
  *     (numbers little-endian)
+ *
+ * A batch is one write and one fdatasync; the next one is written when that has returned. So
+ * whatever a loss of power left of a batch that is not whole was never answered, if no whole batch
+ * is behind it.
  *
  * Salt and payload are outside the crc: erasing writes zeros over them and touches nothing else;
  * the entry's commitment says whether they are whole. The record log of sdk/service has one
@@ -17,7 +22,7 @@
 #include <aiex/aiex_plugin.h>
 
 #define SEGMENT_HEAD 32u
-#define RECORD_HEAD  24u
+#define RECORD_HEAD  28u
 #define RECORD_SALT  32u
 #define MAX_BODY     (32u << 10)
 #define MAX_PAYLOAD  (64u << 10)
@@ -25,6 +30,7 @@
 
 struct record {
     uint64_t seq, offset, bytes; /* in its segment, with its head */
+    uint16_t at, count;          /* place in its batch, and how many that has */
     struct aiex_slice body;
     struct aiex_slice secret; /* salt and payload; empty = the entry has none */
 };
@@ -37,6 +43,8 @@ void segment_head_write(uint64_t salt, uint64_t first, uint8_t out[SEGMENT_HEAD]
 int segment_head_read(const uint8_t head[SEGMENT_HEAD], uint64_t *ret_salt, uint64_t *ret_first);
 
 void record_head_write(uint64_t salt, const struct record *r, uint8_t out[RECORD_HEAD]);
+/* The same for a record whose head and body stand at `bytes`, when its batch is known. */
+void record_seal(uint64_t salt, uint64_t offset, uint16_t at, uint16_t count, uint8_t *bytes);
 
 /* ---- Reading one behind the other ---- */
 
