@@ -79,8 +79,20 @@ int log_lock(struct log *l, struct aiex_error *err);
 int log_open(struct log *l, const int *stop, struct aiex_error *err);
 void log_close(struct log *l);
 void log_fault(struct log *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- log_segments.c ---- */
+
 /* A segment that goes on at seq `first`. 0 or negative errno. */
 int log_segment_new(struct log *l, uint64_t first);
+/* Opens all that are there, and makes the first one. A damaged head is a fault. 0 or negative
+ * errno. */
+int segments_open(struct log *l);
+
+/* ---- log_tail.c ---- */
+
+/* Cuts off what was never finished at the end of the last segment, which is read from byte `from`
+ * and entry l->size on; the index has `indexed` entries. 0 or negative errno. */
+int tail_cut(struct log *l, struct segment *s, uint64_t from, uint64_t indexed);
 
 /* ---- log.c ---- */
 

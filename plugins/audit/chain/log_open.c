@@ -9,7 +9,6 @@
 #include <aiex_audit_check.h>
 #include <aiex_file.h>
 #include <aiex_service.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -18,8 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define LEAVES_AT_ONCE 4096u
@@ -64,144 +61,6 @@ int log_lock(struct log *l, struct aiex_error *err)
         return 0;
     return aiex_failed(err, errno == EWOULDBLOCK ? -EBUSY : -errno,
                        "the log in '%s' is held by another process", l->dir);
-}
-
-/* ---- Segments ---- */
-
-static int add_segment(struct log *l, const struct segment *s)
-{
-    struct segment *grown;
-
-    if (l->n_segments == MAX_SEGMENTS)
-        return -ENOSPC;
-    pthread_mutex_lock(&l->lock);
-    grown = realloc(l->segments, (l->n_segments + 1) * sizeof(*grown));
-    if (grown) {
-        l->segments = grown;
-        l->segments[l->n_segments++] = *s;
-    }
-    pthread_mutex_unlock(&l->lock);
-    return grown ? 0 : -ENOMEM;
-}
-
-static void sync_folder(const struct log *l)
-{
-    int fd = open(l->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (fd < 0)
-        return;
-    fsync(fd);
-    close(fd);
-}
-
-int log_segment_new(struct log *l, uint64_t first)
-{
-    struct segment s = {.first = first, .end = SEGMENT_HEAD};
-    uint8_t head[SEGMENT_HEAD];
-    char path[600];
-    int r;
-
-    if (getrandom(&s.salt, sizeof(s.salt), 0) != sizeof(s.salt))
-        return -EIO;
-    snprintf(path, sizeof(path), "%s/entries-%020" PRIu64, l->dir, first);
-    s.fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (s.fd < 0)
-        return -errno;
-    segment_head_write(s.salt, first, head);
-    r = aiex_file_pwrite(s.fd, head, sizeof(head), 0);
-    if (r == 0 && fdatasync(s.fd) != 0)
-        r = -errno;
-    if (r == 0)
-        r = add_segment(l, &s);
-    if (r < 0) {
-        close(s.fd);
-        unlink(path);
-        return r;
-    }
-    sync_folder(l);
-    return 0;
-}
-
-static int open_segment(struct log *l, uint64_t first, int is_last)
-{
-    struct segment s = {.first = first};
-    uint8_t head[SEGMENT_HEAD];
-    struct stat st;
-    uint64_t said = 0;
-    char path[600];
-    size_t got = 0;
-    int r;
-
-    snprintf(path, sizeof(path), "%s/entries-%020" PRIu64, l->dir, first);
-    s.fd = open(path, O_RDWR | O_CLOEXEC);
-    if (s.fd < 0 || fstat(s.fd, &st) != 0)
-        return -errno;
-    s.end = (uint64_t)st.st_size;
-    r = aiex_file_pread(s.fd, head, sizeof(head), 0, &got);
-    if (r == 0 && is_last && l->n_segments && s.end <= sizeof(head) &&
-        (got < sizeof(head) || segment_head_read(head, &s.salt, &said) != 0)) {
-        /* a crash left it unfinished; nothing was in it */
-        close(s.fd);
-        return unlink(path) == 0 ? 0 : -errno;
-    }
-    if (r == 0 && (got < sizeof(head) || segment_head_read(head, &s.salt, &said) != 0)) {
-        log_fault(l,
-                  "the head of segment '%s' is damaged; its entries from %" PRIu64
-                  " on can not be read",
-                  path, first);
-        s.end = 0; /* nothing to scan */
-    } else if (r == 0 && said != first) {
-        log_fault(l, "segment '%s' is another one: it begins with entry %" PRIu64, path, said);
-        s.end = 0;
-    }
-    return r == 0 ? add_segment(l, &s) : r;
-}
-
-static int compare(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-    return x < y ? -1 : x > y;
-}
-
-static int list_segments(struct log *l, uint64_t *first, size_t *ret_n)
-{
-    DIR *d = opendir(l->dir);
-    struct dirent *e;
-    size_t n = 0;
-
-    if (!d)
-        return -errno;
-    while ((e = readdir(d)) != NULL) {
-        char *end;
-
-        if (strncmp(e->d_name, "entries-", 8) != 0 || strlen(e->d_name) != 28)
-            continue;
-        if (n == MAX_SEGMENTS) {
-            closedir(d);
-            return -E2BIG;
-        }
-        first[n] = strtoull(e->d_name + 8, &end, 10);
-        n += !*end;
-    }
-    closedir(d);
-    qsort(first, n, sizeof(*first), compare);
-    *ret_n = n;
-    return 0;
-}
-
-static int open_segments(struct log *l)
-{
-    uint64_t *first = calloc(MAX_SEGMENTS, sizeof(*first));
-    size_t n = 0;
-    int r = first ? list_segments(l, first, &n) : -ENOMEM;
-
-    for (size_t i = 0; i < n && r == 0; i++)
-        r = open_segment(l, first[i], i + 1 == n);
-    free(first);
-    if (r == 0 && l->n_segments == 0)
-        r = log_segment_new(l, 0);
-    return r;
 }
 
 /* ---- Entries ---- */
@@ -335,80 +194,6 @@ static int take_record(struct opening *o)
     return r == 0 ? take_leaf(o, leaf, o->rec.offset) : r;
 }
 
-/* ---- The torn tail ---- */
-
-/* Where the whole batches of the last segment end, and whether one stands behind what is not whole.
- */
-struct tail {
-    uint64_t end, seq;    /* bytes and entries of whole batches in a row */
-    uint64_t begin, next; /* the batch that is being looked at: its first seq, the next one of it */
-    int in_batch, is_broken, goes_on;
-};
-
-/* A record that is whole. */
-static void tail_record(struct tail *t, const struct record *r)
-{
-    int follows = t->in_batch && r->seq == t->next && r->at == r->seq - t->begin;
-
-    if (r->at == 0) {
-        t->is_broken |= t->in_batch || (r->seq != t->seq && !t->is_broken);
-        t->begin = r->seq;
-        t->in_batch = 1;
-    } else if (!follows) {
-        t->is_broken = 1;
-        t->in_batch = 0;
-        return;
-    }
-    t->next = r->seq + 1;
-    if ((uint32_t)r->at + 1 < r->count)
-        return;
-    t->in_batch = 0;
-    if (t->is_broken) {
-        t->goes_on = 1; /* a whole batch behind damage: that was no loss of power */
-    } else {
-        t->end = r->offset + r->bytes;
-        t->seq = t->next;
-    }
-}
-
-static int look_at_tail(const struct segment *s, struct tail *t)
-{
-    struct record rec;
-    struct scan scan;
-    int kind = 0, r = scan_begin(&scan, s->fd, s->salt, t->end, s->end);
-
-    while (r == 0 && (kind = scan_next(&scan, &rec)) > 0) {
-        if (kind == SCAN_RECORD) {
-            tail_record(t, &rec);
-        } else {
-            t->is_broken = 1;
-            t->in_batch = 0;
-        }
-    }
-    scan_done(&scan);
-    return r < 0 ? r : kind < 0 ? kind : 0;
-}
-
-/* Cuts off what a crash or a loss of power left of the last batch, unless something says that there
- * was more. `from` and `seq` are where reading begins. */
-static int cut_tail(struct opening *o, struct segment *s, uint64_t from, uint64_t seq)
-{
-    struct tail t = {.end = from, .seq = seq};
-    struct log *l = o->l;
-    int r = s->end > from ? look_at_tail(s, &t) : 0;
-
-    if (r < 0 || t.end >= s->end || t.goes_on || l->faulty || t.seq < o->indexed ||
-        t.seq < l->heads.size)
-        return r;
-    aiex_logf(l->host, AIEX_LOG_NOTICE, 0,
-              "audit log: %" PRIu64 " bytes of a write that never finished are cut off",
-              s->end - t.end);
-    if (ftruncate(s->fd, (off_t)t.end) != 0)
-        return -errno;
-    s->end = t.end;
-    return 0;
-}
-
 static int take_torn(struct opening *o, const struct segment *s)
 {
     log_fault(o->l,
@@ -456,7 +241,7 @@ static int scan_all(struct opening *o, const struct saved *state)
         if (from == SEGMENT_HEAD && s->first > l->size)
             r = take_missing(o, s->first, "the segment with these entries is missing or cut");
         if (r == 0 && i + 1 == l->n_segments)
-            r = cut_tail(o, s, from, l->size);
+            r = tail_cut(l, s, from, o->indexed);
         if (r == 0 && s->end > from)
             r = scan_segment(o, s, from);
     }
@@ -533,7 +318,7 @@ static int open_files(struct log *l, struct aiex_error *err)
     if (r < 0)
         return r;
     l->heads_end = l->heads.end;
-    r = open_segments(l);
+    r = segments_open(l);
     return r < 0 ? aiex_failed(err, r, "the segments in '%s' can not be opened: %s", l->dir,
                                strerror(-r))
                  : 0;

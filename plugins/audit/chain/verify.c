@@ -210,7 +210,24 @@ static int take_holes(struct verifying *v, uint64_t upto, const char *kind, cons
     return r;
 }
 
-static int take_erased(struct verifying *v, uint64_t seq);
+/* Whoever took this payload away said so: in the log, perhaps behind the entries that are verified.
+ */
+static int take_erased(struct verifying *v, uint64_t seq)
+{
+    struct log *l = &v->job.chain->log;
+    const struct redaction *found;
+    uint64_t by = 0;
+    int r;
+
+    pthread_mutex_lock(&l->lock);
+    found = redactions_find(&l->redactions, seq);
+    by = found ? found->by : 0;
+    pthread_mutex_unlock(&l->lock);
+    if (!found)
+        return 0; /* the checker says that nobody did */
+    r = aiex_check_redaction(v->check, seq);
+    return r == 0 && by >= v->size ? aiex_check_redacted(v->check, seq) : r;
+}
 
 static int take_record(struct verifying *v, const struct record *rec)
 {
@@ -297,25 +314,6 @@ static int take_records(struct verifying *v)
 }
 
 /* ---- Steps ---- */
-
-/* Whoever took this payload away said so: in the log, perhaps behind the entries that are verified.
- */
-static int take_erased(struct verifying *v, uint64_t seq)
-{
-    struct log *l = &v->job.chain->log;
-    const struct redaction *found;
-    uint64_t by = 0;
-    int r;
-
-    pthread_mutex_lock(&l->lock);
-    found = redactions_find(&l->redactions, seq);
-    by = found ? found->by : 0;
-    pthread_mutex_unlock(&l->lock);
-    if (!found)
-        return 0; /* the checker says that nobody did */
-    r = aiex_check_redaction(v->check, seq);
-    return r == 0 && by >= v->size ? aiex_check_redacted(v->check, seq) : r;
-}
 
 /* What was redacted before this began is erased by now. */
 static int check_erased(struct verifying *v)
