@@ -24,7 +24,8 @@ static const struct aiex_option options[] = {
     {"must", "auth.* key.* config.* plugin.* secret.* file.write",
      "types of acts that are refused when they can not be recorded; others are counted and alarmed",
      AIEX_OPT_STRING, AIEX_OPT_RELOADABLE, 0, 0, NULL, OPT(must)},
-    {"topics", "host.plugin", "topics whose events are recorded as acts, with blanks between them",
+    {"topics", "host.plugin",
+     "topics whose events are recorded as acts, with blanks between them; none = no topic",
      AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(topics)},
     {"witness.*", NULL, "public key of a witness whose signature on heads is taken",
      AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(witnesses)},
@@ -227,7 +228,7 @@ static int subscribe(struct chain *c, struct aiex_error *err)
         if (len == 0)
             return 0;
         snprintf(topic, sizeof(topic), "%.*s", (int)len, at);
-        r = c->host->subscribe(c->host, topic);
+        r = strcmp(topic, "none") == 0 ? 0 : c->host->subscribe(c->host, topic);
         if (r < 0)
             return aiex_failed(err, r, "topic '%s' can not be subscribed to: %s", topic,
                                strerror(-r));
