@@ -164,7 +164,7 @@ test('what is appended is read, exported and verified', async () => {
   await attackAll(text, 21, head.key);
   assert.deepEqual((await good('audit', 'verify', '--json')).trim(), '{"checked":21,"faults":0,"size":21}');
   const target = path.join(dir, 'whole.jsonl');
-  await good('audit', 'export', target);
+  assert.equal((await read('audit', 'export', target)).entries, 21);
   await good('audit', 'verify', target, '--key', head.key);
 });
 
@@ -175,7 +175,7 @@ test('a part of the log has its own proofs', async () => {
   assert.deepEqual(lines.map(l => JSON.parse(l)).filter(l => l.kind === 'entry').map(l => l.seq), [5, 6, 7, 8, 9]);
   const without = lines.filter(l => !(l.includes('"inclusion"') && l.includes('"index":7'))).join('\n') + '\n';
   assert.deepEqual(await ours(without, '--key', key), [{ from: 7, to: 7, kind: 'uncovered' }]);
-  const proof = await good('audit', 'prove', '7');
+  const proof = await good('audit', 'prove', '7', '--json');
   assert.deepEqual(await ours(proof, '--key', key), []);
   assert.deepEqual(await ours(proof.replace('"index":7', '"index":6'), '--key', key), [{ from: 6, to: 6, kind: 'inclusion' }]);
   assert.equal(JSON.parse(await good('audit', 'prove', '5', '21')).kind, 'consistency');

@@ -153,7 +153,13 @@ static enum outcome export_to(struct command *c, const struct command_call *call
         return outcome;
     }
     aiex_get_int(end.body, "entries", &n);
-    notice(&c->screen, "%" PRId64 " entries are in %s", n, name);
+    if (command_wants_json(c)) {
+        printf("{\"entries\":%" PRId64 ",\"file\":", n);
+        json_out_string(stdout, name, strlen(name));
+        puts("}");
+    } else {
+        notice(&c->screen, "%" PRId64 " entries are in %s", n, name);
+    }
     control_end_done(&end);
     return OUTCOME_OK;
 }

@@ -214,8 +214,12 @@ static const struct verb_option audit_log_options[] = {
     STREAM_JSON_OPTION,
     END_OF_OPTIONS,
 };
-static const struct verb_option audit_export_options[] = {PERIOD_OPTIONS, SEQ_OPTIONS,
-                                                          END_OF_OPTIONS};
+static const struct verb_option audit_export_options[] = {
+    PERIOD_OPTIONS,
+    SEQ_OPTIONS,
+    {'j', "json", NULL, "with FILE, print how many entries it has as JSON", HINT_NONE, NULL},
+    END_OF_OPTIONS,
+};
 static const struct verb_option audit_verify_options[] = {
     PERIOD_OPTIONS,
     SEQ_OPTIONS,
@@ -369,14 +373,18 @@ const struct verb verbs[] = {
      "when all of it is there; without FILE it goes to standard output.\n",
      audit_export_options, HINT_FILE, NULL, ACTION_AUDIT_EXPORT},
     {"audit verify", "[FILE]", 0, 1, "verify the log, or an export without any host",
-     "Prints for each fault where it is (seq=N or A..B) and what, and exits 1. FILE - is standard "
+     "Prints for each fault where it is (seq=N or A..B) and what, and exits 1. JSON: an object "
+     "with "
+     "where, kind and text for each, and at last one with checked, faults, size. FILE - is "
+     "standard "
      "input. An export is checked with --key, else with the key that it names itself.\n",
      audit_verify_options, HINT_FILE, NULL, ACTION_AUDIT_VERIFY},
     {"audit prove", "SEQ|SIZE1 [SIZE2]", 1, 2,
      "prove that an entry is in the log, or that it only grew",
      "With one number the proof of that entry, its head and key, which aiex audit verify takes. "
-     "With two the proof that SIZE2 entries continue SIZE1.\n",
-     no_options, HINT_NONE, NULL, ACTION_AUDIT_PROVE},
+     "With two the proof that SIZE2 entries continue SIZE1. The lines are JSON, with --json or "
+     "without.\n",
+     json_lines_only, HINT_NONE, NULL, ACTION_AUDIT_PROVE},
     {"audit report", "", 0, 0, "report on a period in the shape of GDPR or SOC 2",
      "Counts acts by what the shape asks for, verifies the entries of the period, and exits 1 when "
      "that finds faults.\n",
