@@ -239,6 +239,8 @@ static const struct aiex_field audit_append_request_fields[] = {
     {.name = "time", .type = AIEX_F_INT},
     {.name = "payload", .type = AIEX_F_BIN, .max = 65536},
     {.name = "correlation", .type = AIEX_F_STR, .max = 64},
+    {.name = "writer", .type = AIEX_F_STR, .max = 63},
+    {.name = "must", .type = AIEX_F_BOOL},
 };
 static const struct aiex_message_table audit_append_request = AIEX_MESSAGE(
     "audit append request", char, audit_append_request_fields);

@@ -28,6 +28,7 @@ install(FILES ${sdk}/json/aiex_json.h ${sdk}/schema/aiex_schema.h ${sdk}/sse/aie
               ${sdk}/dialect/aiex_chat.h ${sdk}/provider/aiex_provider.h
               ${sdk}/service/aiex_service.h ${sdk}/service/aiex_file.h ${sdk}/service/aiex_crc32c.h
               ${sdk}/service/aiex_record_log.h ${sdk}/service/aiex_recast.h
+              ${sdk}/service/aiex_audit.h
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT sdk)
 
 configure_package_config_file(${sdk}/cmake/aiex-config.cmake.in

@@ -102,6 +102,14 @@ enum outcome verb_key_rotate(struct command *c);      /* key_verbs.c */
 enum outcome verb_key_set(struct command *c);         /* key_verbs.c */
 enum outcome verb_limit_set(struct command *c);       /* key_verbs.c */
 enum outcome verb_limit_list(struct command *c);      /* key_verbs.c */
+enum outcome verb_audit_log(struct command *c);       /* audit_verbs.c */
+enum outcome verb_audit_export(struct command *c);    /* audit_verbs.c */
+enum outcome verb_audit_verify(struct command *c);    /* audit_verify.c */
+enum outcome verb_audit_prove(struct command *c);     /* audit_verbs.c */
+enum outcome verb_audit_report(struct command *c);    /* audit_report.c */
+enum outcome verb_audit_head(struct command *c);      /* audit_verbs.c */
+enum outcome verb_audit_witness(struct command *c);   /* audit_witness.c */
+enum outcome verb_audit_redact(struct command *c);    /* audit_verbs.c */
 enum outcome verb_call(struct command *c);            /* call.c */
 enum outcome verb_new_plugin(struct command *c);      /* new_plugin.c */
 enum outcome verb_completion(struct command *c);      /* complete.c */

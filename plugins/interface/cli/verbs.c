@@ -190,6 +190,66 @@ static const struct verb_option key_rotate_options[] = {
 };
 static const struct verb_option limit_set_options[] = {LIMIT_OPTIONS, JSON_OPTION, END_OF_OPTIONS};
 
+#define PERIOD_OPTIONS                                                                             \
+    {0, "from", "DATE", "first day, YYYY-MM-DD in UTC", HINT_NONE, NULL},                          \
+    {                                                                                              \
+        0, "to", "DATE", "last day, YYYY-MM-DD in UTC", HINT_NONE, NULL                            \
+    }
+#define SEQ_OPTIONS                                                                                \
+    {0, "from-seq", "N", "first entry", HINT_NONE, NULL},                                          \
+    {                                                                                              \
+        0, "to-seq", "N", "last entry", HINT_NONE, NULL                                            \
+    }
+#define KEY_OPTION                                                                                 \
+    {                                                                                              \
+        0, "key", "KEY", "public key of the log, as aiex audit head told it", HINT_NONE, NULL      \
+    }
+
+static const struct verb_option audit_log_options[] = {
+    PERIOD_OPTIONS,
+    SEQ_OPTIONS,
+    {0, "type", "TYPE", "only this type of act; key.* for all that begin so", HINT_NONE, NULL},
+    {0, "actor", "NAME", "only acts of this actor", HINT_NONE, NULL},
+    COUNT_OPTION,
+    STREAM_JSON_OPTION,
+    END_OF_OPTIONS,
+};
+static const struct verb_option audit_export_options[] = {
+    PERIOD_OPTIONS,
+    SEQ_OPTIONS,
+    {'j', "json", NULL, "with FILE, print how many entries it has as JSON", HINT_NONE, NULL},
+    END_OF_OPTIONS,
+};
+static const struct verb_option audit_verify_options[] = {
+    PERIOD_OPTIONS,
+    SEQ_OPTIONS,
+    KEY_OPTION,
+    {0, "witness", "FILE", "a head that was kept elsewhere: finds an older copy", HINT_FILE, NULL},
+    STREAM_JSON_OPTION,
+    END_OF_OPTIONS,
+};
+static const struct verb_option audit_report_options[] = {
+    PERIOD_OPTIONS,
+    {0, "shape", "NAME", "whose questions it answers", HINT_CHOICE, "gdpr soc2"},
+    {0, "format", "NAME", "form of the page", HINT_CHOICE, "text html csv json"},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+static const struct verb_option audit_witness_options[] = {
+    KEY_OPTION,
+    {0, "cosign", "KEYFILE", "sign the head as a witness; the key is made when there is none",
+     HINT_FILE, NULL},
+    {0, "name", "NAME", "name of a witness key that is made", HINT_NONE, NULL},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+static const struct verb_option audit_redact_options[] = {
+    {0, "reason", "TEXT", "why; it stays in the log", HINT_NONE, NULL},
+    {0, "actor", "NAME", "who; else operator", HINT_NONE, NULL},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+
 const struct verb verbs[] = {
     {"ask", "[PROMPT...]", 0, ANY_NUMBER, "ask a model and print its answer",
      "The prompt is the words given, or standard input when there are none. With both, standard "
@@ -304,6 +364,42 @@ const struct verb verbs[] = {
      ACTION_LIMIT_SET},
     {"limit list", "", 0, 0, "list the limits of users, teams and projects", "", json_only,
      HINT_NONE, NULL, ACTION_LIMIT_LIST},
+    {"audit log", "", 0, 0, "print the acts that were recorded",
+     "JSON keys: seq, time (milliseconds since 1970), type, actor, subject, writer, correlation, "
+     "payload, redacted, hash.\n",
+     audit_log_options, HINT_NONE, NULL, ACTION_AUDIT_LOG},
+    {"audit export", "[FILE]", 0, 1, "write the log as JSON lines that anyone can verify",
+     "The format is aiex-audit/1. A part of the log has a proof for each entry. FILE is replaced "
+     "when all of it is there; without FILE it goes to standard output.\n",
+     audit_export_options, HINT_FILE, NULL, ACTION_AUDIT_EXPORT},
+    {"audit verify", "[FILE]", 0, 1, "verify the log, or an export without any host",
+     "Prints for each fault where it is (seq=N or A..B) and what, and exits 1. JSON: an object "
+     "with "
+     "where, kind and text for each, and at last one with checked, faults, size. FILE - is "
+     "standard "
+     "input. An export is checked with --key, else with the key that it names itself.\n",
+     audit_verify_options, HINT_FILE, NULL, ACTION_AUDIT_VERIFY},
+    {"audit prove", "SEQ|SIZE1 [SIZE2]", 1, 2,
+     "prove that an entry is in the log, or that it only grew",
+     "With one number the proof of that entry, its head and key, which aiex audit verify takes. "
+     "With two the proof that SIZE2 entries continue SIZE1. The lines are JSON, with --json or "
+     "without.\n",
+     json_lines_only, HINT_NONE, NULL, ACTION_AUDIT_PROVE},
+    {"audit report", "", 0, 0, "report on a period in the shape of GDPR or SOC 2",
+     "Counts acts by what the shape asks for, verifies the entries of the period, and exits 1 when "
+     "that finds faults.\n",
+     audit_report_options, HINT_NONE, NULL, ACTION_AUDIT_REPORT},
+    {"audit head", "", 0, 0, "print the signed head of the log",
+     "JSON keys: size, root (hex), note, key, cosigned.\n", json_only, HINT_NONE, NULL,
+     ACTION_AUDIT_HEAD},
+    {"audit witness", "FILE", 1, 1,
+     "remember the head outside the log, and find one that went back",
+     "Exits 1 when the log has fewer entries than FILE has seen, or others. Keep FILE on another "
+     "machine or medium. With --cosign the head is signed as by a C2SP witness and given to the "
+     "log.\n",
+     audit_witness_options, HINT_FILE, NULL, ACTION_AUDIT_WITNESS},
+    {"audit redact", "SEQ", 1, 1, "take the payload of an entry away; every proof stays valid", "",
+     audit_redact_options, HINT_NONE, NULL, ACTION_AUDIT_REDACT},
     {"call", "SERVICE METHOD [JSON]", 2, 3, "call any method and print its answer as JSON",
      "JSON is an object, or - to read one from standard input. Parts of the answer that are maps "
      "are printed one per line, before its end; other parts are written as they are and the end "

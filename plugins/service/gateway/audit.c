@@ -1,6 +1,8 @@
-/* audit.c - events for those who watch: what became of keys, who was refused, whose money ends. */
-#include "gateway.h"
+/* audit.c - events for those who watch: what became of keys, who was refused, whose money ends. The
+ * audit log is told of the first two as well. */
+#include "recorded.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define AUDIT_PER_SECOND 20u
@@ -23,6 +25,7 @@ void audit_key(struct gateway *g, const char *type, const struct key *key, const
 {
     struct aiex_writer w;
     uint8_t mem[512];
+    char act[32];
 
     aiex_writer_init(&w, mem, sizeof(mem));
     aiex_w_map(&w, 5);
@@ -32,6 +35,8 @@ void audit_key(struct gateway *g, const char *type, const struct key *key, const
     aiex_w_key_str(&w, "role", role_names[key->role]);
     aiex_w_key_str(&w, "by", by);
     publish(g, "gateway.key", type, key->account.name, aiex_written(&w), trace);
+    snprintf(act, sizeof(act), "key.%s", type);
+    recorded_told(g, act, by, key->account.name, aiex_written(&w), trace);
 }
 
 void audit_limits(struct gateway *g, enum scope scope, const char *name, const char *by,
@@ -45,6 +50,7 @@ void audit_limits(struct gateway *g, enum scope scope, const char *name, const c
     aiex_w_key_str(&w, "scope", scope_names[scope]);
     aiex_w_key_str(&w, "by", by);
     publish(g, "gateway.key", "limits", name, aiex_written(&w), trace);
+    recorded_told(g, "key.limits", by, name, aiex_written(&w), trace);
 }
 
 /* 1: may be told; the count of what was left out before is then the caller's to tell. */
@@ -82,6 +88,8 @@ void audit_refused(struct gateway *g, const struct ask *a, const struct key *key
     aiex_w_key_uint(&w, "left_out", g->audit_left_out);
     g->audit_left_out = 0;
     publish(g, "gateway.key", "refused", key ? key->account.name : NULL, aiex_written(&w), 0);
+    recorded_told(g, "auth.failed", key ? key->account.name : "unknown", interface,
+                  aiex_written(&w), 0);
 }
 
 void audit_budget(struct gateway *g, const char *type, const struct account *a, const char *period,

@@ -1,6 +1,7 @@
 /* gateway.c - the descriptor: options, life, dispatch. */
 #include "jobs.h"
 #include "pattern.h"
+#include "recorded.h"
 #include "template.h"
 
 #include <errno.h>
@@ -49,6 +50,11 @@ static const struct aiex_option options[] = {
     {"templates", "templates",
      "service that renders the template which a body names by `aiex_template`; none = nobody looks",
      AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(templates)},
+    {"audit", "none",
+     "service that is told of keys, limits and refused credentials, and asked before keys and "
+     "limits "
+     "change; none = nobody is told",
+     AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(audit)},
     {"keep_revoked", "30d", "revoked keys older than this are forgotten at the next start",
      AIEX_OPT_DURATION, 0, 0, 0, NULL, OPT(keep_revoked)},
     {"results_max", "1024", "asynchronous requests that are kept", AIEX_OPT_INT,
@@ -83,7 +89,8 @@ static int create(const struct aiex_host *host, const void *config, void **ret_s
     int r;
 
     if (name_is_bad("coordinator", cfg->coordinator, err) ||
-        name_is_bad("ledger", cfg->ledger, err) || name_is_bad("templates", cfg->templates, err))
+        name_is_bad("ledger", cfg->ledger, err) || name_is_bad("templates", cfg->templates, err) ||
+        name_is_bad("audit", cfg->audit, err))
         return -EINVAL;
     g = host->alloc(host, sizeof(*g));
     if (!g)
@@ -151,6 +158,7 @@ static void destroy(void *self)
     spent_stop(g);
     aiex_recast_done(&g->records);
     template_stop(g);
+    recorded_stop(g);
     jobs_done(g);
     faces_done(g);
     flights_done(&g->flights);
@@ -175,7 +183,8 @@ void gateway_maybe_drained(struct gateway *g)
 {
     void (*done)(void *arg) = g->drained;
 
-    if (!done || g->flights.n_used || g->n_parked || g->n_renderings || g->jobs->waiters.n)
+    if (!done || g->flights.n_used || g->n_parked || g->n_renderings || g->n_recordings ||
+        g->jobs->waiters.n)
         return;
     g->drained = NULL;
     done(g->drained_arg);
@@ -221,32 +230,33 @@ static int metrics(struct gateway *g, const struct aiex_message *m)
 static const struct {
     const char *name;
     int (*run)(struct gateway *g, const struct aiex_message *m);
+    const char *act; /* to be recorded before it is done; NULL = need not */
 } methods[] = {
-    {"gateway.chat", chat_begin},
-    {"gateway.settle", take_settle},
-    {"gateway.complete", chat_begin},
-    {"gateway.embed", chat_begin},
-    {"gateway.count", pass_count},
-    {"gateway.models", pass_models},
-    {"gateway.check", pass_check},
-    {"gateway.submit", async_submit},
-    {"gateway.poll", async_poll},
-    {"gateway.subscribe", async_subscribe},
-    {"gateway.cancel", async_cancel},
-    {"gateway.requests", async_requests},
-    {"gateway.register", faces_register},
-    {"gateway.interfaces", faces_list},
-    {"gateway.send", faces_send},
-    {"gateway.key_create", admin_create},
-    {"gateway.key_list", admin_list},
-    {"gateway.key_revoke", admin_revoke},
-    {"gateway.key_rotate", admin_rotate},
-    {"gateway.key_set", admin_set},
-    {"gateway.limit_set", admin_limit_set},
-    {"gateway.limit_list", admin_limit_list},
-    {"gateway.status", status},
-    {"gateway.metrics", metrics},
-    {"service.health", health},
+    {"gateway.chat", chat_begin, NULL},
+    {"gateway.settle", take_settle, NULL},
+    {"gateway.complete", chat_begin, NULL},
+    {"gateway.embed", chat_begin, NULL},
+    {"gateway.count", pass_count, NULL},
+    {"gateway.models", pass_models, NULL},
+    {"gateway.check", pass_check, NULL},
+    {"gateway.submit", async_submit, NULL},
+    {"gateway.poll", async_poll, NULL},
+    {"gateway.subscribe", async_subscribe, NULL},
+    {"gateway.cancel", async_cancel, NULL},
+    {"gateway.requests", async_requests, NULL},
+    {"gateway.register", faces_register, NULL},
+    {"gateway.interfaces", faces_list, NULL},
+    {"gateway.send", faces_send, NULL},
+    {"gateway.key_create", admin_create, "key.create"},
+    {"gateway.key_list", admin_list, NULL},
+    {"gateway.key_revoke", admin_revoke, "key.revoke"},
+    {"gateway.key_rotate", admin_rotate, "key.rotate"},
+    {"gateway.key_set", admin_set, "key.set"},
+    {"gateway.limit_set", admin_limit_set, "key.limit"},
+    {"gateway.limit_list", admin_limit_list, NULL},
+    {"gateway.status", status, NULL},
+    {"gateway.metrics", metrics, NULL},
+    {"service.health", health, NULL},
 };
 
 int gateway_handle(struct gateway *g, const struct aiex_message *m)
@@ -257,7 +267,8 @@ int gateway_handle(struct gateway *g, const struct aiex_message *m)
     }
     for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
         if (strcmp(m->method, methods[i].name) == 0)
-            return methods[i].run(g, m);
+            return methods[i].act ? recorded_run(g, m, methods[i].act, methods[i].run)
+                                  : methods[i].run(g, m);
     return -ENOSYS;
 }
 
@@ -266,6 +277,7 @@ static void cancelled(struct gateway *g, uint64_t id)
     chat_cancel(g, id);
     spent_cancel(g, id);
     template_cancel(g, id);
+    recorded_cancel(g, id);
     jobs_cancel_request(g, id);
     gateway_maybe_drained(g);
 }

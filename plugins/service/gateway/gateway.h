@@ -10,8 +10,9 @@
  * The request itself: ask.h reads it, chat.c carries it to the coordinator, pass.c does the same
  * for count and models, template.h puts a named prompt in, jobs.h keeps asynchronous ones.
  *
- * The rest: admin.c and admin_limits.c change keys, faces.c knows the interfaces, audit.c tells
- * what happened, report.c and metrics.c answer questions. gateway.c is the descriptor.
+ * The rest: admin.c and admin_limits.c change keys, recorded.h asks the audit log before they do,
+ * faces.c knows the interfaces, audit.c tells what happened, report.c and metrics.c answer questions.
+ * gateway.c is the descriptor.
  *
  * All of it runs on the loop thread. The coordinator usually lives in the same cell: every
  * callback of a call may come before the call returns.
@@ -32,7 +33,7 @@
 #define NOTHING ((struct aiex_slice){NULL, 0})
 
 struct config {
-    const char *coordinator, *ledger, *templates, *operators;
+    const char *coordinator, *ledger, *templates, *operators, *audit;
     int64_t require_key, unknown_price;
     int64_t settle_grace, ledger_wait, default_output, keep_revoked;
     int64_t results_max, results_bytes, result_bytes, result_ttl, job_timeout;
@@ -63,6 +64,7 @@ struct jobs;
 struct faces;
 struct parked;
 struct rendering;
+struct recording;
 
 struct gateway {
     const struct aiex_host *host;
@@ -80,6 +82,8 @@ struct gateway {
     size_t n_parked;
     struct rendering *renderings; /* template.c: requests that wait for their template's text */
     size_t n_renderings;
+    struct recording *recordings; /* recorded.c: changes that wait for the audit log */
+    size_t n_recordings;
     /* audit.c: refusals are told up to a rate */
     uint64_t audit_window_ms;
     unsigned audit_told, audit_left_out;

@@ -1,0 +1,150 @@
+/*
+ * alarm.c - when nothing can be recorded: who is told, what is counted.
+ *
+ * The topic `audit.alarm` gets an event when recording stops ("stopped"), each second while acts
+ * are lost ("lost"), and when it goes on ("resumed"). Its data: reason, word, lost, refused.
+ */
+#include "chain.h"
+
+#include <aiex/aiex_pack.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *const state_names[] = {"opening", "ok", "full", "fault", "dead"};
+
+static void publish(struct chain *c, const char *type)
+{
+    struct aiex_event e = {.struct_size = sizeof(e), .topic = "audit.alarm", .type = type};
+    struct aiex_writer w;
+    uint8_t mem[640];
+
+    aiex_writer_init(&w, mem, sizeof(mem));
+    aiex_w_map(&w, 5);
+    aiex_w_key_str(&w, "word", alarm_word(c));
+    aiex_w_key_str(&w, "reason", c->reason);
+    aiex_w_key_uint(&w, "lost", c->lost);
+    aiex_w_key_uint(&w, "lost_must", c->lost_must);
+    aiex_w_key_uint(&w, "refused", c->refused);
+    e.data = aiex_written(&w);
+    c->host->publish(c->host, &e);
+}
+
+/* The disk has had something for longer than a caller may wait. */
+static int is_hung(struct chain *c)
+{
+    uint64_t since = __atomic_load_n(&c->log.disk_since, __ATOMIC_ACQUIRE);
+
+    return since && mono_ms(c->host) >= since + (uint64_t)c->config->deadline * 3 / 4;
+}
+
+static int is_bad(enum state s, int hung)
+{
+    return hung || (s != STATE_OK && s != STATE_OPENING);
+}
+
+static void tell_change(struct chain *c, int was_bad, int bad)
+{
+    if (bad) {
+        aiex_logf(c->host, AIEX_LOG_ERROR, 0, "nothing is recorded: %s", c->reason);
+        publish(c, "stopped");
+    } else if (was_bad) {
+        aiex_logf(c->host, AIEX_LOG_NOTICE, 0,
+                  "acts are recorded again; %llu were lost, %llu refused so far",
+                  (unsigned long long)c->lost, (unsigned long long)c->refused);
+        publish(c, "resumed");
+    }
+}
+
+void alarm_look(struct chain *c)
+{
+    char reason[400];
+    uint64_t size, now = mono_ms(c->host);
+    enum state state = writer_state(c, reason, &size);
+    int hung = is_hung(c), was_bad = is_bad(c->told_state, c->hung), bad = is_bad(state, hung);
+    int changed = state != c->told_state || hung != c->hung;
+
+    if (hung)
+        snprintf(reason, sizeof(reason), "the disk of '%s' does not answer", c->log.dir);
+    strcpy(c->reason, reason);
+    c->told_state = state;
+    c->hung = hung;
+    if (changed && (bad || was_bad)) {
+        tell_change(c, was_bad, bad);
+        c->told_lost = c->lost + c->refused;
+        c->told_ms = now;
+    } else if (c->told_lost != c->lost + c->refused && now - c->told_ms >= 1000) {
+        publish(c, "lost");
+        c->told_lost = c->lost + c->refused;
+        c->told_ms = now;
+    }
+}
+
+const char *alarm_reason(struct chain *c)
+{
+    return is_bad(c->told_state, c->hung) ? c->reason : NULL;
+}
+
+const char *alarm_word(struct chain *c)
+{
+    return c->hung ? "hung" : c->told_state == STATE_OK ? "slow" : state_names[c->told_state];
+}
+
+void alarm_lost(struct chain *c, int must, int refused)
+{
+    int is_refusal = must && refused;
+
+    c->refused += (uint64_t)is_refusal;
+    c->lost += (uint64_t)!is_refusal;
+    c->lost_must += (uint64_t)(must && !refused);
+    pthread_mutex_lock(&c->writer.lock);
+    c->writer.refused += (uint64_t)is_refusal;
+    c->writer.lost += (uint64_t)!is_refusal;
+    pthread_mutex_unlock(&c->writer.lock);
+}
+
+int health_take(void *self, const struct aiex_message *m)
+{
+    struct chain *c = self;
+
+    alarm_look(c);
+    if (alarm_reason(c))
+        return aiex_reply_health(c->host, m->id, 0, c->reason);
+    return aiex_reply_health(c->host, m->id, 1,
+                             c->told_state == STATE_OPENING ? c->reason : "records");
+}
+
+struct status {
+    struct chain *chain;
+    uint64_t size;
+};
+
+static void write_status(struct aiex_writer *w, const void *arg)
+{
+    const struct status *s = arg;
+    struct chain *c = s->chain;
+    char key[AIEX_NOTE_KEY];
+
+    aiex_note_key_text(&c->log.signer.key, key);
+    aiex_w_map(w, 11);
+    aiex_w_key_str(w, "state", c->hung ? "hung" : state_names[c->told_state]);
+    aiex_w_key_str(w, "reason", c->reason);
+    aiex_w_key_str(w, "origin", c->log.signer.key.name);
+    aiex_w_key_str(w, "key", key);
+    aiex_w_key_uint(w, "entries", s->size);
+    aiex_w_key_uint(w, "waiting", c->n_waiting);
+    aiex_w_key_uint(w, "lost", c->lost);
+    aiex_w_key_uint(w, "lost_must", c->lost_must);
+    aiex_w_key_uint(w, "refused", c->refused);
+    aiex_w_key_uint(w, "last_verified", c->last_verified);
+    aiex_w_key_uint(w, "jobs", c->n_jobs);
+}
+
+int status_take(void *self, const struct aiex_message *m)
+{
+    struct status s = {.chain = self};
+    char reason[400];
+
+    alarm_look(self);
+    writer_state(self, reason, &s.size);
+    return aiex_reply_by(s.chain->host, m->id, write_status, &s);
+}

@@ -1,0 +1,191 @@
+/* sdk/service/audit.c: what is sent, and what the answers mean for the act. */
+#include "test.h"
+
+#include <aiex/aiex_pack.h>
+#include <aiex_audit.h>
+#include <aiex_fake_host.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct aiex_fake_host *h;
+static const struct aiex_host *host;
+static int called, went;
+static int64_t number;
+static char why[200];
+
+static void begin(void)
+{
+    h = aiex_fake_host_new("service_x");
+    host = aiex_fake_host_table(h);
+    called = went = 0;
+    number = -2;
+}
+
+static void end(void)
+{
+    CU_ASSERT_EQUAL(aiex_fake_host_free(h), 0);
+}
+
+static void on_act(void *arg, int may_go, int64_t seq, const char *reason)
+{
+    CU_ASSERT_PTR_EQUAL(arg, &called);
+    called++;
+    went = may_go;
+    number = seq;
+    strcpy(why, reason);
+}
+
+static const char *text(struct aiex_slice map, const char *key)
+{
+    static char out[4][2000];
+    static unsigned turn;
+    char *mem = out[turn++ % 4];
+
+    strcpy(mem, "?");
+    aiex_get_text(map, key, mem, 2000);
+    return mem;
+}
+
+static void test_cast(void)
+{
+    struct aiex_audit_act act = {.type = "key.created",
+                                 .actor = "ann",
+                                 .subject = "k1",
+                                 .writer = "gateway",
+                                 .payload = {(const uint8_t *)"more", 4},
+                                 .trace = 0x1234};
+    const struct aiex_fake_record *r;
+    struct aiex_slice payload = {NULL, 0};
+
+    begin();
+    CU_ASSERT_EQUAL(aiex_audit_cast(host, "audit", &act), 0);
+    r = aiex_fake_last(h, AIEX_FAKE_CAST);
+    CU_ASSERT_STRING_EQUAL(r->service, "audit");
+    CU_ASSERT_STRING_EQUAL(r->name, "audit.append");
+    CU_ASSERT_STRING_EQUAL(text(r->body, "type"), "key.created");
+    CU_ASSERT_STRING_EQUAL(text(r->body, "actor"), "ann");
+    CU_ASSERT_STRING_EQUAL(text(r->body, "subject"), "k1");
+    CU_ASSERT_STRING_EQUAL(text(r->body, "writer"), "gateway");
+    CU_ASSERT_STRING_EQUAL(text(r->body, "correlation"), "0000000000001234");
+    CU_ASSERT_EQUAL(aiex_get_bytes(r->body, "payload", &payload), 1);
+    CU_ASSERT_EQUAL(payload.len, 4);
+    CU_ASSERT_STRING_EQUAL(text(r->body, "must"), "?");
+    end();
+}
+
+/* Within the limits of the contract, and between characters. */
+static void test_cut(void)
+{
+    char subject[1100];
+    struct aiex_audit_act act = {.type = "t", .actor = "", .subject = subject};
+    struct aiex_slice s = {NULL, 0};
+
+    memset(subject, 'x', sizeof(subject));
+    memcpy(subject + 1023, "\xc3\xbc", 3);
+    begin();
+    CU_ASSERT_EQUAL(aiex_audit_cast(host, "audit", &act), 0);
+    CU_ASSERT_EQUAL(aiex_get_str(aiex_fake_last(h, AIEX_FAKE_CAST)->body, "subject", &s), 1);
+    CU_ASSERT_EQUAL(s.len, 1023);
+    CU_ASSERT_STRING_EQUAL(text(aiex_fake_last(h, AIEX_FAKE_CAST)->body, "actor"), "unknown");
+    end();
+}
+
+static uint64_t ask(int must)
+{
+    struct aiex_audit_act act = {.type = "t", .actor = "a", .must = must};
+    struct aiex_audit_asked *asked;
+
+    CU_ASSERT_EQUAL(aiex_audit_ask(host, "audit", &act, on_act, &called, &asked), 0);
+    CU_ASSERT_PTR_NOT_NULL(asked);
+    return aiex_fake_last(h, AIEX_FAKE_CALL)->id;
+}
+
+static struct aiex_slice pair(uint8_t *mem, const char *key, const char *value, int64_t n)
+{
+    struct aiex_writer w;
+
+    aiex_writer_init(&w, mem, 64);
+    aiex_w_map(&w, 1);
+    if (value)
+        aiex_w_key_str(&w, key, value);
+    else
+        aiex_w_key_int(&w, key, n);
+    return aiex_written(&w);
+}
+
+static void test_answers(void)
+{
+    static const struct {
+        const char *code, *act;
+        int must, goes;
+    } ends[] = {
+        {"read_only", "must", 0, 0}, {"read_only", "may", 0, 1},  {"read_only", "may", 1, 0},
+        {"unavailable", NULL, 0, 1}, {"unavailable", NULL, 1, 0}, {"timeout", NULL, 0, 0},
+        {"crashed", NULL, 0, 0},     {"invalid", NULL, 0, 0},     {"busy", NULL, 0, 0},
+    };
+    uint8_t mem[64];
+
+    begin();
+    CU_ASSERT_EQUAL(aiex_fake_answer_ok(h, ask(0), pair(mem, "seq", NULL, 7)), 0);
+    CU_ASSERT_TRUE(called == 1 && went == 1 && number == 7);
+    for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
+        struct aiex_slice details = {NULL, 0};
+
+        if (ends[i].act)
+            details = pair(mem, "act", ends[i].act, 0);
+        called = 0;
+        aiex_fake_answer_error(h, ask(ends[i].must), ends[i].code, "the disk is full", 0, details);
+        CU_ASSERT_EQUAL(called, 1);
+        CU_ASSERT_EQUAL(went, ends[i].goes);
+        CU_ASSERT_EQUAL(number, -1);
+        CU_ASSERT_STRING_EQUAL(why, "the disk is full");
+    }
+    end();
+}
+
+static int answer_at_once(void *arg, struct aiex_fake_host *fake,
+                          const struct aiex_fake_record *call)
+{
+    uint8_t mem[64];
+
+    return aiex_fake_answer_ok(fake, call->id, pair(mem, "seq", NULL, 3));
+}
+
+/* The log may be in the same cell. */
+static void test_answered_at_once(void)
+{
+    struct aiex_audit_act act = {.type = "t", .actor = "a"};
+    struct aiex_audit_asked *asked;
+
+    begin();
+    aiex_fake_on_call(h, answer_at_once, NULL);
+    CU_ASSERT_EQUAL(aiex_audit_ask(host, "audit", &act, on_act, &called, &asked), 0);
+    CU_ASSERT_PTR_NULL(asked);
+    CU_ASSERT_TRUE(called == 1 && number == 3);
+    end();
+}
+
+static void test_given_up(void)
+{
+    struct aiex_audit_act act = {.type = "t", .actor = "a"};
+    struct aiex_audit_asked *asked;
+
+    begin();
+    CU_ASSERT_EQUAL(aiex_audit_ask(host, "audit", &act, on_act, &called, &asked), 0);
+    aiex_audit_cancel(asked);
+    aiex_audit_cancel(NULL);
+    CU_ASSERT_EQUAL(
+        aiex_fake_answer_ok(h, aiex_fake_last(h, AIEX_FAKE_CALL)->id, (struct aiex_slice){NULL, 0}),
+        -ENOENT);
+    aiex_fake_fail_alloc(h, 1);
+    CU_ASSERT_EQUAL(aiex_audit_ask(host, "audit", &act, on_act, &called, &asked), -ENOMEM);
+    CU_ASSERT_EQUAL(called, 0);
+    end();
+}
+
+const struct test_case tests[] = {
+    {"cast", test_cast},         {"cut", test_cut},
+    {"answers", test_answers},   {"answered_at_once", test_answered_at_once},
+    {"given_up", test_given_up}, {0},
+};
