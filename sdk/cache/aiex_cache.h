@@ -43,7 +43,7 @@ struct aiex_cache_view {
     uint64_t tag;        /* the caller's own number */
     uint64_t created_ms; /* when it was put */
     uint64_t expires_ms; /* 0 = never */
-    uint32_t uses;       /* gets with TOUCH, and what it was put with */
+    uint32_t uses;       /* of the key: gets with TOUCH, and what it was put with */
     size_t bytes;        /* what it costs */
 };
 
@@ -83,7 +83,7 @@ struct aiex_cache_put {
     struct aiex_slice key, value, meta;
     uint64_t tag;
     uint64_t ttl_ms; /* 0 = until evicted */
-    uint32_t uses;   /* carried over from elsewhere */
+    uint32_t uses;   /* carried over from elsewhere; a known key keeps its own when they are more */
     int if_absent;
 };
 

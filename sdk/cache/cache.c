@@ -8,14 +8,15 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define IN_PLACE 4096u        /* bytes that may be written with the lock held */
-#define MAPPED   (128u << 10) /* from here on the allocator may map pages */
+#define MAX_VALUE (UINT32_MAX - (1u << 20))
+#define IN_PLACE  4096u        /* bytes that may be written with the lock held */
+#define MAPPED    (128u << 10) /* from here on the allocator may map pages */
 
 /* ---- Entries ---- */
 
-size_t entry_cost(const struct entry *e)
+static size_t cost_of(struct entry *e)
 {
-    size_t n = malloc_usable_size((void *)(uintptr_t)e);
+    size_t n = malloc_usable_size(e);
 
     return n + (n < MAPPED ? 1 : 2) * sizeof(size_t);
 }
@@ -237,15 +238,16 @@ static void fill(struct entry *e, const struct aiex_cache_put *p, uint64_t now)
 static int overwrite(struct aiex_cache *c, struct shard *s, struct entry *e,
                      const struct aiex_cache_put *p, uint64_t now)
 {
-    size_t len = sizeof(*e) + length_of(p), have = malloc_usable_size(e);
+    size_t len = sizeof(*e) + length_of(p), have = entry_cost(e) - sizeof(size_t);
+    uint32_t uses;
 
     if (len > have || len < have / 2 || len > IN_PLACE)
         return 0;
     tell(c, e, AIEX_CACHE_REPLACED);
     s->n_expiring -= e->expires_ms != 0;
-    uses_take(s, e);
+    uses = e->uses;
     fill(e, p, now);
-    uses_add(s, e);
+    uses_keep(s, e, uses);
     s->n_expiring += e->expires_ms != 0;
     policy_hit(e);
     s->puts++;
@@ -280,7 +282,7 @@ static int allocate(struct aiex_cache *c, const struct aiex_cache_put *p, uint64
     if (r < 0)
         return r;
     e = malloc(sizeof(*e) + length_of(p));
-    cost = e ? entry_cost(e) : 0;
+    cost = e ? cost_of(e) : 0;
     if (cost < guess)
         room_give(c, guess - cost);
     if (!e)
@@ -291,6 +293,7 @@ static int allocate(struct aiex_cache *c, const struct aiex_cache_put *p, uint64
         return r;
     }
     fill(e, p, now);
+    e->cost = (uint32_t)cost;
     e->hash = hash;
     *ret_e = e;
     return 0;
@@ -317,6 +320,8 @@ static void link_entry(struct aiex_cache *c, struct shard *s, struct entry *e, s
         policy_swap(s, old, e);
         policy_hit(e);
         uses_take(s, old);
+        if (e->uses < old->uses)
+            e->uses = old->uses;
         s->n_expiring -= old->expires_ms != 0;
         old->newer = *gone;
         *gone = old;
@@ -376,7 +381,7 @@ int aiex_cache_put(struct aiex_cache *c, const struct aiex_cache_put *p, uint64_
 
     if (p->key.len > AIEX_CACHE_MAX_KEY || p->meta.len > AIEX_CACHE_MAX_META)
         return -EINVAL;
-    if (p->value.len > UINT32_MAX)
+    if (p->value.len > MAX_VALUE)
         return -EFBIG;
     hash = sip_hash(c->secret, p->key.data, p->key.len);
     s = shard_of(c, hash);

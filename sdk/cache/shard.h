@@ -30,7 +30,7 @@ struct entry {
     uint64_t expires_ms; /* 0 = never */
     uint32_t value_len;
     uint16_t key_len, meta_len;
-    uint32_t uses;
+    uint32_t uses, cost;
     uint8_t freq, queue, use_class;
     uint8_t bytes[]; /* key, meta, value */
 };
@@ -88,7 +88,11 @@ static inline int entry_over(const struct entry *e, uint64_t now)
 }
 
 /* What it costs: the allocator's block, with its head. */
-size_t entry_cost(const struct entry *e);
+static inline size_t entry_cost(const struct entry *e)
+{
+    return e->cost;
+}
+
 void entry_view(const struct entry *e, struct aiex_cache_view *ret_view);
 /* Takes it out of queue, class, places and sums and tells `removed`; the caller frees it and gives
  * back its cost behind the lock. */
@@ -173,14 +177,27 @@ static inline unsigned uses_class(uint32_t uses)
     return uses ? 32u - (unsigned)__builtin_clz(uses) : 0;
 }
 
-static inline void uses_hit(struct shard *s, struct entry *e)
+static inline void uses_settle(struct shard *s, struct entry *e)
 {
-    if (e->uses < UINT32_MAX)
-        e->uses++;
     if (uses_class(e->uses) != e->use_class) {
         uses_take(s, e);
         uses_add(s, e);
     }
+}
+
+static inline void uses_hit(struct shard *s, struct entry *e)
+{
+    if (e->uses < UINT32_MAX)
+        e->uses++;
+    uses_settle(s, e);
+}
+
+/* The key was put again and had `uses`: they are the key's, not the value's. */
+static inline void uses_keep(struct shard *s, struct entry *e, uint32_t uses)
+{
+    if (e->uses < uses)
+        e->uses = uses;
+    uses_settle(s, e);
 }
 
 /* ---- room.c ---- */
