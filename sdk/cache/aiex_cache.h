@@ -127,6 +127,8 @@ struct aiex_cache_stats {
     uint64_t hits, misses, puts, evictions, expired;
 };
 void aiex_cache_stats(struct aiex_cache *c, struct aiex_cache_stats *ret_stats);
+/* Bytes held now, alone and cheap. */
+size_t aiex_cache_bytes(const struct aiex_cache *c);
 
 #ifdef __cplusplus
 }

@@ -432,3 +432,8 @@ void aiex_cache_stats(struct aiex_cache *c, struct aiex_cache_stats *ret)
         pthread_mutex_unlock(&s->lock);
     }
 }
+
+size_t aiex_cache_bytes(const struct aiex_cache *c)
+{
+    return atomic_load(&c->bytes);
+}
