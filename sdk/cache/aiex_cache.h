@@ -83,6 +83,7 @@ struct aiex_cache_put {
     struct aiex_slice key, value, meta;
     uint64_t tag;
     uint64_t ttl_ms; /* 0 = until evicted */
+    uint64_t age_ms; /* it was made that long ago */
     uint32_t uses;   /* carried over from elsewhere; a known key keeps its own when they are more */
     int if_absent;
 };
@@ -103,6 +104,12 @@ size_t aiex_cache_shrink(struct aiex_cache *c, size_t bytes, uint64_t now);
 /* Looks at the next `steps` places of the table and removes what is expired; going round is
  * aiex_cache_stats.places steps. How many entries went. */
 uint64_t aiex_cache_sweep(struct aiex_cache *c, uint64_t steps, uint64_t now);
+
+/* Removes every entry for which drop() says 1; `why` is what `removed` is told. Looks at all of
+ * them, a shard at a time. How many went. */
+uint64_t aiex_cache_prune(struct aiex_cache *c,
+                          int (*drop)(void *arg, const struct aiex_cache_view *entry), void *arg,
+                          int why);
 
 /* An entry that another tier may want. */
 struct aiex_cache_candidate {

@@ -228,7 +228,7 @@ static void fill(struct entry *e, const struct aiex_cache_put *p, uint64_t now)
     copy(entry_value(e), p->value);
     e->tag = p->tag;
     e->uses = p->uses;
-    e->created_ms = now;
+    e->created_ms = now - (p->age_ms < now ? p->age_ms : now);
     e->expires_ms = p->ttl_ms == 0                 ? 0
                     : p->ttl_ms > UINT64_MAX - now ? UINT64_MAX
                                                    : now + p->ttl_ms;

@@ -174,6 +174,17 @@ size_t aiex_cache_shrink(struct aiex_cache *c, size_t bytes, uint64_t now)
     return before > after ? before - after : 0;
 }
 
+/* Chained by `newer`; without the lock. */
+static void drop_all(struct aiex_cache *c, struct entry *gone)
+{
+    while (gone) {
+        struct entry *next = gone->newer;
+
+        entry_drop(c, gone);
+        gone = next;
+    }
+}
+
 /* Up to `steps` places of one shard; what removing moves into a place is looked at again. `*round`:
  * the shard's last place was reached. */
 static uint64_t sweep_shard(struct aiex_cache *c, struct shard *s, uint64_t *steps, int *round,
@@ -202,12 +213,7 @@ static uint64_t sweep_shard(struct aiex_cache *c, struct shard *s, uint64_t *ste
         *round = s->hand == 0;
     }
     pthread_mutex_unlock(&s->lock);
-    while (gone) {
-        struct entry *next = gone->newer;
-
-        entry_drop(c, gone);
-        gone = next;
-    }
+    drop_all(c, gone);
     return n;
 }
 
@@ -223,5 +229,44 @@ uint64_t aiex_cache_sweep(struct aiex_cache *c, uint64_t steps, uint64_t now)
         if (round)
             atomic_fetch_add(&c->sweep_hand, 1);
     }
+    return n;
+}
+
+static uint64_t prune_shard(struct aiex_cache *c, struct shard *s,
+                            int (*drop)(void *arg, const struct aiex_cache_view *entry), void *arg,
+                            int why)
+{
+    struct entry *gone = NULL;
+    struct aiex_cache_view v;
+    uint64_t n = 0;
+
+    pthread_mutex_lock(&s->lock);
+    for (uint64_t i = 0; i < (uint64_t)1 << s->bits;) {
+        struct entry *e = s->places[i].e;
+
+        if (e)
+            entry_view(e, &v);
+        if (!e || !drop(arg, &v)) {
+            i++;
+            continue;
+        }
+        entry_unlink(c, s, e, why); /* another one may have come to this place */
+        e->newer = gone;
+        gone = e;
+        n++;
+    }
+    pthread_mutex_unlock(&s->lock);
+    drop_all(c, gone);
+    return n;
+}
+
+uint64_t aiex_cache_prune(struct aiex_cache *c,
+                          int (*drop)(void *arg, const struct aiex_cache_view *entry), void *arg,
+                          int why)
+{
+    uint64_t n = 0;
+
+    for (unsigned i = 0; i < c->n_shards; i++)
+        n += prune_shard(c, &c->shards[i], drop, arg, why);
     return n;
 }

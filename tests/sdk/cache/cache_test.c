@@ -374,7 +374,35 @@ static void tells_who_goes(void)
     aiex_cache_free(c);
 }
 
+static int is_odd(void *arg, const struct aiex_cache_view *v)
+{
+    ++*(int *)arg;
+    return (v->key.data[v->key.len - 1] - '0') % 2;
+}
+
+static void prunes(void)
+{
+    char key[16];
+    int seen_all = 0;
+
+    begin(1 << 20);
+    for (int i = 0; i < 1000; i++) {
+        snprintf(key, sizeof(key), "%d", i);
+        CU_ASSERT_EQUAL(
+            aiex_cache_put(c, &(struct aiex_cache_put){.key = text(key), .age_ms = 400}, now, NULL),
+            0);
+    }
+    CU_ASSERT_EQUAL(aiex_cache_prune(c, is_odd, &seen_all, AIEX_CACHE_DELETED), 500);
+    CU_ASSERT_TRUE(seen_all >= 1000);
+    CU_ASSERT_EQUAL(stats().entries, 500);
+    CU_ASSERT_EQUAL(aiex_cache_get(c, text("7"), 0, now, see, seen), 0);
+    CU_ASSERT_EQUAL(aiex_cache_get(c, text("8"), 0, now, see, seen), 1);
+    CU_ASSERT_EQUAL(last.created_ms, now - 400);
+    aiex_cache_free(c);
+}
+
 const struct test_case tests[] = {
+    {"prunes", prunes},
     {"keeps_what_was_put", keeps_what_was_put},
     {"carries_meta_tag_and_uses", carries_meta_tag_and_uses},
     {"ends_entries_to_the_millisecond", ends_entries_to_the_millisecond},
