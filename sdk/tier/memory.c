@@ -15,6 +15,7 @@
 #define SWEEP_MOST  20000u
 #define SHARD_BYTES (16u << 20)
 #define MAX_SHARDS  64u
+#define STEP        (64u << 20) /* bytes that may go at once */
 
 struct aiex_tier_memory {
     const struct aiex_host *host;
@@ -185,11 +186,15 @@ static int on_shrink(void *self, const struct aiex_message *m)
 {
     struct aiex_tier_memory *t = self;
     struct aiex_error err = {""};
-    size_t bytes, freed;
+    size_t bytes, freed = 0, n;
 
     if (aiex_tier_read_shrink(m->body, &bytes, &err) < 0)
         return refuse(t, m, &err);
-    freed = aiex_cache_shrink(t->cache, bytes, now_of(t));
+    do { /* a large one takes long: the watchdog sees that it goes on */
+        n = aiex_cache_shrink(t->cache, bytes - freed < STEP ? bytes - freed : STEP, now_of(t));
+        freed += n;
+        t->host->alive(t->host);
+    } while (n && freed < bytes);
     return aiex_tier_reply_shrink(t->host, m->id, freed, aiex_cache_bytes(t->cache));
 }
 
@@ -323,7 +328,13 @@ int aiex_tier_memory_handle(struct aiex_tier_memory *t, const struct aiex_messag
 
 void aiex_tier_memory_reload(struct aiex_tier_memory *t, const struct aiex_tier_limits *limits)
 {
+    size_t held = aiex_cache_bytes(t->cache);
+
     t->limits = *limits;
+    for (; held > limits->max_bytes + STEP; held -= STEP) {
+        aiex_cache_resize(t->cache, held - STEP, 0, now_of(t));
+        t->host->alive(t->host);
+    }
     aiex_cache_resize(t->cache, limits->max_bytes, limits->max_entries, now_of(t));
 }
 

@@ -26,7 +26,7 @@ _Atomic unsigned syncs;
 long wall_step;
 
 static uint64_t wall_base;
-static uint64_t host_base;
+static uint64_t host_base; /* where clocks of fake hosts begin */
 
 const struct aiex_fake_pair small_store[] = {{"max_bytes", "4M"}, {0}};
 
@@ -72,13 +72,14 @@ uint64_t wall_ms(const struct aiex_host *host)
     return wall_base + (uint64_t)wall_step + host->now_ms(host) - host_base;
 }
 
-static void open_it(const struct aiex_fake_pair *pairs)
+static uint64_t first_ms(void)
 {
-    const struct aiex_host *table;
+    struct aiex_fake_host *fresh = aiex_fake_host_new("clock");
+    const struct aiex_host *table = aiex_fake_host_table(fresh);
+    uint64_t now = table->now_ms(table);
 
-    tier_open(pairs);
-    table = aiex_fake_host_table(h);
-    host_base = table->now_ms(table);
+    aiex_fake_host_free(fresh);
+    return now;
 }
 
 void cold_begin(const struct aiex_fake_pair *pairs)
@@ -88,8 +89,8 @@ void cold_begin(const struct aiex_fake_pair *pairs)
     wall_step = 0;
     wall_base = 1795262400000ull;
     tier_folder();
-    host_base = 0;
-    open_it(pairs);
+    host_base = first_ms();
+    tier_open(pairs);
 }
 
 void cold_end(void)
@@ -104,7 +105,7 @@ void cold_restart(const struct aiex_fake_pair *pairs, unsigned ms)
 
     tier_close();
     wall_base = wall + ms;
-    open_it(pairs);
+    tier_open(pairs);
 }
 
 void cold_ready(void)
@@ -167,7 +168,7 @@ void cold_killed(const struct aiex_fake_pair *pairs, void (*work)(void))
     int status = 0;
 
     if (child == 0) {
-        open_it(pairs);
+        tier_open(pairs);
         work();
         kill(getpid(), SIGKILL);
     }

@@ -369,6 +369,12 @@ static void answer_error(struct cold *c, const struct job *j)
                     j->text[0] ? j->text : strerror(-j->error));
 }
 
+/* The disk may have taken longer than the entry had left. */
+static int is_over(const struct cold *c, const struct job *j)
+{
+    return j->put.ttl_ms && c->host->now_ms(c->host) - j->now_ms >= j->put.ttl_ms;
+}
+
 static void answer(struct cold *c, const struct job *j)
 {
     c->puts += j->kind == JOB_PUT && j->error == 0;
@@ -380,6 +386,8 @@ static void answer(struct cold *c, const struct job *j)
         aiex_tier_reply_put(c->host, j->id, j->evicted, atomic_load(&c->disk_bytes));
     else if (j->kind == JOB_DELETE || !j->found)
         aiex_tier_reply_found(c->host, j->id, j->found);
+    else if (is_over(c, j))
+        aiex_tier_reply_found(c->host, j->id, 0);
     else
         c->host->reply(c->host, j->id, j->body);
 }

@@ -358,6 +358,115 @@ static void notices_a_lost_end(void)
     cold_end();
 }
 
+/* ---- Anything ---- */
+
+static uint64_t chance = 88172645463325252ull;
+
+static uint32_t any(uint32_t n)
+{
+    chance ^= chance << 13;
+    chance ^= chance >> 7;
+    chance ^= chance << 17;
+    return (uint32_t)(chance >> 20) % n;
+}
+
+struct kept {
+    char name[32];
+    uint8_t *bytes;
+    long size;
+};
+
+static void keep(struct kept *k, const char *name)
+{
+    int fd = open(tier_path(name), O_RDONLY);
+
+    snprintf(k->name, sizeof(k->name), "%s", name);
+    k->size = cold_size(name);
+    k->bytes = malloc((size_t)k->size);
+    CU_ASSERT_EQUAL(read(fd, k->bytes, (size_t)k->size), k->size);
+    close(fd);
+}
+
+static void put_back(const struct kept *k)
+{
+    char path[400];
+    int fd;
+
+    snprintf(path, sizeof(path), "%s.bad", tier_path(k->name));
+    unlink(path);
+    fd = open(tier_path(k->name), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    CU_ASSERT_EQUAL(write(fd, k->bytes, (size_t)k->size), k->size);
+    close(fd);
+}
+
+/* One wound of some kind. */
+static void wound(const char *name)
+{
+    static const uint8_t zeros[9000];
+    long size = cold_size(name), at;
+    uint32_t kind = any(5);
+    int fd;
+
+    if (size < 100)
+        return;
+    at = (long)any((uint32_t)size);
+    fd = open(tier_path(name), O_WRONLY);
+    switch (kind) {
+    case 0:
+        CU_ASSERT_EQUAL(ftruncate(fd, at), 0);
+        break;
+    case 1:
+        CU_ASSERT_TRUE(pwrite(fd, zeros, any(sizeof(zeros)), at) >= 0);
+        break;
+    case 2:
+        CU_ASSERT_EQUAL(unlink(tier_path(name)), 0);
+        break;
+    default:
+        for (uint32_t i = any(6) + 1; i--;)
+            cold_flip(name, (long)any((uint32_t)size));
+    }
+    close(fd);
+}
+
+/* Some wounds at once, and what is found is the newest or nothing. */
+static void never_returns_what_is_not_the_last(void)
+{
+    struct kept kept[65];
+    char names[64][32];
+    unsigned n, rounds = 0;
+
+    cold_begin(small_store);
+    n = many(names);
+    for (unsigned i = 0; i < n; i++)
+        keep(&kept[i], names[i]);
+    keep(&kept[n], "mark");
+    for (; rounds < 150; rounds++) {
+        char now[64][32];
+        unsigned left;
+
+        for (uint32_t i = any(3) + 1; i--;)
+            wound(names[any(n)]);
+        tier_open(small_store);
+        (void)count_many();
+        put(MANY, 1); /* and it takes more */
+        CU_ASSERT_EQUAL(has(MANY, 1), 1);
+        cold_restart(small_store, 0);
+        (void)count_many();
+        CU_ASSERT_EQUAL(has(MANY, 1), 1);
+        tier_close();
+        left = cold_segments(now, 64);
+        for (unsigned i = 0; i < left; i++)
+            unlink(tier_path(now[i]));
+        for (unsigned i = 0; i <= n; i++)
+            put_back(&kept[i]);
+    }
+    tier_open(small_store);
+    CU_ASSERT_EQUAL(count_many(), MANY);
+    for (unsigned i = 0; i <= n; i++)
+        free(kept[i].bytes);
+    cold_end();
+}
+
 /* A deleted key stays deleted, whatever is lost around it. */
 static void deleted_stays_deleted(void)
 {
@@ -391,5 +500,6 @@ const struct test_case tests[] = {
     {"notices_lost_and_foreign_files", notices_lost_and_foreign_files},
     {"notices_a_lost_end", notices_a_lost_end},
     {"deleted_stays_deleted", deleted_stays_deleted},
+    {"never_returns_what_is_not_the_last", never_returns_what_is_not_the_last},
     {0},
 };
