@@ -3,7 +3,7 @@
 #ifndef COLD_RIG_H
 #define COLD_RIG_H
 
-#include "tier_rig.h"
+#include <tier_rig.h>
 
 /* Bytes that the disk still takes; -1 = any. */
 extern _Atomic long disk_room;
