@@ -89,7 +89,7 @@ int folder_sync(const struct cold *c);
  * never newer. */
 void mark_write(struct cold *c);
 struct mark {
-    uint64_t segment, end;
+    uint64_t oldest, segment, end;
     struct recall recall;
 };
 /* 0, -ENOENT, -EBADMSG. */
@@ -173,7 +173,7 @@ struct samples {
 
 /* What reading the segments found; for messages and health. */
 struct findings {
-    uint64_t records, doubtful;
+    uint64_t records, doubtful, without_dict;
     char text[300]; /* the first damage */
 };
 
@@ -208,8 +208,9 @@ struct cold {
     struct aiex_rlog_cursor cleaning; /* of the oldest segment; fd 0 = none */
     uint64_t cleaning_number;
     int cleaning_evicts;
-    int sync_failed; /* the newest file is not to be trusted: a new one */
-    void *out;       /* the reader's ZSTD_DCtx */
+    int sync_failed;  /* the newest file is not to be trusted: a new one */
+    int batch_failed; /* a sync within this batch failed */
+    void *out;        /* the reader's ZSTD_DCtx */
 
     /* the loop's */
     struct job *open; /* newest first */

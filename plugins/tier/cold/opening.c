@@ -96,6 +96,7 @@ static int enter(struct cold *c, struct segment *s, const struct record *r,
         s->dicts |= 1u << slot;
         atomic_store(&c->current, slot); /* of the newest value that has one */
     }
+    c->findings.without_dict += r->dict && slot < 0;
     if ((r->dict && slot < 0) || (r->expires && r->expires <= wall)) {
         aiex_cache_delete(c->index, r->key, now);
         return 0;
@@ -206,11 +207,8 @@ static int put_aside(struct cold *c, struct scan *scan, const char *why)
 
     snprintf(to, sizeof(to), "%s.bad", scan->path);
     damage(c, "%s %s; it is kept as %s.bad", scan->path, why, scan->path);
-    if (rename(scan->path, to) != 0)
-        return -errno;
-    /* what it may have entered before it was found out */
-    forget_lost(c, RECALL + 1, NULL);
-    return 0;
+    /* nothing of it was entered; what it held is missed at the next record */
+    return rename(scan->path, to) == 0 ? 0 : -errno;
 }
 
 static int read_segment(struct cold *c, uint64_t number, int newest)
@@ -289,7 +287,12 @@ static void compare_mark(struct cold *c)
     struct mark m;
     char path[512];
 
-    if (mark_read(c, &m) != 0 || m.recall.number <= c->recall.number)
+    if (mark_read(c, &m) != 0)
+        return;
+    segment_path(c, m.oldest, path);
+    if (!c->n_segments || c->segments[0]->number > m.oldest)
+        damage(c, "%s is missing", path);
+    if (m.recall.number <= c->recall.number)
         return;
     segment_path(c, m.segment, path);
     damage(c, "%s must reach to %llu and does not: the last %llu records are missing", path,
@@ -312,6 +315,9 @@ static int read_all(struct cold *c)
     if (r < 0)
         return r;
     compare_mark(c);
+    if (c->findings.without_dict)
+        damage(c, "%llu values in %s need a dictionary that is lost; they are lost with it",
+               (unsigned long long)c->findings.without_dict, c->host->data_dir);
     if (c->findings.doubtful)
         aiex_logf(c->host, AIEX_LOG_WARN, 0,
                   "%llu entries may be older than what is missing; they are not returned",

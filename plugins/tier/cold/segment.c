@@ -107,11 +107,74 @@ void segment_unref(struct segment *s)
     free(s);
 }
 
+/* ---- The mark ---- */
+
+#define MARK_BYTES 68u /* oldest segment, newest one, its end, recall; checksum u32 */
+#define MARK_SUM   64u /* where that stands */
+
+static void put64(uint8_t *p, uint64_t v)
+{
+    for (int i = 0; i < 8; i++)
+        p[i] = (uint8_t)(v >> (8 * i));
+}
+
+static uint64_t get64(const uint8_t *p)
+{
+    uint64_t v = 0;
+
+    for (int i = 0; i < 8; i++)
+        v |= (uint64_t)p[i] << (8 * i);
+    return v;
+}
+
+static void mark_put(struct cold *c, uint64_t oldest)
+{
+    const struct segment *s = segment_newest(c);
+    uint8_t mem[MARK_SUM + 8] = {0};
+
+    if (c->mark_fd <= 0)
+        return;
+    put64(mem, oldest);
+    put64(mem + 8, s->number);
+    put64(mem + 16, s->log.end);
+    recall_write(&c->recall, mem + 24);
+    put64(mem + MARK_SUM, aiex_crc32c(0, mem, MARK_SUM));
+    (void)aiex_file_pwrite(c->mark_fd, mem, MARK_BYTES, 0); /* without it, less is noticed */
+}
+
+void mark_write(struct cold *c)
+{
+    mark_put(c, c->segments[0]->number);
+}
+
+int mark_read(const struct cold *c, struct mark *ret)
+{
+    uint8_t mem[MARK_SUM + 8] = {0};
+    size_t got;
+    int r = aiex_file_pread(c->mark_fd, mem, MARK_BYTES, 0, &got);
+
+    if (r < 0)
+        return r;
+    if (got == 0)
+        return -ENOENT;
+    if (got < MARK_BYTES || (uint32_t)get64(mem + MARK_SUM) != aiex_crc32c(0, mem, MARK_SUM))
+        return -EBADMSG;
+    ret->oldest = get64(mem);
+    ret->segment = get64(mem + 8);
+    ret->end = get64(mem + 16);
+    recall_read(&ret->recall, mem + 24);
+    return 0;
+}
+
+/* ---- The oldest ---- */
+
 void segment_drop_oldest(struct cold *c)
 {
     struct segment *s = c->segments[0];
     char path[512];
 
+    mark_put(c, c->segments[1]->number);
+    (void)fdatasync(c->mark_fd); /* or the file would be missed after a loss of power */
     pthread_mutex_lock(&c->lock);
     memmove(c->segments, c->segments + 1, --c->n_segments * sizeof(*c->segments));
     pthread_mutex_unlock(&c->lock);
@@ -132,55 +195,4 @@ void segment_live(struct cold *c, uint64_t number, int64_t bytes)
     if (s)
         atomic_fetch_add(&s->live, (uint64_t)bytes);
     pthread_mutex_unlock(&c->lock);
-}
-
-/* ---- The mark ---- */
-
-#define MARK_BYTES 60u /* segment, end, recall, checksum */
-
-static void put64(uint8_t *p, uint64_t v)
-{
-    for (int i = 0; i < 8; i++)
-        p[i] = (uint8_t)(v >> (8 * i));
-}
-
-static uint64_t get64(const uint8_t *p)
-{
-    uint64_t v = 0;
-
-    for (int i = 0; i < 8; i++)
-        v |= (uint64_t)p[i] << (8 * i);
-    return v;
-}
-
-void mark_write(struct cold *c)
-{
-    const struct segment *s = segment_newest(c);
-    uint8_t mem[64] = {0};
-
-    if (c->mark_fd <= 0)
-        return;
-    put64(mem, s->number);
-    put64(mem + 8, s->log.end);
-    recall_write(&c->recall, mem + 16);
-    put64(mem + 56, aiex_crc32c(0, mem, 56));
-    (void)aiex_file_pwrite(c->mark_fd, mem, MARK_BYTES, 0); /* without it, less is noticed */
-}
-
-int mark_read(const struct cold *c, struct mark *ret)
-{
-    uint8_t mem[64] = {0};
-    size_t got;
-    int r = aiex_file_pread(c->mark_fd, mem, MARK_BYTES, 0, &got);
-
-    if (r < 0)
-        return r;
-    if (got == 0)
-        return -ENOENT;
-    if (got < MARK_BYTES || (uint32_t)get64(mem + 56) != aiex_crc32c(0, mem, 56))
-        return -EBADMSG;
-    ret->segment = get64(mem);
-    ret->end = get64(mem + 8);
-    recall_read(&ret->recall, mem + 16);
-    return 0;
 }

@@ -467,6 +467,20 @@ static void never_returns_what_is_not_the_last(void)
     cold_end();
 }
 
+static void notices_a_lost_beginning(void)
+{
+    char names[64][32];
+
+    cold_begin(small_store);
+    (void)many(names);
+    unlink(tier_path(names[0]));
+    tier_open(small_store);
+    CU_ASSERT_TRUE(count_many() > 0);
+    CU_ASSERT_TRUE(cold_logged("is missing"));
+    CU_ASSERT_TRUE(cold_logged(names[0]));
+    cold_end();
+}
+
 /* A deleted key stays deleted, whatever is lost around it. */
 static void deleted_stays_deleted(void)
 {
@@ -499,6 +513,7 @@ const struct test_case tests[] = {
     {"notices_swapped_files", notices_swapped_files},
     {"notices_lost_and_foreign_files", notices_lost_and_foreign_files},
     {"notices_a_lost_end", notices_a_lost_end},
+    {"notices_a_lost_beginning", notices_a_lost_beginning},
     {"deleted_stays_deleted", deleted_stays_deleted},
     {"never_returns_what_is_not_the_last", never_returns_what_is_not_the_last},
     {0},

@@ -294,6 +294,77 @@ static void says_when_a_dictionary_is_lost(void)
     CU_ASSERT_STRING_EQUAL(tier_get("k600"), "-"); /* and no byte of it */
     CU_ASSERT_TRUE(cold_logged(name));
     CU_ASSERT_TRUE(tier_stat("damaged") > 0);
+    tier_close();
+    unlink(tier_path(name));
+    tier_open(NULL);
+    CU_ASSERT_STRING_EQUAL(tier_get("k600"), "-");
+    CU_ASSERT_TRUE(cold_logged("need a dictionary that is lost"));
+    cold_end();
+}
+
+/* When no segment has values of it any more, its file goes. */
+static void gives_up_dictionaries(void)
+{
+    static const struct aiex_fake_pair tiny[] = {{"max_bytes", "4M"}, {0}};
+    static char noise[20000];
+    uint64_t x = 1;
+    char name[32], other[32] = "dict-0000abcd", key[16], from[400], to[400];
+
+    cold_begin(tiny);
+    train();
+    CU_ASSERT_EQUAL(dictionary_files(name), 1);
+    tier_close();
+    snprintf(from, sizeof(from), "%s", tier_path(name));
+    snprintf(to, sizeof(to), "%s", tier_path(other)); /* one that nobody needs */
+    CU_ASSERT_EQUAL(link(from, to), 0);
+    tier_open(tiny);
+    cold_ready();
+    CU_ASSERT_EQUAL(dictionary_files(name), 1);
+    CU_ASSERT_STRING_NOT_EQUAL(name, other);
+    for (int i = 0; i < 400; i++) { /* pushes the old segments out; the current one stays */
+        for (size_t k = 0; k < sizeof(noise); k++)
+            noise[k] = (char)((x = x * 6364136223846793005u + 1442695040888963407u) >> 56);
+        snprintf(key, sizeof(key), "n%d", i);
+        tier_put(&(struct tier_put){.key = key, .value = noise, .value_len = sizeof(noise)});
+    }
+    CU_ASSERT_EQUAL(dictionary_files(name), 1);
+    cold_restart(tiny, 0); /* no value has it, so it is not current any more */
+    cold_ready();
+    CU_ASSERT_EQUAL(dictionary_files(name), 0);
+    cold_end();
+}
+
+/* A sync that fails when the batch goes on in a new file: the whole batch is not acknowledged. */
+static void a_failed_sync_between_files(void)
+{
+    static char noise[70000];
+    uint64_t ids[4], x = 7;
+    char key[16];
+    int refused = 0;
+
+    for (size_t k = 0; k < sizeof(noise); k++)
+        noise[k] = (char)((x = x * 6364136223846793005u + 1442695040888963407u) >> 56);
+    cold_begin(small_store);
+    tier_put_text("a", "one");
+    sync_fails = 1;
+    for (int i = 0; i < 4; i++) {
+        snprintf(key, sizeof(key), "k%d", i);
+        ids[i] = tier_put_begin(
+            &(struct tier_put){.key = key, .value = noise, .value_len = sizeof(noise)});
+    }
+    for (int i = 0; i < 4; i++)
+        refused += strcmp(tier_wait(ids[i]), "read_only") == 0;
+    CU_ASSERT_TRUE(refused > 0);
+    while (*health())
+        aiex_fake_poll(h, 5);
+    CU_ASSERT_STRING_EQUAL(tier_get("a"), "one");
+    CU_ASSERT_STRING_EQUAL(tier_put_text("a", "two"), "");
+    cold_restart(small_store, 0);
+    CU_ASSERT_STRING_EQUAL(tier_get("a"), "two");
+    for (int i = 0; i < 4; i++) {
+        snprintf(key, sizeof(key), "k%d", i);
+        CU_ASSERT_TRUE(*tier_get(key) != '!');
+    }
     cold_end();
 }
 
@@ -303,6 +374,8 @@ const struct test_case tests[] = {
     {"does_not_trust_a_file_that_failed_to_sync", does_not_trust_a_file_that_failed_to_sync},
     {"lives_with_little_memory", lives_with_little_memory},
     {"trains_a_dictionary_that_pays", trains_a_dictionary_that_pays},
+    {"gives_up_dictionaries", gives_up_dictionaries},
+    {"a_failed_sync_between_files", a_failed_sync_between_files},
     {"says_when_a_dictionary_is_lost", says_when_a_dictionary_is_lost},
     {0},
 };

@@ -288,19 +288,21 @@ static void drains_what_is_open(void)
 
 static void says_why_it_can_not_open(void)
 {
-    char names[4][32];
+    char names[4][32], path[400], aside[400];
 
     cold_begin(NULL);
     tier_put_text("a", "v");
     tier_close();
     CU_ASSERT_EQUAL(cold_segments(names, 4), 1);
-    CU_ASSERT_EQUAL(rename(tier_path(names[0]), "/tmp/aiex_tier_aside"), 0);
-    CU_ASSERT_EQUAL(mkdir(tier_path(names[0]), 0700), 0); /* no file there */
+    snprintf(path, sizeof(path), "%s", tier_path(names[0]));
+    snprintf(aside, sizeof(aside), "%s", tier_path("aside"));
+    CU_ASSERT_EQUAL(rename(path, aside), 0);
+    CU_ASSERT_EQUAL(mkdir(path, 0700), 0); /* no file there */
     tier_open(NULL);
     CU_ASSERT_STRING_EQUAL(tier_get("a"), "!unavailable");
     CU_ASSERT_TRUE(cold_logged("can not be opened"));
-    CU_ASSERT_EQUAL(rmdir(tier_path(names[0])), 0);
-    CU_ASSERT_EQUAL(rename("/tmp/aiex_tier_aside", tier_path(names[0])), 0);
+    CU_ASSERT_EQUAL(rmdir(path), 0);
+    CU_ASSERT_EQUAL(rename(aside, path), 0);
     while (strcmp(tier_get("a"), "!unavailable") == 0) /* tried again by itself */
         aiex_fake_poll(h, 10);
     CU_ASSERT_STRING_EQUAL(tier_get("a"), "v");

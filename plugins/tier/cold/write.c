@@ -33,8 +33,10 @@ static int roll(struct cold *c, uint64_t bytes)
     if (s && !c->sync_failed &&
         (s->log.end + bytes <= segment_size(c) || s->log.end < 2 * RECORD_HEAD))
         return 0;
-    if (s && !c->sync_failed && aiex_rlog_sync(&s->log) != 0)
+    if (s && !c->sync_failed && aiex_rlog_sync(&s->log) != 0) {
+        c->sync_failed = c->batch_failed = 1;
         return -EIO;
+    }
     if (segment_new(c) != 0)
         return -ENOSPC;
     c->sync_failed = 0;
@@ -295,11 +297,13 @@ struct before {
 static int commit(struct cold *c, const struct before *b)
 {
     struct segment *s = segment_newest(c);
-    int e;
+    int e = c->batch_failed ? -EIO : 0;
 
+    c->batch_failed = 0;
     if (!s || (s == b->segment && s->log.end == b->end))
         return 0; /* nothing was written */
-    e = aiex_rlog_sync(&s->log);
+    if (e == 0)
+        e = aiex_rlog_sync(&s->log); /* never a second time after it failed */
     if (e == 0) {
         mark_write(c);
         return 0;
