@@ -312,6 +312,7 @@ static void gives_up_dictionaries(void)
 
     cold_begin(tiny);
     train();
+    put_small(520, 540); /* with it */
     CU_ASSERT_EQUAL(dictionary_files(name), 1);
     tier_close();
     snprintf(from, sizeof(from), "%s", tier_path(name));
