@@ -218,6 +218,7 @@ struct cold {
     size_t open_bytes;
     struct waiting *waiting, **waiting_end;
     unsigned n_waiting;
+    int replaying; /* waiting_run() is at work */
     size_t waiting_bytes;
     uint64_t puts, timer;
     void (*drained)(void *arg);

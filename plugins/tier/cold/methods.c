@@ -91,6 +91,8 @@ static int not_open(struct cold *c, const struct aiex_message *m, int *ret)
     int state = atomic_load(&c->state);
     char why[300];
 
+    if (state != OPENING && !c->replaying)
+        waiting_run(c); /* what came before goes before */
     if (state == OPEN)
         return 0;
     if (state == OPENING) {

@@ -49,6 +49,7 @@ static struct waiting *take_first(struct cold *c)
 
 void waiting_run(struct cold *c)
 {
+    c->replaying = 1;
     while (c->waiting && atomic_load(&c->state) != OPENING) {
         struct waiting *w = take_first(c);
         struct aiex_message m = {.struct_size = sizeof(m),
@@ -62,6 +63,7 @@ void waiting_run(struct cold *c)
             aiex_refuse(c->host, w->id, AIEX_E_INTERNAL, "no memory for the answer");
         free(w);
     }
+    c->replaying = 0;
 }
 
 void waiting_cancel(struct cold *c, uint64_t id)
