@@ -11,11 +11,18 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define STEP (1u << 20) /* bytes of the old segment that are looked at in one go */
+#define STEP     (1u << 20) /* bytes of the old segment that are looked at in one go */
+#define PATIENCE 32         /* steps that a write waits for, before the oldest segment just goes */
 
 static uint64_t reserve(const struct cold *c)
 {
     return atomic_load(&c->max_bytes) / 16;
+}
+
+/* The oldest segment may go. */
+static int may_go(const struct cold *c)
+{
+    return c->n_segments > 1 && (!c->batch_first || c->segments[0]->number < c->batch_first);
 }
 
 static int is_full(const struct cold *c)
@@ -94,6 +101,7 @@ static int copy(struct cold *c, const struct record *r, struct state *s)
     free(mem);
     if (e < 0)
         return e;
+    c->batch_copied = 1;
     slot = r->dict ? dict_ref(c, r->dict) : -1;
     if (slot >= 0) {
         segment_newest(c)->dicts |= 1u << slot;
@@ -139,7 +147,7 @@ static int finish(struct cold *c)
 {
     clean_stop(c);
     if (aiex_rlog_sync(&segment_newest(c)->log) != 0) {
-        c->sync_failed = 1;
+        c->sync_failed = c->batch_failed = 1;
         return -EIO;
     }
     mark_write(c);
@@ -166,23 +174,28 @@ static int step(struct cold *c)
     return e;
 }
 
-int clean(struct cold *c)
+/* A bit further. 0 or negative errno. */
+static int advance(struct cold *c)
 {
-    int e = 0;
+    int e = c->cleaning.fd > 0 ? 0 : start(c);
 
-    if (c->cleaning.fd <= 0) {
-        if (!is_wanted(c))
-            return 0;
-        e = start(c);
-    }
     if (e == 0)
         e = step(c);
-    if (e == -ENOMEM) {
+    if (e < 0)
         clean_stop(c);
+    return e;
+}
+
+int clean(struct cold *c)
+{
+    int e;
+
+    if (c->cleaning.fd <= 0 && !is_wanted(c))
+        return 0;
+    e = advance(c);
+    if (e == -ENOMEM)
         return 0; /* with the next batch again */
-    }
     if (e < 0) {
-        clean_stop(c);
         set_read_only(c, e);
         return 0;
     }
@@ -197,6 +210,12 @@ int make_room(struct cold *c, uint64_t bytes)
 
     if (bytes > max / 2)
         return -EFBIG;
+    /* writing must not outrun cleaning, or what is in use would go with the rest */
+    for (int i = 0; i < PATIENCE && may_go(c) && !c->sync_failed &&
+                    atomic_load(&c->disk_bytes) + bytes + reserve(c) / 2 > max;
+         i++)
+        if (advance(c) < 0)
+            break;
     while (atomic_load(&c->disk_bytes) + bytes > max) {
         uint64_t oldest;
         int e;
@@ -205,6 +224,8 @@ int make_room(struct cold *c, uint64_t bytes)
             return -EFBIG;
         if (c->n_segments == 1 && (e = segment_new(c)) < 0)
             return e;
+        if (!may_go(c))
+            return -EFBIG;
         clean_stop(c);
         oldest = c->segments[0]->number;
         atomic_fetch_add(&c->evicted,

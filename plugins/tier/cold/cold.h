@@ -208,9 +208,12 @@ struct cold {
     struct aiex_rlog_cursor cleaning; /* of the oldest segment; fd 0 = none */
     uint64_t cleaning_number;
     int cleaning_evicts;
-    int sync_failed;  /* the newest file is not to be trusted: a new one */
-    int batch_failed; /* a sync within this batch failed */
-    void *out;        /* the reader's ZSTD_DCtx */
+    int sync_failed;      /* the newest file is not to be trusted: a new one */
+    int batch_failed;     /* a sync within this batch failed */
+    int batch_copied;     /* cleaning wrote within this batch: nothing may be cut off */
+    uint64_t batch_first; /* segment of this batch's first record, 0 = none: what is not in the
+                             index yet must not be cleaned away */
+    void *out;            /* the reader's ZSTD_DCtx */
 
     /* the loop's */
     struct job *open; /* newest first */

@@ -160,32 +160,43 @@ static void forgets_who_left(void)
     cold_end(); /* counts what was answered in vain as misuse */
 }
 
-static void is_bounded_and_keeps_what_is_used(void)
+/* Puts `n` values that do not get smaller, all at once: few syncs, also on a slow disk. */
+static void put_noise(const char *prefix, int from, int n, size_t len)
 {
+    static uint64_t x = 88172645463325252ull;
     static uint8_t value[20000];
-    uint64_t x = 88172645463325252ull;
+    uint64_t ids[50];
     char key[16];
-    int left = 0;
 
-    cold_begin(small_store);
-    for (int i = 0; i < 1500; i++) {
-        for (size_t k = 0; k + 8 <= sizeof(value); k += 8) {
+    for (int i = 0; i < n; i++) {
+        for (size_t k = 0; k + 8 <= len; k += 8) {
             x ^= x << 13;
             x ^= x >> 7;
             x ^= x << 17;
             memcpy(value + k, &x, 8);
         }
-        snprintf(key, sizeof(key), "k%d", i);
-        CU_ASSERT_STRING_EQUAL(
-            tier_put(&(struct tier_put){.key = key, .value = value, .value_len = sizeof(value)}),
-            "");
+        snprintf(key, sizeof(key), "%s%d", prefix, from + i);
+        ids[i] = tier_put_begin(
+            &(struct tier_put){.key = from < 0 ? prefix : key, .value = value, .value_len = len});
+    }
+    for (int i = 0; i < n; i++)
+        CU_ASSERT_STRING_EQUAL(tier_wait(ids[i]), "");
+}
+
+static void is_bounded_and_keeps_what_is_used(void)
+{
+    char key[16];
+    int left = 0;
+
+    cold_begin(small_store);
+    for (int i = 0; i < 1500; i += 10) {
+        put_noise("k", i, 10, 20000);
         CU_ASSERT_TRUE(tier_stat("bytes") <= 4 << 20);
         for (int k = 0; k < 20 && k <= i; k++) { /* the first twenty are in use */
             snprintf(key, sizeof(key), "k%d", k);
             tier_get_whole(key, 0, 1);
         }
-        if (i % 50 == 0)
-            aiex_fake_forget(h);
+        aiex_fake_forget(h);
     }
     CU_ASSERT_TRUE(tier_stat("evictions") > 1000);
     CU_ASSERT_TRUE(tier_stat("entries") > 100);
@@ -205,19 +216,14 @@ static void is_bounded_and_keeps_what_is_used(void)
 /* One key over and over: the dead space goes, and what lives stays. */
 static void compacts(void)
 {
-    char value[3000];
     unsigned most = 0;
 
     cold_begin(small_store);
     tier_put_text("keep", "me");
     tier_put_text("gone", "x");
     tier_delete("gone");
-    for (int i = 0; i < 4000; i++) {
-        memset(value, 'a' + i % 26, sizeof(value));
-        snprintf(value, 20, "%d", i * 7919);
-        for (size_t k = 30; k < sizeof(value); k += 3)
-            value[k] = (char)(i * k * 31 + k * k / 7);
-        tier_put(&(struct tier_put){.key = "hot", .value = value, .value_len = sizeof(value)});
+    for (int i = 0; i < 200; i++) {
+        put_noise("hot", -1, 20, 3000);
         if (tier_stat("segments") > most)
             most = (unsigned)tier_stat("segments");
         aiex_fake_forget(h);

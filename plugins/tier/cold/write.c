@@ -219,6 +219,8 @@ static int write_put(struct cold *c, struct job *j)
         e = append(c, &r, data, &j->where);
     if (e == 0 && slot >= 0)
         segment_newest(c)->dicts |= 1u << slot;
+    if (e == 0 && !c->batch_first)
+        c->batch_first = j->where.segment;
     if (e == 0) {
         atomic_fetch_add(&c->raw_bytes, j->put.value.len);
         atomic_fetch_add(&c->packed_bytes, data.len);
@@ -238,7 +240,9 @@ static void write_job(struct cold *c, struct job *first, struct job *j)
         j->found = is_there(c, first, j);
         j->error = make_room(c, 4096);
         if (j->error == 0)
-            j->error = append(c, &r, (struct aiex_slice){NULL, 0}, NULL);
+            j->error = append(c, &r, (struct aiex_slice){NULL, 0}, &j->where);
+        if (j->error == 0 && !c->batch_first)
+            c->batch_first = j->where.segment;
     } else if (j->put.if_absent && is_there(c, first, j)) {
         j->error = -EEXIST;
     } else {
@@ -289,8 +293,7 @@ static void enter(struct cold *c, struct job *j)
 
 /* The first appended record of the batch stood here. */
 struct before {
-    struct segment *segment;
-    uint64_t end;
+    uint64_t segment, end; /* number; 0 = there was none */
     struct recall recall;
 };
 
@@ -300,7 +303,7 @@ static int commit(struct cold *c, const struct before *b)
     int e = c->batch_failed ? -EIO : 0;
 
     c->batch_failed = 0;
-    if (!s || (s == b->segment && s->log.end == b->end))
+    if (!s || (s->number == b->segment && s->log.end == b->end))
         return 0; /* nothing was written */
     if (e == 0)
         e = aiex_rlog_sync(&s->log); /* never a second time after it failed */
@@ -308,8 +311,9 @@ static int commit(struct cold *c, const struct before *b)
         mark_write(c);
         return 0;
     }
-    if (s == b->segment)
+    if (s->number == b->segment && !c->batch_copied)
         undo(c, s, b->end, &b->recall);
+    mark_write(c); /* cleaning may have told more */
     c->sync_failed = 1;
     set_read_only(c, e);
     return -EROFS;
@@ -318,9 +322,10 @@ static int commit(struct cold *c, const struct before *b)
 static void run_batch(struct cold *c, struct job *first)
 {
     struct segment *s = segment_newest(c);
-    struct before b = {s, s ? s->log.end : 0, c->recall};
+    struct before b = {s ? s->number : 0, s ? s->log.end : 0, c->recall};
     int e;
 
+    c->batch_failed = c->batch_copied = 0;
     for (struct job *j = first; j; j = j->next)
         write_job(c, first, j);
     e = commit(c, &b);
@@ -331,19 +336,21 @@ static void run_batch(struct cold *c, struct job *first)
         if (j->error == 0 && j->kind == JOB_PUT)
             sample(c, j->put.value);
     }
+    c->batch_first = 0;
 }
 
 /* ---- The thread ---- */
 
-/* Up to BATCH jobs. With the lock held. */
+/* Up to BATCH jobs, and no more than a small part of the store. With the lock held. */
 static struct job *take_batch(struct worker *w)
 {
+    uint64_t most = atomic_load(&w->cold->max_bytes) / 32;
     struct job *first = w->jobs.first, *last = first;
     size_t bytes = first ? first->cost : 0;
 
     for (int n = 1; last && last->next && n < BATCH; n++, last = last->next) {
         bytes += last->next->cost;
-        if (bytes > BATCH_BYTES)
+        if (bytes > BATCH_BYTES || bytes > most)
             break;
     }
     if (last) {
