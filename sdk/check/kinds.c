@@ -219,6 +219,25 @@ static const struct aiex_field tier_candidates_end_fields[] = {
 static const struct aiex_message_table tier_candidates_end = AIEX_MESSAGE(
     "tier candidates end", char, tier_candidates_end_fields);
 
+static const struct aiex_field tier_shrink_request_fields[] = {
+    {.name = "bytes", .type = AIEX_F_INT, .flags = AIEX_F_REQUIRED},
+};
+static const struct aiex_message_table tier_shrink_request = AIEX_MESSAGE(
+    "tier shrink request", char, tier_shrink_request_fields);
+
+static const struct aiex_field tier_shrink_end_fields[] = {
+    {.name = "freed", .type = AIEX_F_INT, .flags = AIEX_F_REQUIRED},
+    {.name = "bytes", .type = AIEX_F_INT},
+};
+static const struct aiex_message_table tier_shrink_end = AIEX_MESSAGE("tier shrink end", char,
+                                                                      tier_shrink_end_fields);
+
+static const struct aiex_field tier_metrics_end_fields[] = {
+    {.name = "text", .type = AIEX_F_STR, .flags = AIEX_F_REQUIRED},
+};
+static const struct aiex_message_table tier_metrics_end = AIEX_MESSAGE("tier metrics end", char,
+                                                                       tier_metrics_end_fields);
+
 static const struct aiex_field tier_stats_end_fields[] = {
     {.name = "level", .type = AIEX_F_STR, .flags = AIEX_F_REQUIRED, .max = 16},
     {.name = "entries", .type = AIEX_F_INT, .flags = AIEX_F_REQUIRED},
@@ -433,7 +452,12 @@ static const struct kind_method tier_methods[] = {
      .request = "{\"direction\":\"down\"}",
      .request_table = &tier_candidates_request,
      .end_table = &tier_candidates_end},
+    {.method = "tier.shrink",
+     .request = "{\"bytes\":0}",
+     .request_table = &tier_shrink_request,
+     .end_table = &tier_shrink_end},
     {.method = "tier.stats", .request = "{}", .end_table = &tier_stats_end},
+    {.method = "tier.metrics", .request = "{}", .end_table = &tier_metrics_end},
     {.method = "tier.health", .request = "{}", .end_table = &health_end},
     {0},
 };

@@ -15,7 +15,7 @@ file(RELATIVE_PATH AIEX_PC_UP /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 string(REGEX REPLACE "/$" "" AIEX_PC_UP "${AIEX_PC_UP}")
 
 install(TARGETS aiex_sdk aiex_testkit aiex_message aiex_sdk_json aiex_sdk_schema aiex_sdk_service
-                aiex_sdk_sse aiex_sdk_dialect aiex_sdk_provider EXPORT aiex-targets
+                aiex_sdk_cache aiex_sdk_tier aiex_sdk_sse aiex_sdk_dialect aiex_sdk_provider EXPORT aiex-targets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT sdk)
 install(EXPORT aiex-targets NAMESPACE aiex:: DESTINATION ${cmake_dir} COMPONENT sdk)
 install(DIRECTORY ${sdk}/include/aiex DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT sdk

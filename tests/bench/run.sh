@@ -6,7 +6,8 @@ set -eu
 build=$1
 programs=$build/tests/bench
 
-for program in "$build/bin/aiex-host" "$programs/bench_limits" "$programs/bench_host" "$programs/bench_gateway" "$programs/bench_audit"; do
+for program in "$build/bin/aiex-host" "$programs/bench_limits" "$programs/bench_host" "$programs/bench_gateway" \
+    "$programs/bench_audit" "$programs/bench_tier"; do
     [ -x "$program" ] || {
         echo "$program is missing; build it first: ./run build" >&2
         exit 1
@@ -23,4 +24,5 @@ esac
 "$programs/bench_host" "$build"
 "$programs/bench_gateway" "$build"
 "$programs/bench_audit" "$build"
+"$programs/bench_tier"
 "$programs/bench_limits" | sed 's/^limit\./limit.again./'
