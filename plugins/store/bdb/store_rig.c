@@ -88,23 +88,24 @@ const char *rig_path(const char *name)
 
 static uint64_t begin_va(const char *method, const char *format, va_list args)
 {
-    char *json = malloc(TEXT);
-    uint8_t *mem = malloc(TEXT);
+    static char *json;
+    static uint8_t *mem;
     struct aiex_error err = {""};
-    struct aiex_slice text = {(uint8_t *)json, 0};
+    struct aiex_slice text;
     struct aiex_writer w;
-    uint64_t id;
 
+    if (!json) {
+        json = malloc(TEXT);
+        mem = malloc(TEXT);
+    }
+    text.data = (uint8_t *)json;
     text.len = (size_t)vsnprintf(json, TEXT, format, args);
     for (size_t i = 0; i < text.len; i++)
         json[i] = json[i] == '\'' ? '"' : json[i];
     aiex_writer_init(&w, mem, TEXT);
     if (aiex_message_from_json(NULL, text, &w, &err) != 0 || w.failed)
         CU_FAIL_FATAL(err.text);
-    id = aiex_fake_request(h, p, self, method, aiex_written(&w), 0);
-    free(json);
-    free(mem);
-    return id;
+    return aiex_fake_request(h, p, self, method, aiex_written(&w), 0);
 }
 
 uint64_t begin(const char *method, const char *format, ...)
