@@ -20,6 +20,21 @@ static const struct file_kind {
     [ROWS] = {"rows.db", 8192},      [FIELDS] = {"fields.db", 4096},
 };
 
+/* What this thread looks at: Berkeley DB complains about pages and does not say of which file. A
+ * thread serves one store only. */
+static _Thread_local enum file looked_at = N_FILES;
+
+void env_look(enum file file)
+{
+    looked_at = file;
+}
+
+DB *env_file(struct env *e, enum file file)
+{
+    looked_at = file;
+    return e->files[file];
+}
+
 const char *env_file_name(enum file file)
 {
     return kinds[file].name;
@@ -30,7 +45,9 @@ static void on_error(const DB_ENV *env, const char *prefix, const char *text)
     struct env *e = env->app_private;
 
     (void)prefix;
-    snprintf(e->said, sizeof(e->said), "%s", text);
+    if (!atomic_load(&e->panicked) && !strstr(text, "PANIC")) /* the cause, not what follows */
+        snprintf(e->said, sizeof(e->said), "%s: %s",
+                 looked_at < N_FILES ? kinds[looked_at].name : "log", text);
     aiex_logf(e->host, AIEX_LOG_WARN, 0, "Berkeley DB: %s", text);
 }
 
@@ -110,6 +127,7 @@ int env_open(struct env *e, const char *home, const struct env_options *options,
     const char *what = "its log";
     int r;
 
+    looked_at = N_FILES;
     memset(e, 0, sizeof(*e));
     e->host = host;
     r = db_env_create(&e->env, 0);
@@ -125,6 +143,7 @@ int env_open(struct env *e, const char *home, const struct env_options *options,
                          0600);
     for (enum file f = 0; r == 0 && f < N_FILES; f++) {
         what = kinds[f].name;
+        looked_at = f;
         r = open_file(e, f);
     }
     if (r == 0)
@@ -151,7 +170,7 @@ int env_get(struct env *e, enum file file, DB_TXN *txn, const void *key, size_t 
             size_t size)
 {
     DBT k = env_dbt(key, key_len), v = env_room(mem, size);
-    int r = e->files[file]->get(e->files[file], txn, &k, &v, 0);
+    int r = env_file(e, file)->get(e->files[file], txn, &k, &v, 0);
 
     return r == 0 ? (int)v.size : env_errno(e, r);
 }
@@ -161,21 +180,21 @@ int env_put(struct env *e, enum file file, DB_TXN *txn, const void *key, size_t 
 {
     DBT k = env_dbt(key, key_len), v = env_dbt(value, len);
 
-    return env_errno(e, e->files[file]->put(e->files[file], txn, &k, &v, flags));
+    return env_errno(e, env_file(e, file)->put(e->files[file], txn, &k, &v, flags));
 }
 
 int env_del(struct env *e, enum file file, DB_TXN *txn, const void *key, size_t key_len)
 {
     DBT k = env_dbt(key, key_len);
 
-    return env_errno(e, e->files[file]->del(e->files[file], txn, &k, 0));
+    return env_errno(e, env_file(e, file)->del(e->files[file], txn, &k, 0));
 }
 
 int env_last(struct env *e, enum file file, void *key, size_t size, DBT *value)
 {
     DBT k = env_room(key, size), none = {.flags = DB_DBT_USERMEM | DB_DBT_PARTIAL};
     DBC *c;
-    int r = e->files[file]->cursor(e->files[file], NULL, &c, 0);
+    int r = env_file(e, file)->cursor(e->files[file], NULL, &c, 0);
 
     if (r != 0)
         return env_errno(e, r);
