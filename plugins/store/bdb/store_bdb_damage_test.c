@@ -205,7 +205,7 @@ static void test_pages(void)
 static void test_cut(void)
 {
     make(2000);
-    CU_ASSERT_EQUAL(truncate(rig_path("db/events.db"), size_of("db/events.db") / 2 / 16384 * 16384),
+    CU_ASSERT_EQUAL(truncate(rig_path("db/events.db"), size_of("db/events.db") / 2 / 4096 * 4096),
                     0);
     is_told("events.db");
     rig_end();
