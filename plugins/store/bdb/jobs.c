@@ -247,10 +247,16 @@ struct job *queue_take(struct store *s, struct queue *q, int64_t ms)
 void job_run(struct reader *reader, struct job *j)
 {
     struct store *s = reader->s;
-    enum phase phase = state_wait(&s->state);
+    enum phase phase;
 
     j->reader = reader;
-    pthread_rwlock_rdlock(&s->use);
+    for (;;) { /* a restore closes and opens in between */
+        phase = state_wait(&s->state);
+        pthread_rwlock_rdlock(&s->use);
+        if (state_now(&s->state) != OPENING)
+            break;
+        pthread_rwlock_unlock(&s->use);
+    }
     if (phase != OPEN || !s->env.env)
         j->stepped = job_refused(j, AIEX_E_UNAVAILABLE, "%s",
                                  s->state.failed[0] ? s->state.failed : "the store is closed");

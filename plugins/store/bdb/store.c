@@ -42,6 +42,7 @@ static const struct aiex_method methods[] = {
     {"store.erase", erase_take},
     {"store.verify", verify_take},
     {"store.backup", backup_take},
+    {"store.restore", restore_take},
     {"store.accept", accept_take},
     {"store.freeze", freeze_take},
     {"store.status", status_take},
