@@ -111,7 +111,7 @@ static void look_at_log(struct store *s, int64_t now)
     int r = 0;
 
     atomic_store(&s->log_bytes, bytes);
-    if (stamped > care->checked) {
+    if (stamped != care->checked) {
         fail_pass(&s->fail, FAIL_STAMP);
         r = checkpoint(s, stamped);
         care->next_checkpoint_ms = now + CHECKPOINT_MS;

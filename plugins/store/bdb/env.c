@@ -164,6 +164,21 @@ void env_close(struct env *e)
     e->env = NULL;
 }
 
+int env_read_begin(struct env *e, DB_TXN **ret_txn)
+{
+    int r = env_errno(e, e->env->txn_begin(e->env, NULL, ret_txn, DB_READ_COMMITTED));
+
+    if (r < 0)
+        *ret_txn = NULL;
+    return r;
+}
+
+void env_read_end(DB_TXN *txn)
+{
+    if (txn)
+        txn->abort(txn); /* nothing was written; right also after a lost lock */
+}
+
 int env_get(struct env *e, enum file file, DB_TXN *txn, const void *key, size_t key_len, void *mem,
             size_t size)
 {

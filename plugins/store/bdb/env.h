@@ -69,6 +69,15 @@ int env_del(struct env *e, enum file file, DB_TXN *txn, const void *key, size_t 
 /* The last key of a file into `key`; its length, 0 when the file is empty. `value` may be NULL. */
 int env_last(struct env *e, enum file file, void *key, size_t size, DBT *value);
 
+/*
+ * Reading with a cursor and looking something up meanwhile: both in one such transaction, of which
+ * Berkeley DB sees that they are one reader. Otherwise a cursor that holds a page for which the
+ * writer waits, and a look-up that waits for the writer, wait for ever, and no detector knows. No
+ * lock is kept behind the cursor. 0 or negative errno; *ret_txn is NULL then.
+ */
+int env_read_begin(struct env *e, DB_TXN **ret_txn);
+void env_read_end(DB_TXN *txn);
+
 /* A bare file of the environment, in use by this thread: complaints name it. */
 DB *env_file(struct env *e, enum file file);
 /* The same for a cursor that goes on after other files were looked at. */

@@ -297,6 +297,7 @@ struct reader {
     int running, slow; /* slow: the care thread */
     uint8_t *bulk;
     size_t bulk_size;
+    DB_TXN *txn; /* of a slice that looks things up while its cursor is open */
 };
 
 /* A read. Either the loop has it or, from job_go() until it lands, a reader. */
