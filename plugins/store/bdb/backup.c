@@ -86,7 +86,7 @@ static int copy_side(struct store *copy, const char *path, struct aiex_error *er
 static int copy_try(struct store *s, const char *folder, uint64_t *ret_sequence,
                     struct aiex_error *err)
 {
-    const struct env_options options = {COPY_CACHE, s->config->log_file};
+    const struct env_options options = {COPY_CACHE, s->config.log_file};
     struct store *copy = calloc(1, sizeof(*copy));
     struct verify v = {0};
     char path[600];

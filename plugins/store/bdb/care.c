@@ -106,7 +106,8 @@ static void look_at_log(struct store *s, int64_t now)
 {
     struct care *care = &s->care;
     uint64_t stamped = atomic_load(&care->stamped), bytes = log_bytes(s);
-    int due = bytes - care->log_bytes >= (uint64_t)s->config->checkpoint ||
+    int due = bytes - care->log_bytes >=
+                  (uint64_t)__atomic_load_n(&s->config.checkpoint, __ATOMIC_RELAXED) ||
               (now >= care->next_checkpoint_ms && bytes != care->log_bytes);
     int r = 0;
 

@@ -298,7 +298,7 @@ int jobs_start(struct store *s, struct aiex_error *err)
 {
     int r = 0;
 
-    for (unsigned i = 0; i < (unsigned)s->config->readers && r == 0; i++)
+    for (unsigned i = 0; i < (unsigned)s->config.readers && r == 0; i++)
         r = reader_start(s, i, reader_main, err);
     return r ? r : reader_start(s, MAX_READERS, care_main, err);
 }

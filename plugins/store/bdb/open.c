@@ -231,7 +231,7 @@ static int is_full(struct store *s, int r)
 
 static int open_files(struct store *s, struct aiex_error *err)
 {
-    struct env_options options = {s->config->cache, s->config->log_file};
+    struct env_options options = {s->config.cache, s->config.log_file};
     int r;
 
     if (mkdir(s->home, 0700) != 0 && errno != EEXIST)

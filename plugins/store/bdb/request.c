@@ -423,7 +423,7 @@ static int submit(struct store *s, struct write *w, int r, const struct aiex_err
 static int with_events(struct store *s, const struct aiex_message *m, const struct write_kind *kind)
 {
     struct aiex_error err = {""};
-    struct parse p = {.s = s, .err = &err, .max_event = (size_t)s->config->max_event};
+    struct parse p = {.s = s, .err = &err, .max_event = (size_t)s->config.max_event};
     struct write *w = begin(s, m, kind);
     struct aiex_slice body = {w ? w->body : NULL, m->body.len};
     int r;

@@ -418,7 +418,7 @@ void *care_main(void *reader);
 
 struct store {
     const struct aiex_host *host;
-    const struct config *config;
+    struct config config; /* our own: threads read it, and a reload changes two of its numbers */
     char home[300], path[300]; /* database; any other, on the loop */
     struct fail fail;
     struct lock_file lock;
