@@ -246,7 +246,7 @@ static size_t cut_power(int torn, uint64_t round)
 static void cut_again_and_again(int torn)
 {
     const char *text = getenv("AIEX_CRASH_ROUNDS");
-    int rounds = text ? atoi(text) : 6;
+    int rounds = text ? atoi(text) : 4;
     unsigned seed = 42;
     size_t lost = 0;
 
@@ -277,7 +277,7 @@ static void test_torn(void)
 static void test_torn_pages(void)
 {
     const char *text = getenv("AIEX_CRASH_ROUNDS");
-    int rounds = text ? atoi(text) : 10;
+    int rounds = text ? atoi(text) : 4;
     unsigned seed = 7;
 
     crash_prepare = prepare;
