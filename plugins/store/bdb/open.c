@@ -248,6 +248,7 @@ static void publish(struct store *s, const struct tail *t)
 {
     atomic_store(&s->visible, t->sequence);
     atomic_store(&s->streams, t->streams);
+    atomic_store(&s->bytes, t->events_bytes);
     atomic_store(&s->transactions, t->transactions);
     atomic_store(&s->epoch, t->epoch);
     atomic_store(&s->opens, t->opens);
