@@ -6,7 +6,8 @@ set -eu
 build=$1
 programs=$build/tests/bench
 
-for program in "$build/bin/aiex-host" "$programs/bench_limits" "$programs/bench_host" "$programs/bench_gateway"; do
+for program in "$build/bin/aiex-host" "$programs/bench_limits" "$programs/bench_host" "$programs/bench_gateway" \
+    "$programs/bench_store"; do
     [ -x "$program" ] || {
         echo "$program is missing; build it first: ./run build" >&2
         exit 1
@@ -22,4 +23,5 @@ esac
 "$programs/bench_limits"
 "$programs/bench_host" "$build"
 "$programs/bench_gateway" "$build"
+"$programs/bench_store" "$build"
 "$programs/bench_limits" | sed 's/^limit\./limit.again./'

@@ -77,10 +77,13 @@ static uint64_t log_bytes(struct store *s)
 static int checkpoint(struct store *s, uint64_t stamp)
 {
     DB_ENV *env = s->env.env;
+    int64_t began = mono_ms();
     int r = env_errno(&s->env, env->txn_checkpoint(env, 0, 0, DB_FORCE));
 
     if (r < 0)
         return r;
+    aiex_logf(s->host, AIEX_LOG_DEBUG, 0, "checkpoint %llu took %lld ms", (unsigned long long)stamp,
+              (long long)(mono_ms() - began));
     fail_pass(&s->fail, FAIL_CHECKPOINT);
     env->log_archive(env, NULL, DB_ARCH_REMOVE);
     pthread_mutex_lock(&s->side_lock);

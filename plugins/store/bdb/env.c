@@ -10,11 +10,16 @@
 #define MAX_TXNS   64u     /* the writer's, and those of single puts */
 #define LOG_BUFFER (2u << 20)
 
-#define PAGE_BYTES 16384u
-
-static const char *const names[N_FILES] = {
-    [EVENTS] = "events.db", [STREAMS] = "streams.db", [HEADS] = "heads.db", [IDS] = "ids.db",
-    [MARKS] = "marks.db",   [META] = "meta.db",       [ROWS] = "rows.db",   [FIELDS] = "fields.db",
+/* Large pages where one thing comes behind the other, small ones where keys are scattered: each
+ * change there is a page of the next checkpoint. */
+static const struct {
+    const char *name;
+    uint32_t page_bytes;
+} files[N_FILES] = {
+    [EVENTS] = {"events.db", 16384}, [STREAMS] = {"streams.db", 16384},
+    [HEADS] = {"heads.db", 4096},    [IDS] = {"ids.db", 4096},
+    [MARKS] = {"marks.db", 8192},    [META] = {"meta.db", 4096},
+    [ROWS] = {"rows.db", 8192},      [FIELDS] = {"fields.db", 4096},
 };
 
 /* What this thread looks at: Berkeley DB complains about pages and does not say of which file. A
@@ -34,7 +39,7 @@ DB *env_file(struct env *e, enum file file)
 
 const char *env_file_name(enum file file)
 {
-    return names[file];
+    return files[file].name;
 }
 
 static void on_error(const DB_ENV *env, const char *prefix, const char *text)
@@ -43,8 +48,8 @@ static void on_error(const DB_ENV *env, const char *prefix, const char *text)
 
     (void)prefix;
     if (!atomic_load(&e->panicked) && !strstr(text, "PANIC")) /* the cause, not what follows */
-        snprintf(e->said, sizeof(e->said), "%s: %s", looked_at < N_FILES ? names[looked_at] : "log",
-                 text);
+        snprintf(e->said, sizeof(e->said), "%s: %s",
+                 looked_at < N_FILES ? files[looked_at].name : "log", text);
     aiex_logf(e->host, AIEX_LOG_WARN, 0, "Berkeley DB: %s", text);
 }
 
@@ -109,11 +114,11 @@ static int open_file(struct env *e, enum file file)
         return r;
     }
     db = e->files[file];
-    r = db->set_pagesize(db, PAGE_BYTES);
+    r = db->set_pagesize(db, files[file].page_bytes);
     r = r ? r : db->set_flags(db, DB_CHKSUM);
     r = r ? r
-          : db->open(db, NULL, names[file], NULL, DB_BTREE, DB_CREATE | DB_AUTO_COMMIT | DB_THREAD,
-                     0600);
+          : db->open(db, NULL, files[file].name, NULL, DB_BTREE,
+                     DB_CREATE | DB_AUTO_COMMIT | DB_THREAD, 0600);
     return r;
 }
 
@@ -142,7 +147,7 @@ int env_open(struct env *e, const char *home, const struct env_options *options,
                              DB_INIT_LOG | DB_INIT_LOCK | DB_INIT_MPOOL,
                          0600);
     for (enum file f = 0; r == 0 && f < N_FILES; f++) {
-        what = names[f];
+        what = files[f].name;
         looked_at = f;
         r = open_file(e, f);
     }

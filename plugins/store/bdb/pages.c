@@ -56,6 +56,7 @@ struct pages {
         uint32_t page; /* bytes of its pages; 0 = none was written yet */
     } files[MAX_FILES];
     unsigned n_files;
+    uint8_t frame[FRAME + MAX_PAGE]; /* with `writing` */
 };
 
 /* What an open descriptor of Berkeley DB is. */
@@ -88,17 +89,18 @@ static uint32_t frame_crc(const uint8_t *frame, const void *bytes, size_t len)
 
 static int journal_add(struct pages *p, unsigned file, uint64_t at, const void *bytes, size_t len)
 {
-    uint8_t frame[FRAME] = {0};
+    uint8_t *frame = p->frame; /* and the page behind it: one write */
     int r;
 
+    memset(frame, 0, FRAME);
     memcpy(frame, magic, 8);
     put_be(frame + 8, p->generation, 8);
     put_be(frame + 20, len, 4);
     put_be(frame + 24, at, 8);
     memcpy(frame + 32, p->files[file].name, NAME);
     put_be(frame + 16, frame_crc(frame, bytes, len), 4);
-    r = aiex_file_pwrite(p->journal, frame, FRAME, p->end);
-    r = r ? r : aiex_file_pwrite(p->journal, bytes, len, p->end + FRAME);
+    memcpy(frame + FRAME, bytes, len);
+    r = aiex_file_pwrite(p->journal, frame, FRAME + len, p->end);
     if (r == 0)
         p->end += FRAME + len;
     return r;
