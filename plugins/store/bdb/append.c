@@ -1,0 +1,300 @@
+/*
+ * append.c - events into streams, inside of a batch.
+ *
+ * First everything is checked against what lies in the transaction, then put: a put that finds its
+ * key taken is damage, not a conflict. An event whose id is known is the event that was stored:
+ * a request whose events are all known gets the answer of that time, also when its expected
+ * version no longer holds, because its caller only lost the answer.
+ */
+#include "store.h"
+
+#include "bytes.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define HEAD_BYTES 33u
+#define CLOSED_BIT 1u
+
+int head_get(struct store *s, DB_TXN *txn, struct aiex_slice name, struct head_found *ret)
+{
+    uint8_t value[HEAD_BYTES];
+    int n = env_get(&s->env, HEADS, txn, name.data, name.len, value, sizeof(value));
+
+    memset(ret, 0, sizeof(*ret));
+    ret->first = 1;
+    if (n == -ENOENT)
+        return 0;
+    if (n != (int)HEAD_BYTES)
+        return n < 0 ? n : -EBADMSG;
+    ret->exists = 1;
+    ret->number = get_be(value, 8);
+    ret->version = get_be(value + 8, 8);
+    ret->first = get_be(value + 16, 8);
+    ret->last_sequence = get_be(value + 24, 8);
+    ret->closed = value[32] & CLOSED_BIT;
+    return 0;
+}
+
+int head_put(struct store *s, DB_TXN *txn, struct aiex_slice name, const struct head_found *head)
+{
+    uint8_t value[HEAD_BYTES];
+
+    put_be(value, head->number, 8);
+    put_be(value + 8, head->version, 8);
+    put_be(value + 16, head->first, 8);
+    put_be(value + 24, head->last_sequence, 8);
+    value[32] = head->closed ? CLOSED_BIT : 0;
+    return env_put(&s->env, HEADS, txn, name.data, name.len, value, sizeof(value), 0);
+}
+
+static int same(struct aiex_slice a, struct aiex_slice b)
+{
+    return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
+}
+
+/* The head as the earlier operations of the same request leave it. */
+static int head_for(struct store *s, DB_TXN *txn, struct write *w, uint32_t index)
+{
+    struct op *op = &w->ops[index];
+
+    for (uint32_t i = index; i-- > 0;) {
+        struct op *before = &w->ops[i];
+
+        if (before->kind != OP_APPEND || !same(before->stream, op->stream))
+            continue;
+        op->head = before->head;
+        op->head.exists = 1;
+        op->head.version = before->version;
+        op->follows = 1;
+        return 0;
+    }
+    op->follows = 0;
+    return head_get(s, txn, op->stream, &op->head);
+}
+
+static size_t id_key(struct aiex_slice id, uint8_t key[MAX_ID + 1])
+{
+    key[0] = 'e';
+    memcpy(key + 1, id.data, id.len);
+    return id.len + 1;
+}
+
+/* Where the known event stands: 1, 0 = its stream is another, or negative errno. */
+static int known_place(struct store *s, DB_TXN *txn, struct op *op, uint64_t sequence)
+{
+    uint8_t key[8], head[EVENT_HEAD];
+    DBT k = env_dbt(key, sizeof(key)), v = env_room(head, sizeof(head));
+    DB *db = env_file(&s->env, EVENTS);
+    int r;
+
+    put_be(key, sequence, 8);
+    v.flags |= DB_DBT_PARTIAL;
+    v.dlen = sizeof(head);
+    r = env_errno(&s->env, db->get(db, txn, &k, &v, 0));
+    if (r < 0 || v.size < EVENT_HEAD)
+        return r < 0 ? r : -EBADMSG;
+    op->version = get_be(head + 16, 8);
+    op->sequence = sequence;
+    return get_be(head + 24, 8) == op->head.number;
+}
+
+/* How many events are known. Place and version are those of the last one. */
+static int count_known(struct store *s, DB_TXN *txn, struct write *w, struct op *op,
+                       uint32_t *ret_known)
+{
+    uint8_t key[MAX_ID + 1], value[8];
+
+    *ret_known = 0;
+    for (uint32_t i = 0; i < op->n_events; i++) {
+        struct aiex_slice id = op->events[i].id;
+        int n = env_get(&s->env, IDS, txn, key, id_key(id, key), value, sizeof(value));
+
+        if (n == -ENOENT)
+            continue;
+        if (n != 8)
+            return n < 0 ? n : -EBADMSG;
+        n = known_place(s, txn, op, get_be(value, 8));
+        if (n < 0)
+            return n;
+        if (n == 0)
+            return refuse(w, AIEX_E_CONFLICT, "event id '%.*s' is one of another stream",
+                          (int)id.len, (const char *)id.data);
+        ++*ret_known;
+    }
+    return 0;
+}
+
+static int expect(struct write *w, const struct op *op)
+{
+    const struct head_found *h = &op->head;
+    int good = op->expected == -1 || (op->expected == -2 && h->exists) ||
+               (op->expected >= 0 && (uint64_t)op->expected == h->version);
+
+    if (good && !h->closed)
+        return 0;
+    w->actual = (int64_t)h->version;
+    if (h->closed)
+        return refuse(w, AIEX_E_CONFLICT, "stream '%.*s' is closed", (int)op->stream.len,
+                      (const char *)op->stream.data);
+    return refuse(w, AIEX_E_CONFLICT, "stream '%.*s' has version %llu, not %lld",
+                  (int)op->stream.len, (const char *)op->stream.data,
+                  (unsigned long long)h->version, (long long)op->expected);
+}
+
+int append_check(struct store *s, DB_TXN *txn, struct write *w, uint32_t index)
+{
+    struct op *op = &w->ops[index];
+    uint32_t known;
+    int r = head_for(s, txn, w, index);
+
+    op->duplicate = 0;
+    w->actual = -1;
+    r = r ? r : count_known(s, txn, w, op, &known);
+    if (r != 0)
+        return r;
+    if (known == op->n_events) {
+        op->duplicate = 1;
+        return 0;
+    }
+    if (known)
+        return refuse(w, AIEX_E_CONFLICT,
+                      "%u of the %u events are stored already; the same request again has all of "
+                      "them, another one none",
+                      known, op->n_events);
+    r = expect(w, op);
+    op->version = op->head.version + op->n_events;
+    return r;
+}
+
+/* ---- Puts ---- */
+
+static const uint8_t *next_salt(struct writer *wr)
+{
+    if (wr->n_salts == 0) {
+        size_t got = 0;
+
+        while (got < sizeof(wr->salts)) {
+            ssize_t n = getrandom((uint8_t *)wr->salts + got, sizeof(wr->salts) - got, 0);
+
+            got += n > 0 ? (size_t)n : 0;
+        }
+        wr->n_salts = sizeof(wr->salts) / EVENT_SALT;
+    }
+    return wr->salts[--wr->n_salts];
+}
+
+static int put_mark(struct store *s, DB_TXN *txn, char letter, struct aiex_slice text,
+                    uint64_t sequence)
+{
+    uint8_t key[1 + MAX_CORRELATION + 1 + 8];
+
+    if (!text.len)
+        return 0;
+    key[0] = (uint8_t)letter;
+    memcpy(key + 1, text.data, text.len);
+    key[1 + text.len] = 0;
+    put_be(key + 2 + text.len, sequence, 8);
+    return env_put(&s->env, MARKS, txn, key, text.len + 10, NULL, 0, 0);
+}
+
+/* Earliest and latest time of the block; a full block is written for good. */
+static int note_time(struct store *s, DB_TXN *txn, uint64_t sequence, uint64_t time)
+{
+    struct tail *t = &s->writer.draft;
+    uint8_t key[9] = {'b'}, value[16];
+
+    if (sequence % BLOCK && sequence != 1) {
+        t->earliest = time < t->earliest ? time : t->earliest;
+        t->latest = time > t->latest ? time : t->latest;
+        return 0;
+    }
+    put_be(key + 1, (sequence - 1) / BLOCK, 8);
+    put_be(value, t->earliest, 8);
+    put_be(value + 8, t->latest, 8);
+    t->earliest = t->latest = time;
+    return sequence == 1 ? 0 : env_put(&s->env, META, txn, key, sizeof(key), value, 16, 0);
+}
+
+static int put_event(struct store *s, DB_TXN *txn, const struct event *e,
+                     const struct event_place *p)
+{
+    struct tail *t = &s->writer.draft;
+    size_t room = event_room(e, p), len;
+    uint8_t *record = writer_mem(s, room), key[MAX_ID + 1], place[8], stream_key[16];
+    const uint8_t *copy;
+    int r;
+
+    if (!record)
+        return -ENOMEM;
+    put_be(place, p->sequence, 8);
+    put_be(stream_key, p->number, 8);
+    put_be(stream_key + 8, p->version, 8);
+    len = event_write(record, room, e, p, next_salt(&s->writer), t->chain);
+    t->events_bytes += len;
+    r = env_put(&s->env, EVENTS, txn, place, 8, record, len, DB_NOOVERWRITE);
+    len = event_copy(record, len, p->sequence, &copy);
+    r = r ? r : env_put(&s->env, STREAMS, txn, stream_key, 16, copy, len, DB_NOOVERWRITE);
+    r = r ? r : env_put(&s->env, IDS, txn, key, id_key(e->id, key), place, 8, DB_NOOVERWRITE);
+    r = r ? r : put_mark(s, txn, 't', e->type, p->sequence);
+    r = r ? r : put_mark(s, txn, 'c', e->correlation, p->sequence);
+    return r ? r : note_time(s, txn, p->sequence, (uint64_t)e->time);
+}
+
+int append_put(struct store *s, DB_TXN *txn, struct op *op)
+{
+    struct tail *t = &s->writer.draft;
+    struct event_place p = {.stream = op->stream};
+    struct head_found head = op->head;
+    int r = op->follows ? head_get(s, txn, op->stream, &head) : 0;
+
+    if (r == 0 && !head.exists) {
+        head.number = ++t->next_number;
+        t->streams++;
+    }
+    p.number = head.number;
+    for (uint32_t i = 0; i < op->n_events && r == 0; i++) {
+        p.version = ++head.version;
+        p.sequence = ++t->sequence;
+        r = put_event(s, txn, &op->events[i], &p);
+    }
+    op->version = head.version;
+    op->sequence = head.last_sequence = t->sequence;
+    return r ? r : head_put(s, txn, op->stream, &head);
+}
+
+/* ---- The kind ---- */
+
+static int apply(struct store *s, DB_TXN *txn, struct write *w)
+{
+    int r = append_check(s, txn, w, 0);
+
+    if (r != 0)
+        return r;
+    w->duplicate = w->ops->duplicate;
+    if (w->duplicate)
+        return UNCHANGED;
+    w->version = ++s->writer.draft.transactions;
+    return append_put(s, txn, w->ops);
+}
+
+static void write_end(struct aiex_writer *out, const void *arg)
+{
+    const struct write *w = arg;
+
+    aiex_w_map(out, 3);
+    aiex_w_key_uint(out, "version", w->ops->version);
+    aiex_w_key_uint(out, "sequence", w->ops->sequence);
+    aiex_w_key_bool(out, "duplicate", w->duplicate);
+}
+
+static void answer(struct store *s, struct write *w)
+{
+    if (w->code)
+        write_refused(s, w);
+    else
+        aiex_reply_by(s->host, w->id, write_end, w);
+}
+
+const struct write_kind append_kind = {.apply = apply, .answer = answer};
