@@ -10,15 +10,15 @@
 
 /*                       open      closed    archived  expired   deleted */
 static const int8_t after[N_ACTS][N_STATES] = {
-    [APPEND]   = {OPEN,     NO,       NO,       NO,       NO},
-    [TOUCH]    = {OPEN,     CLOSED,   NO,       NO,       NO},
-    [SET]      = {OPEN,     CLOSED,   NO,       NO,       NO},
-    [CLOSE]    = {CLOSED,   SAME,     NO,       NO,       NO},
-    [ARCHIVE]  = {ARCHIVED, ARCHIVED, SAME,     ARCHIVED, NO},
-    [RESTORE]  = {SAME,     OPEN,     OPEN,     OPEN,     NO},
-    [ROLLBACK] = {OPEN,     NO,       NO,       NO,       NO},
-    [EXPIRE]   = {EXPIRED,  EXPIRED,  NO,       SAME,     NO},
-    [DELETE]   = {DELETED,  DELETED,  DELETED,  DELETED,  SAME},
+    [APPEND] = {OPEN, NO, NO, NO, NO},
+    [TOUCH] = {OPEN, CLOSED, NO, NO, NO},
+    [SET] = {OPEN, CLOSED, NO, NO, NO},
+    [CLOSE] = {CLOSED, SAME, NO, NO, NO},
+    [ARCHIVE] = {ARCHIVED, ARCHIVED, SAME, ARCHIVED, NO},
+    [RESTORE] = {SAME, OPEN, OPEN, OPEN, NO},
+    [ROLLBACK] = {OPEN, NO, NO, NO, NO},
+    [EXPIRE] = {EXPIRED, EXPIRED, NO, SAME, NO},
+    [DELETE] = {DELETED, DELETED, DELETED, DELETED, SAME},
 };
 
 /* 0, or the work was ended: too many live ones. */

@@ -13,9 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define PAUSE_MS   1000u
-#define PAGE_ROWS  1000
-#define OWNER_KEY  "sessions"
+#define PAUSE_MS  1000u
+#define PAGE_ROWS 1000
+#define OWNER_KEY "sessions"
 
 enum step { DEFINE, OWNER_GET, OWNER_PUT, OWNER_CONFIRM, LOAD, N_STEPS };
 
@@ -242,7 +242,7 @@ static void on_end(struct ask *a, const struct aiex_answer *end)
 
     if (b->step == OWNER_PUT) { /* the row itself tells how it went */
         b->step = !end->code || a->unknown ? OWNER_CONFIRM : OWNER_GET;
-        if (end->code && strcmp(end->code, AIEX_E_CONFLICT) != 0)
+        if (end->code)
             trouble(s, end->code, end->text);
         else
             step_begin(s);

@@ -10,10 +10,10 @@
 #include <stdio.h>
 
 static const char *const types[N_ACTS] = {
-    [CREATE] = "session.created",   [FORK] = "session.created",
-    [APPEND] = "session.message",   [TOUCH] = "session.touched",
-    [SET] = "session.changed",      [CLOSE] = "session.closed",
-    [ARCHIVE] = "session.archived", [RESTORE] = "session.restored",
+    [CREATE] = "session.created",       [FORK] = "session.created",
+    [APPEND] = "session.message",       [TOUCH] = "session.touched",
+    [SET] = "session.changed",          [CLOSE] = "session.closed",
+    [ARCHIVE] = "session.archived",     [RESTORE] = "session.restored",
     [ROLLBACK] = "session.rolled_back", [EXPIRE] = "session.expired",
     [DELETE] = "session.deleted",
 };

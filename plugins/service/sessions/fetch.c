@@ -89,8 +89,7 @@ static void on_row(struct ask *a, const struct aiex_answer *end)
     struct work *w = a->arg;
     struct row row;
 
-    if (index_find(&w->s->index, w->session) ||
-        (take_row(w, end, &row) && put_row(w, &row) == 0))
+    if (index_find(&w->s->index, w->session) || (take_row(w, end, &row) && put_row(w, &row) == 0))
         w->found(w);
 }
 
@@ -197,6 +196,6 @@ int values_of(struct aiex_slice event, struct aiex_slice *ret)
 {
     struct aiex_slice data;
 
-    return aiex_get_bytes(event, "data", &data) == 1 &&
-           aiex_get_whole(data, "values", ret) == 1 && ret->len > 0;
+    return aiex_get_bytes(event, "data", &data) == 1 && aiex_get_whole(data, "values", ret) == 1 &&
+           ret->len > 0;
 }

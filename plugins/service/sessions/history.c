@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MAX_JUMPS  64u
+#define MAX_JUMPS   64u
 #define READ_EVENTS 64
 
 struct page {
@@ -165,7 +165,8 @@ static int on_part(struct ask *a, struct aiex_slice part)
     return p->full;
 }
 
-/* VERSION/SESSION/SEAL: the seal keeps callers out of streams that this history does not lead to. */
+/* VERSION/SESSION/SEAL: the seal keeps callers out of streams that this history does not lead to.
+ */
 static void token_write(const struct work *w, const struct page *p, char out[MAX_TOKEN])
 {
     char sealed[MAX_TOKEN];

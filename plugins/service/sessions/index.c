@@ -49,6 +49,8 @@ int index_init(struct index *x, const struct aiex_host *host)
 
 void index_done(struct index *x)
 {
+    while (x->newest)
+        index_drop(x, x->newest);
     for (size_t i = 0; i < x->n_slots; i++)
         if (x->slots[i])
             entry_free(x, x->slots[i]);
@@ -202,6 +204,8 @@ void index_list(struct index *x, struct entry *e)
     unlist(x, e);
     if (!state_is_live(e->state))
         return;
+    if (e->rank > x->last_rank)
+        x->last_rank = e->rank;
     below = x->newest;
     while (below && below->rank > e->rank) {
         above = below;
@@ -224,11 +228,12 @@ struct entry *index_below(const struct index *x, int64_t rank)
     return e;
 }
 
-int64_t index_next_rank(const struct index *x)
+int64_t index_next_rank(struct index *x)
 {
     int64_t now = wall_ms();
 
-    return x->newest && x->newest->rank >= now ? x->newest->rank + 1 : now;
+    x->last_rank = x->last_rank >= now ? x->last_rank + 1 : now;
+    return x->last_rank;
 }
 
 /* ---- Putting and dropping ---- */

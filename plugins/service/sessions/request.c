@@ -131,7 +131,8 @@ static int read_message(struct work *w, struct aiex_slice m, struct aiex_error *
         return aiex_failed(err, -EINVAL, "message %u has %zu bytes, max_message is %lld", i, m.len,
                            (long long)w->s->config->max_message);
     if (aiex_get_str(m, "model", &model) < 0 || model.len > 256)
-        return aiex_failed(err, -EINVAL, "message %u: 'model' must be text of at most 256 bytes", i);
+        return aiex_failed(err, -EINVAL, "message %u: 'model' must be text of at most 256 bytes",
+                           i);
     r = aiex_get(m, "usage", &usage);
     if (r < 0 || (r == 1 && usage.type != AIEX_T_MAP && usage.type != AIEX_T_NIL))
         return aiex_failed(err, -EINVAL, "message %u: 'usage' must be a map", i);
@@ -240,8 +241,10 @@ int request_read(struct work *w, struct aiex_error *err)
     r = r || !(fields & F_VIEW) ? r : read_switches(w, body, err);
     r = r ? r : read_principal(w, body, err);
     if (r == 0 && w->find_state[0] && state_named(w->find_state) < 0)
-        r = aiex_failed(err, -EINVAL, "state '%s' is none of open, closed, archived, expired, "
-                        "deleted", w->find_state);
+        r = aiex_failed(err, -EINVAL,
+                        "state '%s' is none of open, closed, archived, expired, "
+                        "deleted",
+                        w->find_state);
     if (r == 0 && w->verb->act == APPEND && !w->n_messages && !(w->given & F_STATE))
         r = aiex_failed(err, -EINVAL, "there are no 'messages' and no 'values' to append");
     if (r == 0 && w->verb->act == SET &&

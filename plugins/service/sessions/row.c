@@ -2,8 +2,8 @@
  * row.c - one session as the table keeps it and as callers see it.
  *
  * `order` is the field that is indexed: the shelf (what is read together: live, archived, expired,
- * deleted, and `erase` for what is deleted but not yet erased), then the rank in hex. Ranks are
- * unique, so that a page can begin behind the last one of the page before.
+ * deleted, and `erase` for what is deleted but not yet erased), then the rank in hex and the id. It
+ * is unique, so that a page can begin behind the last one of the page before.
  */
 #include "sessions.h"
 
@@ -53,7 +53,8 @@ const char *row_shelf(const struct row *row)
 
 void row_order(const struct row *row, char out[MAX_ORDER])
 {
-    snprintf(out, MAX_ORDER, "%s/%016llx", row_shelf(row), (unsigned long long)row->rank);
+    snprintf(out, MAX_ORDER, "%s/%016llx/%s", row_shelf(row), (unsigned long long)row->rank,
+             row->id);
 }
 
 void shelf_bounds(const char *shelf, char from[MAX_ORDER], char to[MAX_ORDER])

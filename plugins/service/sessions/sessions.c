@@ -28,8 +28,8 @@ static const struct aiex_option options[] = {
 
 const struct verb verbs[] = {
     {"sessions.create", F_NEW | F_WRITE | LABELS, CREATE, run_create},
-    {"sessions.fork", F_SESSION | F_AS | F_AT | F_WRITE | F_TITLE | F_USER | F_PROJECT | F_TTL, FORK,
-     run_fork},
+    {"sessions.fork", F_SESSION | F_AS | F_AT | F_WRITE | F_TITLE | F_USER | F_PROJECT | F_TTL,
+     FORK, run_fork},
     {"sessions.append", CHANGE | F_MESSAGES | F_STATE, APPEND, run_change},
     {"sessions.touch", CHANGE, TOUCH, run_change},
     {"sessions.set", CHANGE | LABELS, SET, run_change},

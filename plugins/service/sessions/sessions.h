@@ -34,22 +34,22 @@
 #include <stdint.h>
 #include <string.h>
 
-#define MAX_ID       24u
-#define MAX_REQUEST  36u
-#define MAX_TITLE    160u
-#define MAX_USER     64u
-#define MAX_PROJECT  64u
-#define MAX_STATE    (16u << 10) /* bytes of the state map */
-#define MAX_MESSAGES 100u        /* of one append */
-#define MAX_APPEND   (4u << 20)  /* bytes of one append */
-#define MAX_PAGE     200
+#define MAX_ID         24u
+#define MAX_REQUEST    36u
+#define MAX_TITLE      160u
+#define MAX_USER       64u
+#define MAX_PROJECT    64u
+#define MAX_STATE      (16u << 10) /* bytes of the state map */
+#define MAX_MESSAGES   100u        /* of one append */
+#define MAX_APPEND     (4u << 20)  /* bytes of one append */
+#define MAX_PAGE       200
 #define MAX_PAGE_BYTES (4u << 20)
-#define MAX_DEPTH    32u /* forks of forks */
-#define MAX_LANE     64u /* writes that wait for one session */
-#define MAX_WORKS    4096u
+#define MAX_DEPTH      32u /* forks of forks */
+#define MAX_LANE       64u /* writes that wait for one session */
+#define MAX_WORKS      4096u
 #define MAX_WORK_BYTES (64u << 20)
-#define MAX_ORDER    64u
-#define MAX_TOKEN    96u
+#define MAX_ORDER      64u
+#define MAX_TOKEN      96u
 
 struct config {
     int64_t store_wait, load_wait, ttl, sweep, max_sessions, max_message;
@@ -78,7 +78,7 @@ static inline int state_is_live(unsigned state)
     return state == OPEN || state == CLOSED;
 }
 
-/* The key of the index `order`: shelf, rank. */
+/* The key of the index `order`: shelf, rank, id. */
 void row_order(const struct row *row, char out[MAX_ORDER]);
 /* A shelf's bounds in that index: from included, to excluded. */
 void shelf_bounds(const char *shelf, char from[MAX_ORDER], char to[MAX_ORDER]);
@@ -110,6 +110,7 @@ struct index {
     struct entry **slots;
     size_t n_slots, n, n_live;
     struct entry *newest, *oldest;
+    int64_t last_rank;
     uint8_t key[16]; /* secret */
 };
 
@@ -129,7 +130,7 @@ void entry_read(const struct entry *e, struct row *ret);
 int entry_update(struct entry *e, const struct row *row);
 /* The newest one whose rank is below. */
 struct entry *index_below(const struct index *x, int64_t rank);
-int64_t index_next_rank(const struct index *x);
+int64_t index_next_rank(struct index *x);
 /* What only this life of the instance can make of a text. */
 uint64_t index_seal(const struct index *x, const char *text, size_t len);
 
@@ -203,8 +204,8 @@ enum act {
 };
 
 struct work {
-    struct work *next, *prev;  /* all of them */
-    struct work *behind;       /* in a lane, or waiting for the start */
+    struct work *next, *prev; /* all of them */
+    struct work *behind;      /* in a lane, or waiting for the start */
     struct sessions *s;
     const struct verb *verb;
     uint64_t id, trace, begun; /* id 0 = nobody asks any more */

@@ -25,8 +25,9 @@ static void on_values(struct ask *a, const struct aiex_answer *end)
     struct aiex_slice event;
 
     if (end->code) {
-        work_fail(w, end, "the values of the session can not be read (with_values = false leaves "
-                          "them out)");
+        work_fail(w, end,
+                  "the values of the session can not be read (with_values = false leaves "
+                  "them out)");
         return;
     }
     if (event_of(w, &event))

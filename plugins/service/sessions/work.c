@@ -129,8 +129,7 @@ void work_fail(struct work *w, const struct aiex_answer *end, const char *what)
 {
     const char *code = strcmp(end->code, AIEX_E_NOT_FOUND) == 0 ? AIEX_E_UNAVAILABLE : end->code;
 
-    work_refuse(w, code, "%s: the store says %s: %s", what, end->code,
-                end->text ? end->text : "");
+    work_refuse(w, code, "%s: the store says %s: %s", what, end->code, end->text ? end->text : "");
 }
 
 /* ---- Lanes ---- */

@@ -7,11 +7,10 @@
  *
  *     done        the index follows, the caller is answered
  *     duplicate   it was done before: the row is read again and is the answer
- *     conflict    the owner's row is looked at: another's = we are fenced; ours = the stream went on
- *                 (after an answer that was lost): the row is read and the change made again on top
- *                 of it, unless the caller expected a version
- *     unknown     the caller is told so; before the next write the row is read again
- *     else        nothing was done; the caller is told why
+ *     conflict    the owner's row is looked at: another's = we are fenced; ours = the stream went
+ * on (after an answer that was lost): the row is read and the change made again on top of it,
+ * unless the caller expected a version unknown     the caller is told so; before the next write the
+ * row is read again else        nothing was done; the caller is told why
  */
 #include "sessions.h"
 
