@@ -87,26 +87,36 @@ enum outcome verb_config_reload(struct command *c); /* config_verbs.c */
 uint32_t command_put_findings(struct command *c, struct aiex_slice body);
 /* The counters of host.stats as a table; plugin_list.c */
 enum outcome plugin_stats_table(struct command *c, struct aiex_slice body);
-enum outcome verb_config_show(struct command *c);     /* config_verbs.c */
-enum outcome verb_usage(struct command *c);           /* usage_verbs.c */
-enum outcome verb_route_show(struct command *c);      /* route_verbs.c */
-enum outcome verb_template_list(struct command *c);   /* template_verbs.c */
-enum outcome verb_template_show(struct command *c);   /* template_verbs.c */
-enum outcome verb_template_put(struct command *c);    /* template_verbs.c */
-enum outcome verb_template_remove(struct command *c); /* template_verbs.c */
-enum outcome verb_template_render(struct command *c); /* template_verbs.c */
-enum outcome verb_key_create(struct command *c);      /* key_verbs.c */
-enum outcome verb_key_list(struct command *c);        /* key_verbs.c */
-enum outcome verb_key_revoke(struct command *c);      /* key_verbs.c */
-enum outcome verb_key_rotate(struct command *c);      /* key_verbs.c */
-enum outcome verb_key_set(struct command *c);         /* key_verbs.c */
-enum outcome verb_limit_set(struct command *c);       /* key_verbs.c */
-enum outcome verb_limit_list(struct command *c);      /* key_verbs.c */
-enum outcome verb_call(struct command *c);            /* call.c */
-enum outcome verb_new_plugin(struct command *c);      /* new_plugin.c */
-enum outcome verb_completion(struct command *c);      /* complete.c */
-enum outcome verb_man(struct command *c);             /* man.c */
-enum outcome verb_help(struct command *c);            /* help.c */
+enum outcome verb_config_show(struct command *c);      /* config_verbs.c */
+enum outcome verb_usage(struct command *c);            /* usage_verbs.c */
+enum outcome verb_route_show(struct command *c);       /* route_verbs.c */
+enum outcome verb_template_list(struct command *c);    /* template_verbs.c */
+enum outcome verb_template_show(struct command *c);    /* template_verbs.c */
+enum outcome verb_template_put(struct command *c);     /* template_verbs.c */
+enum outcome verb_template_remove(struct command *c);  /* template_verbs.c */
+enum outcome verb_template_render(struct command *c);  /* template_verbs.c */
+enum outcome verb_key_create(struct command *c);       /* key_verbs.c */
+enum outcome verb_key_list(struct command *c);         /* key_verbs.c */
+enum outcome verb_key_revoke(struct command *c);       /* key_verbs.c */
+enum outcome verb_key_rotate(struct command *c);       /* key_verbs.c */
+enum outcome verb_key_set(struct command *c);          /* key_verbs.c */
+enum outcome verb_limit_set(struct command *c);        /* key_verbs.c */
+enum outcome verb_limit_list(struct command *c);       /* key_verbs.c */
+enum outcome verb_session_list(struct command *c);     /* session_verbs.c */
+enum outcome verb_session_show(struct command *c);     /* session_verbs.c */
+enum outcome verb_session_create(struct command *c);   /* session_verbs.c */
+enum outcome verb_session_close(struct command *c);    /* session_verbs.c */
+enum outcome verb_session_archive(struct command *c);  /* session_verbs.c */
+enum outcome verb_session_restore(struct command *c);  /* session_verbs.c */
+enum outcome verb_session_rollback(struct command *c); /* session_verbs.c */
+enum outcome verb_session_fork(struct command *c);     /* session_verbs.c */
+enum outcome verb_session_expire(struct command *c);   /* session_verbs.c */
+enum outcome verb_session_delete(struct command *c);   /* session_verbs.c */
+enum outcome verb_call(struct command *c);             /* call.c */
+enum outcome verb_new_plugin(struct command *c);       /* new_plugin.c */
+enum outcome verb_completion(struct command *c);       /* complete.c */
+enum outcome verb_man(struct command *c);              /* man.c */
+enum outcome verb_help(struct command *c);             /* help.c */
 /* A verb that is not in the table: asks the host's plugins for it. */
 enum outcome verb_added(struct command *c); /* added.c */
 /* Help for a verb, or about everything when v is NULL; noun restricts that to one noun. */
