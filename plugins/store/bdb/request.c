@@ -62,7 +62,8 @@ void write_submit(struct store *s, struct write *w)
 
     if (s->draining)
         refuse(w, AIEX_E_UNAVAILABLE, "the store is closing");
-    else if (!state_writes(&s->state, why, sizeof(why)) && w->kind != &accept_kind)
+    else if (!state_writes(&s->state, why, sizeof(why)) && w->kind != &accept_kind &&
+             w->kind != &restore_kind)
         refuse(w, state_now(&s->state) == FAILED ? AIEX_E_UNAVAILABLE : AIEX_E_READ_ONLY, "%s",
                why);
     else if (writer_put(s, w) == 0) {
@@ -341,7 +342,7 @@ static int array_field(struct parse *p, struct aiex_slice map, const char *key, 
 static int conditions_parse(struct parse *p, struct aiex_slice map, struct write *w)
 {
     struct aiex_value v;
-    struct aiex_slice one;
+    struct aiex_slice one = {NULL, 0};
     int r = array_field(p, map, "conditions", MAX_OPS, &v);
 
     if (r < 0 || !v.count)
@@ -360,7 +361,7 @@ static int conditions_parse(struct parse *p, struct aiex_slice map, struct write
 static int ops_parse(struct parse *p, struct aiex_slice map, struct write *w)
 {
     struct aiex_value v;
-    struct aiex_slice one;
+    struct aiex_slice one = {NULL, 0};
     int r = array_field(p, map, "operations", MAX_OPS, &v);
 
     if (r == 0 && !v.count)
@@ -422,7 +423,7 @@ static int submit(struct store *s, struct write *w, int r, const struct aiex_err
 static int with_events(struct store *s, const struct aiex_message *m, const struct write_kind *kind)
 {
     struct aiex_error err = {""};
-    struct parse p = {.s = s, .err = &err, .max_event = (size_t)s->config->max_event};
+    struct parse p = {.s = s, .err = &err, .max_event = (size_t)s->config.max_event};
     struct write *w = begin(s, m, kind);
     struct aiex_slice body = {w ? w->body : NULL, m->body.len};
     int r;
@@ -478,7 +479,7 @@ static int index_parse(struct parse *p, struct aiex_slice map, struct table *t)
 
 static int table_parse(struct parse *p, struct aiex_slice body, struct table *t)
 {
-    struct aiex_slice name = {NULL, 0}, one;
+    struct aiex_slice name = {NULL, 0}, one = {NULL, 0};
     struct aiex_value v;
     int r = name_field(p, body, "table", MAX_TABLE, 1, &name);
 

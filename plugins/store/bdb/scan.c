@@ -84,7 +84,7 @@ static int add_from_events(struct job *j, struct scan *c, uint64_t sequence)
     int r;
 
     put_be(key, sequence, 8);
-    r = env_errno(e, e->files[EVENTS]->get(e->files[EVENTS], NULL, &k, &v, 0));
+    r = env_errno(e, env_file(e, EVENTS)->get(env_file(e, EVENTS), j->reader->txn, &k, &v, 0));
     if (r < 0)
         return r == -ENOENT ? -EBADMSG : r; /* something points at it */
     r = event_view(v.data, v.size, sequence, &view);
@@ -300,12 +300,13 @@ static int backwards(struct job *j, struct scan *c)
         c->end = 1;
         return 0;
     }
-    r = env_errno(e, db->cursor(db, NULL, &cursor, 0));
+    r = env_errno(e, db->cursor(db, j->reader->txn, &cursor, 0));
     if (r < 0)
         return r;
     r = seek_back(j, cursor, c, &k, &v);
     for (unsigned i = 0; i < SLICE_STEPS && r == 0 && j->part_len < PART_BYTES; i++) {
         r = take(j, c, key, k.size, v.data, v.size);
+        env_look(file_of(c));
         if (r == 0)
             r = record_get(j, cursor, &k, DB_PREV, &v);
     }
@@ -375,13 +376,14 @@ static int through_marks(struct job *j, struct scan *c)
         c->end = 1;
         return 0;
     }
-    r = env_errno(e, db->cursor(db, NULL, &cursor, 0));
+    r = env_errno(e, db->cursor(db, j->reader->txn, &cursor, 0));
     if (r < 0)
         return r;
     memcpy(key, prefix, n);
     r = mark_seek(e, cursor, c, &k, n);
     for (unsigned i = 0; i < SLICE_STEPS && r == 0 && j->part_len < PART_BYTES; i++) {
         r = take_mark(j, c, &k, prefix, n);
+        env_look(MARKS);
         if (r == 0)
             r = env_errno(e, cursor->get(cursor, &k, &none, c->backwards ? DB_PREV : DB_NEXT));
     }
@@ -493,10 +495,15 @@ int scan_slice(struct job *j, struct scan *c)
         return r;
     j->part_len = 5;
     way = way_of(&c->filter);
-    if (way == BY_CORRELATION || way == BY_TYPE)
-        r = through_marks(j, c);
-    else
-        r = c->backwards ? backwards(j, c) : forwards(j, c);
+    if (way != BY_CORRELATION && way != BY_TYPE && !c->backwards) {
+        r = forwards(j, c);
+    } else {
+        r = env_read_begin(&j->s->env, &j->reader->txn);
+        if (r == 0)
+            r = way == BY_CORRELATION || way == BY_TYPE ? through_marks(j, c) : backwards(j, c);
+        env_read_end(j->reader->txn);
+        j->reader->txn = NULL;
+    }
     close_array(j, before, c->shown);
     return r == FULL_PART || r == -EAGAIN ? 0 : r;
 }
