@@ -49,6 +49,7 @@ export class Node {
     return new Promise(done => {
       const child = execFile(path.join(build, 'bin/aiex'), args, { env: { ...process.env, AIEX_SOCKET: path.join(this.data, 'run/aiex.sock') }, timeout: 60000 },
         (e, stdout, stderr) => done({ code: e ? e.code : 0, stdout, stderr }));
+      child.stdin.on('error', () => {}); // it may end before it has read
       child.stdin.end(input);
     });
   }
