@@ -109,6 +109,28 @@ test('under load, what was acknowledged is there once and in order', async () =>
   }
 });
 
+test('a plugin that is replaced under load refuses nothing', async () => {
+  const failed = [];
+  let running = true, n = 0;
+  await good('sessions.create', { session: 'moved' });
+  await good('sessions.create', { session: 'moved2' });
+  const workers = ['moved', 'moved2'].map(async session => {
+    for (let i = 0; running; i++) {
+      const a = await call('sessions.append', say(session, `m${i}`));
+      if (a.failed) failed.push(a.failed);
+      n++;
+    }
+  });
+  for (let round = 0; round < 4; round++) {
+    const mark = n;
+    assert.equal((await node.aiex('plugin', 'reload', 'service_sessions')).code, 0);
+    await node.until(() => n > mark + 6, 'it to go on', 60000);
+  }
+  running = false;
+  await Promise.all(workers);
+  assert.deepEqual(failed, []);
+});
+
 test('what is deleted is erased in the store', async () => {
   await good('sessions.create', { session: 'secret', title: 'Secret' });
   await good('sessions.append', say('secret', 'my password'));
