@@ -22,6 +22,8 @@ enum when {
 /* The next `times` calls of the method (NULL = any) after `skip` of them have that end. */
 void memory_store_fail(struct memory_store *m, const char *method, unsigned skip, unsigned times,
                        const char *code, enum when when);
+/* Calls of this service are not the store's: the test answers them. */
+void memory_store_elsewhere(struct memory_store *m, const char *service);
 void memory_store_heal(struct memory_store *m);
 /* Calls of a method so far. */
 unsigned memory_store_calls(const struct memory_store *m, const char *method);

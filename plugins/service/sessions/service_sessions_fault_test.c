@@ -394,6 +394,56 @@ static void draining_ends_what_is_under_way(void)
     rig_end();
 }
 
+/* What was queued when the new one took the epoch is answered by the new one. */
+static void a_replaced_owner_hands_on(void)
+{
+    static const char *const ends[] = {"good", "error", "cancel", "short"};
+
+    for (size_t i = 0; i < 4; i++) {
+        const struct aiex_fake_record *call;
+        uint8_t mem[100];
+        struct aiex_writer w;
+        uint64_t id;
+
+        rig_begin(NULL);
+        ask("sessions.create", "{'session':'s'}");
+        memory_store_fail(store, "store.transact", 0, 1, NULL, HANGS);
+        id = say("r");
+        call = aiex_fake_last(h, AIEX_FAKE_CALL);
+        CU_ASSERT_EQUAL(aiex_fake_drain(h, p, self), 0);
+        aiex_writer_init(&w, mem, sizeof(mem));
+        aiex_w_map(&w, 1);
+        aiex_w_key_str(&w, "holder", "the new one");
+        memory_store_put(store, "session_owner", "sessions", aiex_written(&w));
+        memory_store_elsewhere(store, "sessions");
+        if (i == 3)
+            aiex_fake_fail_alloc(h, 2); /* the second call from here is the one that hands on */
+        aiex_fake_answer_error(h, call->id, AIEX_E_CONFLICT, "c", 0, (struct aiex_slice){NULL, 0});
+        aiex_fake_fail_alloc(h, 0);
+        call = aiex_fake_last(h, AIEX_FAKE_CALL);
+        if (i < 3) {
+            CU_ASSERT_STRING_EQUAL(call->service, "sessions");
+            CU_ASSERT_STRING_EQUAL(call->name, "sessions.append");
+            CU_ASSERT_EQUAL(call->flags, AIEX_CALL_SPLICE);
+            CU_ASSERT_EQUAL(call->parent, id);
+        }
+        if (strcmp(ends[i], "good") == 0) {
+            aiex_fake_answer_ok(h, call->id, aiex_written(&w));
+            HAS(end_of(id), "{'holder':'the new one'}");
+        } else if (strcmp(ends[i], "error") == 0) {
+            aiex_fake_answer_error(h, call->id, AIEX_E_BUSY, "later", 0,
+                                   (struct aiex_slice){NULL, 0});
+            HAS(end_of(id), "busy: later");
+        } else if (strcmp(ends[i], "cancel") == 0) {
+            CU_ASSERT_EQUAL(aiex_fake_cancel(h, id), 0);
+        } else {
+            HAS(end_of(id), "conflict: another instance owns");
+        }
+        CU_ASSERT_EQUAL(aiex_fake_drained(h), 1);
+        rig_end();
+    }
+}
+
 static void a_reader_that_went_away_costs_nothing(void)
 {
     uint64_t id;
@@ -515,6 +565,7 @@ const struct test_case tests[] = {
     {"everything_is_there_after_a_crash", everything_is_there_after_a_crash},
     {"a_crash_in_the_middle_leaves_all_or_nothing", a_crash_in_the_middle_leaves_all_or_nothing},
     {"draining_ends_what_is_under_way", draining_ends_what_is_under_way},
+    {"a_replaced_owner_hands_on", a_replaced_owner_hands_on},
     {"a_reader_that_went_away_costs_nothing", a_reader_that_went_away_costs_nothing},
     {"reads_are_repeated", reads_are_repeated},
     {"without_memory_it_says_busy", without_memory_it_says_busy},

@@ -219,7 +219,7 @@ struct work {
     char who[MAX_USER + 1]; /* only sessions of this user, "" = all */
     char next_page[MAX_TOKEN];
     int64_t expected, ttl, at, limit;
-    int has_request, all, with_state, due_only, waits;
+    int has_request, all, with_state, due_only, waits, handed_on;
     struct aiex_slice state, messages; /* whole values */
     uint32_t n_messages;
 
@@ -258,6 +258,8 @@ void work_refuse(struct work *w, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* An end of the store's, passed on; `what` was to be done. */
 void work_fail(struct work *w, const struct aiex_answer *end, const char *what);
+/* The same request to whoever is `sessions` now, who answers the caller. 0, or as call(). */
+int work_hand_on(struct work *w);
 void work_free(struct work *w);
 void work_cancel(struct sessions *s, uint64_t id);
 /* Into the lane of e; runs act_run() when it is first. */

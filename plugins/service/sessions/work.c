@@ -132,6 +132,37 @@ void work_fail(struct work *w, const struct aiex_answer *end, const char *what)
     work_refuse(w, code, "%s: the store says %s: %s", what, end->code, end->text ? end->text : "");
 }
 
+static void on_handed(void *arg, const struct aiex_answer *answer)
+{
+    struct work *w = arg;
+
+    if (answer->kind != AIEX_ANSWER_END)
+        return;
+    if (answer->flags & AIEX_AF_SPLICED)
+        work_free(w);
+    else
+        work_refuse(w, answer->code ? answer->code : AIEX_E_INTERNAL, "%s",
+                    answer->text ? answer->text : "the new owner did not answer");
+}
+
+int work_hand_on(struct work *w)
+{
+    const struct aiex_host *host = w->s->host;
+    const struct aiex_request rq = {.struct_size = sizeof(rq),
+                                    .flags = AIEX_CALL_SPLICE,
+                                    .service = "sessions",
+                                    .method = w->verb->method,
+                                    .body = {w->body, w->body_len},
+                                    .parent = w->id,
+                                    .trace = w->trace,
+                                    .timeout_ms = (uint32_t)w->s->config->store_wait};
+
+    uint64_t call;
+
+    w->handed_on = 1; /* from now on the host ends the call with its parent */
+    return host->call(host, &rq, on_handed, w, &call);
+}
+
 /* ---- Lanes ---- */
 
 static void lane_leave(struct work *w)
@@ -264,7 +295,7 @@ void work_cancel(struct sessions *s, uint64_t id)
     if (!w)
         return;
     w->id = 0;
-    if (w->waits || !(w->verb->fields & F_WRITE))
+    if (w->waits || w->handed_on || !(w->verb->fields & F_WRITE))
         work_free(w);
 }
 

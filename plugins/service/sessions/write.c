@@ -165,6 +165,16 @@ static void went_on(struct work *w)
         act_run(w);
 }
 
+static void refuse_fenced(struct work *w)
+{
+    if (w->s->draining && w->id && work_hand_on(w) == 0)
+        return;
+    work_refuse(w, AIEX_E_CONFLICT,
+                "another instance owns the sessions now (this one had epoch %lld); nothing was "
+                "changed, ask again, the new owner answers",
+                (long long)w->s->epoch);
+}
+
 static void on_owner(struct ask *a, const struct aiex_answer *end)
 {
     struct work *w = a->arg;
@@ -174,10 +184,7 @@ static void on_owner(struct ask *a, const struct aiex_answer *end)
         work_fail(w, end, "the change met a conflict, and its reason can not be looked up");
     } else if (!owner_is_mine(s, end->body)) {
         fenced(s);
-        work_refuse(w, AIEX_E_CONFLICT,
-                    "another instance owns the sessions now (this one had epoch %lld); nothing was "
-                    "changed, ask again, the new owner answers",
-                    (long long)s->epoch);
+        refuse_fenced(w);
     } else if (w->probe) {
         work_refuse(w, AIEX_E_CONFLICT, "session '%s' is %s%s", w->session,
                     state_name(w->lane->e->state),
