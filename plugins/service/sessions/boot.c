@@ -146,14 +146,15 @@ static int64_t owner_row(struct aiex_slice body, int64_t *ret_epoch, char holder
 /* One row of a page of the index. */
 static int load_row(struct sessions *s, struct aiex_slice map)
 {
-    struct aiex_slice value = {NULL, 0};
+    struct aiex_slice value = {NULL, 0}, key = {NULL, 0};
     struct row row;
     struct entry *e;
 
+    aiex_get_bytes(map, "key", &key);
     aiex_get_bytes(map, "value", &value);
     if (aiex_get_text(value, "order", s->boot.from, MAX_ORDER - 1) == 1)
         strcat(s->boot.from, "!"); /* behind it, before the next one */
-    if (row_read(value, &row) < 0) {
+    if (row_read(value, &row) < 0 || !aiex_slice_is(key, row.id)) {
         aiex_logf(s->host, AIEX_LOG_ERROR, 0,
                   "a row of the table 'session' can not be read and is left out; see store.verify");
         return 0;

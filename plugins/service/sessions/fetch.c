@@ -56,7 +56,7 @@ static int take_row(struct work *w, const struct aiex_answer *end, struct row *r
         not_found(w);
         return 0;
     }
-    if (row_read(value, ret) < 0) {
+    if (row_read(value, ret) < 0 || strcmp(ret->id, w->session) != 0) {
         work_refuse(w, AIEX_E_INTERNAL,
                     "the row of session '%s' in the table 'session' is damaged; see store.verify",
                     w->session);

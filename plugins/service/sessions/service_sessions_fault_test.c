@@ -486,6 +486,42 @@ static void reads_are_repeated(void)
     rig_end();
 }
 
+static void put_row(const char *key, const char *id, const char *order, const char *state)
+{
+    uint8_t mem[300];
+    struct aiex_writer w;
+
+    aiex_writer_init(&w, mem, sizeof(mem));
+    aiex_w_map(&w, 4);
+    aiex_w_key_str(&w, "id", id);
+    aiex_w_key_str(&w, "order", order);
+    aiex_w_key_str(&w, "state", state);
+    aiex_w_key_int(&w, "version", 2);
+    memory_store_put(store, "session", key, aiex_written(&w));
+}
+
+/* A table that is damaged, or was written by somebody else, costs that session and no other. */
+static void rows_are_not_trusted(void)
+{
+    rig_begin(NULL);
+    ask("sessions.create", "{'session':'s'}");
+    ask("sessions.append", APPEND("a"));
+    put_row("x", "s", "archived/1/x", "archived");
+    HAS(ask("sessions.get", "{'session':'x'}"), "internal: the row of session 'x'");
+    put_row("y", "y", "archived/2/y", "odd");
+    HAS(ask("sessions.restore", "{'session':'y'}"), "internal: the row of session 'y'");
+    put_row("z", "s", "live/00/z", "open");
+    put_row("e", "s", "erase/1/e", "open"); /* only what is deleted is erased */
+    rig_close();
+    rig_open(NULL);
+    CU_ASSERT_PTR_NOT_NULL(aiex_fake_find(h, AIEX_FAKE_LOG, "is left out", 0));
+    rig_pass(1000);
+    CU_ASSERT_EQUAL(memory_store_events(store, "session/s"), 2);
+    HAS(ask("sessions.append", APPEND("b")), "'version':3,'messages':2");
+    HAS(ask("sessions.status", "{}"), "'live':1");
+    rig_end();
+}
+
 static void without_memory_it_says_busy(void)
 {
     static const struct {
@@ -568,6 +604,7 @@ const struct test_case tests[] = {
     {"a_replaced_owner_hands_on", a_replaced_owner_hands_on},
     {"a_reader_that_went_away_costs_nothing", a_reader_that_went_away_costs_nothing},
     {"reads_are_repeated", reads_are_repeated},
+    {"rows_are_not_trusted", rows_are_not_trusted},
     {"without_memory_it_says_busy", without_memory_it_says_busy},
     {"the_start_survives_short_memory", the_start_survives_short_memory},
     {0},

@@ -340,6 +340,7 @@ struct boot {
 struct sweep {
     uint64_t timer, round_at; /* when the next round begins */
     size_t at;                /* slot */
+    unsigned erased;          /* since the last tick */
     int hurry, erase_wanted, erasing, found;
     struct ask ask;
     struct row row; /* whose events are erased */

@@ -16,6 +16,7 @@
 #define SLICE       4096u
 #define TICK_MS     200u
 #define MAX_RUNNING 16u
+#define ERASE_MAX   32u /* sessions of one tick */
 
 /* ---- Expiry ---- */
 
@@ -94,7 +95,7 @@ static int doomed_part(struct ask *a, struct aiex_slice part)
 
     if (part.data && aiex_r_value(&part, &v) == 0 && v.type == AIEX_T_ARRAY && v.count &&
         aiex_get_bytes(part, "value", &value) == 1 && row_read(value, &q->row) == 0)
-        q->found = 1;
+        q->found = q->row.state == DELETED && !q->row.erased; /* nothing else is ever erased */
     return 0;
 }
 
@@ -154,7 +155,10 @@ static void on_marked(struct ask *a, const struct aiex_answer *end)
     if (e)
         entry_update(e, &s->sweep.row);
     s->erased++;
-    erase_next(s);
+    if (++s->sweep.erased < ERASE_MAX)
+        erase_next(s);
+    else
+        s->sweep.erase_wanted = 1;
 }
 
 static void on_compacted(struct ask *a, const struct aiex_answer *end)
@@ -215,6 +219,7 @@ static void tick(void *arg)
     }
     if (q->erase_wanted && !q->erasing) {
         q->erase_wanted = 0;
+        q->erased = 0;
         erase_next(s);
     }
 }
