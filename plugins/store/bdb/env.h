@@ -27,7 +27,7 @@
 #ifndef ENV_H
 #define ENV_H
 
-#include <aiex/aiex_plugin.h>
+#include "pages.h"
 
 #include <db.h>
 #include <stdatomic.h>
@@ -37,6 +37,7 @@ enum file { EVENTS, STREAMS, HEADS, IDS, MARKS, META, ROWS, FIELDS, N_FILES };
 struct env {
     DB_ENV *env; /* NULL = closed */
     DB *files[N_FILES];
+    struct pages *pages;          /* the guard of its files */
     const struct aiex_host *host; /* for its log */
     atomic_int panicked, full;    /* full: a complaint was about the disk */
     char said[256];               /* the last complaint before a panic */
