@@ -60,12 +60,11 @@ static void unwait(struct work *w)
     struct sessions *s = w->s;
     struct work **at = &s->waiting;
 
-    while (*at && *at != w)
+    while (*at != w)
         at = &(*at)->behind;
-    if (*at)
-        *at = w->behind;
-    for (s->waiting_end = &s->waiting; *s->waiting_end;)
-        s->waiting_end = &(*s->waiting_end)->behind;
+    if (s->waiting_end == &w->behind)
+        s->waiting_end = at;
+    *at = w->behind;
     w->waits = 0;
 }
 
