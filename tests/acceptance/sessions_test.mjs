@@ -7,7 +7,7 @@ import { Node } from './node.mjs';
 const node = new Node();
 
 before(async () => {
-  await node.start({}, { only: ['00-host.ini', '38-store.ini', '39-sessions.ini'] });
+  await node.start({}, { only: ['00-host.ini', '25-provider-offline.ini', '28-service-gateway.ini', '30-coordinator.ini', '35-prices.ini', '38-store.ini', '39-sessions.ini', '50-interface-cli.ini'] });
 });
 after(async () => {
   assert.deepEqual(await node.stop(), { code: 0, signal: null });
@@ -66,6 +66,22 @@ test('a session is made, continued, rolled back and forked', async () => {
   assert.deepEqual(JSON.parse((await node.aiex('session', 'list', '--state', 'archived', '--json')).stdout).map(s => s.session), [id]);
   const refused = await call('sessions.append', say(id, 'late'));
   assert.match(refused.failed, /is archived/);
+});
+
+test('aiex ask --session records question and answer', async () => {
+  const id = (await node.aiex('session', 'create')).stdout.trim();
+  const asked = await node.aiex('ask', '--session', id, 'what', 'is', 'it?');
+  assert.equal(asked.code, 0, asked.stderr);
+  const [question, answer] = await talk(id);
+  assert.equal(question, 'what is it?');
+  assert.equal(answer.trim(), asked.stdout.trim());
+  await good('sessions.close', { session: id });
+  const again = await node.aiex('ask', '--session', id, 'more');
+  assert.equal(again.code, 0);
+  assert.match(again.stderr, new RegExp(`not recorded in session ${id}: session '${id}' is closed`));
+  const without = await node.aiex('ask', '--session', 'nobodys', 'and', 'now?');
+  assert.equal(without.code, 0);
+  assert.ok(!without.stderr.includes('recorded'), without.stderr);
 });
 
 test('kill -9 of both cells loses nothing', async () => {
