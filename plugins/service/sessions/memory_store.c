@@ -312,7 +312,8 @@ static void apply(struct memory_store *m, struct aiex_slice op)
 
         text_field(op, "stream", key, sizeof(key));
         s = stream_make(m, key);
-        aiex_get(op, "events", &v);
+        if (aiex_get(op, "events", &v) != 1)
+            abort();
         for (uint32_t i = 0; i < v.count && next_map(&v.bytes, &one); i++)
             add_event(m, s, one);
         return;
@@ -412,7 +413,8 @@ static void put_event(struct reading *r, const struct stream *s, const struct ev
     struct aiex_value v;
 
     make_room(r, e->len + 200);
-    aiex_r_value(&at, &v);
+    if (aiex_r_value(&at, &v) != 0)
+        abort();
     aiex_w_map(&r->part, v.count + 3);
     aiex_w_key_str(&r->part, "stream", s->name);
     aiex_w_key_int(&r->part, "version", e->version);
