@@ -276,15 +276,13 @@ static void start(struct work *w)
 {
     struct sessions *s = w->s;
     struct entry *e = index_find(&s->index, w->session);
-    struct page *p;
 
     if (may_see(w, e) < 0)
         return;
     guest_leave(s, e);
-    p = w->reading = calloc(1, sizeof(*p));
-    if (!p) {
-        work_refuse(w, AIEX_E_BUSY, "no memory for the history");
-    } else if (begin_at(w, p) < 0) {
+    if (work_page(w, sizeof(struct page)) < 0)
+        return;
+    if (begin_at(w, page_of(w)) < 0) {
         work_refuse(w, AIEX_E_INVALID,
                     "'version' or 'next' is no place in the history of session '%s'; after a "
                     "restart pages begin anew",

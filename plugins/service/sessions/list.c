@@ -184,13 +184,12 @@ static int shelf_token(const struct work *w, struct list *l)
 void run_list(struct work *w)
 {
     int state = w->find_state[0] ? state_named(w->find_state) : OPEN;
-    struct list *l = w->reading = calloc(1, sizeof(*l));
 
-    if (!l)
-        work_refuse(w, AIEX_E_BUSY, "no memory for the list");
-    else if (state_is_live((unsigned)state))
-        list_live(w, l);
-    else if (shelf_token(w, l) < 0)
+    if (work_page(w, sizeof(struct list)) < 0)
+        return;
+    if (state_is_live((unsigned)state))
+        list_live(w, w->reading);
+    else if (shelf_token(w, w->reading) < 0)
         work_refuse(w, AIEX_E_INVALID, "field 'next' is not what an answer said");
     else
         read_shelf(w);

@@ -251,6 +251,8 @@ int request_read(struct work *w, struct aiex_error *err)
         !(w->given & (F_TITLE | F_USER | F_PROJECT | F_TTL | F_STATE)))
         r = aiex_failed(err, -EINVAL,
                         "there is nothing to set; give title, user, project, ttl_ms or values");
+    if (r == 0 && w->verb->act == SET && w->who[0] && (w->given & F_USER))
+        r = aiex_failed(err, -EINVAL, "only an operator or an admin gives a session to a user");
     w->has_request = w->request[0] != 0;
     return r;
 }

@@ -446,7 +446,7 @@ static void a_replaced_owner_hands_on(void)
 
 static void a_reader_that_went_away_costs_nothing(void)
 {
-    uint64_t id;
+    uint64_t id, many[32];
 
     rig_begin(NULL);
     ask("sessions.create", "{'session':'s'}");
@@ -454,6 +454,14 @@ static void a_reader_that_went_away_costs_nothing(void)
     id = begin("sessions.history", "{'session':'s'}");
     CU_ASSERT_EQUAL(aiex_fake_cancel(h, id), 0);
     HAS(ask("sessions.status", "{}"), "'requests':0");
+    memory_store_fail(store, "store.read", 0, 100, NULL, HANGS);
+    for (int i = 0; i < 32; i++)
+        many[i] = begin("sessions.history", "{'session':'s'}");
+    HAS(ask("sessions.history", "{'session':'s'}"), "busy: 32 histories and lists");
+    for (int i = 0; i < 32; i++)
+        CU_ASSERT_EQUAL(aiex_fake_cancel(h, many[i]), 0);
+    memory_store_heal(store);
+    HAS(ask("sessions.history", "{'session':'s'}"), "'events':[]");
     memory_store_fail(store, "store.get", 0, 1, NULL, HANGS);
     id = begin("sessions.get", "{'session':'x'}");
     CU_ASSERT_EQUAL(aiex_fake_cancel(h, id), 0);

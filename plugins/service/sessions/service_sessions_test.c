@@ -314,6 +314,8 @@ static void others_do_not_see_it(void)
     HAS(ask("sessions.get", "{'session':'a'," ADMIN "}"), "'user':'ann'");
     HAS(ask("sessions.get", "{'session':'a'," ANN "}"), "'user':'ann'");
     HAS(ask("sessions.expire", "{" ANN "}"), "denied: ");
+    HAS(ask("sessions.set", "{'session':'a','user':'bob'," ANN "}"), "invalid: only an operator");
+    HAS(ask("sessions.set", "{'session':'a','title':'mine'," ANN "}"), "'user':'ann'");
     HAS(ask("sessions.history", "{'session':'b','next':'1/a/0123456789abcdef'," BOB "}"),
         "invalid: ");
     HAS(ask("sessions.get", "{'session':'a','principal':3}"), "invalid: field 'principal'");

@@ -48,6 +48,7 @@
 #define MAX_LANE       64u /* writes that wait for one session */
 #define MAX_WORKS      4096u
 #define MAX_WORK_BYTES (64u << 20)
+#define MAX_PAGES      32u /* of histories and lists that are being read */
 #define MAX_ORDER      64u
 #define MAX_TOKEN      96u
 
@@ -234,6 +235,7 @@ struct work {
     struct entry *fresh;
     struct ask ask;
     void *reading, *memory; /* of those who read; free()d with the work */
+    int has_page;           /* one of MAX_PAGES */
 };
 
 /* Fills w from its body. 0, -EINVAL and a reason. */
@@ -260,6 +262,8 @@ void work_refuse(struct work *w, const char *code, const char *format, ...)
 void work_fail(struct work *w, const struct aiex_answer *end, const char *what);
 /* The same request to whoever is `sessions` now, who answers the caller. 0, or as call(). */
 int work_hand_on(struct work *w);
+/* w->reading, zeroed. 0, or the work was ended: too many are read, or no memory. */
+int work_page(struct work *w, size_t bytes);
 void work_free(struct work *w);
 void work_cancel(struct sessions *s, uint64_t id);
 /* Into the lane of e; runs act_run() when it is first. */
@@ -356,7 +360,7 @@ struct sessions {
     struct boot boot;
     struct sweep sweep;
     struct work *works, *waiting, **waiting_end;
-    size_t n_works, work_bytes;
+    size_t n_works, work_bytes, n_pages;
     int draining;
     void (*drained)(void *arg);
     void *drained_arg;

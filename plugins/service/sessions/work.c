@@ -91,6 +91,7 @@ void work_free(struct work *w)
         entry_free(&s->index, w->fresh);
     free(w->reading);
     free(w->memory);
+    s->n_pages -= (size_t)w->has_page;
     *(w->prev ? &w->prev->next : &s->works) = w->next;
     if (w->next)
         w->next->prev = w->prev;
@@ -160,6 +161,22 @@ int work_hand_on(struct work *w)
 
     w->handed_on = 1; /* from now on the host ends the call with its parent */
     return host->call(host, &rq, on_handed, w, &call);
+}
+
+int work_page(struct work *w, size_t bytes)
+{
+    if (w->s->n_pages >= MAX_PAGES) {
+        work_refuse(w, AIEX_E_BUSY, "%u histories and lists are being read already", MAX_PAGES);
+        return -1;
+    }
+    w->reading = calloc(1, bytes);
+    if (!w->reading) {
+        work_refuse(w, AIEX_E_BUSY, "no memory for a page");
+        return -1;
+    }
+    w->has_page = 1;
+    w->s->n_pages++;
+    return 0;
 }
 
 /* ---- Lanes ---- */
