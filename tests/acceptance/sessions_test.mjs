@@ -147,6 +147,18 @@ test('a plugin that is replaced under load refuses nothing', async () => {
   assert.deepEqual(failed, []);
 });
 
+test('a second instance stands by', async () => {
+  await good('sessions.create', { session: 'mine' });
+  const { epoch } = await good('sessions.status', {});
+  const loaded = await node.aiex('plugin', 'load', 'service_sessions', '--name', 'service_sessions:two');
+  assert.equal(loaded.code, 0, loaded.stderr);
+  await node.until(async () => (await call('sessions.status', {}, 'service_sessions:two')).reason?.includes("the instance 'service_sessions' serves them"), 'it to say so');
+  await good('sessions.append', say('mine', 'still'));
+  assert.equal((await good('sessions.status', {})).epoch, epoch);
+  assert.equal((await node.aiex('plugin', 'remove', 'service_sessions:two')).code, 0);
+  await good('sessions.append', say('mine', 'and-still'));
+});
+
 test('what is deleted is erased in the store', async () => {
   await good('sessions.create', { session: 'secret', title: 'Secret' });
   await good('sessions.append', say('secret', 'my password'));

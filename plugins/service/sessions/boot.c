@@ -1,5 +1,6 @@
 /*
- * boot.c - the start: the table is defined, the epoch taken, the index made. Step by step; a step
+ * boot.c - the start: nobody else serves the sessions (peer.c), the table is defined, the epoch
+ * taken, the index made. Step by step; a step
  * that fails is tried again after a pause, for as long as it takes, while requests wait a bounded
  * time.
  *
@@ -17,7 +18,7 @@
 #define PAGE_ROWS 1000
 #define OWNER_KEY "sessions"
 
-enum step { DEFINE, OWNER_GET, OWNER_PUT, OWNER_CONFIRM, LOAD, N_STEPS };
+enum step { PEER, DEFINE, OWNER_GET, OWNER_PUT, OWNER_CONFIRM, LOAD, N_STEPS };
 
 static void step_begin(struct sessions *s);
 
@@ -96,6 +97,7 @@ static const struct {
     const char *method, *doing;
     aiex_write_fn write;
 } steps[N_STEPS] = {
+    [PEER] = {NULL, "the sessions are not served here", NULL},
     [DEFINE] = {"store.define", "the table of sessions can not be defined", write_define},
     [OWNER_GET] = {"store.get", "the owner of the sessions can not be read", write_owner_key},
     [OWNER_PUT] = {"store.transact", "the ownership can not be taken", write_take},
@@ -242,10 +244,10 @@ static void on_end(struct ask *a, const struct aiex_answer *end)
     struct boot *b = &s->boot;
 
     if (b->step == OWNER_PUT) { /* the row itself tells how it went */
-        b->step = !end->code || a->unknown ? OWNER_CONFIRM : OWNER_GET;
         if (end->code)
             trouble(s, end->code, end->text);
-        else
+        b->step = !end->code || a->unknown ? OWNER_CONFIRM : OWNER_GET;
+        if (!end->code)
             step_begin(s);
     } else if (end->code) {
         trouble(s, end->code, end->text);
@@ -260,10 +262,27 @@ static void on_end(struct ask *a, const struct aiex_answer *end)
     }
 }
 
+static void on_peer(struct sessions *s, const char *other)
+{
+    char text[160];
+
+    if (!other) {
+        s->boot.step = DEFINE;
+        step_begin(s);
+        return;
+    }
+    snprintf(text, sizeof(text), "the instance '%s' serves them; configure one only", other);
+    trouble(s, AIEX_E_CONFLICT, text);
+}
+
 static void step_begin(struct sessions *s)
 {
     struct ask *a = &s->boot.ask;
 
+    if (s->boot.step == PEER) {
+        peer_ask(s, on_peer);
+        return;
+    }
     a->s = s;
     a->method = steps[s->boot.step].method;
     a->part = s->boot.step == LOAD ? load_part : NULL;
@@ -293,6 +312,7 @@ void boot_stop(struct sessions *s)
     if (s->boot.timer)
         s->host->unwatch(s->host, s->boot.timer);
     s->boot.timer = 0;
+    peer_stop(s);
     if (s->boot.ask.s)
         ask_stop(&s->boot.ask);
 }

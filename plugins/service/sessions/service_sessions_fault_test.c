@@ -295,6 +295,39 @@ static void a_later_owner_ends_the_earlier_one(void)
     rig_end();
 }
 
+/* Two configured instances: the second one takes nothing from the first. */
+static void a_second_instance_stands_by(void)
+{
+    uint8_t mem[100];
+    struct aiex_writer w;
+
+    rig_begin(NULL);
+    ask("sessions.create", "{'session':'s'}");
+    rig_close();
+    memory_store_elsewhere(store, "sessions");
+    rig_open(NULL);
+    for (int round = 0; round < 2; round++) {
+        const struct aiex_fake_record *call = aiex_fake_last(h, AIEX_FAKE_CALL);
+
+        CU_ASSERT_STRING_EQUAL(call->name, "sessions.status");
+        aiex_writer_init(&w, mem, sizeof(mem));
+        aiex_w_map(&w, 1);
+        aiex_w_key_str(&w, "instance", round ? "service_sessions" : "service_sessions:other");
+        aiex_fake_answer_ok(h, call->id, aiex_written(&w));
+        if (round == 0) {
+            HAS(ask("service.health", "{}"), "the instance 'service_sessions:other' serves them");
+            HAS(ask("sessions.status", "{}"), "'phase':'loading','epoch':0");
+            rig_pass(1100);
+        }
+    }
+    HAS(ask("sessions.status", "{}"), "'phase':'ready','epoch':2"); /* itself, being replaced */
+    rig_close();
+    rig_open(NULL);
+    rig_close(); /* while it asks */
+    rig_open_cold(NULL);
+    rig_end();
+}
+
 /* An older owner, whose stream version is right, is refused for the owner's row alone. */
 static void only_the_row_decides_who_owns(void)
 {
@@ -604,6 +637,7 @@ const struct test_case tests[] = {
     {"the_start_waits_for_the_store", the_start_waits_for_the_store},
     {"waiting_is_bounded", waiting_is_bounded},
     {"a_later_owner_ends_the_earlier_one", a_later_owner_ends_the_earlier_one},
+    {"a_second_instance_stands_by", a_second_instance_stands_by},
     {"only_the_row_decides_who_owns", only_the_row_decides_who_owns},
     {"a_stream_that_went_on_is_read_again", a_stream_that_went_on_is_read_again},
     {"everything_is_there_after_a_crash", everything_is_there_after_a_crash},

@@ -9,7 +9,8 @@
  *     row.c      one session as the table, the index and callers see it
  *     index.c    sessions by id, and from the newest to the oldest
  *     ask.c      one call to the store: tries, waiting, what is known of its outcome
- *     boot.c     the start: table, epoch, index        fetch.c   sessions that are not in memory
+ *     boot.c     the start: table, epoch, index        peer.c    is there another instance?
+ *     fetch.c    sessions that are not in memory
  *     request.c  fields of requests                    work.c    one request from begin to end
  *     act.c      what may be done in which state       write.c   the transaction and its outcome
  *     events.c   events of each change                 sweep.c   expiry, erasing
@@ -321,6 +322,11 @@ int sweep_start(struct sessions *s);
 void sweep_stop(struct sessions *s);
 void erase_soon(struct sessions *s);
 
+/* fn(s, other): the other instance that serves the sessions, or NULL; perhaps before this returns.
+ */
+void peer_ask(struct sessions *s, void (*fn)(struct sessions *s, const char *other));
+void peer_stop(struct sessions *s);
+
 void boot_start(struct sessions *s);
 void boot_stop(struct sessions *s);
 /* The store's owner row is another's. */
@@ -331,7 +337,14 @@ int owner_is_mine(struct sessions *s, struct aiex_slice end_body);
 
 enum phase { LOADING, READY, FENCED };
 
+struct peer {
+    uint64_t call;
+    int answered;
+    void (*fn)(struct sessions *s, const char *other);
+};
+
 struct boot {
+    struct peer peer;
     struct ask ask;
     uint64_t timer;
     int step;

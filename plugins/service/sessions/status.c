@@ -9,7 +9,8 @@ static void write_status(struct aiex_writer *w, const void *arg)
 {
     const struct sessions *s = arg;
 
-    aiex_w_map(w, 12);
+    aiex_w_map(w, 13);
+    aiex_w_key_str(w, "instance", s->host->instance);
     aiex_w_key_str(w, "phase", phases[s->phase]);
     aiex_w_key_int(w, "epoch", s->epoch);
     aiex_w_key_uint(w, "live", s->index.n_live);
