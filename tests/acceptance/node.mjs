@@ -1,4 +1,4 @@
-// One aiex-host on the default conf.d, on a port of its own, for the acceptance tests: start(), then
+// One aiex-host on the default conf.d (or `only` some files of it), on a port of its own, for the acceptance tests: start(), then
 // `url`, `aiex(...)`, stop(). Waits for readiness by asking, with a deadline.
 import { spawn, execFile } from 'node:child_process';
 import fs from 'node:fs';
@@ -21,10 +21,10 @@ export class Node {
   async start(env = {}, extra = {}) {
     this.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'aiex-accept-'));
     const conf = path.join(this.dir, 'conf.d');
-    fs.cpSync(path.join(source, 'conf.d'), conf, { recursive: true });
+    fs.cpSync(path.join(source, 'conf.d'), conf, { recursive: true, filter: f => f.endsWith('conf.d') || !extra.only || extra.only.some(o => f.endsWith(o)) });
     this.port = await freePort();
     this.url = `http://127.0.0.1:${this.port}`;
-    fs.writeFileSync(path.join(conf, '90-test.ini'), `[interface_http]\nlisten = ${extra.listen ?? ''}127.0.0.1:${this.port}\n` +
+    fs.writeFileSync(path.join(conf, '90-test.ini'), (extra.only ? '' : `[interface_http]\nlisten = ${extra.listen ?? ''}127.0.0.1:${this.port}\n`) +
       (extra.ini ?? ''));
     this.data = path.join(this.dir, 'data');
     this.log = path.join(this.dir, 'log');

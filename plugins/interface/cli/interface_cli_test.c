@@ -156,6 +156,107 @@ static void a_question_becomes_a_chat(void)
     CU_ASSERT(slice_is(str_of(r->body, "model"), "big\""));
     CU_ASSERT(slice_is(str_of(r->body, "session"), "s1"));
     finish(&b, r->id);
+    aiex_fake_answer_error(b.host, last_call(&b), AIEX_E_UNAVAILABLE, "no sessions", 0, empty);
+    CU_ASSERT_EQUAL(aiex_fake_count(b.host, AIEX_FAKE_STREAM), 0);
+    tear_down(&b);
+}
+
+static uint64_t ask_in(struct bench *b, const char *session, int stream)
+{
+    uint8_t mem[512];
+    struct aiex_writer w;
+
+    aiex_writer_init(&w, mem, sizeof(mem));
+    aiex_w_map(&w, 3);
+    aiex_w_key_str(&w, "prompt", "why?");
+    aiex_w_key_str(&w, "session", session);
+    aiex_w_key_bool(&w, "stream", stream);
+    return aiex_fake_request(b->host, b->plugin, b->self, "cli.ask", aiex_written(&w), 0);
+}
+
+/* Asks, and the model says "be" "cause": the call that records it. */
+static const struct aiex_fake_record *answered_in(struct bench *b, const char *session, int stream,
+                                                  uint64_t *ret_id)
+{
+    uint64_t call;
+
+    *ret_id = ask_in(b, session, stream);
+    call = last_call(b);
+    say(b, call, "data: {\"model\":\"m1-x\",\"choices\":[{\"delta\":{\"content\":\"be\"}}]}\n\n");
+    say(b, call, "data: {\"choices\":[{\"delta\":{\"content\":\"cause\"}}]}\n\n");
+    finish(b, call);
+    return aiex_fake_last(b->host, AIEX_FAKE_CALL);
+}
+
+static void a_session_records_it(void)
+{
+    for (int stream = 0; stream < 2; stream++) {
+        const struct aiex_fake_record *call;
+        struct aiex_slice at, one;
+        struct aiex_value v;
+        struct bench b;
+        uint64_t id;
+
+        set_up(&b, with_model);
+        call = answered_in(&b, "talk", stream, &id);
+        CU_ASSERT_STRING_EQUAL(call->service, "sessions");
+        CU_ASSERT_STRING_EQUAL(call->name, "sessions.append");
+        CU_ASSERT_EQUAL(call->parent, id);
+        CU_ASSERT(slice_is(str_of(call->body, "session"), "talk"));
+        CU_ASSERT_EQUAL(str_of(call->body, "request").len, 16);
+        CU_ASSERT_EQUAL_FATAL(aiex_get(call->body, "messages", &v), 1);
+        CU_ASSERT_EQUAL(v.count, 2);
+        at = one = v.bytes;
+        aiex_r_skip(&at);
+        one.len -= at.len;
+        CU_ASSERT(slice_is(str_of(one, "role"), "user"));
+        CU_ASSERT(slice_is(str_of(one, "content"), "why?"));
+        CU_ASSERT(slice_is(str_of(at, "role"), "assistant"));
+        CU_ASSERT(slice_is(str_of(at, "content"), "because"));
+        CU_ASSERT(slice_is(str_of(at, "model"), "m1-x"));
+        CU_ASSERT_PTR_NULL(aiex_fake_answer(b.host, id)); /* not before it is recorded */
+        aiex_fake_answer_ok(b.host, call->id, empty);
+        CU_ASSERT_EQUAL(aiex_fake_answer(b.host, id)->kind, AIEX_FAKE_REPLY);
+        CU_ASSERT(slice_is(str_of(aiex_fake_answer(b.host, id)->body, "model"), "m1-x"));
+        tear_down(&b);
+    }
+}
+
+static void what_is_not_recorded_is_said(void)
+{
+    static const char *const silent[] = {AIEX_E_NOT_FOUND, AIEX_E_UNAVAILABLE};
+    const struct aiex_fake_record *call;
+    struct bench b;
+    uint64_t id;
+
+    for (size_t i = 0; i < 2; i++) {
+        set_up(&b, with_model);
+        call = answered_in(&b, "talk", 1, &id);
+        aiex_fake_answer_error(b.host, call->id, silent[i], "none", 0, empty);
+        CU_ASSERT_EQUAL(aiex_fake_count(b.host, AIEX_FAKE_STREAM), 2);
+        CU_ASSERT_EQUAL(aiex_fake_answer(b.host, id)->kind, AIEX_FAKE_REPLY);
+        tear_down(&b);
+    }
+    set_up(&b, with_model);
+    call = answered_in(&b, "talk", 1, &id);
+    aiex_fake_answer_error(b.host, call->id, AIEX_E_CONFLICT, "it is closed", 0, empty);
+    CU_ASSERT(part_is(&b, 2, "notice", "not recorded in session talk: it is closed"));
+    CU_ASSERT_EQUAL(aiex_fake_answer(b.host, id)->kind, AIEX_FAKE_REPLY);
+    tear_down(&b);
+    set_up(&b, with_model);
+    call = answered_in(&b, "no name", 1, &id); /* not a session's: as before */
+    CU_ASSERT_STRING_EQUAL(call->service, "gateway");
+    CU_ASSERT_EQUAL(aiex_fake_answer(b.host, id)->kind, AIEX_FAKE_REPLY);
+    tear_down(&b);
+    set_up(&b, with_model);
+    call = answered_in(&b, "talk", 1, &id);
+    CU_ASSERT_EQUAL(aiex_fake_cancel(b.host, id), 0);
+    tear_down(&b);
+    set_up(&b, with_model);
+    id = ask_in(&b, "talk", 1);
+    aiex_fake_answer_error(b.host, last_call(&b), AIEX_E_UPSTREAM, "no", 0, empty);
+    CU_ASSERT_EQUAL(aiex_fake_answer(b.host, id)->kind, AIEX_FAKE_FAIL);
+    CU_ASSERT_PTR_NULL(aiex_fake_find(b.host, AIEX_FAKE_CALL, "sessions.append", 0));
     tear_down(&b);
 }
 
@@ -567,6 +668,8 @@ static void status_health_and_the_unknown(void)
 const struct test_case tests[] = {
     {"joins_its_names", joins_its_names},
     {"a_question_becomes_a_chat", a_question_becomes_a_chat},
+    {"a_session_records_it", a_session_records_it},
+    {"what_is_not_recorded_is_said", what_is_not_recorded_is_said},
     {"the_stream_becomes_parts", the_stream_becomes_parts},
     {"without_a_stream_there_is_one_part", without_a_stream_there_is_one_part},
     {"streams_that_go_wrong", streams_that_go_wrong},

@@ -2,6 +2,7 @@
  * question.c - serving one cli.ask (question.h).
  *
  * request -> chat_request -> gateway.chat -> server-sent events -> parts {text}, {reasoning}.
+ * What was said is recorded in the session that the question names before the caller hears the end.
  * The question ends by exactly one of: the chat's end, an error event in the stream, bytes that are
  * no chat, or question_free(). Because an answer may arrive while host->call() still runs, freeing
  * is put off until no function of this file is on the stack (`busy`).
@@ -10,6 +11,7 @@
 
 #include "asked.h"
 #include "chat_event.h"
+#include "recording.h"
 
 #include <aiex/aiex_pack.h>
 #include <aiex_sse.h>
@@ -35,6 +37,9 @@ struct question {
     size_t kept_len, kept_cap;
     char model[128], finish[32];
     int64_t input_tokens, output_tokens;
+    struct recording *recording; /* NULL = none */
+    uint8_t end[1600];           /* the answer, while it is being recorded */
+    size_t end_len;
 };
 
 static const struct aiex_slice empty = {NULL, 0};
@@ -44,6 +49,7 @@ static const struct aiex_slice empty = {NULL, 0};
 static void free_question(struct question *q)
 {
     aiex_sse_done(&q->sse);
+    recording_free(q->recording);
     free(q->kept);
     free(q);
 }
@@ -132,6 +138,8 @@ static void pass_text(struct question *q, const char *key, const struct aiex_jso
         return;
     text = malloc(span->len + 1);
     len = text ? aiex_json_text(span, text, span->len + 1) : -ENOMEM;
+    if (len > 0 && q->recording && strcmp(key, "text") == 0)
+        recording_add(q->recording, text, (size_t)len);
     if (len < 0)
         end_failed(q, AIEX_E_INTERNAL, "out of memory for a part", 0);
     else if (!q->stream && strcmp(key, "text") == 0)
@@ -224,10 +232,44 @@ static void put_id(struct aiex_writer *w, uint64_t trace)
     aiex_w_key_str(w, "id", id);
 }
 
-static void end_well(struct question *q, struct aiex_slice end)
+static void reply(struct question *q)
 {
     const struct aiex_host *host = q->setting.host;
-    uint8_t mem[1600];
+
+    if (q->over)
+        return;
+    q->over = 1;
+    host->reply(host, q->id, (struct aiex_slice){q->end, q->end_len});
+}
+
+static void on_recorded(void *arg, const char *trouble)
+{
+    struct question *q = arg;
+
+    q->busy++;
+    if (trouble)
+        send_part(q, "notice", trouble, strlen(trouble));
+    reply(q);
+    leave(q);
+}
+
+/* What the end says counts more than the stream. */
+static void record(struct question *q, struct aiex_slice end)
+{
+    struct aiex_slice model = {NULL, 0};
+
+    if (aiex_get_str(end, "model", &model) == 1 && model.len && model.len < sizeof(q->model)) {
+        memcpy(q->model, model.data, model.len);
+        q->model[model.len] = 0;
+    }
+    aiex_get_int(end, "input_tokens", &q->input_tokens);
+    aiex_get_int(end, "output_tokens", &q->output_tokens);
+    recording_end(q->recording, q->id, q->trace, q->model, q->input_tokens, q->output_tokens,
+                  on_recorded, q);
+}
+
+static void end_well(struct question *q, struct aiex_slice end)
+{
     struct aiex_writer w;
     int offline = 0;
 
@@ -236,7 +278,7 @@ static void end_well(struct question *q, struct aiex_slice end)
     if (q->over)
         return;
     aiex_get_bool(end, "offline", &offline);
-    aiex_writer_init(&w, mem, sizeof(mem));
+    aiex_writer_init(&w, q->end, sizeof(q->end));
     aiex_w_map(&w, 9);
     put_id(&w, q->trace);
     put_text(&w, end, "model", q->model);
@@ -247,8 +289,11 @@ static void end_well(struct question *q, struct aiex_slice end)
     put_count(&w, end, "output_tokens", q->output_tokens);
     put_count(&w, end, "cost", -1);
     aiex_w_key_bool(&w, "offline", offline);
-    q->over = 1;
-    host->reply(host, q->id, aiex_written(&w));
+    q->end_len = w.failed ? 0 : w.len;
+    if (q->recording)
+        record(q, end);
+    else
+        reply(q);
 }
 
 /* The host's own word about a name that nobody serves: the gateway's errors have a status. */
@@ -353,8 +398,10 @@ static void begin(struct question *q, const struct question_setting *setting,
         end_failed(q, AIEX_E_INTERNAL, "out of memory for the request", 0);
     else if (wrong)
         end_failed(q, AIEX_E_INVALID, wrong, 0);
-    else
+    else {
+        q->recording = recording_new(setting->host, asked->session, asked->request.prompt);
         start_chat(q, asked, setting->gateway);
+    }
     free(asked);
 }
 

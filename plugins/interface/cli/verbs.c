@@ -43,8 +43,8 @@ static const struct verb_option ask_options[] = {
     {'m', "model", "MODEL", "model or alias to ask; the default is configured", HINT_NONE, NULL},
     {'s', "system", "TEXT", "instructions that precede the prompt", HINT_NONE, NULL},
     {'f', "file", "FILE", "send this text file along; may be repeated", HINT_FILE, NULL},
-    {0, "session", "ID", "name of the conversation: its questions go to one provider", HINT_NONE,
-     NULL},
+    {0, "session", "ID", "conversation: one provider, recorded in the session of that id",
+     HINT_NONE, NULL},
     {0, "no-stream", NULL, "print the answer when it is complete", HINT_NONE, NULL},
     {0, "no-stdin", NULL, "leave standard input alone", HINT_NONE, NULL},
     JSON_OPTION,
@@ -250,6 +250,50 @@ static const struct verb_option audit_redact_options[] = {
     END_OF_OPTIONS,
 };
 
+#define LABEL_OPTIONS                                                                              \
+    {0, "title", "TEXT", "what it is about", HINT_NONE, NULL},                                     \
+        {0, "user", "NAME", "whose it is", HINT_NONE, NULL},                                       \
+        {0, "project", "NAME", "what it belongs to", HINT_NONE, NULL},                             \
+    {                                                                                              \
+        0, "ttl", "TIME", "it expires when it is not used for TIME; 0s = never", HINT_NONE, NULL   \
+    }
+#define PAGE_OPTIONS                                                                               \
+    {'n', "count", "N", "at most N, else 50; 200 are the most", HINT_NONE, NULL},                  \
+    {                                                                                              \
+        0, "next", "TOKEN", "go on where the page before ended", HINT_NONE, NULL                   \
+    }
+
+static const struct verb_option session_list_options[] = {
+    {0, "title", "TEXT", "only with this in the title", HINT_NONE, NULL},
+    {0, "user", "NAME", "only of this user", HINT_NONE, NULL},
+    {0, "project", "NAME", "only of this project", HINT_NONE, NULL},
+    {0, "state", "STATE", "only these; without it open and closed ones", HINT_CHOICE,
+     "open closed archived expired deleted"},
+    PAGE_OPTIONS,
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+static const struct verb_option session_show_options[] = {
+    {0, "version-of", "N", "the conversation as it was at version N", HINT_NONE, NULL},
+    {0, "all", NULL, "every event, also what was rolled back", HINT_NONE, NULL},
+    PAGE_OPTIONS,
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+static const struct verb_option session_create_options[] = {
+    {0, "id", "ID", "its id, instead of one at random", HINT_NONE, NULL},
+    LABEL_OPTIONS,
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+static const struct verb_option session_fork_options[] = {
+    {0, "version-of", "N", "begin at version N instead of the end", HINT_NONE, NULL},
+    {0, "as", "ID", "id of the new one, instead of one at random", HINT_NONE, NULL},
+    LABEL_OPTIONS,
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+
 const struct verb verbs[] = {
     {"ask", "[PROMPT...]", 0, ANY_NUMBER, "ask a model and print its answer",
      "The prompt is the words given, or standard input when there are none. With both, standard "
@@ -400,6 +444,30 @@ const struct verb verbs[] = {
      audit_witness_options, HINT_FILE, NULL, ACTION_AUDIT_WITNESS},
     {"audit redact", "SEQ", 1, 1, "take the payload of an entry away; every proof stays valid", "",
      audit_redact_options, HINT_NONE, NULL, ACTION_AUDIT_REDACT},
+    {"session list", "", 0, 0, "list the sessions, the one that changed last first", "",
+     session_list_options, HINT_NONE, NULL, ACTION_SESSION_LIST},
+    {"session show", "SESSION", 1, 1, "print a session and its conversation",
+     "The last messages, the oldest of them first, with their versions in brackets.\n"
+     "JSON keys: session (as in session list, and values), history (events, newest first; next).\n",
+     session_show_options, HINT_NONE, NULL, ACTION_SESSION_SHOW},
+    {"session create", "", 0, 0, "make a session and print its id", "", session_create_options,
+     HINT_NONE, NULL, ACTION_SESSION_CREATE},
+    {"session close", "SESSION", 1, 1, "let nothing more be said in a session", "", json_only,
+     HINT_NONE, NULL, ACTION_SESSION_CLOSE},
+    {"session archive", "SESSION", 1, 1, "put a session away", "", json_only, HINT_NONE, NULL,
+     ACTION_SESSION_ARCHIVE},
+    {"session restore", "SESSION", 1, 1, "open a closed, archived or expired session again", "",
+     json_only, HINT_NONE, NULL, ACTION_SESSION_RESTORE},
+    {"session rollback", "SESSION VERSION", 2, 2, "go back to an earlier point of a session",
+     "What was said since is hidden, not lost: going back to a later version shows it again.\n",
+     json_only, HINT_NONE, NULL, ACTION_SESSION_ROLLBACK},
+    {"session fork", "SESSION", 1, 1, "make a session that begins as another, and print its id", "",
+     session_fork_options, HINT_NONE, NULL, ACTION_SESSION_FORK},
+    {"session expire", "[SESSION]", 0, 1, "let a session expire, or all whose time is over", "",
+     json_only, HINT_NONE, NULL, ACTION_SESSION_EXPIRE},
+    {"session delete", "SESSION", 1, 1, "erase a session and what was said in it",
+     "There is no way back. What its forks had of it is erased, too.\n", json_only, HINT_NONE, NULL,
+     ACTION_SESSION_DELETE},
     {"call", "SERVICE METHOD [JSON]", 2, 3, "call any method and print its answer as JSON",
      "JSON is an object, or - to read one from standard input. Parts of the answer that are maps "
      "are printed one per line, before its end; other parts are written as they are and the end "
