@@ -54,6 +54,7 @@ struct pages {
         char name[NAME];
         int fd;        /* for writing in place, -1 = not opened yet */
         uint32_t page; /* bytes of its pages; 0 = none was written yet */
+        int dirty;     /* written in place since its last sync */
     } files[MAX_FILES];
     unsigned n_files;
     uint8_t frame[FRAME + MAX_PAGE]; /* with `writing` */
@@ -156,8 +157,10 @@ static int sync_files(struct pages *p)
     int r = 0;
 
     for (unsigned i = 0; i < p->n_files && r == 0; i++)
-        if (p->files[i].fd >= 0 && fdatasync(p->files[i].fd) != 0)
-            r = -errno;
+        if (p->files[i].dirty) {
+            r = fdatasync(p->files[i].fd) == 0 ? 0 : -errno;
+            p->files[i].dirty = r < 0;
+        }
     return r;
 }
 
@@ -188,6 +191,8 @@ static int replay(struct pages *p)
             r = aiex_file_pwrite(fd, bytes, len, get_be(frame + 24, 8));
         else
             r = errno == ENOENT ? 0 : -errno;
+        if (fd >= 0)
+            p->files[file].dirty = 1;
         at += FRAME + len;
     }
     free(bytes);
@@ -252,6 +257,7 @@ static int put_in_place(struct pages *p)
         for (struct page *page = p->buckets[i]; page && r == 0; page = page->next) {
             int fd = place_fd(p, page->file);
 
+            p->files[page->file].dirty = fd >= 0;
             r = fd < 0 ? -errno : aiex_file_pwrite(fd, page->bytes, page->len, page->at);
         }
     return r ? r : sync_files(p);
@@ -263,7 +269,7 @@ static int flush(struct pages *p)
     int r = 0;
 
     if (!p->held)
-        return 0;
+        return sync_files(p);
     r = fdatasync(p->journal) == 0 ? 0 : -errno;
     r = r ? r : put_in_place(p);
     r = r ? r : empty_journal(p);
@@ -365,6 +371,8 @@ static int take_page(struct guarded *g, const void *bytes, size_t len, uint64_t 
 
     if (!is_page(&p->files[g->file], len, at)) { /* the head of a file that is being made */
         r = flush(p);
+        r = r ? r : place_fd(p, g->file) < 0 ? -errno : 0;
+        p->files[g->file].dirty |= r == 0;
         return r ? r : aiex_file_pwrite(place_fd(p, g->file), bytes, len, at);
     }
     if (p->held >= MAX_HELD)
