@@ -6,15 +6,17 @@
  * one transaction after the other, and closes it. Reader threads run reads in slices; a care
  * thread does what takes long or comes back: checkpoints, space, expiry, verify, backup.
  *
- *     store.c      descriptor, life, dispatch           box.c       results on their way to the
- * loop request.c    bodies -> struct write               limits.h    what is too much writer.c
- * queue, batch, commit, flush          open.c      opening, and what is compared append.c streams
- * in a batch                   rows.c      tables in a batch keep.c       stamps, erasing,
- * subscriptions' positions, epochs in a batch jobs.c       reads: slices, back-pressure read.c
- * events    range.c   tables subs.c subs_keep.c  durable subscriptions         care.c      the care
- * thread verify.c     everything against everything        backup.c folder.c  copies that were
- * tried state.c      may it write, and if not, why        status.c    status, health env.c
- * lock_file.c side.c event.c tables.c space.c fail.c      one idea each, see their headers
+ *     store.c      descriptor, life, dispatch     box.c        results on their way to the loop
+ *     request.c    bodies -> struct write         limits.h     what is too much
+ *     writer.c     queue, batch, commit, flush    open.c       opening, and what is compared
+ *     append.c     streams in a batch             rows.c       tables in a batch
+ *     keep.c       stamps, erasing, positions of subscriptions, epochs in a batch
+ *     jobs.c       reads: slices, back-pressure   read.c       events
+ *     range.c      tables                         subs*.c      durable subscriptions
+ *     care.c       the care thread                verify.c     everything against everything
+ *     backup.c folder.c  copies that were tried   pages.c      pages, written twice
+ *     state.c      may it write, and if not, why  status.c     status, health
+ *     env.c lock_file.c side.c event.c tables.c space.c fail.c: one idea each, see their headers
  *
  * A write is acknowledged at its level: `applied` and `written` when its transaction is committed
  * and its log is with the system (kill -9 loses nothing), `synced` when the log is on the disk. One
