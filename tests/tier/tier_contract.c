@@ -7,7 +7,7 @@
 
 void contract_keeps(void)
 {
-    struct aiex_slice a, meta;
+    struct aiex_slice a, meta = {NULL, 0};
     char text[8];
     int found = 1;
 

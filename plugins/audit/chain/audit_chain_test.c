@@ -211,7 +211,7 @@ static void test_slow_reader(void)
 
 static void read_proof(struct aiex_slice end, struct aiex_proof *proof)
 {
-    struct aiex_value v, item;
+    struct aiex_value v = {0}, item;
 
     proof->n = 0;
     CU_ASSERT_EQUAL(aiex_get(end, "proof", &v), 1);

@@ -139,7 +139,7 @@ static void test_pages(void)
     for (int backwards = 0; backwards < 2; backwards++) {
         uint8_t mem[4096];
         struct aiex_slice next = {NULL, 0};
-        int64_t rows = 0, got;
+        int64_t rows = 0, got = 0;
         int end = 0, pages = 0;
 
         while (!end && ++pages < 100) {

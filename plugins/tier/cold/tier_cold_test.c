@@ -38,7 +38,7 @@ static void agrees_with_the_model(void)
 
 static void survives_a_restart(void)
 {
-    struct aiex_slice a, meta;
+    struct aiex_slice a, meta = {NULL, 0};
     char key[16], value[32];
 
     cold_begin(NULL);
