@@ -67,8 +67,10 @@ static int head_for(struct store *s, DB_TXN *txn, struct write *w, uint32_t inde
         op->head = before->head;
         op->head.exists = 1;
         op->head.version = before->version;
+        op->follows = 1;
         return 0;
     }
+    op->follows = 0;
     return head_get(s, txn, op->stream, &op->head);
 }
 
@@ -244,8 +246,8 @@ int append_put(struct store *s, DB_TXN *txn, struct op *op)
 {
     struct tail *t = &s->writer.draft;
     struct event_place p = {.stream = op->stream};
-    struct head_found head;
-    int r = head_get(s, txn, op->stream, &head);
+    struct head_found head = op->head;
+    int r = op->follows ? head_get(s, txn, op->stream, &head) : 0;
 
     if (r == 0 && !head.exists) {
         head.number = ++t->next_number;

@@ -10,19 +10,33 @@
 #define MAX_TXNS   64u     /* the writer's, and those of single puts */
 #define LOG_BUFFER (2u << 20)
 
-static const struct file_kind {
-    const char *name;
-    uint32_t page_bytes;
-} kinds[N_FILES] = {
-    [EVENTS] = {"events.db", 16384}, [STREAMS] = {"streams.db", 16384},
-    [HEADS] = {"heads.db", 4096},    [IDS] = {"ids.db", 4096},
-    [MARKS] = {"marks.db", 4096},    [META] = {"meta.db", 4096},
-    [ROWS] = {"rows.db", 8192},      [FIELDS] = {"fields.db", 4096},
+/* A page is a block of the file system: a disk that becomes full writes it whole or not at all,
+ * where half of a longer one would be a page with a wrong checksum, which nothing can repair. */
+#define PAGE_BYTES 4096u
+
+static const char *const names[N_FILES] = {
+    [EVENTS] = "events.db", [STREAMS] = "streams.db", [HEADS] = "heads.db", [IDS] = "ids.db",
+    [MARKS] = "marks.db",   [META] = "meta.db",       [ROWS] = "rows.db",   [FIELDS] = "fields.db",
 };
+
+/* What this thread looks at: Berkeley DB complains about pages and does not say of which file. A
+ * thread serves one store only. */
+static _Thread_local enum file looked_at = N_FILES;
+
+void env_look(enum file file)
+{
+    looked_at = file;
+}
+
+DB *env_file(struct env *e, enum file file)
+{
+    looked_at = file;
+    return e->files[file];
+}
 
 const char *env_file_name(enum file file)
 {
-    return kinds[file].name;
+    return names[file];
 }
 
 static void on_error(const DB_ENV *env, const char *prefix, const char *text)
@@ -30,7 +44,9 @@ static void on_error(const DB_ENV *env, const char *prefix, const char *text)
     struct env *e = env->app_private;
 
     (void)prefix;
-    snprintf(e->said, sizeof(e->said), "%s", text);
+    if (!atomic_load(&e->panicked) && !strstr(text, "PANIC")) /* the cause, not what follows */
+        snprintf(e->said, sizeof(e->said), "%s: %s", looked_at < N_FILES ? names[looked_at] : "log",
+                 text);
     aiex_logf(e->host, AIEX_LOG_WARN, 0, "Berkeley DB: %s", text);
 }
 
@@ -87,7 +103,6 @@ static int configure(struct env *e, const struct env_options *o)
 
 static int open_file(struct env *e, enum file file)
 {
-    const struct file_kind *k = &kinds[file];
     DB *db;
     int r = db_create(&e->files[file], e->env, 0);
 
@@ -96,10 +111,10 @@ static int open_file(struct env *e, enum file file)
         return r;
     }
     db = e->files[file];
-    r = db->set_pagesize(db, k->page_bytes);
+    r = db->set_pagesize(db, PAGE_BYTES);
     r = r ? r : db->set_flags(db, DB_CHKSUM);
     r = r ? r
-          : db->open(db, NULL, k->name, NULL, DB_BTREE, DB_CREATE | DB_AUTO_COMMIT | DB_THREAD,
+          : db->open(db, NULL, names[file], NULL, DB_BTREE, DB_CREATE | DB_AUTO_COMMIT | DB_THREAD,
                      0600);
     return r;
 }
@@ -110,6 +125,7 @@ int env_open(struct env *e, const char *home, const struct env_options *options,
     const char *what = "its log";
     int r;
 
+    looked_at = N_FILES;
     memset(e, 0, sizeof(*e));
     e->host = host;
     r = db_env_create(&e->env, 0);
@@ -124,7 +140,8 @@ int env_open(struct env *e, const char *home, const struct env_options *options,
                              DB_INIT_LOG | DB_INIT_LOCK | DB_INIT_MPOOL,
                          0600);
     for (enum file f = 0; r == 0 && f < N_FILES; f++) {
-        what = kinds[f].name;
+        what = names[f];
+        looked_at = f;
         r = open_file(e, f);
     }
     if (r == 0)
@@ -151,7 +168,7 @@ int env_get(struct env *e, enum file file, DB_TXN *txn, const void *key, size_t 
             size_t size)
 {
     DBT k = env_dbt(key, key_len), v = env_room(mem, size);
-    int r = e->files[file]->get(e->files[file], txn, &k, &v, 0);
+    int r = env_file(e, file)->get(e->files[file], txn, &k, &v, 0);
 
     return r == 0 ? (int)v.size : env_errno(e, r);
 }
@@ -161,21 +178,21 @@ int env_put(struct env *e, enum file file, DB_TXN *txn, const void *key, size_t 
 {
     DBT k = env_dbt(key, key_len), v = env_dbt(value, len);
 
-    return env_errno(e, e->files[file]->put(e->files[file], txn, &k, &v, flags));
+    return env_errno(e, env_file(e, file)->put(e->files[file], txn, &k, &v, flags));
 }
 
 int env_del(struct env *e, enum file file, DB_TXN *txn, const void *key, size_t key_len)
 {
     DBT k = env_dbt(key, key_len);
 
-    return env_errno(e, e->files[file]->del(e->files[file], txn, &k, 0));
+    return env_errno(e, env_file(e, file)->del(e->files[file], txn, &k, 0));
 }
 
 int env_last(struct env *e, enum file file, void *key, size_t size, DBT *value)
 {
     DBT k = env_room(key, size), none = {.flags = DB_DBT_USERMEM | DB_DBT_PARTIAL};
     DBC *c;
-    int r = e->files[file]->cursor(e->files[file], NULL, &c, 0);
+    int r = env_file(e, file)->cursor(e->files[file], NULL, &c, 0);
 
     if (r != 0)
         return env_errno(e, r);

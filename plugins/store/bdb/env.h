@@ -38,8 +38,8 @@ struct env {
     DB_ENV *env; /* NULL = closed */
     DB *files[N_FILES];
     const struct aiex_host *host; /* for its log */
-    atomic_int panicked;
-    char said[256]; /* the last complaint; written by the thread that got the error */
+    atomic_int panicked, full;    /* full: a complaint was about the disk */
+    char said[256];               /* the last complaint before a panic */
 };
 
 struct env_options {
@@ -69,11 +69,10 @@ int env_del(struct env *e, enum file file, DB_TXN *txn, const void *key, size_t 
 /* The last key of a file into `key`; its length, 0 when the file is empty. `value` may be NULL. */
 int env_last(struct env *e, enum file file, void *key, size_t size, DBT *value);
 
-/* A bare file of the environment, in use. */
-static inline DB *env_file(struct env *e, enum file file)
-{
-    return e->files[file];
-}
+/* A bare file of the environment, in use by this thread: complaints name it. */
+DB *env_file(struct env *e, enum file file);
+/* The same for a cursor that goes on after other files were looked at. */
+void env_look(enum file file);
 
 static inline DBT env_dbt(const void *data, size_t len)
 {

@@ -212,7 +212,8 @@ enum job_step job_failed(struct job *j, int r, const char *what)
         return job_refused(j, AIEX_E_BUSY, "no memory to read %s", what);
     if (r == -EUCLEAN || r == -EBADMSG) {
         state_damage(j->s, what);
-        return job_refused(j, AIEX_E_UNAVAILABLE, "damage in %.60s: %.140s", what, j->s->env.said);
+        return job_refused(j, AIEX_E_UNAVAILABLE, "damage in %.160s",
+                           j->s->env.said[0] ? j->s->env.said : what);
     }
     return job_refused(j, AIEX_E_INTERNAL, "reading %.60s: %s", what, strerror(-r));
 }

@@ -100,7 +100,8 @@ static int chain_at(struct store *s, uint64_t sequence, uint8_t chain[EVENT_HASH
     put_be(key, sequence, 8);
     v.flags |= DB_DBT_PARTIAL;
     v.dlen = sizeof(head);
-    r = env_errno(&s->env, s->env.files[EVENTS]->get(s->env.files[EVENTS], NULL, &k, &v, 0));
+    r = env_errno(&s->env,
+                  env_file(&s->env, EVENTS)->get(env_file(&s->env, EVENTS), NULL, &k, &v, 0));
     if (r == 0 && v.size < EVENT_HEAD)
         r = -EBADMSG;
     if (r == 0)
@@ -168,7 +169,8 @@ static void compare_acknowledged(struct store *s, const struct tail *t)
     else if (a->sequence &&
              (chain_at(s, a->sequence, chain) < 0 || memcmp(chain, a->head, SIDE_HASH) != 0))
         state_set(s, DAMAGE,
-                  "damage: event %llu is not the one that was acknowledged; restore a backup",
+                  "damage: event %llu of events.db is not the one that was acknowledged; restore a "
+                  "backup",
                   (unsigned long long)a->sequence);
 }
 
@@ -221,6 +223,12 @@ static int open_side(struct store *s, int *ret_side, struct aiex_error *err)
     return *ret_side < 0 && *ret_side != -EBADMSG ? *ret_side : 0;
 }
 
+/* A disk that takes half of a write makes recovery panic with whatever errno was left. */
+static int is_full(struct store *s, int r)
+{
+    return r == -ENOSPC || (r < 0 && !space_enough(&s->space));
+}
+
 static int open_files(struct store *s, struct aiex_error *err)
 {
     struct env_options options = {s->config->cache, s->config->log_file};
@@ -229,9 +237,9 @@ static int open_files(struct store *s, struct aiex_error *err)
     if (mkdir(s->home, 0700) != 0 && errno != EEXIST)
         return aiex_failed(err, -errno, "folder '%.300s': %s", s->home, strerror(errno));
     r = env_open(&s->env, s->home, &options, s->host, err);
-    if (r == -ENOSPC && space_drop(&s->space))
+    if (is_full(s, r) && space_drop(&s->space))
         r = env_open(&s->env, s->home, &options, s->host, err);
-    return r;
+    return is_full(s, r) ? -ENOSPC : r;
 }
 
 static void publish(struct store *s, const struct tail *t)

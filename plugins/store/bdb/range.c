@@ -367,6 +367,7 @@ static int gather(struct range *q, DBC *c)
             return 0;
         }
         r = take_row(q, &k, &v);
+        env_look(q->at_index < 0 ? ROWS : FIELDS);
         r = r ? r : cursor_get(q, c, &k, &v, q->backwards ? DB_PREV : DB_NEXT);
     }
     q->end = r == 0 || r == -ENOENT;

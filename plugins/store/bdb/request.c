@@ -341,7 +341,7 @@ static int array_field(struct parse *p, struct aiex_slice map, const char *key, 
 static int conditions_parse(struct parse *p, struct aiex_slice map, struct write *w)
 {
     struct aiex_value v;
-    struct aiex_slice one;
+    struct aiex_slice one = {NULL, 0};
     int r = array_field(p, map, "conditions", MAX_OPS, &v);
 
     if (r < 0 || !v.count)
@@ -360,7 +360,7 @@ static int conditions_parse(struct parse *p, struct aiex_slice map, struct write
 static int ops_parse(struct parse *p, struct aiex_slice map, struct write *w)
 {
     struct aiex_value v;
-    struct aiex_slice one;
+    struct aiex_slice one = {NULL, 0};
     int r = array_field(p, map, "operations", MAX_OPS, &v);
 
     if (r == 0 && !v.count)
@@ -478,7 +478,7 @@ static int index_parse(struct parse *p, struct aiex_slice map, struct table *t)
 
 static int table_parse(struct parse *p, struct aiex_slice body, struct table *t)
 {
-    struct aiex_slice name = {NULL, 0}, one;
+    struct aiex_slice name = {NULL, 0}, one = {NULL, 0};
     struct aiex_value v;
     int r = name_field(p, body, "table", MAX_TABLE, 1, &name);
 

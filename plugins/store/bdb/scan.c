@@ -84,7 +84,7 @@ static int add_from_events(struct job *j, struct scan *c, uint64_t sequence)
     int r;
 
     put_be(key, sequence, 8);
-    r = env_errno(e, e->files[EVENTS]->get(e->files[EVENTS], NULL, &k, &v, 0));
+    r = env_errno(e, env_file(e, EVENTS)->get(env_file(e, EVENTS), NULL, &k, &v, 0));
     if (r < 0)
         return r == -ENOENT ? -EBADMSG : r; /* something points at it */
     r = event_view(v.data, v.size, sequence, &view);
@@ -306,6 +306,7 @@ static int backwards(struct job *j, struct scan *c)
     r = seek_back(j, cursor, c, &k, &v);
     for (unsigned i = 0; i < SLICE_STEPS && r == 0 && j->part_len < PART_BYTES; i++) {
         r = take(j, c, key, k.size, v.data, v.size);
+        env_look(file_of(c));
         if (r == 0)
             r = record_get(j, cursor, &k, DB_PREV, &v);
     }
@@ -382,6 +383,7 @@ static int through_marks(struct job *j, struct scan *c)
     r = mark_seek(e, cursor, c, &k, n);
     for (unsigned i = 0; i < SLICE_STEPS && r == 0 && j->part_len < PART_BYTES; i++) {
         r = take_mark(j, c, &k, prefix, n);
+        env_look(MARKS);
         if (r == 0)
             r = env_errno(e, cursor->get(cursor, &k, &none, c->backwards ? DB_PREV : DB_NEXT));
     }

@@ -109,8 +109,8 @@ int state_writes(struct state *st, char *why, size_t size)
 
 void state_damage(struct store *s, const char *what)
 {
-    char said[200];
-
-    snprintf(said, sizeof(said), "%s", s->env.said);
-    state_set(s, DAMAGE, "damage in %.60s: %.120s; restore a backup", what, said);
+    if (s->env.said[0])
+        state_set(s, DAMAGE, "damage: %.160s; restore a backup", s->env.said);
+    else
+        state_set(s, DAMAGE, "damage in %.60s: a record that can not be; restore a backup", what);
 }

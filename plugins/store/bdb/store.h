@@ -132,6 +132,7 @@ struct op {
         uint64_t number, version, first, last_sequence;
         int exists, closed;
     } head;
+    int follows; /* another operation of the request on the same stream */
     uint64_t version, sequence;
     int duplicate;
     struct table *in; /* table of PUT, DELETE */

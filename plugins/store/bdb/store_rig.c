@@ -35,8 +35,15 @@ void rig_open(const struct aiex_fake_pair *pairs)
         CU_FAIL_FATAL(err.text);
 }
 
+static int is_drained(void *arg)
+{
+    return aiex_fake_drained(arg);
+}
+
 void rig_close(void)
 {
+    aiex_fake_drain(h, p, self);
+    CU_ASSERT_EQUAL(aiex_fake_poll_until(h, is_drained, h, RIG_WAIT_MS), 0);
     aiex_fake_stop(h, p, self);
     CU_ASSERT_EQUAL(aiex_fake_host_free(h), 0);
 }

@@ -218,6 +218,8 @@ int subscribe_take(void *self, const struct aiex_message *m)
     rival = active_of(s, c);
     if (!rival)
         make(s, c);
+    else if (rival->u.filter.partitions != u.filter.partitions)
+        job_stop(&c->job, AIEX_E_CONFLICT, "the subscription has another number of partitions");
     else if (!u.waits && !rival->job.cancelled)
         job_stop(&c->job, AIEX_E_CONFLICT,
                  "this partition of the subscription has a consumer; 'wait' stands by for it");

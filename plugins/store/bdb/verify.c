@@ -377,6 +377,7 @@ static int slice(struct verify *v, const struct stage *stage, DBC *c)
             v->key_len = key.size < KEY_MAX ? key.size : KEY_MAX;
             memcpy(v->key, key.data, v->key_len);
         }
+        env_look(stage->file);
         if (over == 0)
             r = env_errno(&v->s->env, c->get(c, &key, &data, DB_NEXT));
     }

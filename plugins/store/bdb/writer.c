@@ -19,7 +19,9 @@
 #include <sys/random.h>
 #include <time.h>
 
-#define TRIES 20 /* of a batch that lost a lock */
+#define TRIES   20  /* of a batch that lost a lock */
+#define WAIT_MS 5   /* between looks whether the process that we replace is gone */
+#define FULL_MS 200 /* between openings on a full disk */
 
 int64_t wall_ms(void)
 {
@@ -333,30 +335,72 @@ static void run_batch(struct store *s, struct write *batch)
 
 /* ---- The thread ---- */
 
+static int is_stopped(struct writer *wr)
+{
+    int stop;
+
+    pthread_mutex_lock(&wr->lock);
+    stop = wr->stop;
+    pthread_mutex_unlock(&wr->lock);
+    return stop;
+}
+
+/* What was queued while the disk was thought to have room. */
+static void refuse_queued(struct store *s)
+{
+    struct write *batch;
+    char why[320];
+
+    state_writes(&s->state, why, sizeof(why));
+    do {
+        pthread_mutex_lock(&s->writer.lock);
+        batch = cut(&s->writer);
+        pthread_mutex_unlock(&s->writer.lock);
+        if (batch) {
+            fail_all(batch, AIEX_E_READ_ONLY, why, 0);
+            hand_out(s, batch);
+        }
+    } while (batch);
+}
+
+/* 0 = open, -EAGAIN = the disk is full, or was a moment ago: later. Else negative errno. */
+static int try_open(struct store *s, unsigned *strikes)
+{
+    struct aiex_error err = {""};
+    int r = store_open(s, &err);
+
+    if (r == -ENOSPC) {
+        *strikes = 0;
+        state_set(s, FULL, "the disk is too full to open the store: %.150s", err.text);
+        refuse_queued(s);
+        return -EAGAIN;
+    }
+    if (r < 0 && state_has(&s->state, FULL) && ++*strikes < 3)
+        return -EAGAIN;
+    if (r < 0)
+        state_phase(&s->state, FAILED, err.text);
+    return r;
+}
+
 /* Until the process that we replace is gone, and until the disk has room to recover. */
 static int wait_to_open(struct store *s)
 {
-    struct aiex_error err = {""};
-    struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
-    int r, held = LOCK_WAITING;
+    struct timespec pause = {.tv_nsec = WAIT_MS * 1000 * 1000};
+    int r = -EAGAIN, held = LOCK_WAITING;
+    unsigned strikes = 0;
 
     for (;;) {
-        pthread_mutex_lock(&s->writer.lock);
-        r = s->writer.stop;
-        pthread_mutex_unlock(&s->writer.lock);
-        if (r)
-            return -ECANCELED;
         held = held == LOCK_TAKEN ? held : lock_try(&s->lock, s->host->instance);
-        if (held == LOCK_TAKEN) {
-            r = store_open(s, &err);
-            if (r != -ENOSPC) {
-                if (r < 0)
-                    state_phase(&s->state, FAILED, err.text);
-                return r;
-            }
-            state_set(s, FULL, "the disk is too full to open the store: %.150s", err.text);
+        if (held == LOCK_TAKEN)
+            r = try_open(s, &strikes);
+        if (r != -EAGAIN)
+            return r;
+        if (is_stopped(&s->writer)) {
+            state_phase(&s->state, FAILED, "the store is closing and was not open yet");
+            return -ECANCELED;
         }
         nanosleep(&pause, NULL);
+        pause.tv_nsec = (held == LOCK_TAKEN ? FULL_MS : WAIT_MS) * 1000 * 1000;
     }
 }
 
