@@ -110,36 +110,47 @@ enum outcome verb_events_export(struct command *c)
 
 /* ---- verify ---- */
 
+static void put_finding(struct aiex_slice finding)
+{
+    static const char *const keys[] = {"file", "sequence", "what"};
+    struct cleaner cleaner = {0};
+    char text[FIELD_TEXT];
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+        field_text(finding, keys[i], FIELD_PLAIN, text);
+        clean_write(&cleaner, stdout, text, strlen(text));
+        fputs(i + 1 < sizeof(keys) / sizeof(*keys) ? "  " : "\n", stdout);
+    }
+}
+
 static int on_finding(void *arg, struct aiex_slice finding)
 {
     const struct command *c = arg;
 
-    if (!aiex_is_map(finding))
-        return 0;
     if (command_wants_json(c)) {
         json_out(stdout, finding, JSON_LINE);
+        putchar('\n');
     } else {
-        char file[FIELD_TEXT], sequence[FIELD_TEXT], what[FIELD_TEXT];
-        struct cleaner cleaner = {0};
-
-        field_text(finding, "file", FIELD_PLAIN, file);
-        field_text(finding, "sequence", FIELD_PLAIN, sequence);
-        field_text(finding, "what", FIELD_PLAIN, what);
-        clean_write(&cleaner, stdout, file, strlen(file));
-        fputs("  ", stdout);
-        clean_write(&cleaner, stdout, sequence, strlen(sequence));
-        fputs("  ", stdout);
-        clean_write(&cleaner, stdout, what, strlen(what));
+        put_finding(finding);
     }
-    putchar('\n');
-    return fflush(stdout) != 0;
+    return 0;
+}
+
+static int on_findings(void *arg, struct aiex_slice part)
+{
+    struct command *c = arg;
+    int got = event_each(part, on_finding, arg);
+
+    if (got == -EPROTO)
+        complain(&c->screen, "the store sent a part that is no array of findings");
+    return got ? got : fflush(stdout) != 0;
 }
 
 enum outcome verb_events_verify(struct command *c)
 {
     const struct command_call call = {.service = event_store(c),
                                       .method = "store.verify",
-                                      .part = on_finding,
+                                      .part = on_findings,
                                       .part_arg = c,
                                       .timeout_ms = COMMAND_NO_LIMIT};
     struct control_end end;
