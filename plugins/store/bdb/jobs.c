@@ -247,10 +247,16 @@ struct job *queue_take(struct store *s, struct queue *q, int64_t ms)
 void job_run(struct reader *reader, struct job *j)
 {
     struct store *s = reader->s;
-    enum phase phase = state_wait(&s->state);
+    enum phase phase;
 
     j->reader = reader;
-    pthread_rwlock_rdlock(&s->use);
+    for (;;) { /* a restore closes and opens in between */
+        phase = state_wait(&s->state);
+        pthread_rwlock_rdlock(&s->use);
+        if (state_now(&s->state) != OPENING)
+            break;
+        pthread_rwlock_unlock(&s->use);
+    }
     if (phase != OPEN || !s->env.env)
         j->stepped = job_refused(j, AIEX_E_UNAVAILABLE, "%s",
                                  s->state.failed[0] ? s->state.failed : "the store is closed");
@@ -292,7 +298,7 @@ int jobs_start(struct store *s, struct aiex_error *err)
 {
     int r = 0;
 
-    for (unsigned i = 0; i < (unsigned)s->config->readers && r == 0; i++)
+    for (unsigned i = 0; i < (unsigned)s->config.readers && r == 0; i++)
         r = reader_start(s, i, reader_main, err);
     return r ? r : reader_start(s, MAX_READERS, care_main, err);
 }

@@ -52,7 +52,7 @@ int tail_put(struct store *s, DB_TXN *txn, struct tail *tail)
     return env_put(&s->env, META, txn, key, sizeof(key), value, 16, 0);
 }
 
-static int tail_get(struct store *s, struct tail *tail)
+int tail_get(struct store *s, struct tail *tail)
 {
     uint64_t *numbers[TAIL_NUMBERS];
     uint8_t value[TAIL_BYTES];
@@ -231,7 +231,7 @@ static int is_full(struct store *s, int r)
 
 static int open_files(struct store *s, struct aiex_error *err)
 {
-    struct env_options options = {s->config->cache, s->config->log_file};
+    struct env_options options = {s->config.cache, s->config.log_file};
     int r;
 
     if (mkdir(s->home, 0700) != 0 && errno != EEXIST)

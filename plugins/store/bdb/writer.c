@@ -315,6 +315,11 @@ static void run_batch(struct store *s, struct write *batch)
     char why[320];
     int r = 0, sure = 1;
 
+    if (batch->kind == &restore_kind) {
+        restore_run(s, batch);
+        hand_out(s, batch);
+        return;
+    }
     if (!state_writes(&s->state, why, sizeof(why)) && batch->kind != &accept_kind) {
         fail_all(batch, AIEX_E_READ_ONLY, why, 0);
         hand_out(s, batch);
@@ -421,8 +426,9 @@ static void *writer_main(void *arg)
     if (r < 0 && r != -ECANCELED)
         aiex_logf(s->host, AIEX_LOG_ERROR, 0, "the store is not open: %.400s", s->state.failed);
     while ((batch = next_batch(&s->writer)) != NULL) {
-        if (r == 0) {
+        if (r == 0 || (batch->kind == &restore_kind && r != -ECANCELED)) {
             run_batch(s, batch);
+            r = state_now(&s->state) == OPEN ? 0 : -EIO;
         } else {
             fail_all(batch, AIEX_E_UNAVAILABLE, s->state.failed, 0);
             hand_out(s, batch);
