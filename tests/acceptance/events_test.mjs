@@ -219,6 +219,72 @@ test('a backup is taken while lines go in, and restored', async () => {
   assert.notEqual(none.code, 0);
 });
 
+// A plugin on sdk/events: an aggregate (account) and a projection (accounts).
+async function call(method, body) {
+  const r = await node.aiex('call', 'service_accounts', method, JSON.stringify(body));
+  return r.code === 0 ? JSON.parse(r.stdout) : { error: r.stderr };
+}
+
+async function projection() {
+  const r = await node.aiex('projection', 'list', '--json');
+  return r.code === 0 ? JSON.parse(r.stdout).find(p => p.name === 'accounts') : undefined;
+}
+
+const isLive = async () => { const p = await projection(); return p?.state === 'live' && p.lag === 0 && p.generation > 0 && !p.building; };
+
+async function kill(name) {
+  const pid = async () => JSON.parse((await node.aiex('plugin', 'list', '--json')).stdout).find(p => p.name === name)?.pid ?? 0;
+  const before = await pid();
+  process.kill(before, 'SIGKILL');
+  await node.until(async () => { const now = await pid(); return now > 0 && now !== before; }, `another cell of ${name}`, 20000);
+}
+
+test('aggregates and projections on the real store, killed meanwhile', async () => {
+  const loaded = await node.aiex('plugin', 'load', path.join(process.env.AIEX_BUILD, 'tests/plugins/service_accounts.so'));
+  assert.equal(loaded.code, 0, loaded.stderr);
+  assert.deepEqual(await call('account.move', { id: '1', sum: 100 }), { version: 1, money: 100 });
+  assert.match((await call('account.move', { id: '1', sum: -101 })).error, /only 100 are there/);
+  // commands at once on one account: each is decided on the state before it
+  const at = (await Promise.all(Array.from({ length: 24 }, () => call('account.move', { id: '1', sum: -10 }))));
+  assert.equal(at.filter(a => !a.error).length, 10, JSON.stringify(at));
+  assert.deepEqual(await call('account.show', { id: '1' }), { version: 11, money: 0 });
+  const saved = JSON.parse((await node.aiex('aggregate', 'show', 'account-1', '--json')).stdout);
+  assert.ok(saved.version === 11 && saved.snapshot >= 10 && saved.state.money === 110 - 10 * saved.snapshot, JSON.stringify(saved));
+  // money goes in while the store and the plugin are killed
+  let paid = 0, unsure = 0;
+  for (let round = 0; round < 4; round++) {
+    const killed = round % 2 ? kill('service_accounts') : killStore();
+    for (const a of await Promise.all(Array.from({ length: 12 }, () => call('account.move', { id: '2', sum: 1 })))) {
+      if (!a.error) paid++;
+      else unsure++;
+    }
+    await killed;
+  }
+  let shown;
+  await node.until(async () => (shown = await call('account.show', { id: '2' })).version > 0, 'the plugin');
+  assert.ok(shown.money >= paid && shown.money <= paid + unsure, `${shown.money} are there, ${paid} were acknowledged, ${unsure} not`);
+  const stored = await good('', 'read', 'account-2', '--json');
+  assert.deepEqual([stored.length, shown.version], [shown.money, shown.money]);
+  await node.until(isLive, 'the projection', 20000);
+  assert.deepEqual(await call('account.row', { id: '2' }), { n: shown.money, money: shown.money });
+  assert.deepEqual(await call('account.row', { id: '1' }), { n: 11, money: 0 });
+  // built anew while readers read
+  const before = await projection();
+  assert.equal(before.service, 'service_accounts');
+  assert.equal((await node.aiex('projection', 'rebuild', 'accounts')).code, 0);
+  await node.until(async () => {
+    assert.deepEqual(await call('account.row', { id: '2' }), { n: shown.money, money: shown.money });
+    return (await projection())?.generation === before.generation + 1 && await isLive();
+  }, 'the new build', 20000);
+  assert.deepEqual(await call('account.row', { id: '1' }), { n: 11, money: 0 });
+  assert.match((await node.aiex('projection', 'list')).stdout, /accounts +live +0 /);
+  assert.equal((await node.aiex('projection', 'rebuild', 'nothing')).code, 5);
+  assert.equal((await node.aiex('aggregate', 'show', 'account-none')).code, 5);
+  // without its plugin it is still listed
+  assert.equal((await node.aiex('plugin', 'remove', 'service_accounts')).code, 0);
+  await node.until(async () => (await projection())?.state === 'down', 'the projection to be down');
+});
+
 test('a store that does not write says so, and writes again', async () => {
   assert.equal((await node.aiex('call', 'store', 'store.freeze', '{}')).code, 0);
   const r = await node.aiexIn('{"type":"a"}\n', 'events', 'append', 'frozen');

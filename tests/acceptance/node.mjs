@@ -49,6 +49,7 @@ export class Node {
     return new Promise(done => {
       const child = execFile(path.join(build, 'bin/aiex'), args, { env: { ...process.env, AIEX_SOCKET: path.join(this.data, 'run/aiex.sock') }, timeout: 60000 },
         (e, stdout, stderr) => done({ code: e ? e.code : 0, stdout, stderr }));
+      child.stdin.on('error', () => {}); // a verb may end without reading it
       child.stdin.end(input);
     });
   }

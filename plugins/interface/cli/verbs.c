@@ -359,6 +359,21 @@ const struct verb verbs[] = {
      NULL, ACTION_EVENTS_RESTORE},
     {"events stats", "", 0, 0, "show the counters of the store", "", store_options, HINT_NONE, NULL,
      ACTION_EVENTS_STATS},
+    {"projection list", "", 0, 0, "list what is derived from stored events, and how far it is",
+     "JSON: an array of objects with name, service (the instance that runs it), state (starting, "
+     "catching_up, live, failed, down), error, version, generation (the build that readers have), "
+     "building (one that comes), position, lag (events behind), building_lag, events and "
+     "failures.\n",
+     store_options, HINT_NONE, NULL, ACTION_PROJECTION_LIST},
+    {"projection rebuild", "NAME", 1, 1, "build a projection anew from all events",
+     "Readers have the old rows until the new ones have caught up. Does not wait: projection list "
+     "tells how far it is.\n",
+     store_options, HINT_NONE, NULL, ACTION_PROJECTION_REBUILD},
+    {"aggregate show", "STREAM", 1, 1, "show the saved state of an aggregate",
+     "JSON keys: stream, version, snapshot (version that the state is of, 0 = none was saved), "
+     "form "
+     "and state. What happened behind the snapshot: aiex events read STREAM --from N.\n",
+     store_options, HINT_NONE, NULL, ACTION_AGGREGATE_SHOW},
     {"usage", "[tail]", 0, 1, "show what was used and spent",
      "Sums of requests, tokens and money, in all or for each of --by: key, user, team, project, "
      "model, "
