@@ -129,13 +129,14 @@ uint32_t aiex_commands_running(const struct aiex_aggregates *a);
 
 /* ---- Projections ---------------------------------------------------------------- */
 
-#define AIEX_PROJECTION_NAME  40u           /* bytes: letters, digits, '_', '-', '.' */
-#define AIEX_PROJECTION_ROWS  256u          /* of one transaction */
-#define AIEX_PROJECTION_BYTES (2u << 20)    /* of those rows */
-#define AIEX_PROJECTION_NEEDS 16u           /* rows that one event may need */
-#define AIEX_PROJECTION_KEY   1000u         /* bytes of a key */
-#define AIEX_PROJECTION_TABLE "projections" /* what is known about them: see sdk/events/README.md  \
-                                             */
+#define AIEX_PROJECTION_NAME  40u        /* bytes: letters, digits, '_', '-', '.' */
+#define AIEX_PROJECTION_ROWS  256u       /* of one transaction */
+#define AIEX_PROJECTION_BYTES (2u << 20) /* of those rows */
+#define AIEX_PROJECTION_NEEDS 16u        /* rows that one event may need */
+#define AIEX_PROJECTION_KEY   1000u      /* bytes of a key */
+#define AIEX_PROJECTION_TABLE                                                                      \
+    "projections" /* what is known about them: see sdk/events/README.md                            \
+                   */
 
 /* The rows that an event is turned into. */
 struct aiex_rows;

@@ -16,8 +16,9 @@
 #include <time.h>
 
 #define PAGE_EVENTS 100
-#define SAVE_EVERY  10000 /* events of others that pass before the position is saved all the same  \
-                           */
+#define SAVE_EVERY                                                                                 \
+    10000 /* events of others that pass before the position is saved all the same                  \
+           */
 #define MAX_PAUSE 60000u
 
 static const char *const names[] = {"starting", "catching_up", "live", "failed"};
@@ -214,6 +215,14 @@ static int take_page(struct build *b, struct aiex_slice part)
     return 0;
 }
 
+/* An older copy of the store was put in its place: its rows know how far they are. */
+static void went_back(struct build *b)
+{
+    drop_page(b);
+    rows_drop(b->ask.host, &b->rows.kept);
+    later(b, b->p->all->look_ms, load);
+}
+
 static void on_look(void *owner, const struct aiex_answer *answer)
 {
     struct build *b = owner;
@@ -236,7 +245,10 @@ static void on_look(void *owner, const struct aiex_answer *answer)
     aiex_get_bool(answer->body, "end", &end);
     aiex_get_int(answer->body, "sequence", &b->bound);
     b->more |= !end;
-    work(b);
+    if (b->bound < b->sequence)
+        went_back(b);
+    else
+        work(b);
 }
 
 static void look(void *owner)

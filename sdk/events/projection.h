@@ -10,6 +10,10 @@
  * processes never build the same generation. The projection (projection.c) owns the row that
  * readers go by: it starts builds, and when a newer one has caught up it points there. What is
  * older is removed afterwards (clean.c).
+ *
+ * Builds ask for pages (store.read) and do not subscribe: a subscription would keep a second
+ * position that could differ from the rows', and could not tell that a filter let nothing through,
+ * which is what a lag of 0 means.
  */
 #ifndef AIEX_EVENTS_PROJECTION_H
 #define AIEX_EVENTS_PROJECTION_H

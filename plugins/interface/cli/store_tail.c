@@ -93,13 +93,14 @@ static int refused(struct tail *t, const char *method, const struct control_end 
     return fail(&t->err, away ? -EAGAIN : -EINVAL, "%s: %.400s (%s)", method, end->text, end->code);
 }
 
-/* Behind all that was looked at, also when the filter let nothing through. */
+/* Behind all that was looked at, also when the filter let nothing through, or when the store is an
+ * older copy by now. */
 static void skip_to_end(struct tail *t, struct aiex_slice end)
 {
-    int64_t bound = 0;
+    int64_t bound = -1;
     int whole = 1;
 
-    if (aiex_get_int(end, "sequence", &bound) == 1 && bound >= t->from &&
+    if (aiex_get_int(end, "sequence", &bound) == 1 && bound >= 0 &&
         aiex_get_bool(end, "end", &whole) >= 0 && whole)
         t->from = bound + 1;
 }

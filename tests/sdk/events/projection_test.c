@@ -420,6 +420,30 @@ static void without_memory(void)
     CU_ASSERT(good > 100);
 }
 
+static void an_older_copy_of_the_store(void)
+{
+    struct mini_store *copy = malloc(sizeof(*copy));
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(copy);
+    begin();
+    append("a", 10);
+    CU_ASSERT_EQUAL(aiex_projection_start(all, &totals), 0);
+    mini_settle(s);
+    *copy = *s; /* a backup */
+    append("a", 20);
+    mini_settle(s);
+    CU_ASSERT(is_right("a"));
+    copy->seen_calls = s->seen_calls;
+    copy->seen_casts = s->seen_casts;
+    *s = *copy;     /* restored */
+    append("a", 3); /* not as many as it had seen */
+    mini_settle(s);
+    CU_ASSERT(is_right("a"));
+    CU_ASSERT_EQUAL(state().position, 13);
+    free(copy);
+    end();
+}
+
 static int too_much(void *arg, const struct aiex_stored_event *e, struct aiex_rows *r,
                     struct aiex_error *err)
 {
@@ -549,6 +573,7 @@ const struct test_case tests[] = {
     {"every_call_may_fail", every_call_may_fail},
     {"two_processes_count_once", two_processes_count_once},
     {"without_memory", without_memory},
+    {"an_older_copy_of_the_store", an_older_copy_of_the_store},
     {"what_is_too_much_fails", what_is_too_much_fails},
     {"operators_list_and_rebuild", operators_list_and_rebuild},
     {0},
