@@ -1,7 +1,7 @@
 // Stored events from the shell, against the real programs and the real store: what was acknowledged
 // is there, once and in order, whatever is killed meanwhile.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -295,6 +295,27 @@ test('a store that does not write says so, and writes again', async () => {
   assert.equal((await good('{"type":"a"}\n', 'append', 'frozen'))[0].version, 1);
   const stats = JSON.parse((await node.aiex('events', 'stats', '--json')).stdout);
   assert.equal(stats.read_only, false);
+});
+
+test('a disk without room is read-only, and says so', async () => {
+  const full = new Node();
+  await full.start({}, { ini: ini.replace('min_free = 1M', 'min_free = 1023G') });
+  try {
+    let r;
+    await full.until(async () => (r = await full.aiexIn('{"type":"a"}\n', 'events', 'append', 's')).code === 4, 'a refusal');
+    assert.equal(lines(r.stdout)[0].error, 'read_only');
+    assert.match(lines(r.stdout)[0].text, /bytes are free/);
+    assert.equal((await full.aiex('events', 'read', '--all')).code, 0);
+  } finally {
+    await full.stop();
+  }
+});
+
+test('without a standard input nothing is appended', async () => {
+  const r = await new Promise(done => execFile('sh', ['-c', `exec '${process.env.AIEX_BUILD}/bin/aiex' events append closed <&-`],
+    { env: { ...process.env, AIEX_SOCKET: path.join(node.data, 'run/aiex.sock') }, timeout: 20000 },
+    (e, stdout) => done({ code: e ? e.code : 0, stdout })));
+  assert.deepEqual(r, { code: 0, stdout: '' });
 });
 
 test('no store is said', async () => {

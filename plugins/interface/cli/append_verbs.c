@@ -196,7 +196,7 @@ static enum outcome tell(struct appender *a, int failed, const struct aiex_error
     if (a->acks.n_failed)
         complain(s, "%" PRIu64 " of %" PRIu64 " events were not acknowledged; the first is in %s",
                  a->acks.n_failed, a->acks.n_events, a->acks.first_fault);
-    if (failed)
+    if (failed && a->lines.number)
         complain(s, "what follows line %" PRIu64 " was not sent", a->lines.number);
     return outcome;
 }
