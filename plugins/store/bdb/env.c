@@ -10,7 +10,7 @@
 #define MAX_TXNS   64u     /* the writer's, and those of single puts */
 #define LOG_BUFFER (2u << 20)
 
-#define PAGE_BYTES 8192u
+#define PAGE_BYTES 16384u
 
 static const char *const names[N_FILES] = {
     [EVENTS] = "events.db", [STREAMS] = "streams.db", [HEADS] = "heads.db", [IDS] = "ids.db",

@@ -244,6 +244,18 @@ struct job *queue_take(struct store *s, struct queue *q, int64_t ms)
     return j;
 }
 
+/* One large event must not keep its memory for ever. */
+static void bulk_shrink(struct reader *reader)
+{
+    uint8_t *small = reader->bulk_size > 4 * BULK_BYTES ? malloc(BULK_BYTES) : NULL;
+
+    if (!small)
+        return;
+    free(reader->bulk);
+    reader->bulk = small;
+    reader->bulk_size = BULK_BYTES;
+}
+
 void job_run(struct reader *reader, struct job *j)
 {
     struct store *s = reader->s;
@@ -263,6 +275,7 @@ void job_run(struct reader *reader, struct job *j)
     else
         j->stepped = j->step(j);
     pthread_rwlock_unlock(&s->use);
+    bulk_shrink(reader);
     j->note.land = land;
     box_put(s, &j->note);
 }

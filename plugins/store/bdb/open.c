@@ -199,7 +199,9 @@ static int stamp_new(struct store *s)
     if (r < 0)
         return r;
     *t = s->writer.tail;
-    r = stamp_kind.apply(s, txn, NULL);
+    r = store_acknowledge(s, t);
+    r = r ? r : side_sync(&s->side); /* before the first commit: from here on there is a record */
+    r = r ? r : stamp_kind.apply(s, txn, NULL);
     t->commits++;
     t->opens++;
     r = r ? r : tail_put(s, txn, t);
@@ -246,6 +248,7 @@ static void publish(struct store *s, const struct tail *t)
 {
     atomic_store(&s->visible, t->sequence);
     atomic_store(&s->streams, t->streams);
+    atomic_store(&s->bytes, t->events_bytes);
     atomic_store(&s->transactions, t->transactions);
     atomic_store(&s->epoch, t->epoch);
     atomic_store(&s->opens, t->opens);

@@ -52,7 +52,8 @@ struct pages {
     size_t held;
     struct file {
         char name[NAME];
-        int fd; /* for writing in place, -1 = not opened yet */
+        int fd;        /* for writing in place, -1 = not opened yet */
+        uint32_t page; /* bytes of its pages; 0 = none was written yet */
     } files[MAX_FILES];
     unsigned n_files;
 };
@@ -196,7 +197,7 @@ static int replay(struct pages *p)
 
 static struct page **bucket(struct pages *p, unsigned file, uint64_t at)
 {
-    return &p->buckets[(at / 512 * 2654435761u + file * 97) % BUCKETS];
+    return &p->buckets[((at / 512 + file) * 0x9e3779b97f4a7c15u >> 40) % BUCKETS];
 }
 
 static struct page *held(struct pages *p, unsigned file, uint64_t at)
@@ -212,9 +213,7 @@ static int hold(struct pages *p, unsigned file, uint64_t at, const void *bytes, 
 {
     struct page *page = held(p, file, at), **head = bucket(p, file, at);
 
-    if (!page || page->len != len) { /* a page keeps its length */
-        if (page)
-            return -EINVAL;
+    if (!page) {
         page = malloc(sizeof(*page) + len);
         if (!page)
             return -ENOMEM;
@@ -348,45 +347,57 @@ static int on_close(int fd)
     return close(fd);
 }
 
+/* 1 when it is one whole page as the others of its file are. */
+static int is_page(struct file *f, size_t len, uint64_t at)
+{
+    if (!f->page && at % len == 0 && len >= 512 && len <= MAX_PAGE)
+        f->page = (uint32_t)len;
+    return f->page == len && at % len == 0;
+}
+
+/* With `writing`. */
+static int take_page(struct guarded *g, const void *bytes, size_t len, uint64_t at)
+{
+    struct pages *p = g->pages;
+    int r = 0;
+
+    if (!is_page(&p->files[g->file], len, at)) { /* the head of a file that is being made */
+        r = flush(p);
+        return r ? r : aiex_file_pwrite(place_fd(p, g->file), bytes, len, at);
+    }
+    if (p->held >= MAX_HELD)
+        r = flush(p);
+    r = r ? r : journal_add(p, g->file, at, bytes, len);
+    if (r == 0) {
+        pthread_rwlock_wrlock(&p->map);
+        r = hold(p, g->file, at, bytes, len);
+        pthread_rwlock_unlock(&p->map);
+    }
+    return r;
+}
+
 static ssize_t on_pwrite(int fd, const void *bytes, size_t len, off_t at)
 {
     struct guarded *g = guarded_of(fd);
-    struct pages *p = g ? g->pages : NULL;
     int r;
 
     if (!g)
         return pwrite(fd, bytes, len, at);
-    pthread_mutex_lock(&p->writing);
-    r = p->held >= MAX_HELD ? flush(p) : 0;
-    r = r ? r : journal_add(p, g->file, (uint64_t)at, bytes, len);
-    if (r == 0) {
-        pthread_rwlock_wrlock(&p->map);
-        r = hold(p, g->file, (uint64_t)at, bytes, len);
-        pthread_rwlock_unlock(&p->map);
-    }
-    pthread_mutex_unlock(&p->writing);
+    pthread_mutex_lock(&g->pages->writing);
+    r = take_page(g, bytes, len, (uint64_t)at);
+    pthread_mutex_unlock(&g->pages->writing);
     errno = -r;
     return r ? -1 : (ssize_t)len;
-}
-
-/* Pages are held at multiples of their length: the one that covers `at` is found by that. */
-static struct page *covering(struct pages *p, unsigned file, uint64_t at)
-{
-    for (uint64_t len = 512; len <= MAX_PAGE; len *= 2) {
-        struct page *page = held(p, file, at / len * len);
-
-        if (page && page->at + page->len > at)
-            return page;
-    }
-    return NULL;
 }
 
 /* Puts held pages over what was read; the length may grow behind the end of the file. */
 static ssize_t patch(struct guarded *g, uint8_t *bytes, size_t len, ssize_t got, uint64_t at)
 {
-    for (uint64_t x = at; x < at + len;) {
-        struct page *page = covering(g->pages, g->file, x);
-        uint64_t end = page ? page->at + page->len : x / 512 * 512 + 512;
+    uint64_t size = g->pages->files[g->file].page;
+
+    for (uint64_t x = at; size && x < at + len;) {
+        struct page *page = held(g->pages, g->file, x / size * size);
+        uint64_t end = x / size * size + size;
 
         end = end < at + len ? end : at + len;
         if (page) {

@@ -440,8 +440,8 @@ struct store {
     struct space space;
     atomic_uint_fast64_t visible; /* last sequence that readers may see */
     uint64_t seen;                /* loop: `visible` when subscribers were woken */
-    atomic_uint_fast64_t streams, transactions, batches, flushes, log_bytes, flush_us, writes,
-        conflicts, reads, parts, checkpoints, epoch, opens, last_backup;
+    atomic_uint_fast64_t streams, transactions, batches, flushes, bytes, log_bytes, flush_us,
+        writes, conflicts, reads, parts, checkpoints, epoch, opens, last_backup;
     uint64_t tick;
     void (*drained)(void *arg);
     void *drained_arg;

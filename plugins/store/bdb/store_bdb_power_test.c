@@ -12,24 +12,26 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SECTOR    512u
-#define NAME_MAX_ 200u
+#define SECTOR     512u
+#define PATH_BYTES 200u
 
 /* One write, or (len -1) a sync. The replaced bytes follow. */
 struct note {
-    char path[NAME_MAX_];
+    char path[PATH_BYTES];
     int64_t at, len, old_len, old_size;
 };
 
 static char notes_path[64];
 static int notes = -1; /* of the child */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int pages_left; /* pages in their place until the child dies, 0 = it does not */
 
 ssize_t __real_write(int fd, const void *bytes, size_t n);
 ssize_t __real_pwrite(int fd, const void *bytes, size_t n, off_t at);
@@ -77,6 +79,8 @@ static ssize_t noted_write(int fd, struct note *n, const void *bytes, size_t len
     n->old_len = n->old_len < 0 ? 0 : n->old_len;
     add_note(n, old);
     r = __real_pwrite(fd, bytes, len, at);
+    if (pages_left && strcmp(n->path + strlen(n->path) - 3, ".db") == 0 && --pages_left == 0)
+        kill(getpid(), SIGKILL);
     pthread_mutex_unlock(&lock);
     free(old);
     return r;
@@ -187,11 +191,11 @@ static uint64_t mix(uint64_t x)
 /* Whether a sector survives: the same for all writes of one round. */
 static int survives(const char *path, uint64_t sector, uint64_t round)
 {
-    uint64_t h = round;
+    uint64_t hash = round;
 
     for (; *path; path++)
-        h = mix(h + (unsigned char)*path);
-    return mix(h + mix(sector)) & 1;
+        hash = mix(hash + (unsigned char)*path);
+    return mix(hash + mix(sector)) & 1;
 }
 
 static void put_back(const struct entry *e, int torn, uint64_t round)
@@ -242,7 +246,7 @@ static size_t cut_power(int torn, uint64_t round)
 static void cut_again_and_again(int torn)
 {
     const char *text = getenv("AIEX_CRASH_ROUNDS");
-    int rounds = text ? atoi(text) : 6;
+    int rounds = text ? atoi(text) : 4;
     unsigned seed = 42;
     size_t lost = 0;
 
@@ -269,8 +273,32 @@ static void test_torn(void)
     cut_again_and_again(1);
 }
 
+/* In the middle of a checkpoint, where pages are half written. */
+static void test_torn_pages(void)
+{
+    const char *text = getenv("AIEX_CRASH_ROUNDS");
+    int rounds = text ? atoi(text) : 4;
+    unsigned seed = 7;
+
+    crash_prepare = prepare;
+    crash_begin();
+    snprintf(notes_path, sizeof(notes_path), "%s.notes", dir);
+    crash_run(NULL, 300, "synced");
+    cut_power(1, 1);
+    for (int i = 0; i < rounds; i++) {
+        pages_left = 1 + (int)(rand_r(&seed) % 40);
+        crash_run(NULL, 0, "synced");
+        pages_left = 0;
+        cut_power(1, mix((uint64_t)i + 1234));
+        crash_check();
+    }
+    crash_end();
+    crash_prepare = NULL;
+}
+
 const struct test_case tests[] = {
     {"power", test_power},
     {"torn", test_torn},
+    {"torn pages", test_torn_pages},
     {0},
 };

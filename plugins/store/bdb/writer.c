@@ -281,6 +281,7 @@ static void publish(struct store *s)
     *t = s->writer.draft;
     atomic_store(&s->visible, t->sequence);
     atomic_store(&s->streams, t->streams);
+    atomic_store(&s->bytes, t->events_bytes);
     atomic_store(&s->transactions, t->transactions);
     atomic_store(&s->epoch, t->epoch);
     atomic_fetch_add(&s->batches, 1);
