@@ -3,8 +3,8 @@
 
 #include <errno.h>
 
-int write_on_host(const struct aiex_host *host, aiex_write_fn write, const void *arg,
-                  struct aiex_slice *ret)
+int ev_write_on_host(const struct aiex_host *host, aiex_write_fn write, const void *arg,
+                     struct aiex_slice *ret)
 {
     struct aiex_writer w;
     size_t len;
@@ -40,7 +40,7 @@ static void on_answer(void *arg, const struct aiex_answer *answer)
     a->fn(a->owner, answer);
 }
 
-int asking_call(struct asking *a, const char *method, aiex_write_fn write, const void *arg)
+int ev_asking_call(struct asking *a, const char *method, aiex_write_fn write, const void *arg)
 {
     struct aiex_request r = {.struct_size = sizeof(r),
                              .service = a->service,
@@ -49,7 +49,7 @@ int asking_call(struct asking *a, const char *method, aiex_write_fn write, const
                              .trace = a->trace};
     unsigned turn = ++a->turn;
     uint64_t call = 0;
-    int failed = write_on_host(a->host, write, arg, &r.body);
+    int failed = ev_write_on_host(a->host, write, arg, &r.body);
 
     if (failed)
         return failed;
@@ -77,7 +77,7 @@ static void on_timer(void *arg)
     a->later(a->owner);
 }
 
-int asking_later(struct asking *a, uint64_t ms, void (*fn)(void *owner))
+int ev_asking_later(struct asking *a, uint64_t ms, void (*fn)(void *owner))
 {
     int failed = a->host->timer(a->host, ms, 0, on_timer, a, &a->watch);
 
@@ -86,7 +86,7 @@ int asking_later(struct asking *a, uint64_t ms, void (*fn)(void *owner))
     return failed;
 }
 
-void asking_stop(struct asking *a)
+void ev_asking_stop(struct asking *a)
 {
     if (a->call)
         a->host->cancel(a->host, a->call);
@@ -97,16 +97,16 @@ void asking_stop(struct asking *a)
     a->turn++;
 }
 
-void asking_release(struct asking *a)
+void ev_asking_release(struct asking *a)
 {
-    asking_stop(a);
+    ev_asking_stop(a);
     if (a->calling)
         a->dead = 1;
     else
         a->free(a->owner);
 }
 
-void asking_cast(struct asking *a, const char *method, aiex_write_fn write, const void *arg)
+void ev_asking_cast(struct asking *a, const char *method, aiex_write_fn write, const void *arg)
 {
     struct aiex_request r = {.struct_size = sizeof(r),
                              .service = a->service,
@@ -115,13 +115,13 @@ void asking_cast(struct asking *a, const char *method, aiex_write_fn write, cons
                              .trace = a->trace};
     uint64_t call;
 
-    if (write_on_host(a->host, write, arg, &r.body) != 0)
+    if (ev_write_on_host(a->host, write, arg, &r.body) != 0)
         return;
     a->host->call(a->host, &r, NULL, NULL, &call);
     a->host->release(a->host, (void *)(uintptr_t)r.body.data);
 }
 
-int code_is_passing(const char *code)
+int ev_code_is_passing(const char *code)
 {
     static const char *const codes[] = {AIEX_E_TIMEOUT, AIEX_E_CRASHED, AIEX_E_BUSY,
                                         AIEX_E_UNAVAILABLE};
@@ -132,7 +132,7 @@ int code_is_passing(const char *code)
     return 0;
 }
 
-uint64_t pause_of(uint32_t n)
+uint64_t ev_pause_of(uint32_t n)
 {
     return n > 7 ? 2000 : (uint64_t)20 << (n ? n - 1 : 0);
 }

@@ -14,7 +14,7 @@ static void write_range(struct aiex_writer *w, const void *arg)
     const struct aiex_slice nothing = {NULL, 0};
     uint8_t end[GENERATION_BYTES];
 
-    place_key(end, p->generation, nothing);
+    ev_place_key(end, p->generation, nothing);
     aiex_w_map(w, 3);
     aiex_w_key_str(w, "table", p->table);
     aiex_w_key_bin(w, "to", end, sizeof(end));
@@ -59,7 +59,7 @@ static void on_deleted(void *owner, const struct aiex_answer *answer)
         return;
     drop(p);
     if (!answer->code)
-        projection_clean(p);
+        ev_projection_clean(p);
 }
 
 /* The first part, copied; every item is a map with a key. */
@@ -105,14 +105,14 @@ static void on_rows(void *owner, const struct aiex_answer *answer)
         return;
     }
     p->ask.fn = on_deleted;
-    if (asking_call(&p->ask, "store.transact", write_deletes, p) != 0)
+    if (ev_asking_call(&p->ask, "store.transact", write_deletes, p) != 0)
         drop(p);
 }
 
-void projection_clean(struct projection *p)
+void ev_projection_clean(struct projection *p)
 {
     if (p->generation < 2)
         return;
     p->ask.fn = on_rows;
-    asking_call(&p->ask, "store.range", write_range, p);
+    ev_asking_call(&p->ask, "store.range", write_range, p);
 }

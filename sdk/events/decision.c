@@ -48,16 +48,16 @@ int aiex_decide(struct aiex_decision *d, const char *type, struct aiex_slice dat
     return make_id(e->id);
 }
 
-void decision_clear(struct aiex_decision *d)
+void ev_decision_clear(struct aiex_decision *d)
 {
     while (d->n)
         d->host->release(d->host, (void *)(uintptr_t)d->events[--d->n].data.data);
     d->bytes = 0;
 }
 
-void decision_done(struct aiex_decision *d)
+void ev_decision_done(struct aiex_decision *d)
 {
-    decision_clear(d);
+    ev_decision_clear(d);
     d->host->release(d->host, d->events);
     d->events = NULL;
 }

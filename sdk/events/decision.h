@@ -20,7 +20,7 @@ struct aiex_decision {
     size_t bytes;
 };
 
-void decision_clear(struct aiex_decision *d);
-void decision_done(struct aiex_decision *d);
+void ev_decision_clear(struct aiex_decision *d);
+void ev_decision_done(struct aiex_decision *d);
 
 #endif

@@ -48,9 +48,9 @@ void aiex_projections_free(struct aiex_projections *all)
         struct projection *p = all->first;
 
         all->first = p->next;
-        build_free(p->live);
-        build_free(p->newer);
-        asking_release(&p->ask);
+        ev_build_free(p->live);
+        ev_build_free(p->newer);
+        ev_asking_release(&p->ask);
     }
     all->host->release(all->host, all);
 }
@@ -103,7 +103,7 @@ static void lost(struct projection *p, const char *text)
         aiex_logf(p->ask.host, AIEX_LOG_WARN, 0, "projection '%s' waits for its store: %.300s",
                   p->name, text);
     snprintf(p->error, sizeof(p->error), "%s", text);
-    if (asking_later(&p->ask, pause_of(p->tries), read_row) != 0)
+    if (ev_asking_later(&p->ask, ev_pause_of(p->tries), read_row) != 0)
         aiex_logf(p->ask.host, AIEX_LOG_ERROR, 0,
                   "projection '%s' stands still: no memory for a timer; it goes on when the "
                   "instance is started anew",
@@ -163,7 +163,7 @@ static void read_row(void *owner)
     const struct row_name name = {p->name};
 
     p->ask.fn = on_row;
-    if (asking_call(&p->ask, "store.get", write_row_name, &name) != 0)
+    if (ev_asking_call(&p->ask, "store.get", ev_write_row_name, &name) != 0)
         lost(p, "no memory for a call, or too many of them");
 }
 
@@ -220,14 +220,14 @@ static void write_pointer(struct aiex_writer *w, const void *arg)
 static void run(struct projection *p, struct build **at, uint32_t generation)
 {
     if (*at && (*at)->generation != generation) {
-        build_free(*at);
+        ev_build_free(*at);
         *at = NULL;
     }
     if (*at || !generation)
         return;
-    *at = build_new(p, generation);
+    *at = ev_build_new(p, generation);
     if (*at)
-        build_begin(*at);
+        ev_build_begin(*at);
     else
         lost(p, "no memory for a build");
 }
@@ -255,21 +255,21 @@ static void on_written(void *owner, const struct aiex_answer *answer)
     /* rows of another version stay as they are: the program that built them is gone */
     run(p, &p->live, p->version == p->def.version ? p->generation : 0);
     if (!p->ask.waiting)
-        projection_clean(p);
+        ev_projection_clean(p);
 }
 
 static void write_row(struct projection *p)
 {
     p->ask.fn = on_written;
-    if (asking_call(&p->ask, "store.transact", write_pointer, p) != 0)
+    if (ev_asking_call(&p->ask, "store.transact", write_pointer, p) != 0)
         lost(p, "no memory for a call, or too many of them");
 }
 
-void projection_caught_up(struct projection *p, struct build *b)
+void ev_projection_caught_up(struct projection *p, struct build *b)
 {
     if (b != p->newer || p->ask.open || p->ask.waiting)
         return; /* the next look comes soon */
-    build_free(p->live);
+    ev_build_free(p->live);
     p->live = b;
     p->newer = NULL;
     p->dropped = p->generation;
@@ -299,21 +299,20 @@ int aiex_projection_rebuild(struct aiex_projections *all, const char *name)
 int aiex_projection_state(const struct aiex_projections *all, const char *name,
                           struct aiex_projection_state *ret_state)
 {
-    static const char *const names[] = {"starting", "catching_up", "live", "failed"};
     const struct projection *p = find(all, name);
     const struct build *b = p ? p->live ? p->live : p->newer : NULL;
 
     if (!p)
         return -ENOENT;
     memset(ret_state, 0, sizeof(*ret_state));
-    ret_state->state = b ? names[b->state] : names[BUILD_STARTING];
+    ret_state->state = b ? ev_build_states[b->state] : ev_build_states[BUILD_STARTING];
     ret_state->error = b ? b->state == BUILD_FAILED ? b->error : "" : p->error;
     ret_state->version = p->version;
     ret_state->generation = p->generation;
     ret_state->building = p->newer ? p->newer->generation : 0;
     ret_state->position = p->live ? p->live->sequence : 0;
-    ret_state->lag = build_lag(p->live);
-    ret_state->building_lag = build_lag(p->newer);
+    ret_state->lag = ev_build_lag(p->live);
+    ret_state->building_lag = ev_build_lag(p->newer);
     ret_state->events = b ? b->events : 0;
     ret_state->failures = b ? b->failures : 0;
     if (p->newer && p->newer->state == BUILD_FAILED) { /* seen, whatever readers have */
@@ -334,5 +333,5 @@ int aiex_projection_place(const struct aiex_projections *all, const char *name,
     if (key.len > AIEX_PROJECTION_KEY || key.len + GENERATION_BYTES > size)
         return -EMSGSIZE;
     memcpy(table, p->table, sizeof(p->table));
-    return (int)place_key(out, p->generation, key);
+    return (int)ev_place_key(out, p->generation, key);
 }

@@ -78,23 +78,37 @@ struct aiex_projections {
 };
 
 /* build.c */
-struct build *build_new(struct projection *p, uint32_t generation);
-void build_begin(struct build *b);
-void build_free(struct build *b);
-int64_t build_lag(const struct build *b);
+struct build *ev_build_new(struct projection *p, uint32_t generation);
+void ev_build_begin(struct build *b);
+void ev_build_free(struct build *b);
+int64_t ev_build_lag(const struct build *b);
+
+/* Steps of a build; after one the build may be gone. */
+void ev_build_look(void *owner);     /* reads a page */
+void ev_build_work(struct build *b); /* goes on with the page */
+void ev_build_next(struct build *b); /* everything is done and saved */
+void ev_build_lost(struct build *b, const char *code,
+                   const char *text); /* the store did not do it */
+void ev_build_not_asked(struct build *b, int failed);
+void ev_build_later(struct build *b, uint64_t ms, void (*step)(void *owner));
+/* A row's place: two pairs of a map. */
+void ev_put_place(struct aiex_writer *w, const struct build *b, struct aiex_slice key);
+/* build_save.c */
+void ev_build_save(struct build *b);
+extern const char *const ev_build_states[]; /* by enum build_state */
 
 /* projection.c: a build has come to the end of what there is. It may be freed. */
-void projection_caught_up(struct projection *p, struct build *b);
+void ev_projection_caught_up(struct projection *p, struct build *b);
 
 /* clean.c: removes the rows of generations before the readers'. Uses p->ask. */
-void projection_clean(struct projection *p);
+void ev_projection_clean(struct projection *p);
 
 /* A row's key: generation and the projection's own. */
-size_t place_key(uint8_t *out, uint32_t generation, struct aiex_slice key);
+size_t ev_place_key(uint8_t *out, uint32_t generation, struct aiex_slice key);
 /* {table "projections", key} of a store.get. */
 struct row_name {
     const char *key;
 };
-void write_row_name(struct aiex_writer *w, const void *arg);
+void ev_write_row_name(struct aiex_writer *w, const void *arg);
 
 #endif

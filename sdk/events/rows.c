@@ -4,7 +4,7 @@
 
 #define EVENT_ROWS 400u /* that one event may put */
 
-struct row *row_find(const struct row_list *l, struct aiex_slice key)
+struct row *ev_row_find(const struct row_list *l, struct aiex_slice key)
 {
     for (uint32_t i = l->n; i-- > 0;)
         if (l->rows[i].key.len == key.len && memcmp(l->rows[i].key.data, key.data, key.len) == 0)
@@ -36,11 +36,11 @@ static struct row *add(const struct aiex_host *host, struct row_list *l)
     return &l->rows[l->n++];
 }
 
-int row_set(const struct aiex_host *host, struct row_list *l, struct aiex_slice key,
-            struct aiex_slice value, int exists, int dirty)
+int ev_row_set(const struct aiex_host *host, struct row_list *l, struct aiex_slice key,
+               struct aiex_slice value, int exists, int dirty)
 {
     uint8_t *mem = host->alloc(host, key.len + value.len + 1);
-    struct row *row = row_find(l, key);
+    struct row *row = ev_row_find(l, key);
 
     if (mem && row)
         row_done(host, l, row);
@@ -58,27 +58,27 @@ int row_set(const struct aiex_host *host, struct row_list *l, struct aiex_slice 
     return 0;
 }
 
-void rows_drop(const struct aiex_host *host, struct row_list *l)
+void ev_rows_drop(const struct aiex_host *host, struct row_list *l)
 {
     while (l->n)
         row_done(host, l, &l->rows[--l->n]);
 }
 
-int rows_commit(struct aiex_rows *r)
+int ev_rows_commit(struct aiex_rows *r)
 {
     int failed = 0;
 
     for (uint32_t i = 0; i < r->staged.n && !failed; i++) {
         const struct row *row = &r->staged.rows[i];
 
-        failed = row_set(r->host, &r->kept, row->key, row->value, row->exists, 1);
+        failed = ev_row_set(r->host, &r->kept, row->key, row->value, row->exists, 1);
     }
-    rows_drop(r->host, &r->staged);
-    rows_drop(r->host, &r->needs);
+    ev_rows_drop(r->host, &r->staged);
+    ev_rows_drop(r->host, &r->needs);
     return failed;
 }
 
-uint32_t rows_dirty(const struct aiex_rows *r)
+uint32_t ev_rows_dirty(const struct aiex_rows *r)
 {
     uint32_t n = 0;
 
@@ -87,17 +87,17 @@ uint32_t rows_dirty(const struct aiex_rows *r)
     return n;
 }
 
-int rows_full(const struct aiex_rows *r)
+int ev_rows_full(const struct aiex_rows *r)
 {
     return r->kept.n >= AIEX_PROJECTION_ROWS || r->kept.bytes >= AIEX_PROJECTION_BYTES;
 }
 
-void rows_done(struct aiex_rows *r)
+void ev_rows_done(struct aiex_rows *r)
 {
     struct row_list *const lists[] = {&r->kept, &r->staged, &r->needs};
 
     for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
-        rows_drop(r->host, lists[i]);
+        ev_rows_drop(r->host, lists[i]);
         r->host->release(r->host, lists[i]->rows);
         memset(lists[i], 0, sizeof(*lists[i]));
     }
@@ -116,19 +116,19 @@ int aiex_rows_need(struct aiex_rows *r, struct aiex_slice key)
 
     if (!is_key(key))
         return -EINVAL;
-    if (row_find(&r->needs, key))
+    if (ev_row_find(&r->needs, key))
         return 0;
     if (r->needs.n == AIEX_PROJECTION_NEEDS)
         return -E2BIG;
-    return row_set(r->host, &r->needs, key, nothing, 0, 0);
+    return ev_row_set(r->host, &r->needs, key, nothing, 0, 0);
 }
 
 int aiex_rows_get(const struct aiex_rows *r, struct aiex_slice key, struct aiex_slice *ret_value)
 {
-    const struct row *row = row_find(&r->staged, key);
+    const struct row *row = ev_row_find(&r->staged, key);
 
     if (!row)
-        row = row_find(&r->kept, key);
+        row = ev_row_find(&r->kept, key);
     if (!row)
         return -EINVAL;
     if (row->exists)
@@ -142,7 +142,7 @@ static int stage(struct aiex_rows *r, struct aiex_slice key, struct aiex_slice v
         return -EINVAL;
     if (r->staged.n >= EVENT_ROWS || r->staged.bytes + key.len + value.len > AIEX_PROJECTION_BYTES)
         return -E2BIG;
-    return row_set(r->host, &r->staged, key, value, exists, 1);
+    return ev_row_set(r->host, &r->staged, key, value, exists, 1);
 }
 
 int aiex_rows_put(struct aiex_rows *r, struct aiex_slice key, struct aiex_slice value)

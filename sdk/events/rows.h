@@ -27,16 +27,16 @@ struct aiex_rows {
 };
 
 /* The row `key` in a list, or NULL. */
-struct row *row_find(const struct row_list *l, struct aiex_slice key);
+struct row *ev_row_find(const struct row_list *l, struct aiex_slice key);
 /* Sets or adds a row. 0, -ENOMEM, -E2BIG (bounds of aiex_events.h). */
-int row_set(const struct aiex_host *host, struct row_list *l, struct aiex_slice key,
-            struct aiex_slice value, int exists, int dirty);
-void rows_drop(const struct aiex_host *host, struct row_list *l);
+int ev_row_set(const struct aiex_host *host, struct row_list *l, struct aiex_slice key,
+               struct aiex_slice value, int exists, int dirty);
+void ev_rows_drop(const struct aiex_host *host, struct row_list *l);
 /* The event is done with: staged rows become kept ones. 0, -ENOMEM. */
-int rows_commit(struct aiex_rows *r);
-uint32_t rows_dirty(const struct aiex_rows *r);
+int ev_rows_commit(struct aiex_rows *r);
+uint32_t ev_rows_dirty(const struct aiex_rows *r);
 /* Enough for one transaction. */
-int rows_full(const struct aiex_rows *r);
-void rows_done(struct aiex_rows *r);
+int ev_rows_full(const struct aiex_rows *r);
+void ev_rows_done(struct aiex_rows *r);
 
 #endif

@@ -35,7 +35,7 @@ static int upgrade(const struct aiex_host *host, const struct aiex_aggregate *ty
     int failed = 0;
     struct upgrading u = {.upgrade = upgrade_from(type, form), .old = *saved, .failed = &failed};
     struct aiex_slice next = {NULL, 0};
-    int r = u.upgrade ? write_on_host(host, write_upgraded, &u, &next) : -ENOTSUP;
+    int r = u.upgrade ? ev_write_on_host(host, write_upgraded, &u, &next) : -ENOTSUP;
 
     if (r == 0 && failed) {
         host->release(host, (void *)(uintptr_t)next.data);
@@ -50,8 +50,8 @@ static int upgrade(const struct aiex_host *host, const struct aiex_aggregate *ty
     return 0;
 }
 
-int snapshot_load(const struct aiex_host *host, const struct aiex_aggregate *type,
-                  struct aiex_slice value, void *state, int64_t *ret_version)
+int ev_snapshot_load(const struct aiex_host *host, const struct aiex_aggregate *type,
+                     struct aiex_slice value, void *state, int64_t *ret_version)
 {
     struct aiex_slice saved;
     int64_t form = 0, version = 0;
@@ -74,8 +74,8 @@ int snapshot_load(const struct aiex_host *host, const struct aiex_aggregate *typ
     return 0;
 }
 
-void snapshot_write(struct aiex_writer *w, const struct aiex_aggregate *type, const void *state,
-                    int64_t version)
+void ev_snapshot_write(struct aiex_writer *w, const struct aiex_aggregate *type, const void *state,
+                       int64_t version)
 {
     struct aiex_writer measure;
 

@@ -17,8 +17,8 @@ void event_out_json(FILE *to, struct aiex_slice event, enum event_form form);
 /* Version, sequence, time, type, stream (unless `one_stream`) and data. */
 void event_out_text(FILE *to, struct aiex_slice event, int one_stream);
 
-/* Calls fn with each map of a part that is an array; stops when it returns non-zero, and returns that. -EPROTO: no
- * array of maps. */
+/* Calls fn with each map of a part that is an array; stops when it returns non-zero, and returns
+ * that. -EPROTO: no array of maps. */
 typedef int (*event_fn)(void *arg, struct aiex_slice event);
 int event_each(struct aiex_slice part, event_fn fn, void *arg);
 
