@@ -190,7 +190,7 @@ struct aiex_projection_state {
     const char *error;                      /* with failed: why; else "" */
     uint32_t version, generation, building; /* 0 = none */
     int64_t position;                       /* sequence up to which the readers' rows are right */
-    int64_t lag;                            /* events of the store behind it; -1 = not known */
+    int64_t lag; /* events of the store behind it at the last look; -1 = not known */
     int64_t building_lag;
     uint64_t events, failures; /* since the start */
 };

@@ -105,6 +105,16 @@ void ev_build_later(struct build *b, uint64_t ms, void (*step)(void *owner))
                   b->p->name);
 }
 
+/* The next step. Inside a call that was answered at once it waits for the next turn of the loop, so
+ * that a store in the same cell does not let the stack grow with the number of pages. */
+static void go_on(struct build *b, void (*step)(void *owner))
+{
+    if (b->ask.calling)
+        ev_build_later(b, 0, step);
+    else
+        step(b);
+}
+
 /* The store did not do it; what it knows is true. A store that is away for a moment is no failure
  * of the projection. */
 void ev_build_lost(struct build *b, const char *code, const char *text)
@@ -290,6 +300,11 @@ static void write_wanted(struct aiex_writer *w, const void *arg)
     ev_put_place(w, wanted->b, wanted->key);
 }
 
+static void work_again(void *owner)
+{
+    ev_build_work(owner);
+}
+
 static void on_wanted(void *owner, const struct aiex_answer *answer)
 {
     struct build *b = owner;
@@ -309,7 +324,7 @@ static void on_wanted(void *owner, const struct aiex_answer *answer)
         0)
         ev_build_lost(b, AIEX_E_BUSY, "no memory for a row");
     else
-        ev_build_work(b);
+        go_on(b, work_again);
 }
 
 /* The next row that is needed and not known is asked for. 1 = it is, 0 = none is left. */
@@ -403,7 +418,7 @@ void ev_build_next(struct build *b)
     if (b->more) {
         if (b->state != BUILD_LIVE)
             b->state = BUILD_CATCHING_UP;
-        ev_build_look(b);
+        go_on(b, ev_build_look);
         return;
     }
     b->sequence = b->bound > b->sequence ? b->bound : b->sequence;

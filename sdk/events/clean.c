@@ -111,8 +111,6 @@ static void on_rows(void *owner, const struct aiex_answer *answer)
 
 void ev_projection_clean(struct projection *p)
 {
-    if (p->generation < 2)
-        return;
     p->ask.fn = on_rows;
     ev_asking_call(&p->ask, "store.range", write_range, p);
 }

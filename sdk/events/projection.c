@@ -12,6 +12,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#define GRACE_MS 1000 /* for readers that are on their way to rows of the last generation */
+
 static void read_row(void *owner);
 static void write_row(struct projection *p);
 
@@ -232,6 +234,11 @@ static void run(struct projection *p, struct build **at, uint32_t generation)
         lost(p, "no memory for a build");
 }
 
+static void clean(void *owner)
+{
+    ev_projection_clean(owner);
+}
+
 static void on_written(void *owner, const struct aiex_answer *answer)
 {
     struct projection *p = owner;
@@ -254,8 +261,8 @@ static void on_written(void *owner, const struct aiex_answer *answer)
         return;
     /* rows of another version stay as they are: the program that built them is gone */
     run(p, &p->live, p->version == p->def.version ? p->generation : 0);
-    if (!p->ask.waiting)
-        ev_projection_clean(p);
+    if (!p->ask.waiting && p->generation > 1)
+        ev_asking_later(&p->ask, GRACE_MS, clean); /* else the next process does it */
 }
 
 static void write_row(struct projection *p)

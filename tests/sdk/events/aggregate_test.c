@@ -478,6 +478,25 @@ static void cancelled_at_each_moment(void)
         }
 }
 
+static void answered_before_the_call_returns(void)
+{
+    begin();
+    aiex_aggregates_free(all);
+    CU_ASSERT_EQUAL_FATAL(
+        aiex_aggregates_new(&(struct aiex_aggregates_setting){.host = mini_inline(s)}, &all), 0);
+    for (int i = 0; i < 7; i++) {
+        CU_ASSERT_EQUAL(start(&saved, "1", "2", NULL), 0);
+        CU_ASSERT(last.n == i + 1 && last.money == 2 * (i + 1));
+    }
+    CU_ASSERT_EQUAL(start(&saved, "1", "-99", NULL), 0);
+    CU_ASSERT_STRING_EQUAL(last.code, "invalid");
+    s->before_append = one_rival;
+    CU_ASSERT_EQUAL(start(&saved, "1", "-3", NULL), 0);
+    CU_ASSERT(last.money == 3 && last.tries == 2);
+    CU_ASSERT_EQUAL(aiex_commands_running(all), 0);
+    end();
+}
+
 static void without_memory(void)
 {
     int good = 0;
@@ -532,6 +551,7 @@ const struct test_case tests[] = {
     {"an_event_that_can_not_be", an_event_that_can_not_be},
     {"bounds", bounds},
     {"cancelled_at_each_moment", cancelled_at_each_moment},
+    {"answered_before_the_call_returns", answered_before_the_call_returns},
     {"without_memory", without_memory},
     {"a_broken_answer", a_broken_answer},
     {0},

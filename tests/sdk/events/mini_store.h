@@ -53,6 +53,9 @@ struct mini_store *mini_new(struct aiex_fake_host *h);
 void mini_free(struct mini_store *s);
 /* Another host after a restart. */
 void mini_host(struct mini_store *s, struct aiex_fake_host *h);
+/* A host whose calls are answered before call() returns, as those of one cell may be. One at a
+ * time. */
+const struct aiex_host *mini_inline(struct mini_store *s);
 /* Appends as another client would; the version. */
 int64_t mini_append(struct mini_store *s, const char *stream, const char *type, const char *data);
 /* Answers at most `max` calls; how many. */

@@ -420,6 +420,25 @@ static void without_memory(void)
     CU_ASSERT(good > 100);
 }
 
+static void answered_before_the_call_returns(void)
+{
+    begin();
+    append("a", 250);
+    aiex_projections_free(all);
+    CU_ASSERT_EQUAL_FATAL(
+        aiex_projections_new(&(struct aiex_projections_setting){.host = mini_inline(s)}, &all), 0);
+    CU_ASSERT_EQUAL(aiex_projection_start(all, &totals), 0);
+    aiex_fake_advance(h, 200);
+    CU_ASSERT_STRING_EQUAL(state().state, "live");
+    CU_ASSERT(is_right("a"));
+    CU_ASSERT_EQUAL(aiex_projection_rebuild(all, "totals"), 0);
+    append("a", 1);
+    aiex_fake_advance(h, 2000);
+    CU_ASSERT(is_right("a") && state().generation == 2);
+    CU_ASSERT_EQUAL(mini_rows(s, "projection.totals"), 1);
+    end();
+}
+
 static void an_older_copy_of_the_store(void)
 {
     struct mini_store *copy = malloc(sizeof(*copy));
@@ -573,6 +592,7 @@ const struct test_case tests[] = {
     {"every_call_may_fail", every_call_may_fail},
     {"two_processes_count_once", two_processes_count_once},
     {"without_memory", without_memory},
+    {"answered_before_the_call_returns", answered_before_the_call_returns},
     {"an_older_copy_of_the_store", an_older_copy_of_the_store},
     {"what_is_too_much_fails", what_is_too_much_fails},
     {"operators_list_and_rebuild", operators_list_and_rebuild},
