@@ -8,7 +8,21 @@
 #include "command.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <unistd.h>
+
+/* Descriptors 0 to 2 are taken, so that no socket becomes somebody's standard input. */
+static void keep_standard_streams(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDONLY); /* writing fails as before */
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO)
+        close(fd);
+}
 
 int main(int argc, char **argv)
 {
@@ -17,6 +31,7 @@ int main(int argc, char **argv)
     enum outcome outcome;
     int failed;
 
+    keep_standard_streams();
     signal(SIGPIPE, SIG_IGN);
     failed = arguments_parse(&c.args, argc, argv, &err);
     outcome = command_init(&c);

@@ -63,26 +63,37 @@ enum outcome command_print_json(struct command *c, struct aiex_slice value);
 enum outcome command_flush(struct command *c, enum outcome so_far);
 
 /* The verbs, by file. */
-enum outcome verb_ask(struct command *c);           /* ask.c */
-enum outcome verb_status(struct command *c);        /* status.c */
-enum outcome verb_upgrade(struct command *c);       /* status.c */
-enum outcome verb_stop(struct command *c);          /* status.c */
-enum outcome verb_version(struct command *c);       /* status.c */
-enum outcome verb_plugin_list(struct command *c);   /* plugin_list.c */
-enum outcome verb_plugin_load(struct command *c);   /* plugin_verbs.c */
-enum outcome verb_plugin_reload(struct command *c); /* plugin_verbs.c */
-enum outcome verb_plugin_remove(struct command *c); /* plugin_verbs.c */
-enum outcome verb_plugin_stats(struct command *c);  /* plugin_verbs.c */
-enum outcome verb_plugin_trace(struct command *c);  /* follow.c */
-enum outcome verb_events_tail(struct command *c);   /* follow.c */
-enum outcome verb_job_list(struct command *c);      /* job_verbs.c */
-enum outcome verb_job_run(struct command *c);       /* job_verbs.c */
-enum outcome verb_secret_set(struct command *c);    /* secret_verbs.c */
-enum outcome verb_secret_list(struct command *c);   /* secret_verbs.c */
-enum outcome verb_secret_remove(struct command *c); /* secret_verbs.c */
-enum outcome verb_secret_rotate(struct command *c); /* secret_verbs.c */
-enum outcome verb_config_check(struct command *c);  /* config_verbs.c */
-enum outcome verb_config_reload(struct command *c); /* config_verbs.c */
+enum outcome verb_ask(struct command *c);                /* ask.c */
+enum outcome verb_status(struct command *c);             /* status.c */
+enum outcome verb_upgrade(struct command *c);            /* status.c */
+enum outcome verb_stop(struct command *c);               /* status.c */
+enum outcome verb_version(struct command *c);            /* status.c */
+enum outcome verb_plugin_list(struct command *c);        /* plugin_list.c */
+enum outcome verb_plugin_load(struct command *c);        /* plugin_verbs.c */
+enum outcome verb_plugin_reload(struct command *c);      /* plugin_verbs.c */
+enum outcome verb_plugin_remove(struct command *c);      /* plugin_verbs.c */
+enum outcome verb_plugin_stats(struct command *c);       /* plugin_verbs.c */
+enum outcome verb_plugin_trace(struct command *c);       /* follow.c */
+enum outcome verb_events_append(struct command *c);      /* append_verbs.c */
+enum outcome verb_events_import(struct command *c);      /* append_verbs.c */
+enum outcome verb_events_read(struct command *c);        /* event_verbs.c */
+enum outcome verb_events_export(struct command *c);      /* event_verbs.c */
+enum outcome verb_events_verify(struct command *c);      /* event_verbs.c */
+enum outcome verb_events_backup(struct command *c);      /* event_verbs.c */
+enum outcome verb_events_restore(struct command *c);     /* event_verbs.c */
+enum outcome verb_events_stats(struct command *c);       /* event_verbs.c */
+enum outcome verb_events_tail(struct command *c);        /* follow.c, store_tail.c */
+enum outcome verb_projection_list(struct command *c);    /* projection_verbs.c */
+enum outcome verb_projection_rebuild(struct command *c); /* projection_verbs.c */
+enum outcome verb_aggregate_show(struct command *c);     /* projection_verbs.c */
+enum outcome verb_job_list(struct command *c);           /* job_verbs.c */
+enum outcome verb_job_run(struct command *c);            /* job_verbs.c */
+enum outcome verb_secret_set(struct command *c);         /* secret_verbs.c */
+enum outcome verb_secret_list(struct command *c);        /* secret_verbs.c */
+enum outcome verb_secret_remove(struct command *c);      /* secret_verbs.c */
+enum outcome verb_secret_rotate(struct command *c);      /* secret_verbs.c */
+enum outcome verb_config_check(struct command *c);       /* config_verbs.c */
+enum outcome verb_config_reload(struct command *c);      /* config_verbs.c */
 /* Prints the lists `errors` and `warnings` of an answer; the number of errors. config_verbs.c */
 uint32_t command_put_findings(struct command *c, struct aiex_slice body);
 /* The counters of host.stats as a table; plugin_list.c */

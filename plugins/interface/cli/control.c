@@ -8,7 +8,7 @@
  */
 #include "control.h"
 
-#include "frame.h"
+#include "control_private.h"
 #include "reason.h"
 
 #include <aiex/aiex_pack.h>
@@ -23,17 +23,6 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
-
-#define READ_BYTES 65536
-
-struct control {
-    int fd;
-    int64_t last_id;
-    int torn; /* a frame went out in part: nothing can follow it */
-    struct frame_reader reader;
-    char path[1024];
-    uint8_t bytes[READ_BYTES];
-};
 
 /* One running call. */
 struct call {
@@ -79,6 +68,11 @@ int control_catch_interrupt(void)
 int control_interrupted(void)
 {
     return interrupted;
+}
+
+int control_interrupt_fd(void)
+{
+    return interrupt_pipe[0];
 }
 
 /* ---- Connecting ---- */
@@ -206,7 +200,7 @@ void control_free(struct control *c)
 
 /* ---- Waiting ---- */
 
-static int64_t now_ms(void)
+int64_t control_now_ms(void)
 {
     struct timespec t;
 
@@ -214,10 +208,20 @@ static int64_t now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static int gone(struct control *c, struct aiex_error *err)
+int control_gone(const struct control *c, struct aiex_error *err)
 {
     return fail(err, -ECONNRESET,
                 "the host on %.400s closed the connection before the answer was complete", c->path);
+}
+
+int control_broken(const struct control *c, int got, struct aiex_error *err)
+{
+    return fail(err, got,
+                got == -EMSGSIZE
+                    ? "the peer on %s sent a frame above 32 MiB; it is no Aiex host"
+                    : "the peer on %s does not speak the control protocol; it is no Aiex host, "
+                      "or one of another version",
+                c->path);
 }
 
 /* Waits for the socket. 0, -EINTR (a signal, unless the call is being cancelled), -ETIMEDOUT. */
@@ -227,7 +231,7 @@ static int await(struct call *call, short events, struct aiex_error *err)
                             {.fd = call->cancelling ? -1 : interrupt_pipe[0], .events = POLLIN}};
 
     for (;;) {
-        int64_t left = call->deadline_ms < 0 ? -1 : call->deadline_ms - now_ms();
+        int64_t left = call->deadline_ms < 0 ? -1 : call->deadline_ms - control_now_ms();
         int n;
 
         if (interrupted && !call->cancelling)
@@ -253,7 +257,7 @@ static int send_some(struct call *call, const uint8_t **bytes, size_t *len, stru
         return 0;
     }
     if (errno == EPIPE || errno == ECONNRESET)
-        return gone(call->control, err);
+        return control_gone(call->control, err);
     if (errno != EAGAIN && errno != EINTR)
         return fail(err, -errno, "can not write to %.400s: %s", call->control->path,
                     strerror(errno));
@@ -266,7 +270,7 @@ static int send_all(struct call *call, const uint8_t *bytes, size_t len, struct 
     int failed = 0;
 
     if (call->control->torn)
-        return gone(call->control, err);
+        return control_gone(call->control, err);
     while (len && !failed)
         failed = send_some(call, &bytes, &len, err);
     if (failed && len < whole)
@@ -282,7 +286,7 @@ static int begin_cancel(struct call *call, int result)
 
     call->cancelling = 1;
     call->result = result;
-    call->deadline_ms = now_ms() + CONTROL_CANCEL_MS;
+    call->deadline_ms = control_now_ms() + CONTROL_CANCEL_MS;
     return send_all(call, frame, len, NULL);
 }
 
@@ -346,12 +350,7 @@ static int take_frames(struct call *call, struct control_end *end, struct aiex_e
             return result;
     }
     if (got < 0)
-        return fail(err, got,
-                    got == -EMSGSIZE
-                        ? "the peer on %s sent a frame above 32 MiB; it is no Aiex host"
-                        : "the peer on %s does not speak the control protocol; it is no Aiex host, "
-                          "or one of another version",
-                    call->control->path);
+        return control_broken(call->control, got, err);
     return 0;
 }
 
@@ -367,7 +366,7 @@ static int receive(struct call *call, struct aiex_error *err)
             return frame_feed(&c->reader, c->bytes, (size_t)n) ? fail(err, -ENOMEM, "out of memory")
                                                                : 0;
         if (n == 0 || errno == ECONNRESET)
-            return gone(c, err);
+            return control_gone(c, err);
         if (errno != EAGAIN && errno != EINTR)
             return fail(err, -errno, "can not read from %.400s: %s", c->path, strerror(errno));
         failed = await(call, POLLIN, err);
@@ -411,7 +410,7 @@ int control_call(struct control *c, const struct control_request *request, contr
         return fail(err, result,
                     result == -EMSGSIZE ? "the request is larger than 32 MiB" : "out of memory");
     if (request->timeout_ms)
-        call.deadline_ms = now_ms() + request->timeout_ms + CONTROL_GRACE_MS;
+        call.deadline_ms = control_now_ms() + request->timeout_ms + CONTROL_GRACE_MS;
     result = run(&call, bytes, len, ret_end, err);
     free(bytes);
     return result;

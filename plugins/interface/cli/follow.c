@@ -4,6 +4,7 @@
  */
 #include "command.h"
 
+#include "event_verbs.h"
 #include "field.h"
 #include "json_out.h"
 
@@ -119,7 +120,7 @@ enum outcome verb_events_tail(struct command *c)
     const struct command_call call = {.method = "host.events", .pack = pack_topic, .pack_arg = c};
     struct follow f = {.show = show_event};
 
-    return follow(c, &call, &f);
+    return store_tail_is_meant(c) ? store_tail(c) : follow(c, &call, &f);
 }
 
 static void pack_instance(struct aiex_writer *w, const void *arg)

@@ -1,5 +1,6 @@
 #include "json_out.h"
 
+#include "base64.h"
 #include "utf8.h"
 
 #include <aiex/aiex_pack.h>
@@ -52,20 +53,8 @@ void json_out_string(FILE *to, const void *text, size_t len)
 
 static void put_base64(FILE *to, struct aiex_slice s)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
     fputs("\"base64:", to);
-    for (size_t i = 0; i < s.len; i += 3) {
-        size_t n = s.len - i < 3 ? s.len - i : 3;
-        uint32_t v = (uint32_t)s.data[i] << 16;
-
-        if (n > 1)
-            v |= (uint32_t)s.data[i + 1] << 8;
-        if (n > 2)
-            v |= s.data[i + 2];
-        for (size_t k = 0; k < 4; k++)
-            putc_unlocked(k <= n ? digits[v >> (18 - 6 * k) & 63] : '=', to);
-    }
+    base64_write(to, s.data, s.len);
     putc_unlocked('"', to);
 }
 

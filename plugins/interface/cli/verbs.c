@@ -73,7 +73,57 @@ static const struct verb_option load_options[] = {
 
 static const struct verb_option trace_options[] = {COUNT_OPTION, STREAM_JSON_OPTION,
                                                    END_OF_OPTIONS};
-static const struct verb_option tail_options[] = {COUNT_OPTION, STREAM_JSON_OPTION, END_OF_OPTIONS};
+
+#define STORE_OPTION                                                                               \
+    {                                                                                              \
+        0, "store", "SERVICE", "name of the store, else store", HINT_NONE, NULL                    \
+    }
+#define ACK_OPTION                                                                                 \
+    {                                                                                              \
+        0, "ack", "LEVEL", "what acknowledged means; synced unless told otherwise", HINT_CHOICE,   \
+            "applied written synced quorum"                                                        \
+    }
+
+static const struct verb_option append_options[] = {
+    {0, "expect", "WHAT", "version each append expects: any, none, exists or N", HINT_NONE, NULL},
+    ACK_OPTION,
+    STORE_OPTION,
+    END_OF_OPTIONS,
+};
+static const struct verb_option import_options[] = {ACK_OPTION, STORE_OPTION, JSON_OPTION,
+                                                    END_OF_OPTIONS};
+static const struct verb_option read_options[] = {
+    {'a', "all", NULL, "the events of all streams in their order", HINT_NONE, NULL},
+    {0, "from", "N", "first version; with --all first sequence", HINT_NONE, NULL},
+    {0, "to", "N", "last version; with --all last sequence", HINT_NONE, NULL},
+    {0, "type", "TYPE", "only events of this type", HINT_NONE, NULL},
+    {0, "correlation", "ID", "only events with this correlation", HINT_NONE, NULL},
+    {'b', "backwards", NULL, "the last one first", HINT_NONE, NULL},
+    {'n', "limit", "N", "at most N events", HINT_NONE, NULL},
+    STORE_OPTION,
+    STREAM_JSON_OPTION,
+    END_OF_OPTIONS,
+};
+static const struct verb_option export_options[] = {
+    {0, "from", "N", "first version; without STREAM first sequence", HINT_NONE, NULL},
+    {0, "to", "N", "last version; without STREAM last sequence", HINT_NONE, NULL},
+    STORE_OPTION,
+    END_OF_OPTIONS,
+};
+static const struct verb_option tail_options[] = {
+    {'a', "all", NULL, "stored events of all streams", HINT_NONE, NULL},
+    {0, "stream", "STREAM", "stored events of this stream", HINT_NONE, NULL},
+    {0, "type", "TYPE", "stored events of this type", HINT_NONE, NULL},
+    {0, "name", "NAME", "go on where the last one with this name ended", HINT_NONE, NULL},
+    {0, "from", "N", "begin with this version or sequence, not with what comes", HINT_NONE, NULL},
+    STORE_OPTION,
+    COUNT_OPTION,
+    STREAM_JSON_OPTION,
+    END_OF_OPTIONS,
+};
+static const struct verb_option verify_options[] = {STORE_OPTION, STREAM_JSON_OPTION,
+                                                    END_OF_OPTIONS};
+static const struct verb_option store_options[] = {STORE_OPTION, JSON_OPTION, END_OF_OPTIONS};
 
 static const struct verb_option reload_options[] = {
     {'n', "dry-run", NULL, "check the files, change nothing", HINT_NONE, NULL},
@@ -366,9 +416,68 @@ const struct verb verbs[] = {
      reload_options, HINT_NONE, NULL, ACTION_CONFIG_RELOAD},
     {"config show", "", 0, 0, "print the configuration in force; secrets are hidden", "", json_only,
      HINT_NONE, NULL, ACTION_CONFIG_SHOW},
-    {"events tail", "[TOPIC]", 0, 1, "follow events, all or those of a topic",
-     "TOPIC is exact, as in provider.health, or ends in .* for all below.\n", tail_options,
-     HINT_NONE, NULL, ACTION_EVENTS_TAIL},
+    {"events append", "STREAM", 1, 1, "append events from standard input to a stream",
+     "Each line is JSON: an object is one event, an array one batch of which all or none is "
+     "stored. "
+     "Keys: type (required), data (any JSON) or data_base64, id, expect, time, correlation, "
+     "causation, meta, stream (instead of STREAM); others are ignored.\n"
+     "For each event one line of JSON follows as soon as its outcome is known, in the order of the "
+     "input: stream, version, seq, id, and duplicate when it had been stored before; or error, "
+     "text, id and line. Errors: conflict (version is the one the stream has), read_only, invalid, "
+     "busy, unavailable and others: the event is not stored; unknown: nobody knows. What has the "
+     "same id is stored once, so a line can be sent again with the id that was printed.\n"
+     "--expect holds for every line that has no expect of its own. At most 240 lines and 24 MiB "
+     "are "
+     "on their way at once; a line has at most 16 MiB, a batch 1000 events. --timeout, else 30s, "
+     "is "
+     "for each line. Exits 0 when every event is stored.\n",
+     append_options, HINT_NONE, NULL, ACTION_EVENTS_APPEND},
+    {"events read", "[STREAM]", 0, 1, "print the stored events of a stream or of all",
+     "JSON keys: stream, version, seq, id, type, time (milliseconds since 1970), data (or "
+     "data_base64 when it is no JSON), correlation, causation, meta.\n",
+     read_options, HINT_NONE, NULL, ACTION_EVENTS_READ},
+    {"events tail", "[TOPIC]", 0, 1, "follow events: those of the bus, or stored ones",
+     "TOPIC is exact, as in provider.health, or ends in .* for all below; without TOPIC all "
+     "topics. "
+     "These are not stored.\n"
+     "With --all, --stream, --type, --name or --from: the events that are appended to the store. "
+     "With --name the position is kept there: events are shown at least once, from the first that "
+     "was not. A store that starts anew is waited for.\n",
+     tail_options, HINT_NONE, NULL, ACTION_EVENTS_TAIL},
+    {"events export", "[STREAM]", 0, 1, "print stored events exactly, for import",
+     "One JSON object per line, as events read prints it; data is to the byte what was appended.\n",
+     export_options, HINT_NONE, NULL, ACTION_EVENTS_EXPORT},
+    {"events import", "[FILE]", 0, 1, "append events that were exported",
+     "From FILE or standard input. Ids, times and streams stay, versions and sequences are new; "
+     "events that are there already are not stored again, so an import that broke off can be "
+     "repeated. Prints a line for each event that could not be stored, as events append does.\n",
+     import_options, HINT_FILE, NULL, ACTION_EVENTS_IMPORT},
+    {"events verify", "", 0, 0, "check everything that is stored",
+     "Prints a line for each fault; exits 1 when there is one.\n", verify_options, HINT_NONE, NULL,
+     ACTION_EVENTS_VERIFY},
+    {"events backup", "PATH", 1, 1, "copy the store while it is used",
+     "PATH is below the data folder of the store.\n", store_options, HINT_NONE, NULL,
+     ACTION_EVENTS_BACKUP},
+    {"events restore", "PATH", 1, 1, "replace the store by a backup",
+     "PATH is that of the backup, below the data folder of the store.\n", store_options, HINT_NONE,
+     NULL, ACTION_EVENTS_RESTORE},
+    {"events stats", "", 0, 0, "show the counters of the store", "", store_options, HINT_NONE, NULL,
+     ACTION_EVENTS_STATS},
+    {"projection list", "", 0, 0, "list what is derived from stored events, and how far it is",
+     "JSON: an array of objects with name, service (the instance that runs it), state (starting, "
+     "catching_up, live, failed, down), error, version, generation (the build that readers have), "
+     "building (one that comes), position, lag (events behind), building_lag, events and "
+     "failures.\n",
+     store_options, HINT_NONE, NULL, ACTION_PROJECTION_LIST},
+    {"projection rebuild", "NAME", 1, 1, "build a projection anew from all events",
+     "Readers have the old rows until the new ones have caught up. Does not wait: projection list "
+     "tells how far it is.\n",
+     store_options, HINT_NONE, NULL, ACTION_PROJECTION_REBUILD},
+    {"aggregate show", "STREAM", 1, 1, "show the saved state of an aggregate",
+     "JSON keys: stream, version, snapshot (version that the state is of, 0 = none was saved), "
+     "form "
+     "and state. What happened behind the snapshot: aiex events read STREAM --from N.\n",
+     store_options, HINT_NONE, NULL, ACTION_AGGREGATE_SHOW},
     {"usage", "[tail]", 0, 1, "show what was used and spent",
      "Sums of requests, tokens and money, in all or for each of --by: key, user, team, project, "
      "model, "
