@@ -28,7 +28,7 @@ static struct silent {
     uint64_t call;
     int64_t until; /* then the host ends it */
 } silent[MAX_OPEN];
-static size_t n_silent;
+static size_t n_silent, n_casts;
 
 int64_t wall_ms(void)
 {
@@ -207,14 +207,10 @@ static int on_call(void *arg, struct aiex_fake_host *host, const struct aiex_fak
 {
     (void)arg;
     (void)host;
-    if (call->kind == AIEX_FAKE_CAST) {
-        if (find_tier(call->service) && !find_tier(call->service)->down)
-            answer_tier(call);
-    } else if (at_once) {
+    if (at_once)
         answer_call(call);
-    } else if (n_waiting < MAX_OPEN) {
+    else if (n_waiting < MAX_OPEN)
         waiting[n_waiting++] = call->id;
-    }
     return 0;
 }
 
@@ -244,9 +240,34 @@ static int answer_one(void)
     return 1;
 }
 
+/* Casts are only written down; they come in order, before later answers. */
+static void take_casts(void)
+{
+    size_t n = aiex_fake_count(h, AIEX_FAKE_CAST);
+
+    for (n_casts = n_casts > n ? 0 : n_casts; n_casts < n; n_casts++) {
+        const struct aiex_fake_record *r = aiex_fake_nth(h, AIEX_FAKE_CAST, n_casts);
+
+        if (find_tier(r->service) && !find_tier(r->service)->down)
+            answer_tier(r);
+    }
+}
+
+int rig_step(void)
+{
+    take_casts();
+    return aiex_fake_run_posts(h) || answer_one();
+}
+
+void rig_kill(void)
+{
+    aiex_fake_stop(h, p, self);
+    aiex_fake_host_free(h); /* callers that were not answered are counted */
+}
+
 void rig_run(void)
 {
-    while (aiex_fake_run_posts(h) || answer_one())
+    while (rig_step())
         ;
 }
 
@@ -279,7 +300,7 @@ void rig_open(const struct aiex_fake_pair *pairs)
 {
     struct aiex_error err = {""};
 
-    n_waiting = n_silent = 0;
+    n_waiting = n_silent = n_casts = 0;
     self = NULL;
     h = aiex_fake_host_new("service_context");
     aiex_fake_on_call(h, on_call, NULL);

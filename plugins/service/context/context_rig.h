@@ -47,7 +47,11 @@ void rig_open(const struct aiex_fake_pair *pairs);
 void rig_close(void);
 /* Answers all calls that wait and runs all posts, until there are none. */
 void rig_run(void);
-/* The same with the clock moved, 50 ms at a time. */
+/* One post or one answer; 0 = there is nothing. */
+int rig_step(void);
+/* The process ends at once: what is under way is lost. */
+void rig_kill(void);
+/* rig_run() with the clock moved, 50 ms at a time. */
 void rig_advance(int64_t ms);
 
 /* Begins a question; its id. The body is JSON with ' for ". */

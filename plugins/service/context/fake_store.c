@@ -445,18 +445,23 @@ static int by_key(const void *a, const void *b)
     return bytes_compare(x->key, x->len, y->key, y->len);
 }
 
+/* Rows by key are those from `low` to before `high` already; by an index all that are in it. */
 static size_t sort_rows(struct fake_store *s, const char *table, const struct index *x,
-                        struct sorted *out)
+                        struct aiex_slice from, struct aiex_slice to, struct sorted *out)
 {
-    size_t n = 0;
+    const uint8_t *low = x ? NULL : from.data, *high = to.data;
+    size_t low_len = x ? 0 : from.len, high_len = to.len, n = 0;
 
-    for (size_t i = 0; i < s->n; i++) {
+    for (size_t i = place(s, table, low, low_len); i < s->n; i++) {
         const struct row *row = &s->rows[i];
         struct aiex_slice value = {row->value, row->value_len};
         uint8_t field[1100 + 1030];
         int len = 0;
 
-        if (strcmp(row->table, table) != 0 || (x && (len = row_field(x, value, field)) < 0))
+        if (strcmp(row->table, table) != 0 ||
+            (!x && high_len && bytes_compare(row->key, row->key_len, high, high_len) >= 0))
+            break;
+        if ((x && (len = row_field(x, value, field)) < 0))
             continue;
         if (x) /* a field ends before its row's key begins */
             field[len++] = 0;
@@ -541,7 +546,8 @@ static int range(struct fake_store *s, struct reply *r, struct aiex_slice body,
         free(all);
         return invalid(r, "bad range");
     }
-    total = n = sort_rows(s, table, x, all);
+    total = n = sort_rows(s, table, x, (struct aiex_slice){from, (size_t)from_len},
+                          (struct aiex_slice){to, (size_t)to_len}, all);
     while (n && from_len && bytes_compare(rows->key, rows->len, from, (size_t)from_len) < 0)
         rows++, n--;
     while (n && to_len && bytes_compare(rows[n - 1].key, rows[n - 1].len, to, (size_t)to_len) >= 0)

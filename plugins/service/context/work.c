@@ -282,17 +282,28 @@ void works_refuse(struct context *c, const char *why)
         work_fail(w, AIEX_E_UNAVAILABLE, "%s", why);
 }
 
+static struct work *waits_too_long(struct context *c, uint64_t now)
+{
+    for (struct work *w = c->first; w; w = w->next)
+        if (now - w->since >= (uint64_t)c->config->store_wait &&
+            (!w->started || (w->entry && w->entry->first != w)))
+            return w;
+    return NULL;
+}
+
 void works_look(struct context *c)
 {
     uint64_t now = c->host->now_ms(c->host);
     struct work *w;
 
-    if (c->phase == READY)
-        return;
-    while ((w = not_started(c)) &&
-           (c->phase == FENCED || now - w->since >= (uint64_t)c->config->store_wait))
-        work_fail(w, AIEX_E_UNAVAILABLE, "%s",
-                  c->boot.trouble[0] ? c->boot.trouble : "the contexts are being loaded");
+    if (c->phase == FENCED)
+        works_refuse(c, "another instance keeps the contexts now");
+    while ((w = waits_too_long(c, now)))
+        if (w->started)
+            work_fail(w, AIEX_E_BUSY, "an earlier write of '%s' is not finished", w->entry->id);
+        else
+            work_fail(w, AIEX_E_UNAVAILABLE, "%s",
+                      c->boot.trouble[0] ? c->boot.trouble : "the contexts are being loaded");
 }
 
 void works_stop(struct context *c)
