@@ -106,12 +106,13 @@ static void look_at_log(struct store *s, int64_t now)
 {
     struct care *care = &s->care;
     uint64_t stamped = atomic_load(&care->stamped), bytes = log_bytes(s);
-    int due = bytes - care->log_bytes >= (uint64_t)s->config->checkpoint ||
+    int due = bytes - care->log_bytes >=
+                  (uint64_t)__atomic_load_n(&s->config.checkpoint, __ATOMIC_RELAXED) ||
               (now >= care->next_checkpoint_ms && bytes != care->log_bytes);
     int r = 0;
 
     atomic_store(&s->log_bytes, bytes);
-    if (stamped > care->checked) {
+    if (stamped != care->checked) {
         fail_pass(&s->fail, FAIL_STAMP);
         r = checkpoint(s, stamped);
         care->next_checkpoint_ms = now + CHECKPOINT_MS;

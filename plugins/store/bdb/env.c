@@ -10,9 +10,7 @@
 #define MAX_TXNS   64u     /* the writer's, and those of single puts */
 #define LOG_BUFFER (2u << 20)
 
-/* A page is a block of the file system: a disk that becomes full writes it whole or not at all,
- * where half of a longer one would be a page with a wrong checksum, which nothing can repair. */
-#define PAGE_BYTES 4096u
+#define PAGE_BYTES 16384u
 
 static const char *const names[N_FILES] = {
     [EVENTS] = "events.db", [STREAMS] = "streams.db", [HEADS] = "heads.db", [IDS] = "ids.db",
@@ -128,9 +126,13 @@ int env_open(struct env *e, const char *home, const struct env_options *options,
     looked_at = N_FILES;
     memset(e, 0, sizeof(*e));
     e->host = host;
+    r = pages_begin(&e->pages, home, err);
+    if (r < 0)
+        return r;
     r = db_env_create(&e->env, 0);
     if (r != 0) {
         e->env = NULL;
+        env_close(e);
         return aiex_failed(err, -ENOMEM, "Berkeley DB: %s", db_strerror(r));
     }
     r = configure(e, options);
@@ -162,6 +164,23 @@ void env_close(struct env *e)
     if (e->env)
         e->env->close(e->env, 0);
     e->env = NULL;
+    pages_end(e->pages);
+    e->pages = NULL;
+}
+
+int env_read_begin(struct env *e, DB_TXN **ret_txn)
+{
+    int r = env_errno(e, e->env->txn_begin(e->env, NULL, ret_txn, DB_READ_COMMITTED));
+
+    if (r < 0)
+        *ret_txn = NULL;
+    return r;
+}
+
+void env_read_end(DB_TXN *txn)
+{
+    if (txn)
+        txn->abort(txn); /* nothing was written; right also after a lost lock */
 }
 
 int env_get(struct env *e, enum file file, DB_TXN *txn, const void *key, size_t key_len, void *mem,

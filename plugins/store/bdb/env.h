@@ -27,7 +27,7 @@
 #ifndef ENV_H
 #define ENV_H
 
-#include <aiex/aiex_plugin.h>
+#include "pages.h"
 
 #include <db.h>
 #include <stdatomic.h>
@@ -37,6 +37,7 @@ enum file { EVENTS, STREAMS, HEADS, IDS, MARKS, META, ROWS, FIELDS, N_FILES };
 struct env {
     DB_ENV *env; /* NULL = closed */
     DB *files[N_FILES];
+    struct pages *pages;          /* the guard of its files */
     const struct aiex_host *host; /* for its log */
     atomic_int panicked, full;    /* full: a complaint was about the disk */
     char said[256];               /* the last complaint before a panic */
@@ -68,6 +69,15 @@ int env_put(struct env *e, enum file file, DB_TXN *txn, const void *key, size_t 
 int env_del(struct env *e, enum file file, DB_TXN *txn, const void *key, size_t key_len);
 /* The last key of a file into `key`; its length, 0 when the file is empty. `value` may be NULL. */
 int env_last(struct env *e, enum file file, void *key, size_t size, DBT *value);
+
+/*
+ * Reading with a cursor and looking something up meanwhile: both in one such transaction, of which
+ * Berkeley DB sees that they are one reader. Otherwise a cursor that holds a page for which the
+ * writer waits, and a look-up that waits for the writer, wait for ever, and no detector knows. No
+ * lock is kept behind the cursor. 0 or negative errno; *ret_txn is NULL then.
+ */
+int env_read_begin(struct env *e, DB_TXN **ret_txn);
+void env_read_end(DB_TXN *txn);
 
 /* A bare file of the environment, in use by this thread: complaints name it. */
 DB *env_file(struct env *e, enum file file);

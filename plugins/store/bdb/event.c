@@ -111,10 +111,10 @@ static int set_type(const uint8_t *record, struct event_view *v)
     uint64_t at = get_be(record + 4, 4);
 
     v->time = (int64_t)get_be(record + 8, 8);
-    v->type.len = record[2];
     if (v->flags) /* no map */
-        v->type.len = 0;
-    else if (at + v->type.len > v->map.len)
+        return 0;
+    v->type.len = record[2];
+    if (at + v->type.len > v->map.len)
         return -EBADMSG;
     v->type.data = v->map.data + at;
     return 0;

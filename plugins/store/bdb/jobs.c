@@ -244,19 +244,38 @@ struct job *queue_take(struct store *s, struct queue *q, int64_t ms)
     return j;
 }
 
+/* One large event must not keep its memory for ever. */
+static void bulk_shrink(struct reader *reader)
+{
+    uint8_t *small = reader->bulk_size > 4 * BULK_BYTES ? malloc(BULK_BYTES) : NULL;
+
+    if (!small)
+        return;
+    free(reader->bulk);
+    reader->bulk = small;
+    reader->bulk_size = BULK_BYTES;
+}
+
 void job_run(struct reader *reader, struct job *j)
 {
     struct store *s = reader->s;
-    enum phase phase = state_wait(&s->state);
+    enum phase phase;
 
     j->reader = reader;
-    pthread_rwlock_rdlock(&s->use);
+    for (;;) { /* a restore closes and opens in between */
+        phase = state_wait(&s->state);
+        pthread_rwlock_rdlock(&s->use);
+        if (state_now(&s->state) != OPENING)
+            break;
+        pthread_rwlock_unlock(&s->use);
+    }
     if (phase != OPEN || !s->env.env)
         j->stepped = job_refused(j, AIEX_E_UNAVAILABLE, "%s",
                                  s->state.failed[0] ? s->state.failed : "the store is closed");
     else
         j->stepped = j->step(j);
     pthread_rwlock_unlock(&s->use);
+    bulk_shrink(reader);
     j->note.land = land;
     box_put(s, &j->note);
 }
@@ -292,7 +311,7 @@ int jobs_start(struct store *s, struct aiex_error *err)
 {
     int r = 0;
 
-    for (unsigned i = 0; i < (unsigned)s->config->readers && r == 0; i++)
+    for (unsigned i = 0; i < (unsigned)s->config.readers && r == 0; i++)
         r = reader_start(s, i, reader_main, err);
     return r ? r : reader_start(s, MAX_READERS, care_main, err);
 }

@@ -52,7 +52,7 @@ int tail_put(struct store *s, DB_TXN *txn, struct tail *tail)
     return env_put(&s->env, META, txn, key, sizeof(key), value, 16, 0);
 }
 
-static int tail_get(struct store *s, struct tail *tail)
+int tail_get(struct store *s, struct tail *tail)
 {
     uint64_t *numbers[TAIL_NUMBERS];
     uint8_t value[TAIL_BYTES];
@@ -199,7 +199,9 @@ static int stamp_new(struct store *s)
     if (r < 0)
         return r;
     *t = s->writer.tail;
-    r = stamp_kind.apply(s, txn, NULL);
+    r = store_acknowledge(s, t);
+    r = r ? r : side_sync(&s->side); /* before the first commit: from here on there is a record */
+    r = r ? r : stamp_kind.apply(s, txn, NULL);
     t->commits++;
     t->opens++;
     r = r ? r : tail_put(s, txn, t);
@@ -231,7 +233,7 @@ static int is_full(struct store *s, int r)
 
 static int open_files(struct store *s, struct aiex_error *err)
 {
-    struct env_options options = {s->config->cache, s->config->log_file};
+    struct env_options options = {s->config.cache, s->config.log_file};
     int r;
 
     if (mkdir(s->home, 0700) != 0 && errno != EEXIST)
@@ -246,6 +248,7 @@ static void publish(struct store *s, const struct tail *t)
 {
     atomic_store(&s->visible, t->sequence);
     atomic_store(&s->streams, t->streams);
+    atomic_store(&s->bytes, t->events_bytes);
     atomic_store(&s->transactions, t->transactions);
     atomic_store(&s->epoch, t->epoch);
     atomic_store(&s->opens, t->opens);

@@ -37,14 +37,14 @@ struct range {
 };
 
 /* One row; malloc()ed value. 0, -ENOENT, ... */
-static int row_read(struct store *s, const uint8_t *key, size_t len, DBT *v)
+static int row_read(struct store *s, DB_TXN *txn, const uint8_t *key, size_t len, DBT *v)
 {
     DBT k = env_dbt(key, len);
     DB *db = env_file(&s->env, ROWS);
     int r;
 
     *v = (DBT){.flags = DB_DBT_MALLOC};
-    r = env_errno(&s->env, db->get(db, NULL, &k, v, 0));
+    r = env_errno(&s->env, db->get(db, txn, &k, v, 0));
     if (r == 0 && v->size < ROW_HEAD) {
         free(v->data);
         v->data = NULL;
@@ -96,8 +96,8 @@ static int get_read(void *arg)
     struct get *g = arg;
     uint8_t key[ROW_KEY_MAX];
 
-    return row_read(g->job.s, key, row_key(g->t, (struct aiex_slice){g->key, g->key_len}, key),
-                    &g->value);
+    return row_read(g->job.s, NULL, key,
+                    row_key(g->t, (struct aiex_slice){g->key, g->key_len}, key), &g->value);
 }
 
 static void get_forget(void *arg)
@@ -304,7 +304,7 @@ static int take_row(struct range *q, const DBT *k, const DBT *v)
     r = field_row(q->t, (uint32_t)q->at_index, k->data, k->size, &key);
     if (r < 0 || key.len > MAX_KEY)
         return -EBADMSG;
-    r = row_read(q->job.s, row, row_key(q->t, key, row), &found);
+    r = row_read(q->job.s, q->job.reader->txn, row, row_key(q->t, key, row), &found);
     if (r < 0)
         return r == -ENOENT ? -EBADMSG : r;
     r = is_over(found.data) ? 0 : add_row(q, key, found.data, found.size);
@@ -379,13 +379,17 @@ static int gather_all(void *arg)
     struct range *q = arg;
     struct env *e = &q->job.s->env;
     DB *db = env_file(e, q->at_index < 0 ? ROWS : FIELDS);
+    struct reader *reader = q->job.reader;
     DBC *c;
-    int r = env_errno(e, db->cursor(db, NULL, &c, 0));
+    int r = env_read_begin(e, &reader->txn);
 
-    if (r < 0)
-        return r;
-    r = gather(q, c);
-    c->close(c);
+    r = r ? r : env_errno(e, db->cursor(db, reader->txn, &c, 0));
+    if (r == 0) {
+        r = gather(q, c);
+        c->close(c);
+    }
+    env_read_end(reader->txn);
+    reader->txn = NULL;
     return r;
 }
 

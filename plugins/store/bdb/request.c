@@ -62,7 +62,8 @@ void write_submit(struct store *s, struct write *w)
 
     if (s->draining)
         refuse(w, AIEX_E_UNAVAILABLE, "the store is closing");
-    else if (!state_writes(&s->state, why, sizeof(why)) && w->kind != &accept_kind)
+    else if (!state_writes(&s->state, why, sizeof(why)) && w->kind != &accept_kind &&
+             w->kind != &restore_kind)
         refuse(w, state_now(&s->state) == FAILED ? AIEX_E_UNAVAILABLE : AIEX_E_READ_ONLY, "%s",
                why);
     else if (writer_put(s, w) == 0) {
@@ -422,7 +423,7 @@ static int submit(struct store *s, struct write *w, int r, const struct aiex_err
 static int with_events(struct store *s, const struct aiex_message *m, const struct write_kind *kind)
 {
     struct aiex_error err = {""};
-    struct parse p = {.s = s, .err = &err, .max_event = (size_t)s->config->max_event};
+    struct parse p = {.s = s, .err = &err, .max_event = (size_t)s->config.max_event};
     struct write *w = begin(s, m, kind);
     struct aiex_slice body = {w ? w->body : NULL, m->body.len};
     int r;

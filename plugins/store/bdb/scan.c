@@ -84,7 +84,7 @@ static int add_from_events(struct job *j, struct scan *c, uint64_t sequence)
     int r;
 
     put_be(key, sequence, 8);
-    r = env_errno(e, env_file(e, EVENTS)->get(env_file(e, EVENTS), NULL, &k, &v, 0));
+    r = env_errno(e, env_file(e, EVENTS)->get(env_file(e, EVENTS), j->reader->txn, &k, &v, 0));
     if (r < 0)
         return r == -ENOENT ? -EBADMSG : r; /* something points at it */
     r = event_view(v.data, v.size, sequence, &view);
@@ -300,7 +300,7 @@ static int backwards(struct job *j, struct scan *c)
         c->end = 1;
         return 0;
     }
-    r = env_errno(e, db->cursor(db, NULL, &cursor, 0));
+    r = env_errno(e, db->cursor(db, j->reader->txn, &cursor, 0));
     if (r < 0)
         return r;
     r = seek_back(j, cursor, c, &k, &v);
@@ -376,7 +376,7 @@ static int through_marks(struct job *j, struct scan *c)
         c->end = 1;
         return 0;
     }
-    r = env_errno(e, db->cursor(db, NULL, &cursor, 0));
+    r = env_errno(e, db->cursor(db, j->reader->txn, &cursor, 0));
     if (r < 0)
         return r;
     memcpy(key, prefix, n);
@@ -495,10 +495,15 @@ int scan_slice(struct job *j, struct scan *c)
         return r;
     j->part_len = 5;
     way = way_of(&c->filter);
-    if (way == BY_CORRELATION || way == BY_TYPE)
-        r = through_marks(j, c);
-    else
-        r = c->backwards ? backwards(j, c) : forwards(j, c);
+    if (way != BY_CORRELATION && way != BY_TYPE && !c->backwards) {
+        r = forwards(j, c);
+    } else {
+        r = env_read_begin(&j->s->env, &j->reader->txn);
+        if (r == 0)
+            r = way == BY_CORRELATION || way == BY_TYPE ? through_marks(j, c) : backwards(j, c);
+        env_read_end(j->reader->txn);
+        j->reader->txn = NULL;
+    }
     close_array(j, before, c->shown);
     return r == FULL_PART || r == -EAGAIN ? 0 : r;
 }

@@ -10,11 +10,16 @@ struct view {
     int writes;
     enum phase phase;
     char why[320];
+    size_t queued, queued_bytes;
 };
 
 static void look(struct store *s, struct view *v)
 {
     v->s = s;
+    pthread_mutex_lock(&s->writer.lock);
+    v->queued = s->writer.n;
+    v->queued_bytes = s->writer.bytes;
+    pthread_mutex_unlock(&s->writer.lock);
     v->phase = state_now(&s->state);
     v->why[0] = 0;
     v->writes = state_writes(&s->state, v->why, sizeof(v->why)) && v->phase == OPEN;
@@ -32,8 +37,9 @@ static void write_status(struct aiex_writer *w, const void *arg)
     } numbers[] = {
         {"sequence", atomic_load(&s->visible)},
         {"streams", atomic_load(&s->streams)},
-        {"tables", s->tables.n},
-        {"bytes", atomic_load(&s->log_bytes)},
+        {"tables", tables_count(&s->tables)},
+        {"bytes", atomic_load(&s->bytes)},
+        {"log_bytes", atomic_load(&s->log_bytes)},
         {"free_bytes", (uint64_t)space_free(&s->space)},
         {"transactions", atomic_load(&s->transactions)},
         {"writes", atomic_load(&s->writes)},
@@ -46,8 +52,8 @@ static void write_status(struct aiex_writer *w, const void *arg)
         {"parts", atomic_load(&s->parts)},
         {"running", s->jobs.n},
         {"consumers", s->n_consumers},
-        {"queued", s->writer.n},
-        {"queued_bytes", s->writer.bytes},
+        {"queued", v->queued},
+        {"queued_bytes", v->queued_bytes},
         {"epoch", atomic_load(&s->epoch)},
         {"opens", atomic_load(&s->opens)},
         {"last_backup", atomic_load(&s->last_backup)},

@@ -42,6 +42,7 @@ static const struct aiex_method methods[] = {
     {"store.erase", erase_take},
     {"store.verify", verify_take},
     {"store.backup", backup_take},
+    {"store.restore", restore_take},
     {"store.accept", accept_take},
     {"store.freeze", freeze_take},
     {"store.status", status_take},
@@ -90,11 +91,11 @@ static int create(const struct aiex_host *host, const void *config, void **ret_s
     if (!s)
         return aiex_failed(err, -ENOMEM, "no memory");
     s->host = host;
-    s->config = config;
+    s->config = *(const struct config *)config;
     *ret_self = s;
     init(s);
     snprintf(s->home, sizeof(s->home), "%s/db", host->data_dir);
-    space_init(&s->space, host->data_dir, s->config->min_free, s->config->ballast);
+    space_init(&s->space, host->data_dir, s->config.min_free, s->config.ballast);
     return fail_init(&s->fail, getenv("AIEX_FAIL"), err);
 }
 
@@ -104,11 +105,11 @@ static int start(void *self, struct aiex_error *err)
     char path[320];
     int r;
 
-    if (s->config->name[0] && s->host->join(s->host, s->config->name, AIEX_NAME_UNIQUE) < 0)
+    if (s->config.name[0] && s->host->join(s->host, s->config.name, AIEX_NAME_UNIQUE) < 0)
         return aiex_failed(err, -EEXIST,
                            "the name '%s' is taken by another instance; give this one another "
                            "'name'",
-                           s->config->name);
+                           s->config.name);
     snprintf(path, sizeof(path), "%s/lock", s->host->data_dir);
     r = lock_open(&s->lock, path, s->host->instance, err);
     r = r < 0 ? r : box_start(s, err);
@@ -141,9 +142,11 @@ static int handle(void *self, const struct aiex_message *m)
 static int reload(void *self, const void *config, struct aiex_error *err)
 {
     struct store *s = self;
+    const struct config *c = config;
 
     (void)err;
-    s->config = config;
+    s->config.max_event = c->max_event; /* the loop's */
+    __atomic_store_n(&s->config.checkpoint, c->checkpoint, __ATOMIC_RELAXED);
     return 0;
 }
 

@@ -12,10 +12,9 @@
  * in a batch                   rows.c      tables in a batch keep.c       stamps, erasing,
  * subscriptions' positions, epochs in a batch jobs.c       reads: slices, back-pressure read.c
  * events    range.c   tables subs.c subs_keep.c  durable subscriptions         care.c      the care
- * thread verify.c     everything against everything        backup.c    copies that were tried
- *     state.c      may it write, and if not, why        status.c    status, health
- *     env.c lock_file.c side.c event.c tables.c space.c fail.c      one idea each, see their
- * headers
+ * thread verify.c     everything against everything        backup.c folder.c  copies that were
+ * tried state.c      may it write, and if not, why        status.c    status, health env.c
+ * lock_file.c side.c event.c tables.c space.c fail.c      one idea each, see their headers
  *
  * A write is acknowledged at its level: `applied` and `written` when its transaction is committed
  * and its log is with the system (kill -9 loses nothing), `synced` when the log is on the disk. One
@@ -259,11 +258,15 @@ void store_close(struct store *s);
 /* Writes the side record as of `tail`. */
 int store_acknowledge(struct store *s, const struct tail *tail);
 int tail_put(struct store *s, DB_TXN *txn, struct tail *tail);
+/* All zero when there is none. */
+int tail_get(struct store *s, struct tail *tail);
+/* Another database in the place of this one; w->arg is the folder. backup.c */
+void restore_run(struct store *s, struct write *w);
 
 /* ---- append.c, rows.c, keep.c: in a batch ---- */
 
 extern const struct write_kind append_kind, transact_kind, define_kind, stamp_kind, sweep_kind,
-    erase_kind, accept_kind, subscription_kind, ack_kind, drop_kind;
+    erase_kind, accept_kind, subscription_kind, ack_kind, drop_kind, restore_kind;
 
 int append_check(struct store *s, DB_TXN *txn, struct write *w, uint32_t op);
 int append_put(struct store *s, DB_TXN *txn, struct op *op);
@@ -294,6 +297,7 @@ struct reader {
     int running, slow; /* slow: the care thread */
     uint8_t *bulk;
     size_t bulk_size;
+    DB_TXN *txn; /* of a slice that looks things up while its cursor is open */
 };
 
 /* A read. Either the loop has it or, from job_go() until it lands, a reader. */
@@ -414,7 +418,7 @@ void *care_main(void *reader);
 
 struct store {
     const struct aiex_host *host;
-    const struct config *config;
+    struct config config; /* our own: threads read it, and a reload changes two of its numbers */
     char home[300], path[300]; /* database; any other, on the loop */
     struct fail fail;
     struct lock_file lock;
@@ -436,8 +440,8 @@ struct store {
     struct space space;
     atomic_uint_fast64_t visible; /* last sequence that readers may see */
     uint64_t seen;                /* loop: `visible` when subscribers were woken */
-    atomic_uint_fast64_t streams, transactions, batches, flushes, log_bytes, flush_us, writes,
-        conflicts, reads, parts, checkpoints, epoch, opens, last_backup;
+    atomic_uint_fast64_t streams, transactions, batches, flushes, bytes, log_bytes, flush_us,
+        writes, conflicts, reads, parts, checkpoints, epoch, opens, last_backup;
     uint64_t tick;
     void (*drained)(void *arg);
     void *drained_arg;

@@ -275,24 +275,29 @@ static void test_side_record(void)
 
 /* ---- Full disks ---- */
 
-static int is_full; /* what the disk says to Berkeley DB */
+static int is_full; /* what the disk says to all that is longer than a wake-up */
 
-static ssize_t full_write(int fd, const void *bytes, size_t n)
+ssize_t __real_write(int fd, const void *bytes, size_t n);
+ssize_t __real_pwrite(int fd, const void *bytes, size_t n, off_t at);
+ssize_t __wrap_write(int fd, const void *bytes, size_t n);
+ssize_t __wrap_pwrite(int fd, const void *bytes, size_t n, off_t at);
+
+ssize_t __wrap_write(int fd, const void *bytes, size_t n)
 {
-    if (__atomic_load_n(&is_full, __ATOMIC_SEQ_CST)) {
+    if (n > 8 && __atomic_load_n(&is_full, __ATOMIC_SEQ_CST)) {
         errno = ENOSPC;
         return -1;
     }
-    return write(fd, bytes, n);
+    return __real_write(fd, bytes, n);
 }
 
-static ssize_t full_pwrite(int fd, const void *bytes, size_t n, off_t at)
+ssize_t __wrap_pwrite(int fd, const void *bytes, size_t n, off_t at)
 {
     if (__atomic_load_n(&is_full, __ATOMIC_SEQ_CST)) {
         errno = ENOSPC;
         return -1;
     }
-    return pwrite(fd, bytes, n, at);
+    return __real_pwrite(fd, bytes, n, at);
 }
 
 static void set_full(int full)
@@ -324,8 +329,6 @@ static int64_t until_writing(int id)
 
 static void test_writes_fail(void)
 {
-    db_env_set_func_write(full_write);
-    db_env_set_func_pwrite(full_pwrite);
     rig_begin(small);
     append_some(0, 50, "synced");
     for (int i = 0; i < 5; i++) {

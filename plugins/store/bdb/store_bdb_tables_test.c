@@ -253,6 +253,45 @@ static void test_many_batches(void)
     rig_end();
 }
 
+/* Values of 8 MiB, the most there is, and one byte more. */
+static void test_large_values(void)
+{
+    const size_t most = 8u << 20;
+    uint8_t *mem = malloc(most + 1000), *value = malloc(most + 1);
+
+    memset(value, 'V', most + 1);
+    rig_begin(NULL);
+    for (size_t n = most; n <= most + 1; n++) {
+        struct aiex_writer w;
+        const char *a;
+
+        aiex_writer_init(&w, mem, most + 1000);
+        aiex_w_map(&w, 1);
+        aiex_w_str(&w, "operations");
+        aiex_w_array(&w, 1);
+        aiex_w_map(&w, 4);
+        aiex_w_key_str(&w, "op", "put");
+        aiex_w_key_str(&w, "table", "t");
+        aiex_w_key_str(&w, "key", "k");
+        aiex_w_key_bin(&w, "value", value, n);
+        a = end_of(aiex_fake_request(h, p, self, "store.transact", aiex_written(&w), 0));
+        HAS(a, n == most ? "'version':1" : "invalid: field 'value'");
+    }
+    for (int i = 0; i < 2; i++) {
+        uint64_t id = begin(i ? "store.range" : "store.get", "{'table': 't', 'key': 'k'}");
+
+        end_of(id);
+        CU_ASSERT_EQUAL_FATAL(aiex_fake_answer(h, id)->kind, AIEX_FAKE_REPLY);
+        CU_ASSERT_TRUE(i ? aiex_fake_parts(h, id).len > most
+                         : aiex_fake_answer(h, id)->body.len > most);
+    }
+    HAS(ask("store.verify", "{}"), "'faults':0");
+    rig_close();
+    rig_end();
+    free(value);
+    free(mem);
+}
+
 const struct test_case tests[] = {
     {"conditions", test_conditions},
     {"define", test_define},
@@ -261,5 +300,6 @@ const struct test_case tests[] = {
     {"expiry", test_expiry},
     {"one state", test_one_state},
     {"many batches", test_many_batches},
+    {"large values", test_large_values},
     {0},
 };

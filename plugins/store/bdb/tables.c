@@ -33,6 +33,16 @@ void tables_done(struct tables *t)
     pthread_rwlock_destroy(&t->lock);
 }
 
+uint32_t tables_count(struct tables *t)
+{
+    uint32_t n;
+
+    pthread_rwlock_rdlock(&t->lock);
+    n = t->n;
+    pthread_rwlock_unlock(&t->lock);
+    return n;
+}
+
 struct table *tables_find(struct tables *t, struct aiex_slice name)
 {
     struct table *found = NULL;

@@ -48,6 +48,7 @@ void tables_init(struct tables *t);
 void tables_done(struct tables *t);
 /* Forgets all (the database is opened anew). */
 void tables_clear(struct tables *t);
+uint32_t tables_count(struct tables *t);
 struct table *tables_find(struct tables *t, struct aiex_slice name);
 struct table *tables_by_id(struct tables *t, uint32_t id);
 /* Takes `table` (malloc). -ENOSPC: too many. */

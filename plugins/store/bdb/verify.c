@@ -73,14 +73,14 @@ static int fetch(struct verify *v, enum file file, const void *key, size_t len, 
     DB *db = env_file(&v->s->env, file);
 
     *out = (DBT){.flags = DB_DBT_MALLOC};
-    return env_errno(&v->s->env, db->get(db, NULL, &k, out, 0));
+    return env_errno(&v->s->env, db->get(db, v->txn, &k, out, 0));
 }
 
 static int is_there(struct verify *v, enum file file, const void *key, size_t len)
 {
     DBT k = env_dbt(key, len);
     DB *db = env_file(&v->s->env, file);
-    int r = env_errno(&v->s->env, db->exists(db, NULL, &k, 0));
+    int r = env_errno(&v->s->env, db->exists(db, v->txn, &k, 0));
 
     return r == 0 ? 1 : r == -ENOENT ? 0 : r;
 }
@@ -129,7 +129,7 @@ static int check_id(struct verify *v, const struct event_view *e)
         return 0;
     }
     memcpy(key + 1, id.data, id.len);
-    n = env_get(&v->s->env, IDS, NULL, key, id.len + 1, value, 8);
+    n = env_get(&v->s->env, IDS, v->txn, key, id.len + 1, value, 8);
     if (n == -ENOENT || (n == 8 && get_be(value, 8) != e->sequence))
         fault(v, IDS, e->sequence, "the event's id leads %s",
               n == 8 ? "to another event" : "nowhere");
@@ -359,6 +359,30 @@ static const struct stage {
 
 #define N_STAGES (sizeof(stages) / sizeof(*stages))
 
+/* One entry; when a lock was lost (-EAGAIN) it is as if it had not been looked at. */
+static int check_once(struct verify *v, const struct stage *stage, const DBT *key, const DBT *data)
+{
+    uint64_t last = v->last, checked = v->checked, faults = v->faults;
+    size_t len = v->found_len, n = v->n_found;
+    uint8_t chain[EVENT_HASH];
+    int r;
+
+    memcpy(chain, v->chain, sizeof(chain));
+    r = stage->check(v, key, data);
+    if (r == -EAGAIN) {
+        v->last = last;
+        v->checked = checked;
+        v->faults = faults;
+        v->found_len = len;
+        v->n_found = n;
+        memcpy(v->chain, chain, sizeof(chain));
+        return r;
+    }
+    v->key_len = key->size < KEY_MAX ? key->size : KEY_MAX;
+    memcpy(v->key, key->data, v->key_len);
+    return r;
+}
+
 /* 1 = the stage is over, 0 = more, negative errno. */
 static int slice(struct verify *v, const struct stage *stage, DBC *c)
 {
@@ -372,11 +396,8 @@ static int slice(struct verify *v, const struct stage *stage, DBC *c)
     key.size = (uint32_t)v->key_len;
     r = env_errno(&v->s->env, c->get(c, &key, &data, DB_SET_RANGE));
     for (unsigned i = 0; i < SLICE && r == 0 && !over; i++) {
-        if (key.size != v->key_len || memcmp(key.data, v->key, v->key_len) != 0) {
-            over = stage->check(v, &key, &data);
-            v->key_len = key.size < KEY_MAX ? key.size : KEY_MAX;
-            memcpy(v->key, key.data, v->key_len);
-        }
+        if (key.size != v->key_len || memcmp(key.data, v->key, v->key_len) != 0)
+            over = check_once(v, stage, &key, &data);
         env_look(stage->file);
         if (over == 0)
             r = env_errno(&v->s->env, c->get(c, &key, &data, DB_NEXT));
@@ -401,12 +422,14 @@ int verify_slice(struct verify *v)
     const struct stage *stage = &stages[v->stage];
     DB *db = env_file(&v->s->env, stage->file);
     DBC *c;
-    int r = env_errno(&v->s->env, db->cursor(db, NULL, &c, 0));
+    int r = env_read_begin(&v->s->env, &v->txn);
 
+    r = r ? r : env_errno(&v->s->env, db->cursor(db, v->txn, &c, 0));
     if (r == 0) {
         r = slice(v, stage, c);
         c->close(c);
     }
+    env_read_end(v->txn);
     if (r == -EAGAIN)
         return 0;
     if (r == -EUCLEAN || r == -EBADMSG) {

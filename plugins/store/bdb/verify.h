@@ -8,6 +8,7 @@ struct verify {
     struct store *s;
     uint64_t bound; /* sequences above it are left out */
     unsigned stage;
+    DB_TXN *txn;                /* of the slice */
     uint8_t key[FIELD_KEY_MAX]; /* the last one that was looked at */
     size_t key_len;
     uint64_t last, checked, faults;

@@ -281,6 +281,7 @@ static void publish(struct store *s)
     *t = s->writer.draft;
     atomic_store(&s->visible, t->sequence);
     atomic_store(&s->streams, t->streams);
+    atomic_store(&s->bytes, t->events_bytes);
     atomic_store(&s->transactions, t->transactions);
     atomic_store(&s->epoch, t->epoch);
     atomic_fetch_add(&s->batches, 1);
@@ -315,6 +316,11 @@ static void run_batch(struct store *s, struct write *batch)
     char why[320];
     int r = 0, sure = 1;
 
+    if (batch->kind == &restore_kind) {
+        restore_run(s, batch);
+        hand_out(s, batch);
+        return;
+    }
     if (!state_writes(&s->state, why, sizeof(why)) && batch->kind != &accept_kind) {
         fail_all(batch, AIEX_E_READ_ONLY, why, 0);
         hand_out(s, batch);
@@ -421,8 +427,9 @@ static void *writer_main(void *arg)
     if (r < 0 && r != -ECANCELED)
         aiex_logf(s->host, AIEX_LOG_ERROR, 0, "the store is not open: %.400s", s->state.failed);
     while ((batch = next_batch(&s->writer)) != NULL) {
-        if (r == 0) {
+        if (r == 0 || (batch->kind == &restore_kind && r != -ECANCELED)) {
             run_batch(s, batch);
+            r = state_now(&s->state) == OPEN ? 0 : -EIO;
         } else {
             fail_all(batch, AIEX_E_UNAVAILABLE, s->state.failed, 0);
             hand_out(s, batch);

@@ -1,0 +1,18 @@
+/* folder.h - the plain files of a folder: copied, put on the disk, removed. For backups. */
+#ifndef FOLDER_H
+#define FOLDER_H
+
+#include <aiex/aiex_plugin.h>
+
+/* Copies the files of `from` into the new folder `to` and puts them on the disk. 0 or negative
+ * errno with a reason; then `to` is gone. */
+int folder_copy(const char *from, const char *to, struct aiex_error *err);
+int folder_copy_file(const char *from, const char *to);
+/* fdatasync of each file, and of the folder. */
+int folder_sync(const char *path);
+/* Bytes of its files. */
+int64_t folder_bytes(const char *path);
+/* Removes it with its files; -ENOENT when there is none. Folders inside stay, and with them it. */
+int folder_remove(const char *path);
+
+#endif

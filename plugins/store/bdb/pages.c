@@ -1,0 +1,540 @@
+/*
+ * pages.c - see pages.h.
+ *
+ * `writing` is held by who adds to the journal or empties it; `map` guards the table of held pages.
+ * A reader holds `map` over its read and the look into the table: a page that is being moved to
+ * its place is still in the table, and wins. Lock order: writing, map.
+ */
+#include "pages.h"
+
+#include "bytes.h"
+
+#include <aiex_crc32c.h>
+#include <aiex_file.h>
+#include <aiex_service.h>
+#include <db.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FRAME     56u
+#define NAME      24u
+#define MAX_FILES 16u
+#define MAX_PAGE  65536u
+#define BUCKETS   4096u
+#define MAX_HELD  (48u << 20)
+#define MAX_FD    4096
+#define MAX_HOMES 8u
+
+struct page {
+    struct page *next;
+    unsigned file;
+    uint64_t at;
+    uint32_t len;
+    uint8_t bytes[];
+};
+
+struct pages {
+    char home[300];
+    int journal;
+    uint64_t generation, end; /* where the journal ends */
+    pthread_mutex_t writing;
+    pthread_rwlock_t map;
+    struct page *buckets[BUCKETS];
+    size_t held;
+    struct file {
+        char name[NAME];
+        int fd;        /* for writing in place, -1 = not opened yet */
+        uint32_t page; /* bytes of its pages; 0 = none was written yet */
+    } files[MAX_FILES];
+    unsigned n_files;
+};
+
+/* What an open descriptor of Berkeley DB is. */
+struct guarded {
+    struct pages *pages;
+    unsigned file;
+};
+
+static struct {
+    pthread_mutex_t lock;
+    struct pages *homes[MAX_HOMES];
+    _Atomic(struct guarded *) by_fd[MAX_FD];
+} process = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static const char magic[8] = {'A', 'I', 'E', 'X', 'P', 'A', 'G', 'E'};
+
+static struct guarded *guarded_of(int fd)
+{
+    return fd >= 0 && fd < MAX_FD ? atomic_load(&process.by_fd[fd]) : NULL;
+}
+
+/* ---- The journal ---- */
+
+static uint32_t frame_crc(const uint8_t *frame, const void *bytes, size_t len)
+{
+    uint32_t crc = aiex_crc32c(0, frame + 8, 8);
+
+    return aiex_crc32c(aiex_crc32c(crc, frame + 20, FRAME - 20), bytes, len);
+}
+
+static int journal_add(struct pages *p, unsigned file, uint64_t at, const void *bytes, size_t len)
+{
+    uint8_t frame[FRAME] = {0};
+    int r;
+
+    memcpy(frame, magic, 8);
+    put_be(frame + 8, p->generation, 8);
+    put_be(frame + 20, len, 4);
+    put_be(frame + 24, at, 8);
+    memcpy(frame + 32, p->files[file].name, NAME);
+    put_be(frame + 16, frame_crc(frame, bytes, len), 4);
+    r = aiex_file_pwrite(p->journal, frame, FRAME, p->end);
+    r = r ? r : aiex_file_pwrite(p->journal, bytes, len, p->end + FRAME);
+    if (r == 0)
+        p->end += FRAME + len;
+    return r;
+}
+
+/* The next whole page of the journal: its length, 0 = there is none. */
+static size_t journal_next(int fd, uint64_t at, uint64_t *generation, uint8_t *frame,
+                           uint8_t *bytes)
+{
+    size_t got = 0, len;
+
+    if (aiex_file_pread(fd, frame, FRAME, at, &got) != 0 || got != FRAME ||
+        memcmp(frame, magic, 8) != 0)
+        return 0;
+    len = get_be(frame + 20, 4);
+    if (!len || len > MAX_PAGE || frame[FRAME - 1] || strchr((char *)frame + 32, '/') ||
+        aiex_file_pread(fd, bytes, len, at + FRAME, &got) != 0 || got != len ||
+        get_be(frame + 16, 4) != frame_crc(frame, bytes, len))
+        return 0;
+    if (*generation && *generation != get_be(frame + 8, 8))
+        return 0; /* left over from before it was emptied */
+    *generation = get_be(frame + 8, 8);
+    return len;
+}
+
+/* ---- In place ---- */
+
+static int place_fd(struct pages *p, unsigned file)
+{
+    char path[400];
+
+    if (p->files[file].fd < 0) {
+        snprintf(path, sizeof(path), "%s/%s", p->home, p->files[file].name);
+        p->files[file].fd = open(path, O_RDWR | O_CLOEXEC);
+    }
+    return p->files[file].fd;
+}
+
+static int file_number(struct pages *p, const char *name)
+{
+    for (unsigned i = 0; i < p->n_files; i++)
+        if (strcmp(p->files[i].name, name) == 0)
+            return (int)i;
+    if (p->n_files == MAX_FILES || strlen(name) >= NAME)
+        return -ENFILE;
+    strcpy(p->files[p->n_files].name, name);
+    p->files[p->n_files].fd = -1;
+    return (int)p->n_files++;
+}
+
+static int sync_files(struct pages *p)
+{
+    int r = 0;
+
+    for (unsigned i = 0; i < p->n_files && r == 0; i++)
+        if (p->files[i].fd >= 0 && fdatasync(p->files[i].fd) != 0)
+            r = -errno;
+    return r;
+}
+
+static int empty_journal(struct pages *p)
+{
+    if (ftruncate(p->journal, 0) != 0)
+        return -errno;
+    p->end = 0;
+    p->generation++;
+    return 0;
+}
+
+/* What an earlier process left. A file that is gone stays gone: others tell about that. */
+static int replay(struct pages *p)
+{
+    uint8_t frame[FRAME], *bytes = malloc(MAX_PAGE);
+    uint64_t at = 0, generation = 0;
+    size_t len;
+    int r = bytes ? 0 : -ENOMEM;
+
+    while (r == 0 && (len = journal_next(p->journal, at, &generation, frame, bytes)) > 0) {
+        int file = file_number(p, (char *)frame + 32);
+        int fd = file < 0 ? -1 : place_fd(p, (unsigned)file);
+
+        if (file < 0)
+            r = file;
+        else if (fd >= 0)
+            r = aiex_file_pwrite(fd, bytes, len, get_be(frame + 24, 8));
+        else
+            r = errno == ENOENT ? 0 : -errno;
+        at += FRAME + len;
+    }
+    free(bytes);
+    r = r ? r : sync_files(p);
+    return r ? r : empty_journal(p);
+}
+
+/* ---- The table of held pages ---- */
+
+static struct page **bucket(struct pages *p, unsigned file, uint64_t at)
+{
+    return &p->buckets[((at / 512 + file) * 0x9e3779b97f4a7c15u >> 40) % BUCKETS];
+}
+
+static struct page *held(struct pages *p, unsigned file, uint64_t at)
+{
+    struct page *page = *bucket(p, file, at);
+
+    while (page && (page->file != file || page->at != at))
+        page = page->next;
+    return page;
+}
+
+static int hold(struct pages *p, unsigned file, uint64_t at, const void *bytes, size_t len)
+{
+    struct page *page = held(p, file, at), **head = bucket(p, file, at);
+
+    if (!page) {
+        page = malloc(sizeof(*page) + len);
+        if (!page)
+            return -ENOMEM;
+        page->file = file;
+        page->at = at;
+        page->len = (uint32_t)len;
+        memcpy(page->bytes, bytes, len);
+        page->next = *head;
+        *head = page;
+        p->held += len;
+        return 0;
+    }
+    memcpy(page->bytes, bytes, len);
+    return 0;
+}
+
+static void forget(struct pages *p)
+{
+    for (unsigned i = 0; i < BUCKETS; i++)
+        while (p->buckets[i]) {
+            struct page *page = p->buckets[i];
+
+            p->buckets[i] = page->next;
+            free(page);
+        }
+    p->held = 0;
+}
+
+static int put_in_place(struct pages *p)
+{
+    int r = 0;
+
+    for (unsigned i = 0; i < BUCKETS && r == 0; i++)
+        for (struct page *page = p->buckets[i]; page && r == 0; page = page->next) {
+            int fd = place_fd(p, page->file);
+
+            r = fd < 0 ? -errno : aiex_file_pwrite(fd, page->bytes, page->len, page->at);
+        }
+    return r ? r : sync_files(p);
+}
+
+/* With `writing`. */
+static int flush(struct pages *p)
+{
+    int r = 0;
+
+    if (!p->held)
+        return 0;
+    r = fdatasync(p->journal) == 0 ? 0 : -errno;
+    r = r ? r : put_in_place(p);
+    r = r ? r : empty_journal(p);
+    if (r < 0)
+        return r;
+    pthread_rwlock_wrlock(&p->map);
+    forget(p);
+    pthread_rwlock_unlock(&p->map);
+    return 0;
+}
+
+int pages_flush(struct pages *p)
+{
+    int r;
+
+    pthread_mutex_lock(&p->writing);
+    r = flush(p);
+    pthread_mutex_unlock(&p->writing);
+    return r;
+}
+
+/* ---- What Berkeley DB calls ---- */
+
+static int name_in(const struct pages *p, const char *path, const char **ret_name)
+{
+    size_t n = strlen(p->home), len = strlen(path);
+
+    *ret_name = path + n + 1;
+    return len > n + 4 && memcmp(path, p->home, n) == 0 && path[n] == '/' &&
+           !strchr(*ret_name, '/') && strcmp(path + len - 3, ".db") == 0;
+}
+
+/* With the lock of the process. 0, or -1 with errno: it can not be guarded. */
+static int guard(int fd, const char *path)
+{
+    const char *name;
+
+    for (unsigned i = 0; i < MAX_HOMES; i++) {
+        struct pages *p = process.homes[i];
+        struct guarded *g;
+        int file;
+
+        if (!p || !name_in(p, path, &name))
+            continue;
+        pthread_mutex_lock(&p->writing);
+        file = file_number(p, name);
+        pthread_mutex_unlock(&p->writing);
+        g = file < 0 || fd >= MAX_FD ? NULL : malloc(sizeof(*g));
+        if (!g) {
+            errno = file < 0 || fd >= MAX_FD ? EMFILE : ENOMEM;
+            return -1;
+        }
+        *g = (struct guarded){p, (unsigned)file};
+        atomic_store(&process.by_fd[fd], g);
+    }
+    return 0;
+}
+
+static int on_open(const char *path, int flags, ...)
+{
+    va_list args;
+    int fd, r, mode;
+
+    va_start(args, flags);
+    mode = va_arg(args, int);
+    va_end(args);
+    fd = open(path, flags, mode);
+    if (fd < 0)
+        return fd;
+    pthread_mutex_lock(&process.lock);
+    r = guard(fd, path);
+    pthread_mutex_unlock(&process.lock);
+    if (r == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+static int on_close(int fd)
+{
+    if (fd >= 0 && fd < MAX_FD)
+        free(atomic_exchange(&process.by_fd[fd], NULL));
+    return close(fd);
+}
+
+/* 1 when it is one whole page as the others of its file are. */
+static int is_page(struct file *f, size_t len, uint64_t at)
+{
+    if (!f->page && at % len == 0 && len >= 512 && len <= MAX_PAGE)
+        f->page = (uint32_t)len;
+    return f->page == len && at % len == 0;
+}
+
+/* With `writing`. */
+static int take_page(struct guarded *g, const void *bytes, size_t len, uint64_t at)
+{
+    struct pages *p = g->pages;
+    int r = 0;
+
+    if (!is_page(&p->files[g->file], len, at)) { /* the head of a file that is being made */
+        r = flush(p);
+        return r ? r : aiex_file_pwrite(place_fd(p, g->file), bytes, len, at);
+    }
+    if (p->held >= MAX_HELD)
+        r = flush(p);
+    r = r ? r : journal_add(p, g->file, at, bytes, len);
+    if (r == 0) {
+        pthread_rwlock_wrlock(&p->map);
+        r = hold(p, g->file, at, bytes, len);
+        pthread_rwlock_unlock(&p->map);
+    }
+    return r;
+}
+
+static ssize_t on_pwrite(int fd, const void *bytes, size_t len, off_t at)
+{
+    struct guarded *g = guarded_of(fd);
+    int r;
+
+    if (!g)
+        return pwrite(fd, bytes, len, at);
+    pthread_mutex_lock(&g->pages->writing);
+    r = take_page(g, bytes, len, (uint64_t)at);
+    pthread_mutex_unlock(&g->pages->writing);
+    errno = -r;
+    return r ? -1 : (ssize_t)len;
+}
+
+/* Puts held pages over what was read; the length may grow behind the end of the file. */
+static ssize_t patch(struct guarded *g, uint8_t *bytes, size_t len, ssize_t got, uint64_t at)
+{
+    uint64_t size = g->pages->files[g->file].page;
+
+    for (uint64_t x = at; size && x < at + len;) {
+        struct page *page = held(g->pages, g->file, x / size * size);
+        uint64_t end = x / size * size + size;
+
+        end = end < at + len ? end : at + len;
+        if (page) {
+            if ((uint64_t)got < x - at) /* a hole that was never written */
+                memset(bytes + got, 0, x - at - (size_t)got);
+            memcpy(bytes + (x - at), page->bytes + (x - page->at), end - x);
+            got = (ssize_t)(end - at) > got ? (ssize_t)(end - at) : got;
+        }
+        x = end;
+    }
+    return got;
+}
+
+static ssize_t on_pread(int fd, void *bytes, size_t len, off_t at)
+{
+    struct guarded *g = guarded_of(fd);
+    ssize_t got;
+
+    if (!g)
+        return pread(fd, bytes, len, at);
+    pthread_rwlock_rdlock(&g->pages->map);
+    got = pread(fd, bytes, len, at);
+    if (got >= 0 && g->pages->held)
+        got = patch(g, bytes, len, got, (uint64_t)at);
+    pthread_rwlock_unlock(&g->pages->map);
+    return got;
+}
+
+/* Berkeley DB takes less than the whole for an error here. It comes here also when a pwrite failed.
+ */
+static ssize_t on_write(int fd, const void *bytes, size_t len)
+{
+    off_t at = guarded_of(fd) ? lseek(fd, 0, SEEK_CUR) : -1;
+    size_t done = 0;
+
+    if (at >= 0)
+        return on_pwrite(fd, bytes, len, at);
+    while (done < len) {
+        ssize_t n = write(fd, (const char *)bytes + done, len - done);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        done += (size_t)n;
+    }
+    return (ssize_t)len;
+}
+
+static int on_fsync(int fd)
+{
+    struct guarded *g = guarded_of(fd);
+    int r;
+
+    if (!g)
+        return fdatasync(fd);
+    r = pages_flush(g->pages);
+    errno = -r;
+    return r ? -1 : 0;
+}
+
+static void set_functions(void)
+{
+    db_env_set_func_open(on_open);
+    db_env_set_func_close(on_close);
+    db_env_set_func_write(on_write);
+    db_env_set_func_pread(on_pread);
+    db_env_set_func_pwrite(on_pwrite);
+    db_env_set_func_fsync(on_fsync);
+}
+
+/* ---- Life ---- */
+
+static int add_home(struct pages *p)
+{
+    int r = -ENFILE;
+
+    pthread_mutex_lock(&process.lock);
+    for (unsigned i = 0; i < MAX_HOMES && r < 0; i++)
+        if (!process.homes[i]) {
+            process.homes[i] = p;
+            r = 0;
+        }
+    set_functions();
+    pthread_mutex_unlock(&process.lock);
+    return r;
+}
+
+int pages_begin(struct pages **ret_pages, const char *home, struct aiex_error *err)
+{
+    struct pages *p = calloc(1, sizeof(*p));
+    char path[400];
+    int r;
+
+    if (!p)
+        return aiex_failed(err, -ENOMEM, "no memory to guard '%.200s'", home);
+    snprintf(p->home, sizeof(p->home), "%s", home);
+    pthread_mutex_init(&p->writing, NULL);
+    pthread_rwlock_init(&p->map, NULL);
+    p->generation = (uint64_t)time(NULL) << 20 | 1;
+    snprintf(path, sizeof(path), "%s/pages.journal", home);
+    p->journal = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    r = p->journal < 0 ? -errno : replay(p);
+    r = r ? r : add_home(p);
+    if (r < 0) {
+        aiex_failed(err, r, "journal '%.250s': %s", path, strerror(-r));
+        pages_end(p);
+        return r;
+    }
+    *ret_pages = p;
+    return 0;
+}
+
+void pages_end(struct pages *p)
+{
+    if (!p)
+        return;
+    pthread_mutex_lock(&process.lock);
+    for (unsigned i = 0; i < MAX_HOMES; i++)
+        if (process.homes[i] == p)
+            process.homes[i] = NULL;
+    for (int fd = 0; fd < MAX_FD; fd++) { /* what a panic has left open */
+        struct guarded *g = atomic_load(&process.by_fd[fd]);
+
+        if (g && g->pages == p)
+            free(atomic_exchange(&process.by_fd[fd], NULL));
+    }
+    pthread_mutex_unlock(&process.lock);
+    if (p->journal >= 0) {
+        pages_flush(p);
+        close(p->journal);
+    }
+    for (unsigned i = 0; i < p->n_files; i++)
+        if (p->files[i].fd >= 0)
+            close(p->files[i].fd);
+    forget(p);
+    pthread_mutex_destroy(&p->writing);
+    pthread_rwlock_destroy(&p->map);
+    free(p);
+}
