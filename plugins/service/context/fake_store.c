@@ -354,7 +354,7 @@ static int operations_are_good(struct fake_store *s, struct reply *r, struct aie
 
 static void apply(struct fake_store *s, struct aiex_slice body)
 {
-    struct aiex_slice key, value, op;
+    struct aiex_slice key = {NULL, 0}, value = {NULL, 0}, op = {NULL, 0};
     struct aiex_value v;
     char table[65];
 

@@ -6,7 +6,7 @@
 
 struct removal {
     char id[MAX_ID + 1];
-    struct entry at; /* as it was: version, doc, born */
+    int64_t version, doc, born; /* as they were */
     struct transact transact;
     int over; /* only if it is over */
 };
@@ -17,14 +17,14 @@ static void write_removal(struct aiex_writer *w, const void *arg)
     uint8_t key[8], mem[256];
     struct aiex_writer value;
 
-    doc_key(d->at.doc, key);
+    doc_key(d->doc, key);
     aiex_writer_init(&value, mem, sizeof(mem));
     aiex_w_map(&value, 3);
     aiex_w_key_str(&value, "id", d->id);
-    aiex_w_key_int(&value, "born", d->at.born);
+    aiex_w_key_int(&value, "born", d->born);
     aiex_w_key_bool(&value, "gone", 1);
     write_transact(w, &d->transact, 1);
-    write_condition(w, "context_entry", d->id, strlen(d->id), d->at.version);
+    write_condition(w, "context_entry", d->id, strlen(d->id), d->version);
     write_operations(w, 2);
     write_delete(w, "context_entry", d->id, strlen(d->id));
     write_put(w, "context_dead", key, 8);
@@ -52,7 +52,7 @@ static void on_removed(struct ask *a, const struct aiex_answer *end)
     else
         c->count.deletes++;
     entry_drop(c, w->entry);
-    tiers_forget(c, w->removal->at.doc);
+    tiers_forget(c, w->removal->doc);
     sweep_soon(c);
     work_reply(w, write_found, &found);
 }
@@ -69,7 +69,9 @@ static void removal_begin(struct work *w)
         return;
     }
     d->over |= is_over;
-    d->at = (struct entry){.doc = e->doc, .born = e->born, .version = e->version};
+    d->version = e->version;
+    d->doc = e->doc;
+    d->born = e->born;
     transact_id(w->c, &d->transact);
     work_write(w, write_removal, d, on_removed);
 }

@@ -1,10 +1,37 @@
 /* service_context_fault_test.c - every call to the store fails in every way, the process ends at
  * every moment, callers leave at every moment: answers are true, and nothing is left behind. */
 #include "context_rig.h"
+#include "lean_memory.h"
+#undef malloc
+#undef calloc
+#undef realloc
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Memory of the plugin: the n-th allocation from now on fails, once. */
+static unsigned memory_left;
+
+static int is_gone(void)
+{
+    return memory_left && --memory_left == 0;
+}
+
+void *lean_malloc(size_t n)
+{
+    return is_gone() ? NULL : malloc(n);
+}
+
+void *lean_calloc(size_t n, size_t size)
+{
+    return is_gone() ? NULL : calloc(n, size);
+}
+
+void *lean_realloc(void *mem, size_t n)
+{
+    return is_gone() ? NULL : realloc(mem, n);
+}
 
 /* Content number i: small, or with more words than one transaction has room for. */
 static const char *content(int i)
@@ -256,6 +283,17 @@ static void little_memory(void)
         all_acts_until_good();
         check_end();
         aiex_fake_fail_alloc(h, 0);
+        rig_end();
+    }
+    for (unsigned n = 1, left = 0; !left && n < 1000; n++) {
+        rig_begin(NULL);
+        memory_left = n;
+        all_acts_until_good();
+        rig_advance(2000);
+        left = memory_left; /* all allocations have had their turn */
+        memory_left = 0;
+        CU_ASSERT_TRUE(n > 50 || !left);
+        check_end();
         rig_end();
     }
 }
