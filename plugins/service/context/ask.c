@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 #define FIRST_PAUSE_MS 50u
-#define LONG_PAUSE_MS  1000u
+#define LONG_PAUSE_MS  250u
 
 static void try_once(void *arg);
 
