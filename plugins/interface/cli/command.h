@@ -95,6 +95,12 @@ enum outcome verb_template_show(struct command *c);   /* template_verbs.c */
 enum outcome verb_template_put(struct command *c);    /* template_verbs.c */
 enum outcome verb_template_remove(struct command *c); /* template_verbs.c */
 enum outcome verb_template_render(struct command *c); /* template_verbs.c */
+enum outcome verb_context_put(struct command *c);     /* context_verbs.c */
+enum outcome verb_context_get(struct command *c);     /* context_verbs.c */
+enum outcome verb_context_search(struct command *c);  /* context_verbs.c */
+enum outcome verb_context_list(struct command *c);    /* context_verbs.c */
+enum outcome verb_context_remove(struct command *c);  /* context_verbs.c */
+enum outcome verb_context_stats(struct command *c);   /* context_verbs.c */
 enum outcome verb_key_create(struct command *c);      /* key_verbs.c */
 enum outcome verb_key_list(struct command *c);        /* key_verbs.c */
 enum outcome verb_key_revoke(struct command *c);      /* key_verbs.c */

@@ -153,6 +153,34 @@ static const struct verb_option template_put_options[] = {
     JSON_OPTION,
     END_OF_OPTIONS,
 };
+#define CONTEXT_OPTIONS                                                                            \
+    {0, "kind", "KIND", "only contexts of this kind", HINT_NONE, NULL},                            \
+        {0, "session", "NAME", "only those of this session", HINT_NONE, NULL},                     \
+        {0, "project", "NAME", "only those of this project", HINT_NONE, NULL},                     \
+    {                                                                                              \
+        0, "limit", "N", "at most so many", HINT_NONE, NULL                                        \
+    }
+static const struct verb_option context_list_options[] = {CONTEXT_OPTIONS, JSON_OPTION,
+                                                          END_OF_OPTIONS};
+static const struct verb_option context_search_options[] = {
+    CONTEXT_OPTIONS,
+    {0, "all", NULL, "only what has all the words", HINT_NONE, NULL},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+static const struct verb_option context_put_options[] = {
+    {0, "id", "ID", "id; default made of project, path and kind, or random", HINT_NONE, NULL},
+    {0, "kind", "KIND", "what it is: session, analysis, interaction ...; default note", HINT_NONE,
+     NULL},
+    {0, "session", "NAME", "session that it belongs to", HINT_NONE, NULL},
+    {0, "project", "NAME", "project that it belongs to", HINT_NONE, NULL},
+    {0, "path", "PATH", "file that it is about", HINT_NONE, NULL},
+    {0, "title", "TEXT", "one line about it", HINT_NONE, NULL},
+    {0, "ttl", "TIME", "how long it is kept: 30m, 12h, 7d; default as configured", HINT_NONE, NULL},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+
 static const struct verb_option template_remove_options[] = {OWNER_OPTION, JSON_OPTION,
                                                              END_OF_OPTIONS};
 
@@ -289,6 +317,21 @@ const struct verb verbs[] = {
      "print a template with its values",
      "VARIABLE=@FILE takes the value from a file, VARIABLE=@- from standard input.\n",
      template_read_options, HINT_NONE, NULL, ACTION_TEMPLATE_RENDER},
+    {"context put", "FILE", 1, 1, "keep a text for later",
+     "FILE is the text, - reads it from standard input. The same text again refreshes its time "
+     "only.\n",
+     context_put_options, HINT_FILE, NULL, ACTION_CONTEXT_PUT},
+    {"context get", "ID", 1, 1, "print the text of a context", "", json_only, HINT_NONE, NULL,
+     ACTION_CONTEXT_GET},
+    {"context search", "WORD...", 1, ANY_NUMBER, "find contexts by their words, best first",
+     "WORD* finds all words that begin so; identifiers are found by their parts.\n",
+     context_search_options, HINT_NONE, NULL, ACTION_CONTEXT_SEARCH},
+    {"context list", "", 0, 0, "list the contexts, newest first", "", context_list_options,
+     HINT_NONE, NULL, ACTION_CONTEXT_LIST},
+    {"context remove", "ID", 1, 1, "remove a context", "", json_only, HINT_NONE, NULL,
+     ACTION_CONTEXT_REMOVE},
+    {"context stats", "", 0, 0, "count contexts, searches and hits of each level", "", json_only,
+     HINT_NONE, NULL, ACTION_CONTEXT_STATS},
     {"key create", "NAME", 1, 1, "make an API key and print its secret, this once", "",
      key_create_options, HINT_NONE, NULL, ACTION_KEY_CREATE},
     {"key list", "", 0, 0, "list the API keys, what they spent and may spend", "", json_only,

@@ -197,7 +197,7 @@ static void drain(void *self, void (*done)(void *arg), void *arg)
     sweep_stop(c);
     tiers_stop(c);
     balance_stop(c);
-    works_refuse(c, "the contexts are closing");
+    works_drain(c);
     if (!c->first) {
         done(arg);
         return;

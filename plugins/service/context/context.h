@@ -239,6 +239,7 @@ void works_begin(struct context *c); /* those that waited for READY */
 void works_cancel(struct context *c, uint64_t id);
 void works_look(struct context *c);                    /* those that wait too long */
 void works_refuse(struct context *c, const char *why); /* those that have not begun */
+void works_drain(struct context *c);                   /* what has no end to wait for */
 void works_stop(struct context *c);
 
 /* ---- Fields of requests: each 0, or -EINVAL with a reason ---- */
@@ -316,8 +317,8 @@ void tier_put(struct context *c, struct tier *t, int64_t doc, struct aiex_slice 
               int64_t expires);
 void tiers_forget(struct context *c, int64_t doc);
 
-/* The content of a doc, read once for all works that want it: then w->run is called with
- * `text` valid inside of it (data NULL: there is none), or the work has failed. */
+/* The content of a doc, read once for all works that want it: `found` is called with a text that is
+ * valid inside of it (data NULL: there is none), or the work has failed. */
 void fetch(struct work *w, int64_t doc, int64_t expires,
            void (*found)(struct work *w, struct aiex_slice text));
 void fetch_leave(struct work *w);

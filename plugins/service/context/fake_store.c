@@ -147,6 +147,11 @@ static void delete (struct fake_store *s, const char *table, struct aiex_slice k
     memmove(row, row + 1, (size_t)(&s->rows[s->n] - row) * sizeof(*row));
 }
 
+void fake_store_lose(struct fake_store *s, const char *table, const void *key, size_t len)
+{
+    delete (s, table, (struct aiex_slice){key, len});
+}
+
 int fake_store_touch(struct fake_store *s, const char *table, const void *key, size_t len)
 {
     struct row *row = find(s, table, (struct aiex_slice){key, len});

@@ -36,4 +36,7 @@ void fake_store_take(struct fake_store *s, int64_t epoch);
 /* Changes a row's version behind everybody's back. 1 = there is such a row. */
 int fake_store_touch(struct fake_store *s, const char *table, const void *key, size_t len);
 
+/* Takes a row away behind everybody's back. */
+void fake_store_lose(struct fake_store *s, const char *table, const void *key, size_t len);
+
 #endif

@@ -76,7 +76,7 @@ static void on_tier(struct tier_ask *a, const struct aiex_answer *end)
     int found = 0;
 
     if (!end->code && aiex_get_bool(end->body, "found", &found) == 1 && found &&
-        aiex_get_bytes(end->body, "value", &value) == 1) {
+        aiex_get_bytes(end->body, "value", &value) == 1 && aiex_is_map(value)) {
         f->c->count.hits[f->tier->level]++;
         deliver(f, value);
         return;

@@ -37,12 +37,26 @@ static void write_found(struct aiex_writer *w, const void *found)
     aiex_w_key_bool(w, "found", *(const int *)found);
 }
 
+/* The row is not in the store, whatever we knew of it: somebody restored a backup. */
+static int is_gone_already(struct work *w, const struct aiex_answer *end)
+{
+    int64_t version = -1;
+
+    return end->code && strcmp(end->code, AIEX_E_CONFLICT) == 0 && !look_fenced(w->c, end) &&
+           aiex_get_int(end->body, "version", &version) == 1 && version == 0;
+}
+
 static void on_removed(struct ask *a, const struct aiex_answer *end)
 {
     struct work *w = a->arg;
     struct context *c = w->c;
-    const int found = !w->removal->over;
+    const int found = !w->removal->over && !end->code;
 
+    if (is_gone_already(w, end)) {
+        entry_drop(c, w->entry);
+        work_reply(w, write_found, &found);
+        return;
+    }
     if (end->code) {
         work_store_failed(w, end, "the entry was not deleted");
         return;

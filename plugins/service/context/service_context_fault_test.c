@@ -408,6 +408,51 @@ static void what_runs_ends_before_the_instance(void)
     rig_end();
 }
 
+/* A write whose outcome stays unknown does not hold up the end of the instance. */
+static void an_unknown_outcome_does_not_delay_the_end(void)
+{
+    for (int early = 0; early < 2; early++) {
+        uint64_t put;
+
+        rig_begin(NULL);
+        end_of(act(0));
+        put = act(3);
+        fate_at = 3;
+        fate = FATE_LOST_ANSWER;
+        fate_all = FATE_UNAVAILABLE;
+        if (early)
+            rig_run();
+        else
+            HAS(end_of(put), "'unknown':true");
+        CU_ASSERT_EQUAL(aiex_fake_drain(h, p, self), !early);
+        HAS(end_of(put), "'unknown':true");
+        CU_ASSERT_EQUAL(aiex_fake_drained(h), 1);
+        fate_all = FATE_GOOD;
+        rig_close();
+        rig_open(NULL);
+        check_whole();
+        all_acts_until_good();
+        check_end();
+        rig_end();
+    }
+}
+
+/* A backup was restored: rows that we know are not there. */
+static void rows_may_vanish(void)
+{
+    rig_begin(NULL);
+    end_of(act(0));
+    fake_store_lose(store, "context_entry", "a", 1);
+    HAS(ask("context.get", "{'id':'a'}"), "not_found:");
+    IS(ids_of(ask("context.search", "{'query':'small'}")), "");
+    IS(ask("context.delete", "{'id':'a'}"), "{'found':false}");
+    HAS(end_of(act(0)), "'added'");
+    fake_store_lose(store, "context_entry", "a", 1);
+    HAS(end_of(act(0)), "'added'");
+    IS(ids_of(ask("context.search", "{'query':'small'}")), "a");
+    rig_end();
+}
+
 const struct test_case tests[] = {
     {"each_call_fails_in_each_way", each_call_fails_in_each_way},
     {"the_store_is_away_for_a_minute", the_store_is_away_for_a_minute},
@@ -422,5 +467,7 @@ const struct test_case tests[] = {
     {"a_row_that_others_changed_is_read_again", a_row_that_others_changed_is_read_again},
     {"requests_wait_for_the_store_a_while", requests_wait_for_the_store_a_while},
     {"what_runs_ends_before_the_instance", what_runs_ends_before_the_instance},
+    {"an_unknown_outcome_does_not_delay_the_end", an_unknown_outcome_does_not_delay_the_end},
+    {"rows_may_vanish", rows_may_vanish},
     {0},
 };

@@ -248,7 +248,11 @@ void work_ask(struct work *w, const char *method, aiex_write_fn write, const voi
 
 static void on_late(struct ask *a)
 {
-    fail_unknown(a->arg);
+    struct work *w = a->arg;
+
+    fail_unknown(w);
+    if (w->c->draining)
+        work_end(w); /* the next life sees what became of it */
 }
 
 void work_write(struct work *w, aiex_write_fn write, const void *arg,
@@ -272,6 +276,19 @@ void works_cancel(struct context *c, uint64_t id)
                     work_end(w); /* nothing of it is in the store */
             return;
         }
+}
+
+void works_drain(struct context *c)
+{
+    struct work *w = c->first;
+
+    works_refuse(c, "the contexts are closing");
+    while (w && !w->ask.is_late)
+        w = w->next;
+    if (!w)
+        return;
+    work_end(w); /* its caller knows that it is not known */
+    works_drain(c);
 }
 
 void works_refuse(struct context *c, const char *why)
