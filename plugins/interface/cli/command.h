@@ -95,12 +95,6 @@ enum outcome verb_template_show(struct command *c);   /* template_verbs.c */
 enum outcome verb_template_put(struct command *c);    /* template_verbs.c */
 enum outcome verb_template_remove(struct command *c); /* template_verbs.c */
 enum outcome verb_template_render(struct command *c); /* template_verbs.c */
-enum outcome verb_context_put(struct command *c);     /* context_verbs.c */
-enum outcome verb_context_get(struct command *c);     /* context_verbs.c */
-enum outcome verb_context_search(struct command *c);  /* context_verbs.c */
-enum outcome verb_context_list(struct command *c);    /* context_verbs.c */
-enum outcome verb_context_remove(struct command *c);  /* context_verbs.c */
-enum outcome verb_context_stats(struct command *c);   /* context_verbs.c */
 enum outcome verb_key_create(struct command *c);      /* key_verbs.c */
 enum outcome verb_key_list(struct command *c);        /* key_verbs.c */
 enum outcome verb_key_revoke(struct command *c);      /* key_verbs.c */
@@ -115,6 +109,15 @@ enum outcome verb_man(struct command *c);             /* man.c */
 enum outcome verb_help(struct command *c);            /* help.c */
 /* A verb that is not in the table: asks the host's plugins for it. */
 enum outcome verb_added(struct command *c); /* added.c */
+
+/* Contexts: context_verbs.c */
+enum outcome verb_context_put(struct command *c);
+enum outcome verb_context_get(struct command *c);
+enum outcome verb_context_search(struct command *c);
+enum outcome verb_context_list(struct command *c);
+enum outcome verb_context_remove(struct command *c);
+enum outcome verb_context_stats(struct command *c);
+
 /* Help for a verb, or about everything when v is NULL; noun restricts that to one noun. */
 void help_print(FILE *to, const struct verb *v, const char *noun); /* help.c */
 
