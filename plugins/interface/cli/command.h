@@ -138,6 +138,15 @@ enum outcome verb_man(struct command *c);              /* man.c */
 enum outcome verb_help(struct command *c);             /* help.c */
 /* A verb that is not in the table: asks the host's plugins for it. */
 enum outcome verb_added(struct command *c); /* added.c */
+
+/* Contexts: context_verbs.c */
+enum outcome verb_context_put(struct command *c);
+enum outcome verb_context_get(struct command *c);
+enum outcome verb_context_search(struct command *c);
+enum outcome verb_context_list(struct command *c);
+enum outcome verb_context_remove(struct command *c);
+enum outcome verb_context_stats(struct command *c);
+
 /* Help for a verb, or about everything when v is NULL; noun restricts that to one noun. */
 void help_print(FILE *to, const struct verb *v, const char *noun); /* help.c */
 

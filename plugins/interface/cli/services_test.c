@@ -253,6 +253,58 @@ static void templates(void)
     CU_ASSERT(has(ran.err, "/nonexistent/file"));
 }
 
+static void contexts(void)
+{
+    static const struct script search = {
+        "context",
+        "context.search",
+        "{\"kind\":\"analysis\",\"limit\":5,\"all\":true,\"query\":\"parse head*\"}",
+        {NULL},
+        "{\"entries\":[{\"score\":2.5,\"id\":\"a1\",\"kind\":\"analysis\",\"project\":\"p\","
+        "\"path\":\"src/a.c\",\"title\":\"T\"}],\"found\":1,\"partial\":false}"};
+    static const struct script list = {"context",
+                                       "context.list",
+                                       "{\"session\":\"s\"}",
+                                       {NULL},
+                                       "{\"entries\":[{\"id\":\"a1\",\"kind\":\"k\",\"session\":"
+                                       "\"s\",\"project\":\"\",\"path\":\"\","
+                                       "\"bytes\":3,\"updated\":0}]}"};
+    static const struct script get = {
+        "context", "context.get", "{\"id\":\"a1\"}", {NULL}, "{\"id\":\"a1\",\"content\":\"one\"}"};
+    static const struct script put = {"context",
+                                      "context.put",
+                                      "{\"path\":\"a.c\",\"ttl_ms\":3600000,\"kind\":\"note\","
+                                      "\"content\":\"hello\\n\"}",
+                                      {NULL},
+                                      "{\"id\":\"a1\",\"stored\":\"added\"}"};
+    static const struct script gone = {
+        "context", "context.delete", "{\"id\":\"a1\"}", {NULL}, "{\"found\":true}"};
+    static const struct script stats = {
+        "context", "context.stats", "{}", {NULL}, "{\"entries\":7}"};
+    const struct run_as as = {0};
+
+    WITH(&search, NULL, "context", "search", "parse", "head*", "--kind", "analysis", "--limit", "5",
+         "--all");
+    CU_ASSERT(has(ran.out, "src/a.c"));
+    CU_ASSERT(has(ran.out, "2.5"));
+    WITH(&list, NULL, "context", "list", "--session", "s");
+    CU_ASSERT(has(ran.out, "a1"));
+    WITH(&get, NULL, "context", "get", "a1");
+    CU_ASSERT_STRING_EQUAL(ran.out, "one");
+    WITH(&get, NULL, "context", "get", "a1", "--json");
+    CU_ASSERT(has(ran.out, "\"content\": \"one\""));
+    WITH(&put, "hello\n", "context", "put", "-", "--path", "a.c", "--ttl", "1h");
+    CU_ASSERT(has(ran.err, "kept -"));
+    WITH(&gone, NULL, "context", "remove", "a1");
+    CU_ASSERT(has(ran.err, "removed a1"));
+    WITH(&stats, NULL, "context", "stats");
+    CU_ASSERT(has(ran.out, "\"entries\": 7"));
+    RUN(&as, &ran, "context", "put", "/nonexistent/file");
+    CU_ASSERT_EQUAL(ran.code, 5);
+    RUN(&as, &ran, "context", "search");
+    CU_ASSERT_EQUAL(ran.code, 2);
+}
+
 static void template_variables(void)
 {
     static const struct script put = {
@@ -410,6 +462,7 @@ const struct test_case tests[] = {
     {"usage_tail", usage_tail},
     {"route_show", route_show},
     {"templates", templates},
+    {"contexts", contexts},
     {"template_variables", template_variables},
     {"keys", keys},
     {"limits", limits},

@@ -334,3 +334,30 @@ const struct verb_option session_fork_options[] = {
     JSON_OPTION,
     END_OF_OPTIONS,
 };
+
+#define CONTEXT_OPTIONS                                                                            \
+    {0, "kind", "KIND", "only contexts of this kind", HINT_NONE, NULL},                            \
+        {0, "session", "NAME", "only those of this session", HINT_NONE, NULL},                     \
+        {0, "project", "NAME", "only those of this project", HINT_NONE, NULL},                     \
+    {                                                                                              \
+        0, "limit", "N", "at most so many", HINT_NONE, NULL                                        \
+    }
+const struct verb_option context_list_options[] = {CONTEXT_OPTIONS, JSON_OPTION, END_OF_OPTIONS};
+const struct verb_option context_search_options[] = {
+    CONTEXT_OPTIONS,
+    {0, "all", NULL, "only what has all the words", HINT_NONE, NULL},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+const struct verb_option context_put_options[] = {
+    {0, "id", "ID", "id; default made of project, path and kind, or random", HINT_NONE, NULL},
+    {0, "kind", "KIND", "what it is: session, analysis, interaction ...; default note", HINT_NONE,
+     NULL},
+    {0, "session", "NAME", "session that it belongs to", HINT_NONE, NULL},
+    {0, "project", "NAME", "project that it belongs to", HINT_NONE, NULL},
+    {0, "path", "PATH", "file that it is about", HINT_NONE, NULL},
+    {0, "title", "TEXT", "one line about it", HINT_NONE, NULL},
+    {0, "ttl", "TIME", "how long it is kept: 30m, 12h, 7d; default as configured", HINT_NONE, NULL},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
