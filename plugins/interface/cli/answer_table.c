@@ -27,6 +27,7 @@ char *answer_cell(struct aiex_slice map, const char *key, enum cell_form form, c
 {
     int64_t number = 0;
     int has = aiex_get_int(map, key, &number) == 1;
+    struct aiex_value value;
 
     strcpy(out, "-");
     switch (form) {
@@ -46,6 +47,10 @@ char *answer_cell(struct aiex_slice map, const char *key, enum cell_form form, c
         break;
     case CELL_MS:
         field_text(map, key, FIELD_DURATION, out);
+        break;
+    case CELL_SCORE:
+        if (aiex_get(map, key, &value) == 1 && value.type == AIEX_T_REAL)
+            snprintf(out, FIELD_TEXT, "%.2f", value.real);
         break;
     case CELL_MONEY:
         if (has)

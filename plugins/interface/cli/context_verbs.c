@@ -18,7 +18,7 @@ static const struct option_field fields[] = {
 };
 
 static const struct answer_column found_columns[] = {
-    {{"SCORE", 1, 5, 0}, "score", CELL_PLAIN}, {{"ID", 0, 0, 1}, "id", CELL_PLAIN},
+    {{"SCORE", 1, 5, 0}, "score", CELL_SCORE}, {{"ID", 0, 0, 1}, "id", CELL_PLAIN},
     {{"KIND", 0, 3, 1}, "kind", CELL_PLAIN},   {{"PROJECT", 0, 4, 1}, "project", CELL_PLAIN},
     {{"PATH", 0, 1, 1}, "path", CELL_PLAIN},   {{"TITLE", 0, 2, 1}, "title", CELL_PLAIN},
 };

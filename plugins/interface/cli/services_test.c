@@ -260,7 +260,7 @@ static void contexts(void)
         "context.search",
         "{\"kind\":\"analysis\",\"limit\":5,\"all\":true,\"query\":\"parse head*\"}",
         {NULL},
-        "{\"entries\":[{\"score\":2.5,\"id\":\"a1\",\"kind\":\"analysis\",\"project\":\"p\","
+        "{\"entries\":[{\"score\":2.5041,\"id\":\"a1\",\"kind\":\"analysis\",\"project\":\"p\","
         "\"path\":\"src/a.c\",\"title\":\"T\"}],\"found\":1,\"partial\":false}"};
     static const struct script list = {"context",
                                        "context.list",
@@ -286,7 +286,7 @@ static void contexts(void)
     WITH(&search, NULL, "context", "search", "parse", "head*", "--kind", "analysis", "--limit", "5",
          "--all");
     CU_ASSERT(has(ran.out, "src/a.c"));
-    CU_ASSERT(has(ran.out, "2.5"));
+    CU_ASSERT(has(ran.out, "2.50 "));
     WITH(&list, NULL, "context", "list", "--session", "s");
     CU_ASSERT(has(ran.out, "a1"));
     WITH(&get, NULL, "context", "get", "a1");
