@@ -556,7 +556,7 @@ static const char *ask(const char *method, const char *name)
 static void operators_list_and_rebuild(void)
 {
     struct aiex_slice list, name = {NULL, 0};
-    struct aiex_value v;
+    struct aiex_value v = {0};
 
     begin();
     append("a", 4);
