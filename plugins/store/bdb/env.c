@@ -212,6 +212,18 @@ int env_del(struct env *e, enum file file, DB_TXN *txn, const void *key, size_t 
     return env_errno(e, env_file(e, file)->del(e->files[file], txn, &k, 0));
 }
 
+int env_seek(struct env *e, enum file file, DB_TXN *txn, DBT *key, DBT *value, uint32_t how)
+{
+    DBC *c;
+    int r = env_errno(e, env_file(e, file)->cursor(e->files[file], txn, &c, 0));
+
+    if (r < 0)
+        return r;
+    r = env_errno(e, c->get(c, key, value, how));
+    c->close(c);
+    return r;
+}
+
 int env_last(struct env *e, enum file file, void *key, size_t size, DBT *value)
 {
     DBT k = env_room(key, size), none = {.flags = DB_DBT_USERMEM | DB_DBT_PARTIAL};

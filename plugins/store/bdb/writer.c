@@ -222,6 +222,7 @@ static int apply_all(struct store *s, DB_TXN *txn, struct write *batch)
     int result = UNCHANGED;
 
     s->writer.draft = s->writer.tail;
+    events_drop(s);
     for (struct write *w = batch; w; w = w->next) {
         int r = apply_one(s, txn, w);
 
@@ -232,7 +233,8 @@ static int apply_all(struct store *s, DB_TXN *txn, struct write *batch)
     }
     if (result == 0) {
         s->writer.draft.commits++;
-        result = tail_put(s, txn, &s->writer.draft);
+        result = events_flush(s, txn);
+        result = result ? result : tail_put(s, txn, &s->writer.draft);
     }
     return result;
 }
@@ -298,6 +300,7 @@ static int try_batch(struct store *s, struct write *batch, int *ret_sure)
         return r;
     r = apply_all(s, txn, batch);
     if (r != 0) {
+        streams_forget(s);
         txn->abort(txn);
         return r == UNCHANGED ? 0 : r;
     }
@@ -305,6 +308,8 @@ static int try_batch(struct store *s, struct write *batch, int *ret_sure)
     r = finish(s, txn, highest(batch), ret_sure);
     if (r == 0)
         publish(s);
+    else
+        streams_forget(s);
     for (struct write *w = batch; w && r == 0; w = w->next)
         if (!w->code && w->kind->committed)
             w->kind->committed(s, w);
@@ -486,4 +491,5 @@ void writer_stop(struct store *s)
     s->writer.running = 0;
     free(s->writer.mem);
     s->writer.mem = NULL;
+    events_done(s);
 }
