@@ -134,6 +134,7 @@ int env_open(struct env *e, const char *home, const struct env_options *options,
     r = pages_begin(&e->pages, home, err);
     if (r < 0)
         return r;
+    pages_log(e->pages, options->log_bytes);
     r = db_env_create(&e->env, 0);
     if (r != 0) {
         e->env = NULL;
