@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -240,6 +241,16 @@ static struct aiex_slice event(uint8_t *mem, size_t size, long n, const char *le
     return aiex_written(&w);
 }
 
+/* Of all threads: loop, writer, checkpoints. Says more than a rate when others use the machine. */
+static double cpu_us(void)
+{
+    struct rusage u;
+
+    getrusage(RUSAGE_SELF, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e6 +
+           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+}
+
 /* `writers` events are on their way at any time. */
 static void append(const char *name, int writers, const char *level, long count)
 {
@@ -249,6 +260,7 @@ static void append(const char *name, int writers, const char *level, long count)
     struct series times = {0};
     char text[64];
     long sent = 0, done = 0;
+    double cpu = cpu_us();
 
     host.ended = 0;
     while (done < count) {
@@ -275,6 +287,8 @@ static void append(const char *name, int writers, const char *level, long count)
     row(text, series_at(&times, 0.5), "us");
     snprintf(text, sizeof(text), "store.%s.p99", name);
     row(text, series_at(&times, 0.99), "us");
+    snprintf(text, sizeof(text), "store.%s.cpu", name);
+    row(text, (cpu_us() - cpu) / (double)count, "us/event");
     series_done(&times);
 }
 
@@ -421,8 +435,8 @@ static const struct part {
     const char *name;
     void (*run)(long n);
     int alone; /* opens stores of its own */
-} parts[] = {{"synced", synced, 0}, {"written", written, 0}, {"reads", reads, 0},
-             {"reopen", reopen, 1}};
+} parts[] = {
+    {"synced", synced, 0}, {"written", written, 0}, {"reads", reads, 0}, {"reopen", reopen, 1}};
 
 /* All of them, or those that are named. */
 static int wanted(const struct part *p, char **names)

@@ -94,6 +94,13 @@ void streams_forget(struct store *s)
     s->heads.used = 0;
 }
 
+void streams_done(struct store *s)
+{
+    run_done(&s->heads.run);
+    free(s->heads.found.data);
+    s->heads.found = (DBT){0};
+}
+
 /* ---- Runs ---- */
 
 static size_t run_key(uint64_t number, uint64_t version, uint8_t key[16])
@@ -122,11 +129,15 @@ int stream_run(struct env *e, DB_TXN *txn, uint64_t number, uint64_t version, DB
 
 /* A copy of the event becomes the next entry. */
 static int copy_event(struct store *s, DB_TXN *txn, struct run *run, uint64_t version,
-                      uint64_t sequence, DBT *mem)
+                      uint64_t sequence)
 {
+    DBT *mem = &s->heads.found;
     struct run_entry event;
     uint8_t *to;
-    int r = events_find(s, txn, sequence, mem, &event);
+    int r;
+
+    mem->flags = DB_DBT_REALLOC;
+    r = events_find(s, txn, sequence, mem, &event);
 
     if (r < 0)
         return r == -ENOENT ? -EBADMSG : r;
@@ -140,23 +151,21 @@ static int copy_event(struct store *s, DB_TXN *txn, struct run *run, uint64_t ve
 /* The tail becomes a run. */
 static int close_tail(struct store *s, DB_TXN *txn, struct head *h)
 {
-    struct run run = {0};
-    DBT mem = env_grows();
+    struct run *run = &s->heads.run;
     uint8_t key[16];
     int r = 0;
 
+    run_clear(run);
     for (uint64_t v = h->base + 1; v <= h->is.version && r == 0; v++)
         if (h->tail[v - h->base - 1])
-            r = copy_event(s, txn, &run, v, h->tail[v - h->base - 1], &mem);
-    if (r == 0 && run.n)
-        r = env_put(&s->env, STREAMS, txn, key, run_key(h->is.number, h->is.version, key), run.mem,
-                    run.len, DB_NOOVERWRITE);
+            r = copy_event(s, txn, run, v, h->tail[v - h->base - 1]);
+    if (r == 0 && run->n)
+        r = env_put(&s->env, STREAMS, txn, key, run_key(h->is.number, h->is.version, key), run->mem,
+                    run->len, DB_NOOVERWRITE);
     if (r == 0) {
         h->base = h->is.version;
         h->bytes = 0;
     }
-    free(mem.data);
-    run_done(&run);
     return r;
 }
 

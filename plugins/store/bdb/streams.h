@@ -42,6 +42,8 @@ struct head {
 /* Heads that the writer looked at lately, as its transaction sees them. */
 struct streams {
     int used;
+    struct run run; /* one that is being made */
+    DBT found;      /* an event for it that is in memory no more */
     struct hot {
         uint32_t name_len; /* 0 = none */
         uint8_t name[MAX_STREAM];
@@ -60,6 +62,7 @@ int head_hot(struct store *s, DB_TXN *txn, struct aiex_slice name, struct head *
 int head_put(struct store *s, DB_TXN *txn, struct aiex_slice name, const struct head *head);
 /* Writer: what is hot is none: a transaction was taken back, or the database is another one. */
 void streams_forget(struct store *s);
+void streams_done(struct store *s);
 
 /* Writer: the next version of the stream is the event with this sequence, whose record has `len`
  * bytes. 0 or negative errno. */

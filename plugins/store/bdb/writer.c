@@ -492,4 +492,5 @@ void writer_stop(struct store *s)
     free(s->writer.mem);
     s->writer.mem = NULL;
     events_done(s);
+    streams_done(s);
 }
