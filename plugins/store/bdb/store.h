@@ -218,7 +218,7 @@ struct writer {
     pthread_cond_t wake;
     struct write *first, **end;
     size_t n, bytes;
-    int stop;
+    int stop, over; /* over: the thread takes no more */
     /* of the writer thread */
     struct tail tail, draft;
     uint8_t *mem; /* for one record */
@@ -234,7 +234,7 @@ int writer_start(struct store *s, struct aiex_error *err);
 void writer_stop(struct store *s);
 /* The same without waiting: the phase becomes CLOSED. */
 void writer_end(struct store *s);
-/* Any thread. -EBUSY: the queue is full; not taken. */
+/* Any thread. -EBUSY: the queue is full, or nobody empties it any more; not taken. */
 int writer_put(struct store *s, struct write *w);
 /* Writer thread. At least `size` bytes of scratch memory, NULL = none. */
 uint8_t *writer_mem(struct store *s, size_t size);

@@ -86,7 +86,7 @@ int writer_put(struct store *s, struct write *w)
 
     w->next = NULL;
     pthread_mutex_lock(&wr->lock);
-    if (wr->n >= QUEUE_WRITES || (wr->n && wr->bytes + w->bytes > QUEUE_BYTES)) {
+    if (wr->over || wr->n >= QUEUE_WRITES || (wr->n && wr->bytes + w->bytes > QUEUE_BYTES)) {
         r = -EBUSY;
     } else {
         *wr->end = w;
@@ -131,6 +131,7 @@ static struct write *next_batch(struct writer *wr)
     while (!wr->first && !wr->stop)
         pthread_cond_wait(&wr->wake, &wr->lock);
     batch = cut(wr);
+    wr->over = !batch;
     pthread_mutex_unlock(&wr->lock);
     return batch;
 }
