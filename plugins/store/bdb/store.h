@@ -10,7 +10,7 @@
  *     request.c    bodies -> struct write         limits.h     what is too much
  *     writer.c     queue, batch, commit, flush    open.c       opening, and what is compared
  *     append.c     streams in a batch             rows.c       tables in a batch
- *     events.c streams.c runs.c  where events lie scan*.c      and how they are found
+ *     events.c streams.c runs.c  where events lie scan*.c marks.c  and how they are found
  *     keep.c       stamps, erasing, positions of subscriptions, epochs in a batch
  *     jobs.c       reads: slices, back-pressure   read.c       events
  *     range.c      tables                         subs*.c      durable subscriptions
@@ -45,6 +45,7 @@
 #include "fail.h"
 #include "limits.h"
 #include "lock_file.h"
+#include "marks.h"
 #include "side.h"
 #include "space.h"
 #include "streams.h"
@@ -208,6 +209,7 @@ struct tail {
     uint64_t sequence, commits, transactions, streams, next_number, events_bytes;
     uint64_t stamp, epoch, opens;
     uint64_t earliest, latest; /* times in the block of `sequence` */
+    uint64_t marked;           /* events up to this one have their marks */
     uint8_t chain[EVENT_HASH];
 };
 
@@ -389,6 +391,7 @@ struct scan {
     uint64_t number;               /* of the stream, once it is known */
     uint64_t base;                 /* of the stream, when its runs were looked at */
     int begun, end;                /* end: nothing is left */
+    int in_order;                  /* of what has no marks yet */
     uint64_t shown, last_sequence; /* events, and the last one's sequence */
     uint64_t behind; /* of a stream: not before this sequence; until `at` is known by it */
     void (*note)(struct scan *, uint64_t sequence); /* sees what is shown; may be NULL */
@@ -433,6 +436,7 @@ struct store {
     struct writer writer;
     struct events events; /* the writer's */
     struct streams heads;
+    struct marks marks;
     struct box box;
     struct note closed; /* the writer's last word */
     struct jobs jobs;
@@ -441,6 +445,7 @@ struct store {
     struct care care;
     struct space space;
     atomic_uint_fast64_t visible; /* last sequence that readers may see */
+    atomic_uint_fast64_t marked;  /* last one that `marks` has, for readers */
     uint64_t seen;                /* loop: `visible` when subscribers were woken */
     atomic_uint_fast64_t streams, transactions, batches, flushes, bytes, log_bytes, flush_us,
         writes, conflicts, reads, parts, checkpoints, epoch, opens, last_backup;

@@ -235,6 +235,7 @@ static int apply_all(struct store *s, DB_TXN *txn, struct write *batch)
     if (result == 0) {
         s->writer.draft.commits++;
         result = events_flush(s, txn);
+        result = result ? result : marks_flush(s, txn);
         result = result ? result : tail_put(s, txn, &s->writer.draft);
     }
     return result;
@@ -283,6 +284,7 @@ static void publish(struct store *s)
 
     *t = s->writer.draft;
     atomic_store(&s->visible, t->sequence);
+    atomic_store(&s->marked, t->marked);
     atomic_store(&s->streams, t->streams);
     atomic_store(&s->bytes, t->events_bytes);
     atomic_store(&s->transactions, t->transactions);
@@ -494,4 +496,5 @@ void writer_stop(struct store *s)
     s->writer.mem = NULL;
     events_done(s);
     streams_done(s);
+    marks_done(s);
 }
