@@ -93,6 +93,7 @@ static int stamp_all(struct store *s, DB_TXN *txn, struct write *w)
 static void stamped(struct store *s, struct write *w)
 {
     atomic_store(&s->care.stamped, w->a);
+    queue_nudge(s, &s->jobs.slow);
 }
 
 static void stamp_over(struct store *s, struct write *w)

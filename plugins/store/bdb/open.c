@@ -263,6 +263,7 @@ int store_open(struct store *s, struct aiex_error *err)
         return r;
     events_forget(s);
     streams_forget(s);
+    atomic_store(&s->care.begun, 0); /* the log is counted from the opening */
     fail_pass(&s->fail, FAIL_OPEN);
     r = open_side(s, &side, err);
     if (r == 0) {

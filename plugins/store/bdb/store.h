@@ -325,6 +325,7 @@ struct job {
 struct queue {
     pthread_cond_t wake;
     struct job *first, **end;
+    int nudged; /* look now */
 };
 
 struct jobs {
@@ -351,6 +352,8 @@ void job_stop(struct job *j, const char *code, const char *text);
 void jobs_end(struct store *s, const char *code, const char *text);
 /* The next job of a queue within `ms` (-1: wait), NULL = none or stop. */
 struct job *queue_take(struct store *s, struct queue *q, int64_t ms);
+/* Any thread: whoever waits for the queue comes back at once. */
+void queue_nudge(struct store *s, struct queue *q);
 /* One step of a job on this thread, and its way back. */
 void job_run(struct reader *reader, struct job *j);
 /* Reader: room for n more bytes of the part. 0, -ENOMEM. */
@@ -414,10 +417,16 @@ struct care {
     atomic_int sweeping, stamping; /* a write is on its way */
     atomic_uint_fast64_t stamped;  /* the last stamp that was written */
     uint64_t checked;              /* the one that a checkpoint followed */
-    uint64_t log_bytes;            /* at the last checkpoint */
+    uint64_t log_bytes;            /* behind the last checkpoint */
+    atomic_uint_fast64_t begun;    /* bytes of log before it: a start repeats those behind them */
+    atomic_int hurrying;           /* the writer has seen that the next one is due */
+    pthread_mutex_t running;       /* held during a checkpoint */
 };
 
 void *care_main(void *reader);
+/* Writer, between two batches: tells the care thread when a checkpoint is due; waits for the end of
+ * the one that is running when a start would have to repeat too much by now. */
+void care_pace(struct store *s);
 
 struct store {
     const struct aiex_host *host;

@@ -334,6 +334,7 @@ static void run_batch(struct store *s, struct write *batch)
         hand_out(s, batch);
         return;
     }
+    care_pace(s);
     for (struct write *w = batch; w && r == 0; w = w->next)
         r = tables_prepare(s, w);
     for (int i = 0; i < TRIES && (i == 0 ? r == 0 : r == -EAGAIN); i++) {
