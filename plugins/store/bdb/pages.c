@@ -31,7 +31,7 @@
 #define MAX_FILES    16u
 #define MAX_PAGE     65536u
 #define BUCKETS      4096u
-#define MAX_HELD     (8u << 20)   /* in one go to the disk, where the log waits meanwhile */
+#define MAX_HELD     (24u << 20)  /* then the next page waits until all are in their place */
 #define MAX_SPARE    (12u << 20)  /* memory of pages that were held, for the next ones */
 #define MAX_EMPTY    (32u << 20)  /* what an empty journal keeps of its file */
 #define STEP_BYTES   (256u << 10) /* on their way to the disk at a time */
