@@ -134,6 +134,7 @@ int env_open(struct env *e, const char *home, const struct env_options *options,
     r = pages_begin(&e->pages, home, err);
     if (r < 0)
         return r;
+    pages_log(e->pages, options->log_bytes);
     r = db_env_create(&e->env, 0);
     if (r != 0) {
         e->env = NULL;
@@ -210,6 +211,18 @@ int env_del(struct env *e, enum file file, DB_TXN *txn, const void *key, size_t 
     DBT k = env_dbt(key, key_len);
 
     return env_errno(e, env_file(e, file)->del(e->files[file], txn, &k, 0));
+}
+
+int env_seek(struct env *e, enum file file, DB_TXN *txn, DBT *key, DBT *value, uint32_t how)
+{
+    DBC *c;
+    int r = env_errno(e, env_file(e, file)->cursor(e->files[file], txn, &c, 0));
+
+    if (r < 0)
+        return r;
+    r = env_errno(e, c->get(c, key, value, how));
+    c->close(c);
+    return r;
 }
 
 int env_last(struct env *e, enum file file, void *key, size_t size, DBT *value)

@@ -10,6 +10,7 @@
  *     request.c    bodies -> struct write         limits.h     what is too much
  *     writer.c     queue, batch, commit, flush    open.c       opening, and what is compared
  *     append.c     streams in a batch             rows.c       tables in a batch
+ *     events.c streams.c runs.c  where events lie scan*.c      and how they are found
  *     keep.c       stamps, erasing, positions of subscriptions, epochs in a batch
  *     jobs.c       reads: slices, back-pressure   read.c       events
  *     range.c      tables                         subs*.c      durable subscriptions
@@ -40,11 +41,13 @@
 
 #include "env.h"
 #include "event.h"
+#include "events.h"
 #include "fail.h"
 #include "limits.h"
 #include "lock_file.h"
 #include "side.h"
 #include "space.h"
+#include "streams.h"
 #include "tables.h"
 
 #include <aiex_service.h>
@@ -129,11 +132,7 @@ struct op {
     struct aiex_slice table, key, value; /* PUT, DELETE */
     int64_t ttl_ms;
     /* what came out of it */
-    struct head_found {
-        uint64_t number, version, first, last_sequence;
-        int exists, closed;
-    } head;
-    int follows; /* another operation of the request on the same stream */
+    struct head_found head;
     uint64_t version, sequence;
     int duplicate;
     struct table *in; /* table of PUT, DELETE */
@@ -219,7 +218,7 @@ struct writer {
     pthread_cond_t wake;
     struct write *first, **end;
     size_t n, bytes;
-    int stop;
+    int stop, over; /* over: the thread takes no more */
     /* of the writer thread */
     struct tail tail, draft;
     uint8_t *mem; /* for one record */
@@ -235,7 +234,7 @@ int writer_start(struct store *s, struct aiex_error *err);
 void writer_stop(struct store *s);
 /* The same without waiting: the phase becomes CLOSED. */
 void writer_end(struct store *s);
-/* Any thread. -EBUSY: the queue is full; not taken. */
+/* Any thread. -EBUSY: the queue is full, or nobody empties it any more; not taken. */
 int writer_put(struct store *s, struct write *w);
 /* Writer thread. At least `size` bytes of scratch memory, NULL = none. */
 uint8_t *writer_mem(struct store *s, size_t size);
@@ -278,8 +277,6 @@ int rows_put(struct store *s, DB_TXN *txn, struct op *op, uint64_t version);
 void rows_release(struct store *s);
 int epoch_check(struct store *s, DB_TXN *txn, struct write *w);
 int epoch_put(struct store *s, DB_TXN *txn, struct write *w);
-int head_get(struct store *s, DB_TXN *txn, struct aiex_slice name, struct head_found *ret);
-int head_put(struct store *s, DB_TXN *txn, struct aiex_slice name, const struct head_found *head);
 /* Definition of a table that has none. Before the batch, in a transaction of its own. */
 int tables_prepare(struct store *s, struct write *w);
 int tables_load(struct store *s);
@@ -390,6 +387,7 @@ struct scan {
     int backwards;
     int64_t left;                  /* events, -1 = all */
     uint64_t number;               /* of the stream, once it is known */
+    uint64_t base;                 /* of the stream, when its runs were looked at */
     int begun, end;                /* end: nothing is left */
     uint64_t shown, last_sequence; /* events, and the last one's sequence */
     uint64_t behind; /* of a stream: not before this sequence; until `at` is known by it */
@@ -433,6 +431,8 @@ struct store {
     struct state state;
     struct tables tables;
     struct writer writer;
+    struct events events; /* the writer's */
+    struct streams heads;
     struct box box;
     struct note closed; /* the writer's last word */
     struct jobs jobs;

@@ -86,7 +86,7 @@ int writer_put(struct store *s, struct write *w)
 
     w->next = NULL;
     pthread_mutex_lock(&wr->lock);
-    if (wr->n >= QUEUE_WRITES || (wr->n && wr->bytes + w->bytes > QUEUE_BYTES)) {
+    if (wr->over || wr->n >= QUEUE_WRITES || (wr->n && wr->bytes + w->bytes > QUEUE_BYTES)) {
         r = -EBUSY;
     } else {
         *wr->end = w;
@@ -131,6 +131,7 @@ static struct write *next_batch(struct writer *wr)
     while (!wr->first && !wr->stop)
         pthread_cond_wait(&wr->wake, &wr->lock);
     batch = cut(wr);
+    wr->over = !batch;
     pthread_mutex_unlock(&wr->lock);
     return batch;
 }
@@ -222,6 +223,7 @@ static int apply_all(struct store *s, DB_TXN *txn, struct write *batch)
     int result = UNCHANGED;
 
     s->writer.draft = s->writer.tail;
+    events_drop(s);
     for (struct write *w = batch; w; w = w->next) {
         int r = apply_one(s, txn, w);
 
@@ -232,7 +234,8 @@ static int apply_all(struct store *s, DB_TXN *txn, struct write *batch)
     }
     if (result == 0) {
         s->writer.draft.commits++;
-        result = tail_put(s, txn, &s->writer.draft);
+        result = events_flush(s, txn);
+        result = result ? result : tail_put(s, txn, &s->writer.draft);
     }
     return result;
 }
@@ -298,6 +301,7 @@ static int try_batch(struct store *s, struct write *batch, int *ret_sure)
         return r;
     r = apply_all(s, txn, batch);
     if (r != 0) {
+        streams_forget(s);
         txn->abort(txn);
         return r == UNCHANGED ? 0 : r;
     }
@@ -305,6 +309,8 @@ static int try_batch(struct store *s, struct write *batch, int *ret_sure)
     r = finish(s, txn, highest(batch), ret_sure);
     if (r == 0)
         publish(s);
+    else
+        streams_forget(s);
     for (struct write *w = batch; w && r == 0; w = w->next)
         if (!w->code && w->kind->committed)
             w->kind->committed(s, w);
@@ -486,4 +492,6 @@ void writer_stop(struct store *s)
     s->writer.running = 0;
     free(s->writer.mem);
     s->writer.mem = NULL;
+    events_done(s);
+    streams_done(s);
 }
