@@ -25,6 +25,9 @@ struct pages;
 /* Writes in place what an earlier process left in the journal of folder `home`, and guards the *.db
  * files that are opened there from now on. 0, -ENOSPC, -ENOMEM, other errno with a reason. */
 int pages_begin(struct pages **ret_pages, const char *home, struct aiex_error *err);
+/* The free room of pages is emptied (scrub.h): they are not encrypted. Before the first is written.
+ */
+void pages_scrub(struct pages *p);
 /* All pages in their place, on the disk. 0 or negative errno; then they stay in the journal. */
 int pages_flush(struct pages *p);
 /* Ends the guard; its files are closed. What is held is flushed, or stays in the journal. NULL is
