@@ -102,14 +102,16 @@ static int copy_files(const char *from, const char *to, struct aiex_error *err)
                  : 0;
 }
 
+/* Commits without a mark, of an opening, may stand between the two. */
 static int compare(const struct restore *r, const struct tail *t, struct aiex_error *err)
 {
     const struct mark *m = &r->point.target;
 
-    if (t->sequence == m->sequence && t->commits == m->commits)
+    if (t->sequence == m->sequence && t->transactions == m->transactions &&
+        t->commits >= m->commits && (!r->point.cut || t->commits < r->point.next.commits))
         return 0;
     return aiex_failed(err, -EBADMSG,
-                       "the log gives sequence %llu (transaction %llu) instead of %llu (%llu); the "
+                       "the log gives sequence %llu (commit %llu) instead of %llu (%llu); the "
                        "archive is damaged",
                        (unsigned long long)t->sequence, (unsigned long long)t->commits,
                        (unsigned long long)m->sequence, (unsigned long long)m->commits);
