@@ -79,8 +79,11 @@ enum outcome verb_events_import(struct command *c);      /* append_verbs.c */
 enum outcome verb_events_read(struct command *c);        /* event_verbs.c */
 enum outcome verb_events_export(struct command *c);      /* event_verbs.c */
 enum outcome verb_events_verify(struct command *c);      /* event_verbs.c */
-enum outcome verb_events_backup(struct command *c);      /* event_verbs.c */
-enum outcome verb_events_restore(struct command *c);     /* event_verbs.c */
+enum outcome verb_events_backup(struct command *c);      /* store_verbs.c */
+enum outcome verb_events_backups(struct command *c);     /* store_verbs.c */
+enum outcome verb_events_restore(struct command *c);     /* store_verbs.c */
+enum outcome verb_events_compact(struct command *c);     /* store_verbs.c */
+enum outcome verb_events_rewrite(struct command *c);     /* store_verbs.c */
 enum outcome verb_events_stats(struct command *c);       /* event_verbs.c */
 enum outcome verb_events_tail(struct command *c);        /* follow.c, store_tail.c */
 enum outcome verb_projection_list(struct command *c);    /* projection_verbs.c */

@@ -117,6 +117,22 @@ const struct verb_option tail_options[] = {
 const struct verb_option verify_options[] = {STORE_OPTION, STREAM_JSON_OPTION, END_OF_OPTIONS};
 const struct verb_option store_options[] = {STORE_OPTION, JSON_OPTION, END_OF_OPTIONS};
 
+const struct verb_option restore_options[] = {
+    {0, "to-sequence", "N", "up to the event with this sequence", HINT_NONE, NULL},
+    {0, "to-time", "TIME", "as it was then: YYYY-MM-DDTHH:MM[:SS[.mmm]] UTC, or ms", HINT_NONE,
+     NULL},
+    {'n', "dry-run", NULL, "say what would be lost, change nothing", HINT_NONE, NULL},
+    STORE_OPTION,
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+const struct verb_option compact_options[] = {
+    {0, "forget", NULL, "also drop the archive and what a restore put aside", HINT_NONE, NULL},
+    STORE_OPTION,
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+
 const struct verb_option reload_options[] = {
     {'n', "dry-run", NULL, "check the files, change nothing", HINT_NONE, NULL},
     JSON_OPTION,
