@@ -13,6 +13,7 @@
  *     keep.c       stamps, erasing, positions of subscriptions, epochs in a batch
  *     jobs.c       reads: slices, back-pressure   read.c       events
  *     range.c      tables                         subs*.c      durable subscriptions
+ *     snapshot.c pins.c   many tables as they were at one moment, while writers go on
  *     care.c       the care thread                verify.c     everything against everything
  *     backup.c folder.c  copies that were tried   pages.c      pages, written twice
  *     state.c      may it write, and if not, why  status.c     status, health
@@ -43,6 +44,7 @@
 #include "fail.h"
 #include "limits.h"
 #include "lock_file.h"
+#include "pins.h"
 #include "side.h"
 #include "space.h"
 #include "tables.h"
@@ -366,6 +368,10 @@ enum job_step job_refused(struct job *j, const char *code, const char *format, .
 int read_take(void *self, const struct aiex_message *m);
 int get_take(void *self, const struct aiex_message *m);
 int range_take(void *self, const struct aiex_message *m);
+int snapshot_take(void *self, const struct aiex_message *m);
+/* Reads a table between two batches; `forget` drops what was read in vain. What read() says. */
+int read_quietly(struct store *s, struct table *t, int (*read)(void *), void (*forget)(void *),
+                 void *arg);
 int subscribe_take(void *self, const struct aiex_message *m);
 int unsubscribe_take(void *self, const struct aiex_message *m);
 int ack_take(void *self, const struct aiex_message *m);
@@ -433,6 +439,7 @@ struct store {
     struct state state;
     struct tables tables;
     struct writer writer;
+    struct pin *pins; /* with the gate */
     struct box box;
     struct note closed; /* the writer's last word */
     struct jobs jobs;
