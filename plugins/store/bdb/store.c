@@ -44,6 +44,7 @@ static const struct aiex_method methods[] = {
     {"store.read", read_take},
     {"store.get", get_take},
     {"store.range", range_take},
+    {"store.snapshot", snapshot_take},
     {"store.define", define_take},
     {"store.subscribe", subscribe_take},
     {"store.ack", ack_take},
@@ -207,6 +208,7 @@ static void destroy(void *self)
     if (s->box.fd >= 0)
         box_empty(s); /* what the threads left */
     box_stop(s);
+    pins_done(s);
     lock_close(&s->lock);
     tables_done(&s->tables);
     state_done(&s->state);

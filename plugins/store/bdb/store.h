@@ -14,6 +14,7 @@
  *     keep.c       stamps, erasing, positions of subscriptions, epochs in a batch
  *     jobs.c       reads: slices, back-pressure   read.c       events
  *     range.c      tables                         subs*.c      durable subscriptions
+ *     snapshot.c pins.c   many tables as they were at one moment, while writers go on
  *     care.c       the care thread                verify.c     everything against everything
  *     backup.c copy.c manifest.c                  copies that were tried
  *     restore.c point.c exchange.c                another database in the place of this one
@@ -51,6 +52,7 @@
 #include "limits.h"
 #include "lock_file.h"
 #include "manifest.h"
+#include "pins.h"
 #include "side.h"
 #include "space.h"
 #include "streams.h"
@@ -373,6 +375,10 @@ enum job_step job_refused(struct job *j, const char *code, const char *format, .
 int read_take(void *self, const struct aiex_message *m);
 int get_take(void *self, const struct aiex_message *m);
 int range_take(void *self, const struct aiex_message *m);
+int snapshot_take(void *self, const struct aiex_message *m);
+/* Reads a table between two batches; `forget` drops what was read in vain. What read() says. */
+int read_quietly(struct store *s, struct table *t, int (*read)(void *), void (*forget)(void *),
+                 void *arg);
 int subscribe_take(void *self, const struct aiex_message *m);
 int unsubscribe_take(void *self, const struct aiex_message *m);
 int ack_take(void *self, const struct aiex_message *m);
@@ -448,6 +454,7 @@ struct store {
     struct writer writer;
     struct events events; /* the writer's */
     struct streams heads;
+    struct pin *pins; /* with the gate */
     struct box box;
     struct note closed; /* the writer's last word */
     struct jobs jobs;
