@@ -20,6 +20,7 @@ void listing_status(struct admin *admin, struct pack *out);
 void listing_plugins(struct admin *admin, struct pack *out);
 void listing_jobs(struct admin *admin, struct pack *out);
 void listing_stats(struct admin *admin, const char *name, struct pack *out);
+void listing_members(struct admin *admin, const char *name, struct pack *out);
 
 /* metrics.c: Prometheus text of the host's own counters */
 void metrics_text(struct admin *admin, struct buf *out);

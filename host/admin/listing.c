@@ -162,3 +162,35 @@ void listing_stats(struct admin *admin, const char *name, struct pack *out)
                      info.stats->calls ? (int64_t)(info.stats->latency_us_sum / info.stats->calls) : 0);
     }
 }
+
+/* ---- Who holds a name ---- */
+
+struct members {
+    const char *name;
+    struct pack *out; /* NULL: only counted */
+    size_t n;
+};
+
+static void take_member(void *arg, const char *name, int group, const char *holder)
+{
+    struct members *m = arg;
+
+    (void)group;
+    if (strcmp(name, m->name))
+        return;
+    m->n++;
+    if (m->out)
+        pack_str(m->out, holder);
+}
+
+void listing_members(struct admin *admin, const char *name, struct pack *out)
+{
+    struct members m = {.name = name};
+
+    bus_each_name(node_bus(admin->node), take_member, &m);
+    pack_map(out, 1);
+    pack_str(out, "members");
+    pack_array(out, m.n);
+    m.out = out;
+    bus_each_name(node_bus(admin->node), take_member, &m);
+}

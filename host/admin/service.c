@@ -96,6 +96,15 @@ static int m_job_run(struct request *q)
     return 0;
 }
 
+/* The instances that hold a name: of a group all its members. */
+static int m_members(struct request *q)
+{
+    char name[64];
+
+    listing_members(q->admin, text_of(q, "name", name, sizeof(name)), &q->answer);
+    return 0;
+}
+
 static int m_version(struct request *q)
 {
     char abi[32];
@@ -341,6 +350,7 @@ static const struct method {
     {"host.plugins", m_plugins, 0},
     {"host.stats", m_stats, 0},
     {"host.jobs", m_jobs, 0},
+    {"host.members", m_members, 0},
     {"host.version", m_version, 0},
     {"host.metrics", m_metrics, 0},
     {"host.events", m_events, 0},

@@ -6,6 +6,7 @@
  */
 #include "aiex_tier.h"
 
+#include <aiex_metrics.h>
 #include <aiex_service.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -259,6 +260,8 @@ static const struct aiex_method methods[] = {
     {"tier.stats", on_stats},
     {"tier.metrics", on_metrics},
     {"tier.health", on_health},
+    {"service.health", on_health},
+    {"service.metrics", on_metrics},
     {0},
 };
 
@@ -316,6 +319,8 @@ int aiex_tier_memory_start(struct aiex_tier_memory *t, struct aiex_error *err)
 
     if (r < 0)
         return aiex_failed(err, r, "the group 'tier' can not be joined: %s", strerror(-r));
+    if (aiex_metrics_join(t->host) < 0)
+        aiex_logf(t->host, AIEX_LOG_WARN, 0, "the page of metrics lacks this instance");
     r = t->host->timer(t->host, SWEEP_MS, SWEEP_MS, sweep, t, &t->sweeper);
     return r < 0 ? aiex_failed(err, r, "no timer: %s", strerror(-r)) : 0;
 }

@@ -373,6 +373,7 @@ int verify_take(void *self, const struct aiex_message *m);
 int backup_take(void *self, const struct aiex_message *m);
 int restore_take(void *self, const struct aiex_message *m);
 int status_take(void *self, const struct aiex_message *m);
+int metrics_take(void *self, const struct aiex_message *m);
 int health_take(void *self, const struct aiex_message *m);
 
 /* Which events are wanted. */
