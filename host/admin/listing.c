@@ -48,12 +48,14 @@ static void pack_sandbox(struct node *node, struct pack *out)
 void listing_status(struct admin *admin, struct pack *out)
 {
     struct node *node = admin->node;
+    struct node_memory_info memory;
     struct bus_stats bus;
     char why[600];
     int ready = node_ready(node, why, sizeof(why));
 
     bus_stats(node_bus(node), &bus);
-    pack_map(out, 14);
+    node_memory_info(node_memory(node), &memory);
+    pack_map(out, 15);
     pack_key_str(out, "node", node_name(node));
     pack_key_str(out, "version", AIEX_VERSION);
     pack_key_int(out, "uptime_ms", (int64_t)node_uptime_ms(node));
@@ -62,6 +64,7 @@ void listing_status(struct admin *admin, struct pack *out)
     pack_key_int(out, "pid", getpid());
     pack_key_str(out, "data", node_data_dir(node));
     pack_key_str(out, "config", node_config_dir(node));
+    pack_key_str(out, "memory", pressure_level_text(memory.pressure.level));
     pack_key_int(out, "plugins", count(node));
     pack_key_int(out, "open_calls", bus.open_calls);
     pack_key_int(out, "calls", (int64_t)bus.calls);
