@@ -12,6 +12,7 @@ struct admin {
     void *arg;
     int host_index, control_index; /* parts of node_inside() */
     struct list watchers;          /* host.events, host.trace streams */
+    struct list memory_users;      /* parts of plugins that can give memory back */
     struct control *control;
 };
 
@@ -20,6 +21,7 @@ void listing_status(struct admin *admin, struct pack *out);
 void listing_plugins(struct admin *admin, struct pack *out);
 void listing_jobs(struct admin *admin, struct pack *out);
 void listing_stats(struct admin *admin, const char *name, struct pack *out);
+void listing_members(struct admin *admin, const char *name, struct pack *out);
 
 /* metrics.c: Prometheus text of the host's own counters */
 void metrics_text(struct admin *admin, struct buf *out);
@@ -32,6 +34,13 @@ void watchers_event(struct admin *admin, const struct aiex_message *event);
 void watchers_free(struct admin *admin);
 void watchers_save(struct admin *admin, struct pack *out);
 void watchers_load(struct admin *admin, const void *doc_value);
+
+/* memory.c: host.memory as event and method; who can give back */
+void memory_init(struct admin *admin);
+void memory_done(struct admin *admin);
+void memory_show(struct admin *admin, struct pack *out);
+void memory_take(struct admin *admin, const char *instance, struct aiex_slice body);
+void memory_gone(struct admin *admin, const char *instance);
 
 /* secrets.c: host.secret_*. NULL, or an error's code with its text in err. */
 const char *secrets_method(struct admin *admin, const struct aiex_message *message, struct pack *answer,

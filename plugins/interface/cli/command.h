@@ -65,6 +65,7 @@ enum outcome command_flush(struct command *c, enum outcome so_far);
 /* The verbs, by file. */
 enum outcome verb_ask(struct command *c);                /* ask.c */
 enum outcome verb_status(struct command *c);             /* status.c */
+enum outcome verb_memory(struct command *c);             /* memory_verbs.c */
 enum outcome verb_upgrade(struct command *c);            /* status.c */
 enum outcome verb_stop(struct command *c);               /* status.c */
 enum outcome verb_version(struct command *c);            /* status.c */

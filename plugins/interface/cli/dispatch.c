@@ -6,6 +6,7 @@ typedef enum outcome (*verb_fn)(struct command *c);
 static const verb_fn functions[N_ACTIONS] = {
     [ACTION_ASK] = verb_ask,
     [ACTION_STATUS] = verb_status,
+    [ACTION_MEMORY] = verb_memory,
     [ACTION_PLUGIN_LIST] = verb_plugin_list,
     [ACTION_PLUGIN_LOAD] = verb_plugin_load,
     [ACTION_PLUGIN_RELOAD] = verb_plugin_reload,

@@ -22,6 +22,11 @@ const struct verb verbs[] = {
     {"status", "", 0, 0, "show the host: node, version, readiness, protection of the cells",
      "JSON keys: node, version, uptime_ms, ready, plugins and more.\n", status_options, HINT_NONE,
      NULL, ACTION_STATUS},
+    {"memory", "", 0, 0, "show whether memory is short, which cell holds how much, who gave back",
+     "Parts of plugins that keep something for speed alone give back in their order when memory is "
+     "short: 1 first. JSON keys: level, step, used_percent, stall_percent, limited_by, used_bytes, "
+     "limit_bytes, available_bytes, cells, users and more.\n",
+     json_only, HINT_NONE, NULL, ACTION_MEMORY},
     {"plugin list", "", 0, 0, "list the plugin instances",
      "JSON: an array of objects with name, plugin, kind, cell, pid, state, restarts, last_exit, "
      "rss_bytes and more. Columns are left out on a narrow terminal, never in a pipe.\n",

@@ -1,6 +1,8 @@
 /* store.c - the descriptor: options, life, dispatch. */
 #include "store.h"
 
+#include <aiex_metrics.h>
+
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -61,6 +63,8 @@ static const struct aiex_method methods[] = {
     {"store.freeze", freeze_take},
     {"store.status", status_take},
     {"store.health", health_take},
+    {"service.health", health_take},
+    {"service.metrics", metrics_take},
     {0},
 };
 
@@ -134,6 +138,8 @@ static int start(void *self, struct aiex_error *err)
                            "the name '%s' is taken by another instance; give this one another "
                            "'name'",
                            s->config.name);
+    if (aiex_metrics_join(s->host) < 0)
+        aiex_logf(s->host, AIEX_LOG_WARN, 0, "the page of metrics lacks this instance");
     snprintf(path, sizeof(path), "%s/lock", s->host->data_dir);
     r = lock_open(&s->lock, path, s->host->instance, err);
     r = r < 0 ? r : box_start(s, err);

@@ -389,6 +389,7 @@ int restore_take(void *self, const struct aiex_message *m);
 int rewrite_take(void *self, const struct aiex_message *m);
 int shrink_take(void *self, const struct aiex_message *m);
 int status_take(void *self, const struct aiex_message *m);
+int metrics_take(void *self, const struct aiex_message *m);
 int health_take(void *self, const struct aiex_message *m);
 
 /* Which events are wanted. */
