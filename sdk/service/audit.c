@@ -1,6 +1,7 @@
 /* audit.c - see aiex_audit.h. */
 #include "aiex_audit.h"
 #include "aiex_service.h"
+#include "audit_act.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +15,7 @@ struct aiex_audit_asked {
     aiex_audit_fn fn;
     void *arg;
     uint64_t call;
-    int must, answered, asking;
+    int must, needs_log, answered, asking;
 };
 
 static void put(struct aiex_writer *w, const char *key, const char *text, size_t max)
@@ -27,18 +28,19 @@ static void put(struct aiex_writer *w, const char *key, const char *text, size_t
     aiex_w_key_strn(w, key, text, n);
 }
 
-static void write_act(struct aiex_writer *w, const void *arg)
+void audit_act_write(struct aiex_writer *w, const struct aiex_audit_act *a, int64_t time)
 {
-    const struct aiex_audit_act *a = arg;
     int has_payload = a->payload.len && a->payload.len <= MAX_PAYLOAD;
     char trace[17];
 
     aiex_w_map(w, 2 + (a->subject != NULL) + (a->writer != NULL) + (uint32_t)has_payload +
-                      (a->trace != 0) + (a->must != 0));
+                      (a->trace != 0) + (a->must != 0) + (time != 0));
     put(w, "type", a->type, 128);
     put(w, "actor", *a->actor ? a->actor : "unknown", 256);
     if (a->subject)
         put(w, "subject", a->subject, 1024);
+    if (time)
+        aiex_w_key_int(w, "time", time);
     if (a->writer)
         put(w, "writer", a->writer, 63);
     if (has_payload)
@@ -51,11 +53,17 @@ static void write_act(struct aiex_writer *w, const void *arg)
         aiex_w_key_bool(w, "must", 1);
 }
 
+static void write_act(struct aiex_writer *w, const void *arg)
+{
+    audit_act_write(w, arg, 0);
+}
+
 static int call(const struct aiex_host *host, const char *service, const struct aiex_audit_act *act,
                 aiex_answer_fn fn, void *arg, uint64_t *ret_call)
 {
     struct aiex_request q = {.struct_size = sizeof(q),
                              .service = service,
+                             .flags = AIEX_CALL_IDEMPOTENT, /* twice is better than not at all */
                              .method = "audit.append",
                              .trace = act->trace,
                              .timeout_ms = AIEX_AUDIT_TIMEOUT_MS};
@@ -83,7 +91,7 @@ static int may_go(const struct aiex_audit_asked *a, const struct aiex_answer *en
 
     if (aiex_get_text(end->body, "act", act, sizeof(act)) == 1)
         return strcmp(act, "may") == 0 && !a->must;
-    return strcmp(end->code, AIEX_E_UNAVAILABLE) == 0 && !a->must;
+    return strcmp(end->code, AIEX_E_UNAVAILABLE) == 0 && !a->must && !a->needs_log;
 }
 
 static void on_answer(void *arg, const struct aiex_answer *answer)
@@ -118,6 +126,7 @@ int aiex_audit_ask(const struct aiex_host *host, const char *service,
     a->fn = fn;
     a->arg = arg;
     a->must = act->must;
+    a->needs_log = act->needs_log;
     a->asking = 1; /* the answer may come before call() returns */
     r = call(host, service, act, on_answer, a, &a->call);
     a->asking = 0;

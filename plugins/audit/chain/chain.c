@@ -45,6 +45,7 @@ static const struct aiex_option options[] = {
 
 static const struct aiex_method methods[] = {
     {"audit.append", append_take},
+    {"audit.append_all", append_all_take},
     {"audit.read", read_take},
     {"audit.head", head_take},
     {"audit.proof", proof_take},

@@ -91,9 +91,9 @@ static void test_cut(void)
     end();
 }
 
-static uint64_t ask(int must)
+static uint64_t ask(int must, int needs_log)
 {
-    struct aiex_audit_act act = {.type = "t", .actor = "a", .must = must};
+    struct aiex_audit_act act = {.type = "t", .actor = "a", .must = must, .needs_log = needs_log};
     struct aiex_audit_asked *asked;
 
     CU_ASSERT_EQUAL(aiex_audit_ask(host, "audit", &act, on_act, &called, &asked), 0);
@@ -118,16 +118,19 @@ static void test_answers(void)
 {
     static const struct {
         const char *code, *act;
-        int must, goes;
+        int must, needs_log, goes;
     } ends[] = {
-        {"read_only", "must", 0, 0}, {"read_only", "may", 0, 1},  {"read_only", "may", 1, 0},
-        {"unavailable", NULL, 0, 1}, {"unavailable", NULL, 1, 0}, {"timeout", NULL, 0, 0},
-        {"crashed", NULL, 0, 0},     {"invalid", NULL, 0, 0},     {"busy", NULL, 0, 0},
+        {"read_only", "must", 0, 0, 0}, {"read_only", "may", 0, 0, 1},
+        {"read_only", "may", 1, 0, 0},  {"read_only", "may", 0, 1, 1},
+        {"unavailable", NULL, 0, 0, 1}, {"unavailable", NULL, 1, 0, 0},
+        {"unavailable", NULL, 0, 1, 0}, {"timeout", NULL, 0, 0, 0},
+        {"crashed", NULL, 0, 0, 0},     {"invalid", NULL, 0, 0, 0},
+        {"busy", NULL, 0, 0, 0},
     };
     uint8_t mem[64];
 
     begin();
-    CU_ASSERT_EQUAL(aiex_fake_answer_ok(h, ask(0), pair(mem, "seq", NULL, 7)), 0);
+    CU_ASSERT_EQUAL(aiex_fake_answer_ok(h, ask(0, 0), pair(mem, "seq", NULL, 7)), 0);
     CU_ASSERT_TRUE(called == 1 && went == 1 && number == 7);
     for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
         struct aiex_slice details = {NULL, 0};
@@ -135,7 +138,8 @@ static void test_answers(void)
         if (ends[i].act)
             details = pair(mem, "act", ends[i].act, 0);
         called = 0;
-        aiex_fake_answer_error(h, ask(ends[i].must), ends[i].code, "the disk is full", 0, details);
+        aiex_fake_answer_error(h, ask(ends[i].must, ends[i].needs_log), ends[i].code,
+                               "the disk is full", 0, details);
         CU_ASSERT_EQUAL(called, 1);
         CU_ASSERT_EQUAL(went, ends[i].goes);
         CU_ASSERT_EQUAL(number, -1);
