@@ -52,6 +52,7 @@ const struct aiex_option host_keys[] = {
     {"zygote", "yes", "make cells from a prepared process, which is faster", BOOL, AT(config_host, zygote)},
     {"preload_http", "yes", "the prepared process maps the HTTP library once for all cells", BOOL, AT(config_host, preload_http)},
     {"master_key_file", NULL, "master key of the vault, when neither credential nor environment has it; DATA/master.key when not set", STRING, AT(config_host, master_key_file)},
+    {"audit", "yes", "tell the audit log, if one is configured, of operators' acts, plugins' lives and secrets", BOOL, AT(config_host, audit)},
     {0}};
 
 const struct aiex_option instance_keys[] = {
