@@ -38,8 +38,6 @@ struct aiex_audit_act {
     struct aiex_slice payload; /* what may be redacted later; at most 64 KiB, else left out */
     uint64_t trace;            /* of the request; kept as `correlation` when not 0 */
     int must;
-    int needs_log; /* ask: refused also when nobody serves the log; its list of must holds otherwise
-                    */
 };
 
 /* Sends it and forgets. 0, -ENOMEM, or as host->call(). */

@@ -91,9 +91,9 @@ static void test_cut(void)
     end();
 }
 
-static uint64_t ask(int must, int needs_log)
+static uint64_t ask(int must)
 {
-    struct aiex_audit_act act = {.type = "t", .actor = "a", .must = must, .needs_log = needs_log};
+    struct aiex_audit_act act = {.type = "t", .actor = "a", .must = must};
     struct aiex_audit_asked *asked;
 
     CU_ASSERT_EQUAL(aiex_audit_ask(host, "audit", &act, on_act, &called, &asked), 0);
@@ -118,19 +118,16 @@ static void test_answers(void)
 {
     static const struct {
         const char *code, *act;
-        int must, needs_log, goes;
+        int must, goes;
     } ends[] = {
-        {"read_only", "must", 0, 0, 0}, {"read_only", "may", 0, 0, 1},
-        {"read_only", "may", 1, 0, 0},  {"read_only", "may", 0, 1, 1},
-        {"unavailable", NULL, 0, 0, 1}, {"unavailable", NULL, 1, 0, 0},
-        {"unavailable", NULL, 0, 1, 0}, {"timeout", NULL, 0, 0, 0},
-        {"crashed", NULL, 0, 0, 0},     {"invalid", NULL, 0, 0, 0},
-        {"busy", NULL, 0, 0, 0},
+        {"read_only", "must", 0, 0}, {"read_only", "may", 0, 1}, {"read_only", "may", 1, 0},
+        {"unavailable", NULL, 1, 0}, {"timeout", NULL, 0, 0},    {"crashed", NULL, 0, 0},
+        {"invalid", NULL, 0, 0},     {"busy", NULL, 0, 0},
     };
     uint8_t mem[64];
 
     begin();
-    CU_ASSERT_EQUAL(aiex_fake_answer_ok(h, ask(0, 0), pair(mem, "seq", NULL, 7)), 0);
+    CU_ASSERT_EQUAL(aiex_fake_answer_ok(h, ask(0), pair(mem, "seq", NULL, 7)), 0);
     CU_ASSERT_TRUE(called == 1 && went == 1 && number == 7);
     for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
         struct aiex_slice details = {NULL, 0};
@@ -138,14 +135,43 @@ static void test_answers(void)
         if (ends[i].act)
             details = pair(mem, "act", ends[i].act, 0);
         called = 0;
-        aiex_fake_answer_error(h, ask(ends[i].must, ends[i].needs_log), ends[i].code,
-                               "the disk is full", 0, details);
+        aiex_fake_answer_error(h, ask(ends[i].must), ends[i].code, "the disk is full", 0, details);
         CU_ASSERT_EQUAL(called, 1);
         CU_ASSERT_EQUAL(went, ends[i].goes);
         CU_ASSERT_EQUAL(number, -1);
         CU_ASSERT_STRING_EQUAL(why, "the disk is full");
     }
     end();
+}
+
+/* Nobody serves the log: the host knows whether that matters. */
+static void test_no_log(void)
+{
+    const struct aiex_slice none = {NULL, 0};
+    const struct aiex_fake_record *r;
+    uint8_t mem[64];
+    struct aiex_writer w;
+
+    for (int must = 0; must < 3; must++) { /* 2: a host that does not know */
+        begin();
+        aiex_fake_answer_error(h, ask(0), "unavailable", "it is dead", 0, none);
+        CU_ASSERT_EQUAL(called, 0);
+        r = aiex_fake_last(h, AIEX_FAKE_CALL);
+        CU_ASSERT_STRING_EQUAL(r->service, "host");
+        CU_ASSERT_STRING_EQUAL(r->name, "host.act_policy");
+        CU_ASSERT_STRING_EQUAL(text(r->body, "type"), "t");
+        aiex_writer_init(&w, mem, sizeof(mem));
+        aiex_w_map(&w, 1);
+        aiex_w_key_bool(&w, "must", must);
+        if (must < 2)
+            aiex_fake_answer_ok(h, r->id, aiex_written(&w));
+        else
+            aiex_fake_answer_error(h, r->id, "not_found", "no such method", 0, none);
+        CU_ASSERT_EQUAL(called, 1);
+        CU_ASSERT_EQUAL(went, must != 1);
+        CU_ASSERT_STRING_EQUAL(why, "not recorded: no audit log runs: it is dead");
+        end();
+    }
 }
 
 static int answer_at_once(void *arg, struct aiex_fake_host *fake,
@@ -189,7 +215,11 @@ static void test_given_up(void)
 }
 
 const struct test_case tests[] = {
-    {"cast", test_cast},         {"cut", test_cut},
-    {"answers", test_answers},   {"answered_at_once", test_answered_at_once},
-    {"given_up", test_given_up}, {0},
+    {"cast", test_cast},
+    {"cut", test_cut},
+    {"answers", test_answers},
+    {"no_log", test_no_log},
+    {"answered_at_once", test_answered_at_once},
+    {"given_up", test_given_up},
+    {0},
 };
