@@ -16,6 +16,7 @@ struct acts {
     /* acts_queue.c */
     struct buf kept;         /* packed acts, oldest first */
     uint32_t n_kept, n_sent; /* sent: of the request that is open */
+    uint32_t n_alone;        /* of those sent together one is invalid: so many go one by one */
     size_t sent_len;
     uint64_t call; /* 0 = none */
     struct loop_timer *timer;

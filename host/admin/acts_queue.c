@@ -143,6 +143,21 @@ static void again(struct acts *a)
     loop_timer_set(a->timer, AGAIN_MS, 0);
 }
 
+/* An act that the log does not understand would hold up all behind it: it is found by sending each
+ * of its request alone, and given up. */
+static int is_hopeless(struct acts *a, const struct aiex_answer *answer)
+{
+    if (strcmp(answer->code, AIEX_E_INVALID) != 0)
+        return 0;
+    if (a->n_sent == 1) {
+        a->lost++;
+        log_error("an act is not recorded: %s", answer->text);
+        return 1;
+    }
+    a->n_alone = a->n_sent;
+    return 0;
+}
+
 static void on_answer(void *arg, const struct aiex_answer *answer)
 {
     struct acts *a = arg;
@@ -150,15 +165,12 @@ static void on_answer(void *arg, const struct aiex_answer *answer)
     if (answer->kind != AIEX_ANSWER_END)
         return;
     a->call = 0;
-    if (answer->code && strcmp(answer->code, AIEX_E_INVALID) != 0) {
+    if (answer->code && !is_hopeless(a, answer)) {
         again(a);
         return;
     }
-    if (answer->code) { /* one of them is nothing that the log understands; it would hold up all others */
-        log_error("%u acts are not recorded: %s", a->n_sent, answer->text);
-        a->lost += a->n_sent;
-    }
     a->waiting = 0;
+    a->n_alone -= a->n_alone != 0;
     a->n_kept -= a->n_sent;
     buf_eat(&a->kept, a->sent_len);
     keep_gap(a);
@@ -171,7 +183,7 @@ static void choose(struct acts *a)
 {
     struct aiex_slice at = {a->kept.data, a->kept.len};
 
-    for (a->n_sent = 0; at.len && a->n_sent < MOST_SENT; a->n_sent++)
+    for (a->n_sent = 0; at.len && a->n_sent < (a->n_alone ? 1 : MOST_SENT); a->n_sent++)
         if (aiex_r_skip(&at) != 0)
             break;
     a->sent_len = a->kept.len - at.len;

@@ -35,6 +35,7 @@ struct aiex_audit_batch {
     uint32_t n;
     size_t sent_len; /* of the request that is open */
     uint32_t n_sent;
+    uint32_t n_alone;     /* of those sent together one is invalid: so many go one by one */
     uint64_t call, timer; /* 0 = none */
     uint64_t lost, lost_told, told_ms, recorded;
     int waiting; /* the log takes nothing; tried again after a pause */

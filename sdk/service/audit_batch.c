@@ -137,10 +137,20 @@ static void drop_sent(struct aiex_audit_batch *b)
     }
 }
 
-/* An act that the log does not understand would hold up all behind it. */
-static int is_hopeless(const struct aiex_answer *a)
+/* An act that the log does not understand would hold up all behind it: it is found by sending each
+ * of its request alone, and given up. */
+static int is_hopeless(struct aiex_audit_batch *b, const struct aiex_answer *a)
 {
-    return strcmp(a->code, AIEX_E_INVALID) == 0;
+    if (strcmp(a->code, AIEX_E_INVALID) != 0)
+        return 0;
+    if (b->n_sent == 1) {
+        b->lost++;
+        b->recorded--;
+        aiex_logf(b->host, AIEX_LOG_ERROR, 0, "an act is not recorded: %s", a->text);
+        return 1;
+    }
+    b->n_alone = b->n_sent;
+    return 0;
 }
 
 static void on_answer(void *arg, const struct aiex_answer *a)
@@ -150,20 +160,17 @@ static void on_answer(void *arg, const struct aiex_answer *a)
     if (a->kind != AIEX_ANSWER_END)
         return;
     b->call = 0;
-    if (a->code && is_hopeless(a)) {
-        b->lost += b->n_sent;
-        aiex_logf(b->host, AIEX_LOG_ERROR, 0, "%u acts are not recorded: %s", b->n_sent, a->text);
-        b->recorded -= b->n_sent;
-    } else if (a->code) {
-        b->waiting = 1;
-        flush_soon(b, AGAIN_MS);
+    if (a->code && !is_hopeless(b, a)) {
+        b->waiting = !b->n_alone;
+        flush_soon(b, b->waiting ? AGAIN_MS : 0);
         return;
     }
     b->waiting = 0;
+    b->n_alone -= b->n_alone != 0;
     drop_sent(b);
     keep_gap(b);
     if (b->n)
-        flush_soon(b, b->len >= FULL_BYTES ? 0 : GATHER_MS);
+        flush_soon(b, b->n_alone || b->len >= FULL_BYTES ? 0 : GATHER_MS);
 }
 
 /* As many whole acts as one request takes. */
@@ -172,7 +179,7 @@ static void choose(struct aiex_audit_batch *b)
     struct aiex_slice at = {b->acts, b->len};
 
     b->n_sent = 0;
-    while (at.len && b->n_sent < MOST_ACTS) {
+    while (at.len && b->n_sent < (b->n_alone ? 1 : MOST_ACTS)) {
         if (aiex_r_skip(&at) != 0)
             break;
         b->n_sent++;

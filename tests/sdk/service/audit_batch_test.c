@@ -153,16 +153,48 @@ static void test_large(void)
     end();
 }
 
-/* What the log does not understand does not stand in the way of all others. */
+/* What the log does not understand is found and given up; all others are recorded. */
 static void test_invalid(void)
 {
+    static const char *const alone[] = {"a", "bad", "c"};
+
     begin("audit", 1 << 20);
-    add("a");
+    for (int i = 0; i < 3; i++)
+        add(alone[i]);
+    aiex_fake_advance(h, 20);
+    CU_ASSERT_STRING_EQUAL(subjects(0), "a bad c");
+    answer(0, "invalid");
+    add("d");
+    for (size_t i = 0; i < 3; i++) {
+        aiex_fake_advance(h, 1);
+        CU_ASSERT_STRING_EQUAL(subjects(i + 1), alone[i]);
+        answer(i + 1, i == 1 ? "invalid" : NULL);
+    }
+    CU_ASSERT_TRUE(b.recorded == 2 && b.lost == 1);
+    aiex_fake_advance(h, 20);
+    CU_ASSERT_STRING_EQUAL(subjects(4), "d 1 acts were lost");
+    end();
+}
+
+/* The log goes away while they are sent one by one. */
+static void test_invalid_and_away(void)
+{
+    begin("audit", 1 << 20);
+    add("bad");
+    add("b");
     aiex_fake_advance(h, 20);
     answer(0, "invalid");
-    CU_ASSERT_TRUE(b.recorded == 0 && b.lost == 1);
+    aiex_fake_advance(h, 1);
+    answer(1, "unavailable");
+    aiex_fake_advance(h, 250);
+    CU_ASSERT_STRING_EQUAL(subjects(2), "bad");
+    answer(2, "invalid");
     aiex_fake_advance(h, 20);
-    CU_ASSERT_STRING_EQUAL(subjects(1), "1 acts were lost");
+    answer(3, NULL);
+    aiex_fake_advance(h, 20);
+    CU_ASSERT_STRING_EQUAL(subjects(4), "1 acts were lost");
+    answer(4, NULL);
+    CU_ASSERT_TRUE(b.recorded == 2 && b.lost == 1 && b.n == 0);
     end();
 }
 
@@ -204,8 +236,13 @@ static void test_nobody(void)
 }
 
 const struct test_case tests[] = {
-    {"gathered", test_gathered}, {"kept", test_kept},
-    {"lost", test_lost},         {"large", test_large},
-    {"invalid", test_invalid},   {"same_cell", test_same_cell},
-    {"nobody", test_nobody},     {0},
+    {"gathered", test_gathered},
+    {"kept", test_kept},
+    {"lost", test_lost},
+    {"large", test_large},
+    {"invalid", test_invalid},
+    {"invalid_and_away", test_invalid_and_away},
+    {"same_cell", test_same_cell},
+    {"nobody", test_nobody},
+    {0},
 };
