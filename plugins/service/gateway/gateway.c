@@ -15,10 +15,14 @@
 #define RECORDS_BYTES   (256u * 1024u)
 #define RECORDS_KEPT_MS 1000u
 
+/* Acts, while the audit log takes nothing. */
+#define ACTS_BYTES (1024u * 1024u)
+
 #define REFRESH_MS       1000u
 #define REFRESH_UNTIL_MS 15000u /* a predecessor has ended by then */
 
 static const char *const require_names[] = {"auto", "yes", "no", NULL};
+static const char *const auth_names[] = {"failures", "daily", "all", NULL};
 static const char *const price_names[] = {"allow", "refuse", NULL};
 
 static const struct aiex_option options[] = {
@@ -26,7 +30,8 @@ static const struct aiex_option options[] = {
      "clients must have an API key: yes, no, or auto = as soon as one was ever made",
      AIEX_OPT_CHOICE, AIEX_OPT_RELOADABLE, 0, 0, require_names, OPT(require_key)},
     {"operators", "interface_*, host.*",
-     "instances whose word counts when they say that a client is an operator of this machine: names "
+     "instances whose word counts when they say that a client is an operator of this machine: "
+     "names "
      "with *, separated by commas",
      AIEX_OPT_STRING, AIEX_OPT_RELOADABLE, 0, 0, NULL, OPT(operators)},
     {"unknown_price", "allow",
@@ -55,6 +60,10 @@ static const struct aiex_option options[] = {
      "limits "
      "change; none = nobody is told",
      AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(audit)},
+    {"audit_auth", "daily",
+     "credentials that the audit log is told of: failures = those refused, daily = also each key's "
+     "first use on a day, all = every request",
+     AIEX_OPT_CHOICE, AIEX_OPT_RELOADABLE, 0, 0, auth_names, OPT(audit_auth)},
     {"keep_revoked", "30d", "revoked keys older than this are forgotten at the next start",
      AIEX_OPT_DURATION, 0, 0, 0, NULL, OPT(keep_revoked)},
     {"results_max", "1024", "asynchronous requests that are kept", AIEX_OPT_INT,
@@ -99,6 +108,7 @@ static int create(const struct aiex_host *host, const void *config, void **ret_s
     g->host = host;
     g->config = config;
     g->calendar.clock = calendar_clock;
+    aiex_audit_batch_init(&g->acts, host, cfg->audit, ACTS_BYTES);
     calendar_look(&g->calendar);
     r = flights_init(&g->flights, host);
     if (r == 0)
@@ -144,6 +154,8 @@ static int start(void *self, struct aiex_error *err)
         r = aiex_recast_init(&g->records, g->host, RECORDS_BYTES, RECORDS_KEPT_MS);
     if (r == 0)
         r = spent_start(g);
+    if (r == 0)
+        r = gate_start(g);
     if (r < 0)
         snprintf(err->text, sizeof(err->text), "can not begin: %s", strerror(-r));
     return r;
@@ -155,6 +167,9 @@ static void destroy(void *self)
 
     if (!g)
         return;
+    gate_stop(g);
+    aiex_audit_batch_flush(&g->acts);
+    aiex_audit_batch_done(&g->acts);
     spent_stop(g);
     aiex_recast_done(&g->records);
     template_stop(g);
@@ -227,19 +242,29 @@ static int metrics(struct gateway *g, const struct aiex_message *m)
     return report_metrics(g, m->id);
 }
 
+static int gated_chat(struct gateway *g, const struct aiex_message *m)
+{
+    return gate_refuses(g, m) ? 0 : chat_begin(g, m);
+}
+
+static int gated_submit(struct gateway *g, const struct aiex_message *m)
+{
+    return gate_refuses(g, m) ? 0 : async_submit(g, m);
+}
+
 static const struct {
     const char *name;
     int (*run)(struct gateway *g, const struct aiex_message *m);
     const char *act; /* to be recorded before it is done; NULL = need not */
 } methods[] = {
-    {"gateway.chat", chat_begin, NULL},
+    {"gateway.chat", gated_chat, NULL},
     {"gateway.settle", take_settle, NULL},
-    {"gateway.complete", chat_begin, NULL},
-    {"gateway.embed", chat_begin, NULL},
+    {"gateway.complete", gated_chat, NULL},
+    {"gateway.embed", gated_chat, NULL},
     {"gateway.count", pass_count, NULL},
     {"gateway.models", pass_models, NULL},
     {"gateway.check", pass_check, NULL},
-    {"gateway.submit", async_submit, NULL},
+    {"gateway.submit", gated_submit, NULL},
     {"gateway.poll", async_poll, NULL},
     {"gateway.subscribe", async_subscribe, NULL},
     {"gateway.cancel", async_cancel, NULL},
@@ -293,7 +318,8 @@ static int take_cast(struct gateway *g, const struct aiex_message *m)
 }
 
 /* The host says who asks. From here on a caller is somebody whose word for an operator counts, or
- * nobody; the text stays with messages that wait. A host before 1.2 says nothing: all are believed. */
+ * nobody; the text stays with messages that wait. A host before 1.2 says nothing: all are believed.
+ */
 static struct aiex_message vouched(const struct gateway *g, const struct aiex_message *m)
 {
     struct aiex_message copy = {.kind = 0};
