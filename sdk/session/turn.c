@@ -242,7 +242,8 @@ int aiex_turn_begin(struct aiex_turns *all, const struct aiex_turn_setting *sett
     t->trace = setting->trace;
     t->begun = fn;
     t->arg = arg;
-    copy_text(t->asked, sizeof(t->asked), setting->session);
+    if (setting->session.len <= NAME_BYTES) /* a longer one is nobody's */
+        copy_text(t->asked, sizeof(t->asked), setting->session);
     copy_text(t->title, sizeof(t->title), setting->title);
     t->next = all->first;
     if (t->next)

@@ -9,6 +9,7 @@
 #include "server.h"
 #include "tls.h"
 
+#include <aiex_session.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -479,6 +480,16 @@ void conn_finish(struct conn *c)
     }
 }
 
+/* Answers that are on their way into their session. */
+static int turns_open(const struct server *s)
+{
+    struct aiex_turns_numbers n = {0};
+
+    if (s->turns)
+        aiex_turns_numbers(s->turns, &n);
+    return n.open != 0;
+}
+
 void conn_reap(struct server *s)
 {
     void (*drained)(void *arg) = s->drained;
@@ -503,7 +514,7 @@ void conn_reap(struct server *s)
         s->free = c;
         s->n_free++;
     }
-    if (s->draining && drained && s->n_conns == 0) {
+    if (s->draining && drained && s->n_conns == 0 && !turns_open(s)) {
         s->drained = NULL;
         drained(s->drained_arg);
     }
