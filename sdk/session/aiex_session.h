@@ -47,6 +47,9 @@ struct aiex_turns;
 struct aiex_turns *aiex_turns_new(const struct aiex_host *host, const char *service);
 /* Nobody is called back; what was sent may be recorded. NULL is fine. */
 void aiex_turns_free(struct aiex_turns *all);
+/* fn is called when the last turn is over, from inside any function of this library: it may only
+ * note it, or ask for a turn of the loop. */
+void aiex_turns_on_idle(struct aiex_turns *all, void (*fn)(void *arg), void *arg);
 
 struct aiex_turns_numbers {
     uint64_t recorded, failed; /* turns that ended */

@@ -16,6 +16,12 @@ struct aiex_turns *aiex_turns_new(const struct aiex_host *host, const char *serv
     return all;
 }
 
+void aiex_turns_on_idle(struct aiex_turns *all, void (*fn)(void *arg), void *arg)
+{
+    all->idle = fn;
+    all->idle_arg = arg;
+}
+
 void aiex_turns_numbers(const struct aiex_turns *all, struct aiex_turns_numbers *ret)
 {
     *ret = (struct aiex_turns_numbers){all->recorded, all->failed, all->open, all->bytes};
@@ -31,7 +37,8 @@ static void unlink_turn(struct aiex_turn *t)
     if (t->next)
         t->next->at = t->at;
     t->at = NULL;
-    t->all->open--;
+    if (--t->all->open == 0 && t->all->idle)
+        t->all->idle(t->all->idle_arg);
 }
 
 static void free_turn(struct aiex_turn *t)
@@ -56,6 +63,7 @@ void aiex_turns_free(struct aiex_turns *all)
 {
     if (!all)
         return;
+    all->idle = NULL;
     while (all->first)
         free_turn(all->first);
     all->host->release(all->host, all);

@@ -34,6 +34,8 @@ struct aiex_turns {
     uint32_t open;
     size_t bytes;
     uint64_t recorded, failed;
+    void (*idle)(void *arg);
+    void *idle_arg;
 };
 
 /* ---- text.c ---- */

@@ -6,10 +6,9 @@
  * on reading, because that is how a client that leaves is noticed at once.
  */
 #include "added.h"
-#include "server.h"
+#include "session.h"
 #include "tls.h"
 
-#include <aiex_session.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -480,16 +479,6 @@ void conn_finish(struct conn *c)
     }
 }
 
-/* Answers that are on their way into their session. */
-static int turns_open(const struct server *s)
-{
-    struct aiex_turns_numbers n = {0};
-
-    if (s->turns)
-        aiex_turns_numbers(s->turns, &n);
-    return n.open != 0;
-}
-
 void conn_reap(struct server *s)
 {
     void (*drained)(void *arg) = s->drained;
@@ -514,7 +503,7 @@ void conn_reap(struct server *s)
         s->free = c;
         s->n_free++;
     }
-    if (s->draining && drained && s->n_conns == 0 && !turns_open(s)) {
+    if (s->draining && drained && s->n_conns == 0 && !session_any_open(s)) {
         s->drained = NULL;
         drained(s->drained_arg);
     }

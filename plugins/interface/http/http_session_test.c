@@ -383,6 +383,7 @@ static void draining_waits_for_what_is_not_recorded_yet(void)
     rig_settle(&r);
     CU_ASSERT_EQUAL(aiex_fake_drain(r.host, r.plugin, r.self), 0);
     answer(&r, "sessions.append", 1, nothing);
+    rig_settle(&r);
     CU_ASSERT_EQUAL(aiex_fake_drained(r.host), 1);
     rig_stop(&r);
 }

@@ -2,7 +2,7 @@
  * interface_http.c - the plugin: options, life, and the descriptor. server.h has the map.
  */
 #include "added.h"
-#include "server.h"
+#include "session.h"
 #include "tls.h"
 
 #include <aiex_session.h>
@@ -115,16 +115,9 @@ static int create(const struct aiex_host *host, const void *config, void **ret_s
     s->next_trace = first_trace(host);
     pool_init(&s->pool, host);
     s->scratch = host->alloc(host, SCRATCH_BYTES);
-    if (!s->scratch || metrics_init(s) != 0 || added_init(s) != 0) {
+    if (!s->scratch || metrics_init(s) != 0 || added_init(s) != 0 || session_init(s) != 0) {
         snprintf(err->text, sizeof(err->text), "no memory for a server's buffers");
         return -ENOMEM;
-    }
-    if (s->config->sessions[0]) {
-        s->turns = aiex_turns_new(host, s->config->sessions);
-        if (!s->turns) {
-            snprintf(err->text, sizeof(err->text), "no memory for a server's sessions");
-            return -ENOMEM;
-        }
     }
     return tls ? tls_context_new(config, &s->tls, err) : 0;
 }

@@ -126,12 +126,6 @@ void session_ask(struct conn *c, const struct ask *ask, answer_fn fn)
 
 /* ---- The answer ---- */
 
-static void on_recorded(void *arg, const char *trouble)
-{
-    (void)trouble; /* logged and counted by the library */
-    conn_reap(arg);
-}
-
 void session_note(struct conn *c, const struct aiex_answer *answer)
 {
     struct session *s = c->session;
@@ -147,7 +141,7 @@ void session_note(struct conn *c, const struct aiex_answer *answer)
     if (answer->code)
         end.outcome = c->stream && c->status ? "cut" : "failed";
     s->turn = NULL;
-    aiex_turn_end(turn, &end, on_recorded, c->server);
+    aiex_turn_end(turn, &end, NULL, NULL); /* the library logs and counts what fails */
 }
 
 void session_drop(struct conn *c)
@@ -162,6 +156,35 @@ void session_drop(struct conn *c)
 }
 
 /* ---- What others are told ---- */
+
+/* Draining waits for turns, too; the end of the loop turn looks. */
+static void on_idle(void *arg)
+{
+    struct server *s = arg;
+
+    if (s->draining)
+        output_turn(s);
+}
+
+int session_init(struct server *s)
+{
+    if (!s->config->sessions[0])
+        return 0;
+    s->turns = aiex_turns_new(s->host, s->config->sessions);
+    if (!s->turns)
+        return -ENOMEM;
+    aiex_turns_on_idle(s->turns, on_idle, s);
+    return 0;
+}
+
+int session_any_open(const struct server *s)
+{
+    struct aiex_turns_numbers n = {0};
+
+    if (s->turns)
+        aiex_turns_numbers(s->turns, &n);
+    return n.open != 0;
+}
 
 struct aiex_slice session_name(const struct conn *c, const char *named)
 {

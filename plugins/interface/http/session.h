@@ -10,6 +10,11 @@
 
 #include "ask.h"
 
+/* 0, -ENOMEM. s->turns stays NULL when the option `sessions` is empty. */
+int session_init(struct server *s);
+/* Turns that are under way, or on their way into their session. */
+int session_any_open(const struct server *s);
+
 /* Sends a chat to the gateway as ask_send() does, after its session has been found when it names
  * one. */
 void session_ask(struct conn *c, const struct ask *ask, answer_fn fn);
