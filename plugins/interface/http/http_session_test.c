@@ -212,7 +212,7 @@ static void anothers_session_does_not_exist(void)
     static const struct {
         const char *path, *body, *form;
     } t[] = {
-        {CHAT, HI, "{\"error\":{\"message\":\"there is no session 's1'"},
+        {CHAT, HI, "\"code\":\"session_not_found\""},
         {"/v1/messages", HI, "{\"type\":\"error\",\"error\":{"},
         {"/api/chat", HI, "{\"error\":\"there is no session 's1'"},
         {"/v1/responses", "{\"model\":\"m\",\"store\":false,\"input\":\"hi\"}", "there is no"},

@@ -54,10 +54,13 @@ static int put_history(struct conn *c, const struct ask *ask, struct aiex_slice 
 
 static void refuse(struct conn *c, const struct aiex_turn_begun *begun)
 {
-    error_answer(c, &(struct aiex_answer){.struct_size = sizeof(struct aiex_answer),
-                                          .kind = AIEX_ANSWER_END,
-                                          .code = begun->code,
-                                          .text = begun->text});
+    if (strcmp(begun->code, AIEX_E_NOT_FOUND) == 0)
+        error_respond(c, 404, "session_not_found", NULL, "%s", begun->text);
+    else
+        error_answer(c, &(struct aiex_answer){.struct_size = sizeof(struct aiex_answer),
+                                              .kind = AIEX_ANSWER_END,
+                                              .code = begun->code,
+                                              .text = begun->text});
 }
 
 static void on_begun(void *arg, const struct aiex_turn_begun *begun)

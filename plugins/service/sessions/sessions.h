@@ -277,6 +277,8 @@ void fetch(struct work *w, void (*found)(struct work *w));
 void fetch_again(struct work *w, void (*found)(struct work *w));
 /* Drops e when it is a guest that nobody uses. */
 void guest_leave(struct sessions *s, struct entry *e);
+/* Whether the one who asks may know of it. */
+int work_sees(const struct work *w, const struct row *row);
 /* Fills w->row. 0, or -1: it is another's, and the work was ended. */
 int may_see(struct work *w, struct entry *e);
 
