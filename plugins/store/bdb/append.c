@@ -152,20 +152,6 @@ static const uint8_t *next_salt(struct writer *wr)
     return wr->salts[--wr->n_salts];
 }
 
-static int put_mark(struct store *s, DB_TXN *txn, char letter, struct aiex_slice text,
-                    uint64_t sequence)
-{
-    uint8_t key[1 + MAX_CORRELATION + 1 + 8];
-
-    if (!text.len)
-        return 0;
-    key[0] = (uint8_t)letter;
-    memcpy(key + 1, text.data, text.len);
-    key[1 + text.len] = 0;
-    put_be(key + 2 + text.len, sequence, 8);
-    return env_put(&s->env, MARKS, txn, key, text.len + 10, NULL, 0, 0);
-}
-
 /* Earliest and latest time of the block; a full block is written for good. */
 static int note_time(struct store *s, DB_TXN *txn, uint64_t sequence, uint64_t time)
 {
@@ -197,8 +183,6 @@ static int put_event(struct store *s, DB_TXN *txn, const struct event *e,
     r = r ? r : stream_append(s, txn, h, p->sequence, len);
     /* append_check() has looked: it is not there */
     r = r ? r : env_put(&s->env, IDS, txn, key, id_key(e->id, key), place, 8, 0);
-    r = r ? r : put_mark(s, txn, 't', e->type, p->sequence);
-    r = r ? r : put_mark(s, txn, 'c', e->correlation, p->sequence);
     return r ? r : note_time(s, txn, p->sequence, (uint64_t)e->time);
 }
 

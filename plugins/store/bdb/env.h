@@ -11,7 +11,7 @@
  *     streams   stream 8, version 8              run of events again, to read a stream in one go
  *     heads     name of a stream                 its number, versions and tail (streams.h)
  *     ids       'e' id of an event | 't' of a transaction     sequence | transaction
- *     marks     't' type 0 sequence | 'c' correlation 0 sequence           nothing
+ *     marks     't' type 0 sequence | 'c' correlation 0 sequence           sequences (marks.h)
  *     rows      table 4, key                     version 8, expires 8, value
  *     fields    table 4, index 2, field, 0 1, key             nothing (rows.h)
  *     meta      one letter and what it is about  (store.h)

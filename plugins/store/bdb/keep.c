@@ -93,6 +93,7 @@ static int stamp_all(struct store *s, DB_TXN *txn, struct write *w)
 static void stamped(struct store *s, struct write *w)
 {
     atomic_store(&s->care.stamped, w->a);
+    queue_nudge(s, &s->jobs.slow);
 }
 
 static void stamp_over(struct store *s, struct write *w)
@@ -170,30 +171,19 @@ const struct write_kind sweep_kind = {.apply = sweep, .answer = sweep_over};
 /* Takes an event out of the indexes, as its map says. */
 static int unmark(struct store *s, DB_TXN *txn, const struct event_view *v)
 {
-    static const struct {
-        const char *field;
-        char letter;
-        enum file file;
-    } marks[] = {{"id", 'e', IDS}, {"type", 't', MARKS}, {"correlation", 'c', MARKS}};
-    uint8_t key[2 + MAX_CORRELATION + 8];
+    struct aiex_slice text = {NULL, 0};
+    uint8_t key[1 + MAX_ID] = {'e'};
     int r = 0;
 
-    for (unsigned i = 0; i < 3 && r == 0; i++) {
-        struct aiex_slice text = {NULL, 0};
-        size_t n;
-
-        if (aiex_get_str(v->map, marks[i].field, &text) != 1 || text.len > MAX_CORRELATION)
-            continue;
-        key[0] = (uint8_t)marks[i].letter;
+    if (aiex_get_str(v->map, "id", &text) == 1 && text.len <= MAX_ID) {
         memcpy(key + 1, text.data, text.len);
-        n = 1 + text.len;
-        if (marks[i].file == MARKS) {
-            key[n] = 0;
-            put_be(key + n + 1, v->sequence, 8);
-            n += 9;
-        }
-        r = env_del(&s->env, marks[i].file, txn, key, n);
+        r = env_del(&s->env, IDS, txn, key, 1 + text.len);
     }
+    if (r == 0 && v->type.len)
+        r = marks_drop(s, txn, 't', v->type, v->sequence);
+    if (r == 0 && aiex_get_str(v->map, "correlation", &text) == 1 && text.len &&
+        text.len <= MAX_CORRELATION)
+        r = marks_drop(s, txn, 'c', text, v->sequence);
     return r;
 }
 

@@ -19,7 +19,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define TAIL_NUMBERS 11u
+#define TAIL_NUMBERS 12u
 #define TAIL_BYTES   (TAIL_NUMBERS * 8 + EVENT_HASH)
 
 static const uint8_t tail_key[1] = {'T'}, stamp_key[1] = {0};
@@ -31,7 +31,7 @@ static void tail_numbers(struct tail *t, uint64_t *numbers[TAIL_NUMBERS])
     uint64_t *const all[TAIL_NUMBERS] = {&t->sequence, &t->commits,     &t->transactions,
                                          &t->streams,  &t->next_number, &t->events_bytes,
                                          &t->stamp,    &t->epoch,       &t->opens,
-                                         &t->earliest, &t->latest};
+                                         &t->earliest, &t->latest,      &t->marked};
 
     memcpy(numbers, all, sizeof(all));
 }
@@ -285,6 +285,7 @@ static int open_files(struct store *s, struct aiex_error *err)
 static void publish(struct store *s, const struct tail *t)
 {
     atomic_store(&s->visible, t->sequence);
+    atomic_store(&s->marked, t->marked);
     atomic_store(&s->streams, t->streams);
     atomic_store(&s->bytes, t->events_bytes);
     atomic_store(&s->transactions, t->transactions);
@@ -301,6 +302,7 @@ int store_open(struct store *s, struct aiex_error *err)
         return r;
     events_forget(s);
     streams_forget(s);
+    atomic_store(&s->care.begun, 0); /* the log is counted from the opening */
     fail_pass(&s->fail, FAIL_OPEN);
     r = open_side(s, &side, err);
     if (r == 0) {

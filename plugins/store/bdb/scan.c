@@ -26,6 +26,11 @@ enum scan_way scan_way(const struct filter *f)
                                : BY_SEQUENCE;
 }
 
+static enum scan_way way_of(const struct scan *c)
+{
+    return c->in_order ? BY_SEQUENCE : scan_way(&c->filter);
+}
+
 /* ---- Filter ---- */
 
 static int is_text(struct aiex_slice s, const char *text)
@@ -126,7 +131,7 @@ static int take_event(struct job *j, struct scan *c, const struct run_entry *e)
 
 static int take(struct job *j, struct scan *c, const struct run_entry *e)
 {
-    int r = scan_way(&c->filter) == BY_STREAM ? take_version(j, c, e) : take_event(j, c, e);
+    int r = way_of(c) == BY_STREAM ? take_version(j, c, e) : take_event(j, c, e);
 
     if (r == 0)
         c->at = c->backwards ? e->number - 1 : e->number + 1;
@@ -141,7 +146,7 @@ static int take_run(struct job *j, struct scan *c, const uint8_t *key, size_t ke
     uint64_t last;
     int r;
 
-    if (key_len != (scan_way(&c->filter) == BY_STREAM ? 16 : 8) ||
+    if (key_len != (way_of(c) == BY_STREAM ? 16 : 8) ||
         (key_len == 16 && get_be(key, 8) != c->number))
         return SCAN_NO_RUN;
     r = run_find(run, c->at, &e);
@@ -161,7 +166,7 @@ static int take_run(struct job *j, struct scan *c, const uint8_t *key, size_t ke
 
 static size_t key_at(const struct scan *c, uint64_t at, uint8_t key[16])
 {
-    if (scan_way(&c->filter) == BY_STREAM) {
+    if (way_of(c) == BY_STREAM) {
         put_be(key, c->number, 8);
         put_be(key + 8, at, 8);
         return 16;
@@ -172,7 +177,7 @@ static size_t key_at(const struct scan *c, uint64_t at, uint8_t key[16])
 
 static enum file file_of(const struct scan *c)
 {
-    return scan_way(&c->filter) == BY_STREAM ? STREAMS : EVENTS;
+    return way_of(c) == BY_STREAM ? STREAMS : EVENTS;
 }
 
 /* ---- Forwards: in bulk ---- */
@@ -326,7 +331,7 @@ static int take_run_back(struct job *j, struct scan *c, const DBT *k, const DBT 
     struct run_entry all[RUN_ENTRIES];
     int n, r = 0;
 
-    if (k->size != (scan_way(&c->filter) == BY_STREAM ? 16 : 8) ||
+    if (k->size != (way_of(c) == BY_STREAM ? 16 : 8) ||
         (k->size == 16 && get_be(k->data, 8) != c->number))
         return over(c);
     n = run_all((struct aiex_slice){v->data, v->size}, all);
@@ -459,6 +464,40 @@ static void close_array(struct job *j, uint64_t before, uint64_t after)
     j->out = (struct aiex_slice){j->part, j->part_len};
 }
 
+static int walk(struct job *j, struct scan *c)
+{
+    int by_marks = way_of(c) == BY_CORRELATION || way_of(c) == BY_TYPE, r;
+
+    if (!by_marks && !c->backwards)
+        return forwards(j, c);
+    r = env_read_begin(&j->s->env, &j->reader->txn);
+    if (r == 0)
+        r = by_marks ? scan_marks(j, c) : backwards(j, c);
+    env_read_end(j->reader->txn);
+    j->reader->txn = NULL;
+    return r;
+}
+
+/* By marks as far as there are some; the newest events have none yet and are looked at in order. */
+static int marked(struct job *j, struct scan *c)
+{
+    uint64_t last = atomic_load(&j->s->marked), to = c->to;
+    int r;
+
+    c->in_order = c->at > last;
+    if (c->backwards && c->in_order && to <= last)
+        c->to = last + 1;
+    else if (!c->backwards && !c->in_order && to > last)
+        c->to = last;
+    r = walk(j, c);
+    if (c->end && c->to != to) { /* of this half */
+        c->end = 0;
+        c->at = c->backwards ? last : last + 1;
+    }
+    c->to = to;
+    return r;
+}
+
 int scan_slice(struct job *j, struct scan *c)
 {
     uint64_t before = c->shown;
@@ -474,15 +513,7 @@ int scan_slice(struct job *j, struct scan *c)
         return r;
     j->part_len = 5;
     way = scan_way(&c->filter);
-    if (way != BY_CORRELATION && way != BY_TYPE && !c->backwards) {
-        r = forwards(j, c);
-    } else {
-        r = env_read_begin(&j->s->env, &j->reader->txn);
-        if (r == 0)
-            r = way == BY_CORRELATION || way == BY_TYPE ? scan_marks(j, c) : backwards(j, c);
-        env_read_end(j->reader->txn);
-        j->reader->txn = NULL;
-    }
+    r = way == BY_CORRELATION || way == BY_TYPE ? marked(j, c) : walk(j, c);
     close_array(j, before, c->shown);
     return r == SCAN_FULL || r == -EAGAIN ? 0 : r;
 }

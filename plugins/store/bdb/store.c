@@ -18,7 +18,7 @@ static const struct aiex_option options[] = {
      OPT(cache)},
     {"log_file", "16M", "size of one file of the log", AIEX_OPT_SIZE, 0, 9 << 20, 1 << 30, NULL,
      OPT(log_file)},
-    {"checkpoint", "16M", "log after which the files are brought up to date: what a start repeats",
+    {"checkpoint", "8M", "log after which the files are brought up to date: what a start repeats",
      AIEX_OPT_SIZE, AIEX_OPT_RELOADABLE, 1 << 20, 1 << 30, NULL, OPT(checkpoint)},
     {"min_free", "64M", "free space below which nothing is written", AIEX_OPT_SIZE, 0, 1 << 20,
      1ll << 40, NULL, OPT(min_free)},
@@ -80,6 +80,7 @@ static void init(struct store *s)
     s->jobs.slow.end = &s->jobs.slow.first;
     pthread_mutex_init(&s->box.lock, NULL);
     pthread_mutex_init(&s->side_lock, NULL);
+    pthread_mutex_init(&s->care.running, NULL);
     pthread_mutex_init(&s->gate.turn, NULL);
     pthread_mutex_init(&s->gate.inside, NULL);
     pthread_rwlock_init(&s->use, NULL);

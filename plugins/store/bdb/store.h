@@ -10,7 +10,7 @@
  *     request.c    bodies -> struct write         limits.h     what is too much
  *     writer.c     queue, batch, commit, flush    open.c       opening, and what is compared
  *     append.c     streams in a batch             rows.c       tables in a batch
- *     events.c streams.c runs.c  where events lie scan*.c      and how they are found
+ *     events.c streams.c runs.c  where events lie scan*.c marks.c  and how they are found
  *     keep.c       stamps, erasing, positions of subscriptions, epochs in a batch
  *     jobs.c       reads: slices, back-pressure   read.c       events
  *     range.c      tables                         subs*.c      durable subscriptions
@@ -53,6 +53,7 @@
 #include "lock_file.h"
 #include "manifest.h"
 #include "pins.h"
+#include "marks.h"
 #include "side.h"
 #include "space.h"
 #include "streams.h"
@@ -219,6 +220,7 @@ struct tail {
     uint64_t sequence, commits, transactions, streams, next_number, events_bytes;
     uint64_t stamp, epoch, opens;
     uint64_t earliest, latest; /* times in the block of `sequence` */
+    uint64_t marked;           /* events up to this one have their marks */
     uint8_t chain[EVENT_HASH];
 };
 
@@ -334,6 +336,7 @@ struct job {
 struct queue {
     pthread_cond_t wake;
     struct job *first, **end;
+    int nudged; /* look now */
 };
 
 struct jobs {
@@ -360,6 +363,8 @@ void job_stop(struct job *j, const char *code, const char *text);
 void jobs_end(struct store *s, const char *code, const char *text);
 /* The next job of a queue within `ms` (-1: wait), NULL = none or stop. */
 struct job *queue_take(struct store *s, struct queue *q, int64_t ms);
+/* Any thread: whoever waits for the queue comes back at once. */
+void queue_nudge(struct store *s, struct queue *q);
 /* One step of a job on this thread, and its way back. */
 void job_run(struct reader *reader, struct job *j);
 /* Reader: room for n more bytes of the part. 0, -ENOMEM. */
@@ -409,6 +414,7 @@ struct scan {
     uint64_t number;               /* of the stream, once it is known */
     uint64_t base;                 /* of the stream, when its runs were looked at */
     int begun, end;                /* end: nothing is left */
+    int in_order;                  /* of what has no marks yet */
     uint64_t shown, last_sequence; /* events, and the last one's sequence */
     uint64_t behind; /* of a stream: not before this sequence; until `at` is known by it */
     void (*note)(struct scan *, uint64_t sequence); /* sees what is shown; may be NULL */
@@ -431,10 +437,16 @@ struct care {
     atomic_int sweeping, stamping; /* a write is on its way */
     atomic_uint_fast64_t stamped;  /* the last stamp that was written */
     uint64_t checked;              /* the one that a checkpoint followed */
-    uint64_t log_bytes;            /* at the last checkpoint */
+    uint64_t log_bytes;            /* behind the last checkpoint */
+    atomic_uint_fast64_t begun;    /* bytes of log before it: a start repeats those behind them */
+    atomic_int hurrying;           /* the writer has seen that the next one is due */
+    pthread_mutex_t running;       /* held during a checkpoint */
 };
 
 void *care_main(void *reader);
+/* Writer, between two batches: tells the care thread when a checkpoint is due; waits for the end of
+ * the one that is running when a start would have to repeat too much by now. */
+void care_pace(struct store *s);
 
 struct store {
     const struct aiex_host *host;
@@ -456,6 +468,7 @@ struct store {
     struct events events; /* the writer's */
     struct streams heads;
     struct pin *pins; /* with the gate */
+    struct marks marks;
     struct box box;
     struct note closed; /* the writer's last word */
     struct jobs jobs;
@@ -464,6 +477,7 @@ struct store {
     struct care care;
     struct space space;
     atomic_uint_fast64_t visible; /* last sequence that readers may see */
+    atomic_uint_fast64_t marked;  /* last one that `marks` has, for readers */
     uint64_t seen;                /* loop: `visible` when subscribers were woken */
     atomic_uint_fast64_t streams, transactions, batches, flushes, bytes, log_bytes, flush_us,
         writes, conflicts, reads, parts, checkpoints, epoch, opens, last_backup;

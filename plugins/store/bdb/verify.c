@@ -89,17 +89,14 @@ static int event_of(struct verify *v, uint64_t sequence, DBT *mem, struct event_
 
 static int check_mark(struct verify *v, const struct event_view *e, const char *field, char letter)
 {
-    uint8_t key[2 + MAX_CORRELATION + 8];
+    uint8_t key[MARK_KEY];
     struct aiex_slice text = {NULL, 0};
     int r;
 
-    if (aiex_get_str(e->map, field, &text) != 1 || text.len > MAX_CORRELATION)
+    if (e->sequence > atomic_load(&v->s->marked) || aiex_get_str(e->map, field, &text) != 1 ||
+        text.len > MAX_CORRELATION)
         return 0;
-    key[0] = (uint8_t)letter;
-    memcpy(key + 1, text.data, text.len);
-    key[1 + text.len] = 0;
-    put_be(key + 2 + text.len, e->sequence, 8);
-    r = is_there(v, MARKS, key, text.len + 10);
+    r = marks_have(&v->s->env, v->txn, key, mark_key(letter, text, e->sequence, key));
     if (r == 0)
         fault(v, MARKS, e->sequence, "the event's %s is not in the index", field);
     return r < 0 ? r : 0;
@@ -261,12 +258,21 @@ static int check_events(struct verify *v, const DBT *key, const DBT *data)
 /* ---- The other way round ---- */
 
 /* What leads to an event: an entry of a run (STREAMS, number, version), of a tail (HEADS, the
- * same), or a key. */
+ * same), of a piece (MARKS), or a key. */
 struct lead {
     enum file file;
     const DBT *key;
     uint64_t sequence, number, version;
 };
+
+static int mark_is_there(struct verify *v, const struct lead *l)
+{
+    uint8_t key[MARK_KEY];
+
+    memcpy(key, l->key->data, l->key->size);
+    put_be(key + l->key->size - 8, l->sequence, 8);
+    return marks_have(&v->s->env, v->txn, key, l->key->size);
+}
 
 static int leads_still(struct verify *v, const struct lead *l)
 {
@@ -277,6 +283,8 @@ static int leads_still(struct verify *v, const struct lead *l)
 
     if (l->file == HEADS)
         return in_tail(v, name, l->version, l->sequence);
+    if (l->file == MARKS)
+        return mark_is_there(v, l);
     if (l->file != STREAMS)
         return is_there(v, l->file, l->key->data, l->key->size);
     r = copy_of(v, l->number, l->version, &mem, &copy);
@@ -340,12 +348,20 @@ static int check_known(struct verify *v, const DBT *key, const DBT *data)
 static int check_index(struct verify *v, const DBT *key, const DBT *data)
 {
     struct lead l = {.file = MARKS, .key = key};
+    struct piece piece;
+    int r = 0;
 
-    (void)data;
     if (key->size < 10)
+        return 0; /* the stamp */
+    if (key->size > MARK_KEY || piece_read(key, data, &piece) < 0) {
+        fault(v, MARKS, 0, "a piece of the index can not be read");
         return 0;
-    l.sequence = get_be((uint8_t *)key->data + key->size - 8, 8);
-    return check_lead(v, &l);
+    }
+    for (unsigned i = 0; i < piece.n && r == 0; i++) {
+        l.sequence = piece.sequences[i];
+        r = check_lead(v, &l);
+    }
+    return r;
 }
 
 /* The last event of a stream is where its head says. */

@@ -248,6 +248,7 @@ static int apply_all(struct store *s, DB_TXN *txn, struct write *batch)
     if (result == 0) {
         s->writer.draft.commits++;
         result = events_flush(s, txn);
+        result = result ? result : marks_flush(s, txn);
         result = result ? result : tail_put(s, txn, &s->writer.draft);
         if (result == 0 && s->lineage[0])
             result = put_mark(s, &s->writer.draft);
@@ -307,6 +308,7 @@ static void publish(struct store *s)
 
     *t = s->writer.draft;
     atomic_store(&s->visible, t->sequence);
+    atomic_store(&s->marked, t->marked);
     atomic_store(&s->streams, t->streams);
     atomic_store(&s->bytes, t->events_bytes);
     atomic_store(&s->transactions, t->transactions);
@@ -427,6 +429,7 @@ static void run_batch(struct store *s, struct write *batch)
         hand_out(s, batch);
         return;
     }
+    care_pace(s);
     for (struct write *w = batch; w && r == 0; w = w->next)
         r = tables_prepare(s, w);
     if (s->lineage[0] && r == 0) {
@@ -593,4 +596,5 @@ void writer_stop(struct store *s)
     s->writer.mem = NULL;
     events_done(s);
     streams_done(s);
+    marks_done(s);
 }
