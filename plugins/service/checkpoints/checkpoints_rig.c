@@ -169,8 +169,14 @@ static int bring_back(const struct link *l)
     return 1;
 }
 
+/* on_carry() may ask questions of its own: meanwhile nothing else is carried. */
 static void serve_links(void)
 {
+    static int busy;
+
+    if (busy)
+        return;
+    busy = 1;
     for (int i = 0; i < n_links; i++) {
         int over;
 
@@ -184,6 +190,7 @@ static void serve_links(void)
         if (over)
             unlink_at(i--);
     }
+    busy = 0;
 }
 
 void turn(void)

@@ -76,7 +76,7 @@ static void write_step(struct aiex_writer *w, const void *arg)
 {
     const struct step *s = arg;
 
-    aiex_w_map(w, 2 + (s->version != 0) + (s->labels ? 4 : 0));
+    aiex_w_map(w, 2 + (s->version != 0) + (s->labels ? 3 + (s->session->ttl >= 0) : 0));
     aiex_w_key_str(w, "session", s->session->id);
     if (s->read)
         aiex_w_key_bool(w, "with_values", 0);
@@ -89,7 +89,8 @@ static void write_step(struct aiex_writer *w, const void *arg)
     aiex_w_key_str(w, "title", s->session->title);
     aiex_w_key_str(w, "user", s->session->user);
     aiex_w_key_str(w, "project", s->session->project);
-    aiex_w_key_int(w, "ttl_ms", s->session->ttl);
+    if (s->session->ttl >= 0) /* the default can not be asked for again */
+        aiex_w_key_int(w, "ttl_ms", s->session->ttl);
 }
 
 static int count(struct restore *x, const struct session *s, enum change change, const char *what)
@@ -149,7 +150,7 @@ static void differ(const struct session *was, const struct session *now, const s
 {
     d->roll = head->content && head->back_to != then->version;
     d->labels = strcmp(was->title, now->title) != 0 || strcmp(was->user, now->user) != 0 ||
-                strcmp(was->project, now->project) != 0 || was->ttl != now->ttl;
+                strcmp(was->project, now->project) != 0 || (was->ttl >= 0 && was->ttl != now->ttl);
     d->state = strcmp(was->state, now->state) != 0;
 }
 
