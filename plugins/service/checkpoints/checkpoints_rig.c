@@ -3,7 +3,6 @@
 
 #include <aiex/aiex_message.h>
 #include <dirent.h>
-#include <dlfcn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -213,14 +212,13 @@ void turn(void)
 
 static const struct aiex_plugin *load(struct room *r)
 {
-    const struct aiex_plugin *(*entry)(uint32_t, uint32_t) = aiex_plugin_entry;
-    void *so = r->file ? dlopen(r->file, RTLD_NOW | RTLD_LOCAL) : NULL;
+    struct aiex_error err = {""};
+    const struct aiex_plugin *plugin = r->file ? aiex_fake_load(r->file, &err)
+                                               : aiex_plugin_entry(AIEX_ABI_MAJOR, AIEX_ABI_MINOR);
 
-    if (r->file && !so)
-        die(dlerror());
-    if (so)
-        *(void **)&entry = dlsym(so, "aiex_plugin_entry");
-    return entry(AIEX_ABI_MAJOR, AIEX_ABI_MINOR);
+    if (!plugin)
+        die(err.text);
+    return plugin;
 }
 
 void room_open(enum place place)
