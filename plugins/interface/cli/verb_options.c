@@ -379,3 +379,49 @@ const struct verb_option context_put_options[] = {
     JSON_OPTION,
     END_OF_OPTIONS,
 };
+
+#define PARTS_OPTION                                                                               \
+    {                                                                                              \
+        0, "parts", "PARTS", "all, sessions, contexts, stream:BEGIN, table:NAME; several: a,b",    \
+            HINT_NONE, NULL                                                                        \
+    }
+#define KEYS_OPTION                                                                                \
+    {                                                                                              \
+        0, "count", "N", "name at most so many keys of each change of a part; 1000", HINT_NONE,    \
+            NULL                                                                                   \
+    }
+const struct verb_option checkpoint_create_options[] = {
+    {0, "description", "TEXT", "what it is for", HINT_NONE, NULL},
+    {0, "tag", "TAGS", "tags, a,b; 'keep' keeps it from prune", HINT_NONE, NULL},
+    PARTS_OPTION,
+    {0, "full", NULL, "read everything anew", HINT_NONE, NULL},
+    {0, "parent", "NAME", "go on from this one, not from the newest", HINT_NONE, NULL},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+const struct verb_option checkpoint_list_options[] = {
+    {0, "tag", "TAG", "only those with this tag", HINT_NONE, NULL},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+const struct verb_option checkpoint_compare_options[] = {KEYS_OPTION, JSON_OPTION, END_OF_OPTIONS};
+const struct verb_option checkpoint_restore_options[] = {
+    {'n', "dry-run", NULL, "say what would change, and change nothing", HINT_NONE, NULL},
+    PARTS_OPTION,
+    {0, "keep-added", NULL, "leave what came since", HINT_NONE, NULL},
+    {0, "mark", NULL, "end streams that have later events with stream.restored", HINT_NONE, NULL},
+    {0, "no-backup", NULL, "make no checkpoint of now before", HINT_NONE, NULL},
+    KEYS_OPTION,
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+const struct verb_option checkpoint_prune_options[] = {
+    {'n', "dry-run", NULL, "say which ones would go", HINT_NONE, NULL},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+const struct verb_option checkpoint_import_options[] = {
+    {0, "as", "NAME", "another name for it", HINT_NONE, NULL},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
