@@ -144,3 +144,48 @@ test('a session is of the key that made it; for others it does not exist', async
   assert.equal((await say('chat', id, 'say more', { headers: ann })).text, 'more');
   assert.deepEqual(await talk(id, 4), ['user: say hers', 'assistant: hers', 'user: say more', 'assistant: more']);
 });
+
+/* ---- Stored responses ---- */
+
+const respond = async (body, headers = {}) => {
+  const r = await fetch(node.url + '/v1/responses', { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify({ model, ...body }) });
+  return { status: r.status, body: await r.json() };
+};
+const stored = async (method, id, headers) => (await fetch(`${node.url}/v1/responses/${id}`, { method, headers })).status;
+const rows = async table => (await node.aiex('call', 'store', 'store.range', JSON.stringify({ table }))).stdout;
+
+test('a stored response outlives every process, is of one key, and is erased', async () => {
+  const key = async user => ({ authorization: `Bearer ${(await call('gateway', 'gateway.key_create', { local: true, name: user, user })).key}` });
+  const ann = await key('ann2'), bob = await key('bob2');
+  const first = await respond({ input: 'say mysecret' }, ann);
+  assert.equal(first.status, 200, JSON.stringify(first.body));
+  const id = first.body.id;
+  assert.equal(await stored('GET', id, ann), 200);
+  assert.equal(await stored('GET', id, bob), 404);
+  assert.equal(await stored('DELETE', id, bob), 404);
+  assert.equal((await respond({ input: 'seen', previous_response_id: id }, bob)).status, 400);
+  for (const victims of [['service_responses'], ['store_bdb'], ['service_responses', 'store_bdb']]) {
+    const plugins = JSON.parse((await node.aiex('plugin', 'list', '--json')).stdout);
+    for (const v of victims) process.kill(plugins.find(p => p.name === v).pid, 'SIGKILL');
+    let next;
+    await node.until(async () => (next = await respond({ input: 'seen', previous_response_id: id }, ann)).status === 200, `${victims}: ${JSON.stringify(next?.body)}`, 30000);
+    const sent = JSON.parse(next.body.output[0].content[0].text), input = sent.input ?? sent.messages;
+    assert.equal(input.length, 3);
+    assert.match(JSON.stringify(input), /say mysecret.*mysecret.*seen/);
+  }
+  const mine = await rows('responses.piece');
+  assert.ok(mine.includes(id + '/000'), mine.slice(0, 500));
+  assert.equal(await stored('DELETE', id, ann), 200);
+  assert.equal(await stored('GET', id, ann), 404);
+  assert.ok(!(await rows('responses.piece')).includes(id + '/000'));
+});
+
+test('a response of megabytes is stored and continued', async () => {
+  const headers = { authorization: `Bearer ${(await call('gateway', 'gateway.key_create', { local: true, name: 'big', user: 'big' })).key}` };
+  const long = 'x'.repeat(5 << 20);
+  const first = await respond({ input: [{ role: 'user', content: long }, { role: 'user', content: 'say ok' }] }, headers);
+  assert.equal(first.status, 200, JSON.stringify(first.body).slice(0, 300));
+  const next = await respond({ input: 'say fine', previous_response_id: first.body.id }, headers);
+  assert.equal(next.status, 200, JSON.stringify(next.body).slice(0, 300));
+  assert.ok(vendor.log.at(-1).body === undefined || JSON.stringify(vendor.log.at(-1).body).length > (5 << 20));
+});
