@@ -2,6 +2,7 @@
 #include "jobs.h"
 #include "pattern.h"
 #include "recorded.h"
+#include "stored.h"
 #include "template.h"
 
 #include <errno.h>
@@ -26,7 +27,8 @@ static const struct aiex_option options[] = {
      "clients must have an API key: yes, no, or auto = as soon as one was ever made",
      AIEX_OPT_CHOICE, AIEX_OPT_RELOADABLE, 0, 0, require_names, OPT(require_key)},
     {"operators", "interface_*, host.*",
-     "instances whose word counts when they say that a client is an operator of this machine: names "
+     "instances whose word counts when they say that a client is an operator of this machine: "
+     "names "
      "with *, separated by commas",
      AIEX_OPT_STRING, AIEX_OPT_RELOADABLE, 0, 0, NULL, OPT(operators)},
     {"unknown_price", "allow",
@@ -55,6 +57,13 @@ static const struct aiex_option options[] = {
      "limits "
      "change; none = nobody is told",
      AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(audit)},
+    {"store", "none",
+     "service in whose streams keys and limits are kept, the data folder being a cache of it; none "
+     "= "
+     "they are kept in the data folder alone",
+     AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(store)},
+    {"store_wait", "5s", "how long a change of keys or limits may wait for the store",
+     AIEX_OPT_DURATION, 0, 100, 60000, NULL, OPT(store_wait)},
     {"keep_revoked", "30d", "revoked keys older than this are forgotten at the next start",
      AIEX_OPT_DURATION, 0, 0, 0, NULL, OPT(keep_revoked)},
     {"results_max", "1024", "asynchronous requests that are kept", AIEX_OPT_INT,
@@ -98,12 +107,19 @@ static int create(const struct aiex_host *host, const void *config, void **ret_s
     *ret_self = g;
     g->host = host;
     g->config = config;
+    g->asker = "";
+    g->stored = host->alloc(host, sizeof(*g->stored));
+    if (!g->stored)
+        return -ENOMEM;
+    g->stored->gateway = g;
     g->calendar.clock = calendar_clock;
     calendar_look(&g->calendar);
     r = flights_init(&g->flights, host);
     if (r == 0)
         r = jobs_init(g);
-    return r < 0 ? r : keys_open(&g->keys, host, g->calendar.now_ms, cfg->keep_revoked, err);
+    return r < 0 ? r
+                 : keys_open(&g->keys, host, g->calendar.now_ms, cfg->keep_revoked, stored_is_on(g),
+                             err);
 }
 
 /* While a predecessor drains it may still have written keys. */
@@ -120,7 +136,8 @@ static void on_refresh(void *arg)
     struct gateway *g = arg;
 
     look_again(g);
-    if (g->host->now_ms(g->host) - g->started_ms < REFRESH_UNTIL_MS)
+    stored_tick(g);
+    if (stored_is_on(g) || g->host->now_ms(g->host) - g->started_ms < REFRESH_UNTIL_MS)
         return;
     g->host->unwatch(g->host, g->refresh_timer);
     g->refresh_timer = 0;
@@ -144,6 +161,8 @@ static int start(void *self, struct aiex_error *err)
         r = aiex_recast_init(&g->records, g->host, RECORDS_BYTES, RECORDS_KEPT_MS);
     if (r == 0)
         r = spent_start(g);
+    if (r == 0)
+        r = stored_start(g);
     if (r < 0)
         snprintf(err->text, sizeof(err->text), "can not begin: %s", strerror(-r));
     return r;
@@ -156,6 +175,8 @@ static void destroy(void *self)
     if (!g)
         return;
     spent_stop(g);
+    if (g->stored)
+        stored_stop(g);
     aiex_recast_done(&g->records);
     template_stop(g);
     recorded_stop(g);
@@ -166,6 +187,7 @@ static void destroy(void *self)
     if (g->refresh_timer)
         g->host->unwatch(g->host, g->refresh_timer);
     free(g->scratch);
+    g->host->release(g->host, g->stored);
     g->host->release(g->host, g);
 }
 
@@ -184,7 +206,7 @@ void gateway_maybe_drained(struct gateway *g)
     void (*done)(void *arg) = g->drained;
 
     if (!done || g->flights.n_used || g->n_parked || g->n_renderings || g->n_recordings ||
-        g->jobs->waiters.n)
+        g->stored->n_changes || g->jobs->waiters.n)
         return;
     g->drained = NULL;
     done(g->drained_arg);
@@ -230,45 +252,66 @@ static int metrics(struct gateway *g, const struct aiex_message *m)
 static const struct {
     const char *name;
     int (*run)(struct gateway *g, const struct aiex_message *m);
-    const char *act; /* to be recorded before it is done; NULL = need not */
+    const char *act;            /* to be recorded before it is done; NULL = need not */
+    enum { KEYS, ANYBODY } who; /* keys must be known, or it does not matter who asks */
 } methods[] = {
-    {"gateway.chat", chat_begin, NULL},
-    {"gateway.settle", take_settle, NULL},
-    {"gateway.complete", chat_begin, NULL},
-    {"gateway.embed", chat_begin, NULL},
-    {"gateway.count", pass_count, NULL},
-    {"gateway.models", pass_models, NULL},
-    {"gateway.check", pass_check, NULL},
-    {"gateway.submit", async_submit, NULL},
-    {"gateway.poll", async_poll, NULL},
-    {"gateway.subscribe", async_subscribe, NULL},
-    {"gateway.cancel", async_cancel, NULL},
-    {"gateway.requests", async_requests, NULL},
-    {"gateway.register", faces_register, NULL},
-    {"gateway.interfaces", faces_list, NULL},
-    {"gateway.send", faces_send, NULL},
-    {"gateway.key_create", admin_create, "key.create"},
-    {"gateway.key_list", admin_list, NULL},
-    {"gateway.key_revoke", admin_revoke, "key.revoke"},
-    {"gateway.key_rotate", admin_rotate, "key.rotate"},
-    {"gateway.key_set", admin_set, "key.set"},
-    {"gateway.limit_set", admin_limit_set, "key.limit"},
-    {"gateway.limit_list", admin_limit_list, NULL},
-    {"gateway.status", status, NULL},
-    {"gateway.metrics", metrics, NULL},
-    {"service.health", health, NULL},
+    {"gateway.chat", chat_begin, NULL, KEYS},
+    {"gateway.settle", take_settle, NULL, ANYBODY},
+    {"gateway.complete", chat_begin, NULL, KEYS},
+    {"gateway.embed", chat_begin, NULL, KEYS},
+    {"gateway.count", pass_count, NULL, KEYS},
+    {"gateway.models", pass_models, NULL, KEYS},
+    {"gateway.check", pass_check, NULL, KEYS},
+    {"gateway.submit", async_submit, NULL, KEYS},
+    {"gateway.poll", async_poll, NULL, KEYS},
+    {"gateway.subscribe", async_subscribe, NULL, KEYS},
+    {"gateway.cancel", async_cancel, NULL, KEYS},
+    {"gateway.requests", async_requests, NULL, KEYS},
+    {"gateway.register", faces_register, NULL, ANYBODY},
+    {"gateway.interfaces", faces_list, NULL, ANYBODY},
+    {"gateway.send", faces_send, NULL, KEYS},
+    {"gateway.key_create", admin_create, "key.create", KEYS},
+    {"gateway.key_list", admin_list, NULL, KEYS},
+    {"gateway.key_revoke", admin_revoke, "key.revoke", KEYS},
+    {"gateway.key_rotate", admin_rotate, "key.rotate", KEYS},
+    {"gateway.key_set", admin_set, "key.set", KEYS},
+    {"gateway.limit_set", admin_limit_set, "key.limit", KEYS},
+    {"gateway.limit_list", admin_limit_list, NULL, KEYS},
+    {"gateway.status", status, NULL, ANYBODY},
+    {"gateway.metrics", metrics, NULL, ANYBODY},
+    {"service.health", health, NULL, ANYBODY},
 };
+
+/* Before the keys are known nobody can be judged but an operator of this machine. 1: it waits, or
+ * is refused. */
+static int must_wait(struct gateway *g, const struct aiex_message *m)
+{
+    struct refusal r;
+    struct ask a;
+
+    if (stored_knows(g) || ask_read(m, &a))
+        return 0; /* what is no request is refused by its method */
+    if (a.local && !a.demand_key && !secret_form(a.credential))
+        return 0;
+    if (spent_park(g, m, &r) < 0)
+        refusal_send(g, m->id, &r, a.dialect);
+    return 1;
+}
 
 int gateway_handle(struct gateway *g, const struct aiex_message *m)
 {
     if (!g->refreshed) { /* messages come once the predecessor takes no more */
         g->refreshed = 1;
         look_again(g);
+        stored_look(g);
     }
     for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
-        if (strcmp(m->method, methods[i].name) == 0)
+        if (strcmp(m->method, methods[i].name) == 0) {
+            if (methods[i].who == KEYS && must_wait(g, m))
+                return 0;
             return methods[i].act ? recorded_run(g, m, methods[i].act, methods[i].run)
                                   : methods[i].run(g, m);
+        }
     return -ENOSYS;
 }
 
@@ -278,6 +321,7 @@ static void cancelled(struct gateway *g, uint64_t id)
     spent_cancel(g, id);
     template_cancel(g, id);
     recorded_cancel(g, id);
+    change_cancel(g, id);
     jobs_cancel_request(g, id);
     gateway_maybe_drained(g);
 }
@@ -293,7 +337,8 @@ static int take_cast(struct gateway *g, const struct aiex_message *m)
 }
 
 /* The host says who asks. From here on a caller is somebody whose word for an operator counts, or
- * nobody; the text stays with messages that wait. A host before 1.2 says nothing: all are believed. */
+ * nobody; the text stays with messages that wait. A host before 1.2 says nothing: all are believed.
+ */
 static struct aiex_message vouched(const struct gateway *g, const struct aiex_message *m)
 {
     struct aiex_message copy = {.kind = 0};
@@ -309,11 +354,15 @@ static int handle(void *self, const struct aiex_message *m)
 {
     struct gateway *g = self;
     struct aiex_message request;
+    int r;
 
     switch (m->kind) {
     case AIEX_MSG_REQUEST:
         request = vouched(g, m);
-        return gateway_handle(g, &request);
+        g->asker = AIEX_HAS(m, struct aiex_message, caller) ? m->caller : "";
+        r = gateway_handle(g, &request);
+        g->asker = "";
+        return r;
     case AIEX_MSG_CAST:
         return take_cast(g, m);
     case AIEX_MSG_CANCEL:
