@@ -29,6 +29,7 @@ install(FILES ${sdk}/json/aiex_json.h ${sdk}/schema/aiex_schema.h ${sdk}/sse/aie
               ${sdk}/dialect/aiex_chat.h ${sdk}/provider/aiex_provider.h
               ${sdk}/service/aiex_service.h ${sdk}/service/aiex_file.h ${sdk}/service/aiex_crc32c.h
               ${sdk}/service/aiex_record_log.h ${sdk}/service/aiex_recast.h
+              ${sdk}/service/aiex_ask.h
               ${sdk}/service/aiex_audit.h ${sdk}/events/aiex_events.h ${sdk}/cache/aiex_cache.h
               ${sdk}/cache/aiex_flight.h ${sdk}/tier/aiex_tier.h
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT sdk)

@@ -1,184 +1,22 @@
 /*
- * ask.c - one call to the store.
+ * ask.c - what is asked of the store: rows, ranges and transactions.
  *
- * `busy` and `unavailable` say that nothing was done, `timeout`, `crashed` and `internal` that
- * nobody knows. All are asked again with the same body for `store_wait`; a transaction's id makes
- * that safe. A write whose outcome is still unknown then is asked on, until the store has said what
- * became of it: memory and store never part. Once a try is doubtful, only success or a refusal by
- * a condition is an answer.
+ * A write whose outcome is unknown when `store_wait` is over is asked on, until the store has said
+ * what became of it (aiex_ask.h): memory and store never part. A transaction's id makes that safe.
  */
 #include "context.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-#define FIRST_PAUSE_MS 50u
-#define LONG_PAUSE_MS  250u
-
-static void try_once(void *arg);
-
-static void clear(struct ask *a)
+void ask_by(struct aiex_ask *a, const char *method, aiex_write_fn write, const void *arg)
 {
-    const struct aiex_host *host = a->c->host;
+    const struct context *c = a->owner;
 
-    if (a->call)
-        host->cancel(host, a->call);
-    if (a->timer)
-        host->unwatch(host, a->timer);
-    if (a->over)
-        *a->over = 1;
-    a->call = a->timer = 0;
-    a->over = NULL;
-    free((void *)(uintptr_t)a->body.data);
-    a->body = (struct aiex_slice){NULL, 0};
-    a->active = 0;
-}
-
-void ask_stop(struct ask *a)
-{
-    if (a->active)
-        clear(a);
-}
-
-static void finish(struct ask *a, const struct aiex_answer *end)
-{
-    a->call = 0;
-    clear(a);
-    a->end(a, end);
-}
-
-static void finish_with(struct ask *a, const char *code, const char *text)
-{
-    const struct aiex_answer end = {
-        .struct_size = sizeof(end), .kind = AIEX_ANSWER_END, .code = code, .text = text};
-
-    finish(a, &end);
-}
-
-static int is_one_of(const char *code, const char *const *codes)
-{
-    for (; *codes; codes++)
-        if (strcmp(code, *codes) == 0)
-            return 1;
-    return 0;
-}
-
-static int after(struct ask *a, uint64_t pause)
-{
-    const struct aiex_host *host = a->c->host;
-
-    return host->timer(host, pause, 0, try_once, a, &a->timer) == 0;
-}
-
-/* 1 = it will be asked again, or what comes of it is not ours any more. */
-static int later(struct ask *a, uint64_t least_ms)
-{
-    uint64_t now = a->c->host->now_ms(a->c->host);
-    uint64_t pause = (uint64_t)FIRST_PAUSE_MS << (a->tries < 5 ? a->tries : 5);
-
-    pause = pause > LONG_PAUSE_MS ? LONG_PAUSE_MS : pause;
-    pause = pause < least_ms ? least_ms : pause;
-    if (now + pause < a->give_up || (a->unknown && a->late)) {
-        if (!after(a, pause))
-            return 0;
-        if (now + pause >= a->give_up && !a->is_late) {
-            a->is_late = 1;
-            a->late(a);
-        }
-        return 1;
-    }
-    return 0;
-}
-
-static int is_final(const struct ask *a, const char *code)
-{
-    return !a->late || !a->unknown || strcmp(code, AIEX_E_CONFLICT) == 0 ||
-           strcmp(code, AIEX_E_INVALID) == 0;
-}
-
-static void ended(struct ask *a, const struct aiex_answer *end)
-{
-    static const char *const again[] = {AIEX_E_BUSY, AIEX_E_UNAVAILABLE, AIEX_E_TIMEOUT,
-                                        AIEX_E_CRASHED, NULL};
-    static const char *const doubtful[] = {AIEX_E_TIMEOUT, AIEX_E_CRASHED, AIEX_E_INTERNAL,
-                                           AIEX_E_CANCELLED, NULL};
-    int told = 0;
-
-    a->call = 0;
-    if (end->code) {
-        aiex_get_bool(end->body, "unknown", &told);
-        a->unknown |= told || is_one_of(end->code, doubtful);
-        if ((is_one_of(end->code, again) || !is_final(a, end->code)) &&
-            later(a, end->retry_after_ms))
-            return;
-    }
-    finish(a, end);
-}
-
-static void on_answer(void *arg, const struct aiex_answer *answer)
-{
-    struct ask *a = arg;
-
-    if (answer->kind != AIEX_ANSWER_END) {
-        if (a->part)
-            a->part(a, answer->body);
-        return;
-    }
-    if (a->over)
-        *a->over = 1;
-    a->over = NULL;
-    ended(a, answer);
-}
-
-static void try_once(void *arg)
-{
-    struct ask *a = arg;
-    const struct aiex_host *host = a->c->host;
-    uint64_t now = host->now_ms(host), id = 0;
-    uint64_t left = a->give_up > now ? (a->give_up - now) / 2 : 0;
-    struct aiex_request rq = {.struct_size = sizeof(rq),
-                              .service = a->c->config->store,
-                              .method = a->method,
-                              .body = a->body,
-                              .trace = a->trace};
-    int over = 0, r;
-
-    /* half of what is left, so that an answer that was lost can be asked for again */
-    rq.timeout_ms = (uint32_t)(left < 1000 ? 1000 : left);
-    a->timer = 0;
-    if (a->tries++ && a->part)
-        a->part(a, (struct aiex_slice){NULL, 0});
-    a->over = &over;
-    r = host->call(host, &rq, on_answer, a, &id);
-    if (over)
-        return;
-    a->over = NULL;
-    if (r == 0)
-        a->call = id;
-    else if (r == -EMSGSIZE || r == -EINVAL)
-        finish_with(a, AIEX_E_INVALID, "the request to the store is longer than it may be");
-    else if (!later(a, 0))
-        finish_with(a, AIEX_E_BUSY, "too many calls are under way");
-}
-
-void ask_by(struct ask *a, const char *method, aiex_write_fn write, const void *arg)
-{
-    struct aiex_slice body = {NULL, 0};
-
-    aiex_write_alloc(write, arg, &body);
+    a->host = c->host;
+    a->service = c->config->store;
     a->method = method;
-    a->body = body;
-    a->tries = 0;
-    a->call = a->timer = 0;
-    a->unknown = a->is_late = 0;
-    a->over = NULL;
-    a->active = 1;
-    a->give_up = a->c->host->now_ms(a->c->host) + (uint64_t)a->c->config->store_wait;
-    if (!body.data)
-        finish_with(a, AIEX_E_BUSY, "no memory for a request to the store");
-    else
-        try_once(a);
+    a->wait_ms = (uint32_t)c->config->store_wait;
+    aiex_ask_by(a, write, arg);
 }
 
 /* ---- Reading ---- */
@@ -198,7 +36,7 @@ static void write_get(struct aiex_writer *w, const void *arg)
     aiex_w_key_bin(w, "key", k->key, k->len);
 }
 
-void ask_row(struct ask *a, const char *table, const void *key, size_t len)
+void ask_row(struct aiex_ask *a, const char *table, const void *key, size_t len)
 {
     const struct key k = {table, key, len};
 

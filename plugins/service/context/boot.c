@@ -145,9 +145,10 @@ static void load_row(void *arg, const struct row_seen *seen)
         entry_take(c, e, &row);
 }
 
-static void on_part(struct ask *a, struct aiex_slice part)
+static int on_part(struct aiex_ask *a, struct aiex_slice part)
 {
-    rows_each(part, load_row, a->c); /* once more changes nothing */
+    rows_each(part, load_row, a->owner); /* once more changes nothing */
+    return 0;
 }
 
 static void ready(struct context *c)
@@ -203,9 +204,9 @@ static void taken(struct context *c, const struct aiex_answer *end)
         step_begin(c);
 }
 
-static void on_end(struct ask *a, const struct aiex_answer *end)
+static void on_end(struct aiex_ask *a, const struct aiex_answer *end)
 {
-    struct context *c = a->c;
+    struct context *c = a->owner;
     struct boot *b = &c->boot;
     int64_t holder;
 
@@ -238,9 +239,9 @@ static void on_end(struct ask *a, const struct aiex_answer *end)
 
 static void step_begin(struct context *c)
 {
-    struct ask *a = &c->boot.ask;
+    struct aiex_ask *a = &c->boot.ask;
 
-    a->c = c;
+    a->owner = c;
     a->part = c->boot.step == LOAD ? on_part : NULL;
     a->end = on_end;
     a->late = NULL;
@@ -279,8 +280,8 @@ void boot_stop(struct context *c)
     if (c->boot.timer)
         c->host->unwatch(c->host, c->boot.timer);
     c->boot.timer = 0;
-    if (c->boot.ask.c)
-        ask_stop(&c->boot.ask);
+    if (c->boot.ask.owner)
+        aiex_ask_stop(&c->boot.ask);
     free(c->boot.token);
     c->boot.token = NULL;
 }

@@ -26,7 +26,7 @@
  * an older owner's write is refused by the store.
  *
  *     words.c    text to words           index.c   entries by id and by doc
- *     ask.c      one call to the store   boot.c    tables, epoch, index
+ *     ask.c      what is asked of the store  boot.c   tables, epoch, index
  *     work.c     a request's life        row.c     an entry as a row and as callers see it
  *     put.c  remove.c  get.c  list.c  fresh.c     relate.c  related.c
  *     search.c   postings of a query     rank.c    BM25
@@ -43,6 +43,7 @@
 #include "index.h"
 #include "words.h"
 
+#include <aiex_ask.h>
 #include <aiex_service.h>
 
 #define MAX_ID         128u
@@ -80,31 +81,10 @@ struct work;
 
 /* ---- ask.c ---- */
 
-struct ask;
-
-struct ask {
-    struct context *c;
-    const char *method;
-    struct aiex_slice body; /* malloc()ed */
-    /* Part of the answer; data NULL: forget what came, it is asked again. */
-    void (*part)(struct ask *a, struct aiex_slice part);
-    /* Once, unless ask_stop() came first; the struct may be used again at once. */
-    void (*end)(struct ask *a, const struct aiex_answer *end);
-    /* A write whose outcome is unknown when time is over: told once, and asked on until it is
-     * known. NULL: the end comes instead. */
-    void (*late)(struct ask *a);
-    void *arg;
-    uint64_t trace, call, timer, give_up;
-    unsigned tries;
-    int active, unknown, is_late;
-    int *over; /* set when the end comes before call() returns */
-};
-
-/* Asks the store; what `write` writes is the body. The end may come before it returns. */
-void ask_by(struct ask *a, const char *method, aiex_write_fn write, const void *arg);
-void ask_stop(struct ask *a);
+/* Asks the store for `store_wait`, see aiex_ask.h; a->owner is the struct context. */
+void ask_by(struct aiex_ask *a, const char *method, aiex_write_fn write, const void *arg);
 /* A `store.get` of a row; the key of a doc. */
-void ask_row(struct ask *a, const char *table, const void *key, size_t len);
+void ask_row(struct aiex_ask *a, const char *table, const void *key, size_t len);
 
 /* A `store.range`, for ask_by(); empty slices = no bound. */
 struct range {
@@ -171,7 +151,7 @@ size_t path_key(char out[MAX_ORDER], const char *project, const char *path);
 enum phase { LOADING, READY, FENCED };
 
 struct boot {
-    struct ask ask;
+    struct aiex_ask ask;
     unsigned step;
     uint64_t timer;
     int64_t epoch, owner_version, holder; /* holder: a random number of this life */
@@ -201,7 +181,7 @@ struct work {
     void (*done)(struct work *w); /* frees what it has besides; or NULL */
     uint64_t id, trace, since;
     struct aiex_slice body; /* a copy */
-    struct ask ask;
+    struct aiex_ask ask;
     int started, internal;
     union {
         void *state; /* one allocation, freed with it */
@@ -231,10 +211,10 @@ void work_end(struct work *w);
 /* Writes the entry when those before it have ended; `run` may come before it returns. */
 void work_enter(struct work *w, struct entry *e, work_fn run);
 void work_ask(struct work *w, const char *method, aiex_write_fn write, const void *arg,
-              void (*end)(struct ask *a, const struct aiex_answer *end));
+              void (*end)(struct aiex_ask *a, const struct aiex_answer *end));
 /* As work_ask() for a transaction: an unknown outcome is told to the caller, and asked on. */
 void work_write(struct work *w, aiex_write_fn write, const void *arg,
-                void (*end)(struct ask *a, const struct aiex_answer *end));
+                void (*end)(struct aiex_ask *a, const struct aiex_answer *end));
 void works_begin(struct context *c); /* those that waited for READY */
 void works_cancel(struct context *c, uint64_t id);
 void works_look(struct context *c);                    /* those that wait too long */
@@ -252,7 +232,7 @@ int field_number(struct aiex_slice body, const char *key, int64_t min, int64_t m
 /* ---- sweep.c ---- */
 
 struct sweep {
-    struct ask ask;
+    struct aiex_ask ask;
     struct transact transact;
     int running, again;
     int64_t doc; /* what is being taken away */
@@ -272,7 +252,7 @@ struct sweep {
     int no_memory, more;
     uint64_t cleaned, expired;
     int expiring; /* deletes of expired entries that are under way */
-    struct ask over;
+    struct aiex_ask over;
 };
 
 void sweep_soon(struct context *c); /* something died */

@@ -14,7 +14,7 @@ struct flight {
     int64_t doc, expires;
     struct tier *tier; /* that is asked */
     struct tier_ask tier_ask;
-    struct ask ask;
+    struct aiex_ask ask;
 };
 
 static void step(struct flight *f);
@@ -31,7 +31,7 @@ static void unlink_flight(struct flight *f)
 static void drop(struct flight *f)
 {
     tier_stop(&f->tier_ask);
-    ask_stop(&f->ask);
+    aiex_ask_stop(&f->ask);
     free(f);
 }
 
@@ -105,7 +105,7 @@ static void enter_tiers(struct flight *f, struct aiex_slice value)
         tier_put(f->c, t, f->doc, value, f->expires);
 }
 
-static void on_store(struct ask *a, const struct aiex_answer *end)
+static void on_store(struct aiex_ask *a, const struct aiex_answer *end)
 {
     struct flight *f = a->arg;
     struct aiex_slice value = {NULL, 0};
@@ -171,7 +171,7 @@ void fetch(struct work *w, int64_t doc, int64_t expires,
         return;
     }
     *f = (struct flight){.c = c, .next = c->flights, .doc = doc, .expires = expires};
-    f->tier_ask.c = f->ask.c = c;
+    f->tier_ask.c = f->ask.owner = c;
     f->ask.arg = f;
     f->ask.trace = w->trace;
     c->flights = f;

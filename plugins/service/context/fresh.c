@@ -31,7 +31,7 @@ static void take_row(void *arg, const struct row_seen *row)
     look(arg, row->value);
 }
 
-static void on_part(struct ask *a, struct aiex_slice part)
+static int on_part(struct aiex_ask *a, struct aiex_slice part)
 {
     struct fresh *f = ((struct work *)a->arg)->state;
 
@@ -39,6 +39,7 @@ static void on_part(struct ask *a, struct aiex_slice part)
         rows_each(part, take_row, f);
     else
         f->fresh = 0, f->entries = 0, f->found[0] = 0;
+    return 0;
 }
 
 static void write_fresh(struct aiex_writer *w, const void *arg)
@@ -52,7 +53,7 @@ static void write_fresh(struct aiex_writer *w, const void *arg)
     aiex_w_key_str(w, "id", f->found);
 }
 
-static void on_end(struct ask *a, const struct aiex_answer *end)
+static void on_end(struct aiex_ask *a, const struct aiex_answer *end)
 {
     struct work *w = a->arg;
     struct fresh *f = w->state;

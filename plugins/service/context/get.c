@@ -53,7 +53,7 @@ static void on_text(struct work *w, struct aiex_slice text)
     }
 }
 
-static void on_row(struct ask *a, const struct aiex_answer *end)
+static void on_row(struct aiex_ask *a, const struct aiex_answer *end)
 {
     struct work *w = a->arg;
     struct get *g = w->get;

@@ -98,7 +98,7 @@ static void page_reset(struct listing *l)
     l->rows = l->full = 0;
 }
 
-static void on_part(struct ask *a, struct aiex_slice part)
+static int on_part(struct aiex_ask *a, struct aiex_slice part)
 {
     struct work *w = a->arg;
 
@@ -106,6 +106,7 @@ static void on_part(struct ask *a, struct aiex_slice part)
         rows_each(part, take_row, w->list);
     else
         page_reset(w->list);
+    return 0;
 }
 
 static void write_list(struct aiex_writer *w, const void *arg)
@@ -120,7 +121,7 @@ static void write_list(struct aiex_writer *w, const void *arg)
         aiex_w_key_int(w, "next", l->next);
 }
 
-static void on_page(struct ask *a, const struct aiex_answer *end)
+static void on_page(struct aiex_ask *a, const struct aiex_answer *end)
 {
     struct work *w = a->arg;
     struct listing *l = w->list;

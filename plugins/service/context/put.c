@@ -311,7 +311,7 @@ static void stored(struct work *w, const struct aiex_answer *end)
     work_reply(w, write_answer, p);
 }
 
-static void on_stored(struct ask *a, const struct aiex_answer *end)
+static void on_stored(struct aiex_ask *a, const struct aiex_answer *end)
 {
     struct work *w = a->arg;
 
@@ -329,7 +329,7 @@ static void on_stored(struct ask *a, const struct aiex_answer *end)
 
 static void stage_begin(struct work *w);
 
-static void on_stage(struct ask *a, const struct aiex_answer *end)
+static void on_stage(struct aiex_ask *a, const struct aiex_answer *end)
 {
     struct work *w = a->arg;
     struct put *p = w->put;
@@ -433,7 +433,7 @@ static void final_begin(struct work *w)
     work_write(w, write_intent, p, on_stage);
 }
 
-static void on_old(struct ask *a, const struct aiex_answer *end)
+static void on_old(struct aiex_ask *a, const struct aiex_answer *end)
 {
     struct work *w = a->arg;
     struct put *p = w->put;

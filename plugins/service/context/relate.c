@@ -80,7 +80,7 @@ static void write_nothing(struct aiex_writer *w, const void *arg)
 
 static void relate_begin(struct work *w);
 
-static void on_related(struct ask *a, const struct aiex_answer *end)
+static void on_related(struct aiex_ask *a, const struct aiex_answer *end)
 {
     struct work *w = a->arg;
 
@@ -129,7 +129,7 @@ static void count_row(void *arg, const struct row_seen *row)
     q->known |= row->key.len == n && memcmp(row->key.data, key, n) == 0;
 }
 
-static void on_part(struct ask *a, struct aiex_slice part)
+static int on_part(struct aiex_ask *a, struct aiex_slice part)
 {
     struct relate *q = ((struct work *)a->arg)->relate;
 
@@ -137,9 +137,10 @@ static void on_part(struct ask *a, struct aiex_slice part)
         rows_each(part, count_row, q);
     else
         q->rows = q->known = 0;
+    return 0;
 }
 
-static void on_counted(struct ask *a, const struct aiex_answer *end)
+static void on_counted(struct aiex_ask *a, const struct aiex_answer *end)
 {
     struct work *w = a->arg;
     struct relate *q = w->relate;

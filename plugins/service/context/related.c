@@ -88,9 +88,10 @@ static void take_row(void *arg, const struct row_seen *row)
         meet(k, type, type_len, e);
 }
 
-static void on_part(struct ask *a, struct aiex_slice part)
+static int on_part(struct aiex_ask *a, struct aiex_slice part)
 {
     rows_each(part, take_row, ((struct work *)a->arg)->walk); /* twice changes nothing */
+    return 0;
 }
 
 static void write_walk(struct aiex_writer *w, const void *arg)
@@ -111,7 +112,7 @@ static void write_walk(struct aiex_writer *w, const void *arg)
     aiex_w_key_bool(w, "cut", k->cut);
 }
 
-static void on_end(struct ask *a, const struct aiex_answer *end)
+static void on_end(struct aiex_ask *a, const struct aiex_answer *end)
 {
     struct work *w = a->arg;
     struct walk *k = w->walk;

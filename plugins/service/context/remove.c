@@ -46,7 +46,7 @@ static int is_gone_already(struct work *w, const struct aiex_answer *end)
            aiex_get_int(end->body, "version", &version) == 1 && version == 0;
 }
 
-static void on_removed(struct ask *a, const struct aiex_answer *end)
+static void on_removed(struct aiex_ask *a, const struct aiex_answer *end)
 {
     struct work *w = a->arg;
     struct context *c = w->c;

@@ -154,7 +154,7 @@ static void take_posting(void *arg, const struct row_seen *row)
     q->page[q->n_page++] = p;
 }
 
-static void on_part(struct ask *a, struct aiex_slice part)
+static int on_part(struct aiex_ask *a, struct aiex_slice part)
 {
     struct search *q = ((struct work *)a->arg)->search;
 
@@ -162,6 +162,7 @@ static void on_part(struct ask *a, struct aiex_slice part)
         rows_each(part, take_posting, q);
     else
         q->n_page = 0;
+    return 0;
 }
 
 static uint32_t *slot_of(struct search *q, int64_t doc)
@@ -338,7 +339,7 @@ static void write_answer(struct aiex_writer *w, const void *arg)
     aiex_w_key_bool(w, "partial", q->partial);
 }
 
-static void on_row(struct ask *a, const struct aiex_answer *end)
+static void on_row(struct aiex_ask *a, const struct aiex_answer *end)
 {
     struct work *w = a->arg;
     struct search *q = w->search;
@@ -385,7 +386,7 @@ static void look_begin(struct work *w)
 
 /* ---- Word by word ---- */
 
-static void on_page(struct ask *a, const struct aiex_answer *end)
+static void on_page(struct aiex_ask *a, const struct aiex_answer *end)
 {
     struct work *w = a->arg;
     struct search *q = w->search;

@@ -20,11 +20,11 @@ static void postings_begin(struct context *c);
 static void relations_begin(struct context *c);
 
 static void ask_sweep(struct context *c, const char *method, aiex_write_fn write, const void *arg,
-                      void (*end)(struct ask *, const struct aiex_answer *))
+                      void (*end)(struct aiex_ask *, const struct aiex_answer *))
 {
-    struct ask *a = &c->sweep.ask;
+    struct aiex_ask *a = &c->sweep.ask;
 
-    a->c = c;
+    a->owner = c;
     a->part = NULL;
     a->late = NULL;
     a->end = end;
@@ -69,12 +69,14 @@ static void write_last(struct aiex_writer *w, const void *arg)
         write_delete(w, tables[i], key, sizeof(key));
 }
 
-static void on_last(struct ask *a, const struct aiex_answer *end)
+static void on_last(struct aiex_ask *a, const struct aiex_answer *end)
 {
-    if (is_stopped(a->c, end))
+    struct context *c = a->owner;
+
+    if (is_stopped(c, end))
         return;
-    a->c->sweep.cleaned++;
-    next_dead(a->c);
+    c->sweep.cleaned++;
+    next_dead(c);
 }
 
 static void last_begin(struct context *c)
@@ -138,14 +140,15 @@ static void take_relation(void *arg, const struct row_seen *row)
         s->no_memory = 1;
 }
 
-static void on_relations_part(struct ask *a, struct aiex_slice part)
+static int on_relations_part(struct aiex_ask *a, struct aiex_slice part)
 {
-    struct sweep *s = &a->c->sweep;
+    struct sweep *s = &((struct context *)a->owner)->sweep;
 
     if (part.data)
         rows_each(part, take_relation, s);
     else
         s->keys_len = s->n_keys = 0;
+    return 0;
 }
 
 static void write_relations(struct aiex_writer *w, const void *arg)
@@ -178,16 +181,16 @@ static void relations_next(struct context *c)
     relations_begin(c);
 }
 
-static void on_relations_gone(struct ask *a, const struct aiex_answer *end)
+static void on_relations_gone(struct aiex_ask *a, const struct aiex_answer *end)
 {
-    if (is_stopped(a->c, end))
+    if (is_stopped(a->owner, end))
         return;
-    relations_next(a->c);
+    relations_next(a->owner);
 }
 
-static void on_relations(struct ask *a, const struct aiex_answer *end)
+static void on_relations(struct aiex_ask *a, const struct aiex_answer *end)
 {
-    struct context *c = a->c;
+    struct context *c = a->owner;
     struct sweep *s = &c->sweep;
     int is_end = 1;
 
@@ -229,7 +232,7 @@ static void relations_begin(struct context *c)
     if (s->at_len)
         r.from = (struct aiex_slice){s->at, s->at_len};
     s->keys_len = s->n_keys = 0;
-    s->ask.c = c;
+    s->ask.owner = c;
     s->ask.end = on_relations;
     s->ask.part = on_relations_part;
     s->ask.late = NULL;
@@ -271,14 +274,14 @@ static void write_postings(struct aiex_writer *w, const void *arg)
     }
 }
 
-static void on_postings(struct ask *a, const struct aiex_answer *end)
+static void on_postings(struct aiex_ask *a, const struct aiex_answer *end)
 {
-    struct sweep *s = &a->c->sweep;
+    struct sweep *s = &((struct context *)a->owner)->sweep;
 
-    if (is_stopped(a->c, end))
+    if (is_stopped(a->owner, end))
         return;
     slice_end(s, &s->words_at);
-    postings_begin(a->c);
+    postings_begin(a->owner);
 }
 
 static void postings_begin(struct context *c)
@@ -296,9 +299,9 @@ static void postings_begin(struct context *c)
     ask_sweep(c, "store.transact", write_postings, s, on_postings);
 }
 
-static void on_words(struct ask *a, const struct aiex_answer *end)
+static void on_words(struct aiex_ask *a, const struct aiex_answer *end)
 {
-    struct context *c = a->c;
+    struct context *c = a->owner;
     struct sweep *s = &c->sweep;
     struct aiex_slice value = {NULL, 0};
 
@@ -344,14 +347,15 @@ static void take_dead(void *arg, const struct row_seen *row)
         s->id[0] = 0;
 }
 
-static void on_dead_part(struct ask *a, struct aiex_slice part)
+static int on_dead_part(struct aiex_ask *a, struct aiex_slice part)
 {
-    rows_each(part, take_dead, a->c);
+    rows_each(part, take_dead, a->owner);
+    return 0;
 }
 
-static void on_dead(struct ask *a, const struct aiex_answer *end)
+static void on_dead(struct aiex_ask *a, const struct aiex_answer *end)
 {
-    struct context *c = a->c;
+    struct context *c = a->owner;
     struct sweep *s = &c->sweep;
     uint8_t key[8];
 
@@ -366,7 +370,7 @@ static void on_dead(struct ask *a, const struct aiex_answer *end)
         return;
     }
     doc_key(s->doc, key);
-    s->ask.c = c;
+    s->ask.owner = c;
     s->ask.end = on_words;
     s->ask.part = NULL;
     s->ask.late = NULL;
@@ -379,7 +383,7 @@ static void next_dead(struct context *c)
     struct range r = {.table = "context_dead", .from = {s->from, s->from_len}, .limit = 1};
 
     s->doc = 0;
-    s->ask.c = c;
+    s->ask.owner = c;
     s->ask.end = on_dead;
     s->ask.part = on_dead_part;
     s->ask.late = NULL;
@@ -422,12 +426,13 @@ static void take_over(void *arg, const struct row_seen *row)
         remove_over(c, e);
 }
 
-static void on_over_part(struct ask *a, struct aiex_slice part)
+static int on_over_part(struct aiex_ask *a, struct aiex_slice part)
 {
-    rows_each(part, take_over, a->c);
+    rows_each(part, take_over, a->owner);
+    return 0;
 }
 
-static void on_over(struct ask *a, const struct aiex_answer *end)
+static void on_over(struct aiex_ask *a, const struct aiex_answer *end)
 {
     (void)a;
     (void)end; /* the next tick asks again */
@@ -441,12 +446,12 @@ void sweep_tick(struct context *c)
                       .from_int = 1,
                       .to_int = wall_ms() + 1,
                       .limit = EXPIRING};
-    struct ask *a = &c->sweep.over;
+    struct aiex_ask *a = &c->sweep.over;
 
     sweep_soon(c);
     if (a->active || c->sweep.expiring || c->phase != READY || c->draining)
         return;
-    a->c = c;
+    a->owner = c;
     a->end = on_over;
     a->part = on_over_part;
     a->late = NULL;
@@ -457,10 +462,10 @@ void sweep_stop(struct context *c)
 {
     struct sweep *s = &c->sweep;
 
-    if (s->ask.c)
-        ask_stop(&s->ask);
-    if (s->over.c)
-        ask_stop(&s->over);
+    if (s->ask.owner)
+        aiex_ask_stop(&s->ask);
+    if (s->over.owner)
+        aiex_ask_stop(&s->over);
     free(s->words);
     free(s->keys);
     s->words = s->keys = NULL;

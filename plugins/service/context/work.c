@@ -21,7 +21,7 @@ static struct work *make(struct context *c, size_t state_bytes)
     }
     w->c = c;
     w->state = state;
-    w->ask.c = c;
+    w->ask.owner = c;
     w->ask.arg = w;
     w->since = c->host->now_ms(c->host);
     w->next = c->first;
@@ -143,7 +143,7 @@ void work_end(struct work *w)
 {
     struct context *c = w->c;
 
-    ask_stop(&w->ask);
+    aiex_ask_stop(&w->ask);
     if (w->flight)
         fetch_leave(w);
     if (w->done)
@@ -238,7 +238,7 @@ void work_store_failed(struct work *w, const struct aiex_answer *end, const char
 /* ---- Asking ---- */
 
 void work_ask(struct work *w, const char *method, aiex_write_fn write, const void *arg,
-              void (*end)(struct ask *a, const struct aiex_answer *end))
+              void (*end)(struct aiex_ask *a, const struct aiex_answer *end))
 {
     w->ask.end = end;
     w->ask.part = NULL;
@@ -246,7 +246,7 @@ void work_ask(struct work *w, const char *method, aiex_write_fn write, const voi
     ask_by(&w->ask, method, write, arg);
 }
 
-static void on_late(struct ask *a)
+static void on_late(struct aiex_ask *a)
 {
     struct work *w = a->arg;
 
@@ -256,7 +256,7 @@ static void on_late(struct ask *a)
 }
 
 void work_write(struct work *w, aiex_write_fn write, const void *arg,
-                void (*end)(struct ask *a, const struct aiex_answer *end))
+                void (*end)(struct aiex_ask *a, const struct aiex_answer *end))
 {
     w->ask.end = end;
     w->ask.part = NULL;

@@ -67,7 +67,7 @@ static int take_point(struct work *w, struct row *row)
            aiex_get_int(meta, "values_at", &row->state_at) == 1;
 }
 
-static void on_point(struct ask *a, const struct aiex_answer *end)
+static void on_point(struct aiex_ask *a, const struct aiex_answer *end)
 {
     struct work *w = a->arg;
 
@@ -192,7 +192,7 @@ void run_create(struct work *w)
     write_send(w);
 }
 
-static void on_values(struct ask *a, const struct aiex_answer *end)
+static void on_values(struct aiex_ask *a, const struct aiex_answer *end)
 {
     struct work *w = a->arg;
     struct aiex_slice event;
@@ -207,7 +207,7 @@ static void on_values(struct ask *a, const struct aiex_answer *end)
     write_send(w);
 }
 
-static void on_fork_point(struct ask *a, const struct aiex_answer *end)
+static void on_fork_point(struct aiex_ask *a, const struct aiex_answer *end)
 {
     struct work *w = a->arg;
 

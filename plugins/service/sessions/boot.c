@@ -172,9 +172,9 @@ static int load_row(struct sessions *s, struct aiex_slice map)
     return 0;
 }
 
-static int load_part(struct ask *a, struct aiex_slice part)
+static int load_part(struct aiex_ask *a, struct aiex_slice part)
 {
-    struct sessions *s = a->s;
+    struct sessions *s = a->owner;
     struct aiex_value v, head;
 
     if (!part.data || aiex_r_value(&part, &v) != 0 || v.type != AIEX_T_ARRAY)
@@ -238,9 +238,9 @@ static void load_step(struct sessions *s, const struct aiex_answer *end)
     }
 }
 
-static void on_end(struct ask *a, const struct aiex_answer *end)
+static void on_end(struct aiex_ask *a, const struct aiex_answer *end)
 {
-    struct sessions *s = a->s;
+    struct sessions *s = a->owner;
     struct boot *b = &s->boot;
 
     if (b->step == OWNER_PUT) { /* the row itself tells how it went */
@@ -277,13 +277,13 @@ static void on_peer(struct sessions *s, const char *other)
 
 static void step_begin(struct sessions *s)
 {
-    struct ask *a = &s->boot.ask;
+    struct aiex_ask *a = &s->boot.ask;
 
     if (s->boot.step == PEER) {
         peer_ask(s, on_peer);
         return;
     }
-    a->s = s;
+    a->owner = s;
     a->method = steps[s->boot.step].method;
     a->part = s->boot.step == LOAD ? load_part : NULL;
     a->end = on_end;
@@ -313,13 +313,13 @@ void boot_stop(struct sessions *s)
         s->host->unwatch(s->host, s->boot.timer);
     s->boot.timer = 0;
     peer_stop(s);
-    if (s->boot.ask.s)
-        ask_stop(&s->boot.ask);
+    if (s->boot.ask.owner)
+        aiex_ask_stop(&s->boot.ask);
 }
 
 /* ---- Later: is the row still ours? ---- */
 
-void owner_ask(struct ask *a)
+void owner_ask(struct aiex_ask *a)
 {
     a->method = "store.get";
     a->part = NULL;

@@ -84,7 +84,7 @@ static int put_row(struct work *w, const struct row *row)
     return -1;
 }
 
-static void on_row(struct ask *a, const struct aiex_answer *end)
+static void on_row(struct aiex_ask *a, const struct aiex_answer *end)
 {
     struct work *w = a->arg;
     struct row row;
@@ -93,7 +93,7 @@ static void on_row(struct ask *a, const struct aiex_answer *end)
         w->found(w);
 }
 
-static void on_row_again(struct ask *a, const struct aiex_answer *end)
+static void on_row_again(struct aiex_ask *a, const struct aiex_answer *end)
 {
     struct work *w = a->arg;
     struct row row;
@@ -104,7 +104,7 @@ static void on_row_again(struct ask *a, const struct aiex_answer *end)
     w->found(w);
 }
 
-static void get(struct work *w, ask_end_fn end)
+static void get(struct work *w, aiex_ask_end_fn end)
 {
     w->ask.method = "store.get";
     w->ask.part = NULL;
@@ -151,7 +151,7 @@ static void write_read(struct aiex_writer *w, const void *arg)
     aiex_w_key_int(w, "limit", 1);
 }
 
-static int keep_part(struct ask *a, struct aiex_slice part)
+static int keep_part(struct aiex_ask *a, struct aiex_slice part)
 {
     struct work *w = a->arg;
     struct box *box;
@@ -169,7 +169,7 @@ static int keep_part(struct ask *a, struct aiex_slice part)
     return 0;
 }
 
-void read_event(struct work *w, const char *session, int64_t version, ask_end_fn end)
+void read_event(struct work *w, const char *session, int64_t version, aiex_ask_end_fn end)
 {
     w->ask.method = "store.read";
     w->ask.part = keep_part;

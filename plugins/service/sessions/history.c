@@ -145,7 +145,7 @@ static int walk_event(struct work *w, struct aiex_slice event)
 
 /* ---- Reading ---- */
 
-static int on_part(struct ask *a, struct aiex_slice part)
+static int on_part(struct aiex_ask *a, struct aiex_slice part)
 {
     struct work *w = a->arg;
     struct page *p = page_of(w);
@@ -205,7 +205,7 @@ static void finish(struct work *w)
         work_reply(w, write_page, w);
 }
 
-static void on_end(struct ask *a, const struct aiex_answer *end)
+static void on_end(struct aiex_ask *a, const struct aiex_answer *end)
 {
     struct work *w = a->arg;
     struct page *p = page_of(w);

@@ -102,7 +102,7 @@ static void take(struct work *w, struct list *l, struct aiex_slice map)
         l->n += (uint32_t)matches(w, row);
 }
 
-static int on_part(struct ask *a, struct aiex_slice part)
+static int on_part(struct aiex_ask *a, struct aiex_slice part)
 {
     struct work *w = a->arg;
     struct list *l = w->reading;
@@ -126,7 +126,7 @@ static int on_part(struct ask *a, struct aiex_slice part)
     return 0;
 }
 
-static void on_end(struct ask *a, const struct aiex_answer *end)
+static void on_end(struct aiex_ask *a, const struct aiex_answer *end)
 {
     struct work *w = a->arg;
     struct list *l = w->reading;

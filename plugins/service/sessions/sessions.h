@@ -8,7 +8,6 @@
  *
  *     row.c      one session as the table, the index and callers see it
  *     index.c    sessions by id, and from the newest to the oldest
- *     ask.c      one call to the store: tries, waiting, what is known of its outcome
  *     boot.c     the start: table, epoch, index        peer.c    is there another instance?
  *     fetch.c    sessions that are not in memory
  *     request.c  fields of requests                    work.c    one request from begin to end
@@ -30,6 +29,7 @@
 #ifndef SESSIONS_H
 #define SESSIONS_H
 
+#include <aiex_ask.h>
 #include <aiex_service.h>
 
 #include <stdint.h>
@@ -136,33 +136,6 @@ int64_t index_next_rank(struct index *x);
 /* What only this life of the instance can make of a text. */
 uint64_t index_seal(const struct index *x, const char *text, size_t len);
 
-/* ---- ask.c ---- */
-
-struct ask;
-/* A part of the answer; slice with data NULL: forget what came, it is asked again. 1 = enough. */
-typedef int (*ask_part_fn)(struct ask *a, struct aiex_slice part);
-/* Once, unless ask_stop() came first; `a` may be used again at once. */
-typedef void (*ask_end_fn)(struct ask *a, const struct aiex_answer *end);
-
-struct ask {
-    struct sessions *s;
-    const char *method;
-    struct aiex_slice body; /* malloc()ed */
-    ask_part_fn part;
-    ask_end_fn end;
-    void *arg;
-    uint64_t trace, call, timer, give_up;
-    unsigned tries;
-    int active, unknown; /* unknown: a try may have been done without our knowing */
-    int *over;           /* set when the end comes before call() returns */
-};
-
-/* Takes the body (of aiex_write_alloc()). The end may come before it returns. */
-void ask_start(struct ask *a, struct aiex_slice body);
-void ask_stop(struct ask *a);
-/* What `write` writes, as ask_start(); without memory the end comes with `busy`. */
-void ask_by(struct ask *a, aiex_write_fn write, const void *arg);
-
 /* ---- request.c ---- */
 
 #define F_SESSION  1u /* required */
@@ -234,7 +207,7 @@ struct work {
     int rounds, duplicate;
     char trouble[200];
     struct entry *fresh;
-    struct ask ask;
+    struct aiex_ask ask;
     void *reading, *memory; /* of those who read; free()d with the work */
     int has_page;           /* one of MAX_PAGES */
 };
@@ -243,6 +216,9 @@ struct work {
 int request_read(struct work *w, struct aiex_error *err);
 
 /* ---- work.c ---- */
+
+/* Asks the store for `store_wait`, see aiex_ask.h; a->owner is the struct sessions. */
+void ask_by(struct aiex_ask *a, aiex_write_fn write, const void *arg);
 
 /* Writes of one session, the first one under way. */
 struct lane {
@@ -291,7 +267,7 @@ void run_change(struct work *w);
 void act_run(struct work *w); /* first in its lane */
 
 /* One event by its version; event_of() then finds it. */
-void read_event(struct work *w, const char *session, int64_t version, ask_end_fn end);
+void read_event(struct work *w, const char *session, int64_t version, aiex_ask_end_fn end);
 /* After read_event(): 1 with the event, valid until the work ends, 0 = it is not there. */
 int event_of(const struct work *w, struct aiex_slice *ret);
 
@@ -332,7 +308,7 @@ void boot_stop(struct sessions *s);
 /* The store's owner row is another's. */
 void fenced(struct sessions *s);
 /* Reads the owner row; end(a, ...) then asks owner_is_mine(). */
-void owner_ask(struct ask *a);
+void owner_ask(struct aiex_ask *a);
 int owner_is_mine(struct sessions *s, struct aiex_slice end_body);
 
 enum phase { LOADING, READY, FENCED };
@@ -345,7 +321,7 @@ struct peer {
 
 struct boot {
     struct peer peer;
-    struct ask ask;
+    struct aiex_ask ask;
     uint64_t timer;
     int step;
     char from[MAX_ORDER];
@@ -359,7 +335,7 @@ struct sweep {
     size_t at;                /* slot */
     unsigned erased;          /* since the last tick */
     int hurry, erase_wanted, erasing, found;
-    struct ask ask;
+    struct aiex_ask ask;
     struct row row; /* whose events are erased */
 };
 

@@ -18,7 +18,7 @@ static void write_shown(struct aiex_writer *w, const void *arg)
     aiex_w_raw(w, q->values.data, q->values.len);
 }
 
-static void on_values(struct ask *a, const struct aiex_answer *end)
+static void on_values(struct aiex_ask *a, const struct aiex_answer *end)
 {
     struct work *w = a->arg;
     struct shown q = {w, {NULL, 0}};

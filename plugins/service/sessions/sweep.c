@@ -87,9 +87,9 @@ static void write_doomed(struct aiex_writer *w, const void *arg)
     aiex_w_key_int(w, "limit", 1);
 }
 
-static int doomed_part(struct ask *a, struct aiex_slice part)
+static int doomed_part(struct aiex_ask *a, struct aiex_slice part)
 {
-    struct sweep *q = &a->s->sweep;
+    struct sweep *q = &((struct sessions *)a->owner)->sweep;
     struct aiex_slice value = {NULL, 0};
     struct aiex_value v;
 
@@ -122,12 +122,12 @@ static void write_erased(struct aiex_writer *w, const void *arg)
     row_put_write(w, &s->sweep.row);
 }
 
-static void ask_next(struct sessions *s, const char *method, ask_part_fn part, ask_end_fn end,
-                     aiex_write_fn write, const void *arg)
+static void ask_next(struct sessions *s, const char *method, aiex_ask_part_fn part,
+                     aiex_ask_end_fn end, aiex_write_fn write, const void *arg)
 {
-    struct ask *a = &s->sweep.ask;
+    struct aiex_ask *a = &s->sweep.ask;
 
-    a->s = s;
+    a->owner = s;
     a->method = method;
     a->part = part;
     a->end = end;
@@ -144,9 +144,9 @@ static void erase_over(struct sessions *s, const struct aiex_answer *end, const 
                   s->sweep.row.id, what, end->text ? end->text : "", end->code);
 }
 
-static void on_marked(struct ask *a, const struct aiex_answer *end)
+static void on_marked(struct aiex_ask *a, const struct aiex_answer *end)
 {
-    struct sessions *s = a->s;
+    struct sessions *s = a->owner;
     struct entry *e = index_find(&s->index, s->sweep.row.id);
 
     erase_over(s, end, "are erased, which can not be written down");
@@ -161,9 +161,9 @@ static void on_marked(struct ask *a, const struct aiex_answer *end)
         s->sweep.erase_wanted = 1;
 }
 
-static void on_compacted(struct ask *a, const struct aiex_answer *end)
+static void on_compacted(struct aiex_ask *a, const struct aiex_answer *end)
 {
-    struct sessions *s = a->s;
+    struct sessions *s = a->owner;
 
     if (end->code) {
         erase_over(s, end, "can not be erased");
@@ -173,9 +173,9 @@ static void on_compacted(struct ask *a, const struct aiex_answer *end)
     ask_next(s, "store.transact", NULL, on_marked, write_erased, s);
 }
 
-static void on_doomed(struct ask *a, const struct aiex_answer *end)
+static void on_doomed(struct aiex_ask *a, const struct aiex_answer *end)
 {
-    struct sessions *s = a->s;
+    struct sessions *s = a->owner;
 
     if (end->code || !s->sweep.found)
         s->sweep.erasing = 0; /* the next sweep looks again */
@@ -234,8 +234,8 @@ void sweep_stop(struct sessions *s)
     if (s->sweep.timer)
         s->host->unwatch(s->host, s->sweep.timer);
     s->sweep.timer = 0;
-    if (s->sweep.ask.s)
-        ask_stop(&s->sweep.ask);
+    if (s->sweep.ask.owner)
+        aiex_ask_stop(&s->sweep.ask);
 }
 
 /* ---- sessions.expire ---- */

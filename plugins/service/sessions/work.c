@@ -33,7 +33,7 @@ static struct work *work_new(struct sessions *s, const struct verb *verb, struct
     w->s = s;
     w->verb = verb;
     w->act = verb->act;
-    w->ask.s = s;
+    w->ask.owner = s;
     w->ask.arg = w;
     w->body = (uint8_t *)(w + 1);
     w->body_len = body.len;
@@ -84,7 +84,7 @@ void work_free(struct work *w)
 {
     struct sessions *s = w->s;
 
-    ask_stop(&w->ask);
+    aiex_ask_stop(&w->ask);
     if (w->waits)
         unwait(w);
     if (w->fresh)
@@ -253,6 +253,16 @@ void work_begin(struct work *w)
     } else {
         w->verb->run(w);
     }
+}
+
+void ask_by(struct aiex_ask *a, aiex_write_fn write, const void *arg)
+{
+    const struct sessions *s = a->owner;
+
+    a->host = s->host;
+    a->service = s->config->store;
+    a->wait_ms = (uint32_t)s->config->store_wait;
+    aiex_ask_by(a, write, arg);
 }
 
 int work_take(struct sessions *s, const struct verb *verb, const struct aiex_message *m)

@@ -175,7 +175,7 @@ static void refuse_fenced(struct work *w)
                 (long long)w->s->epoch);
 }
 
-static void on_owner(struct ask *a, const struct aiex_answer *end)
+static void on_owner(struct aiex_ask *a, const struct aiex_answer *end)
 {
     struct work *w = a->arg;
     struct sessions *s = w->s;
@@ -224,7 +224,7 @@ static void not_known(struct work *w, const struct aiex_answer *end)
     refuse_with(w, AIEX_E_TIMEOUT, text, "unknown", 1);
 }
 
-static void on_end(struct ask *a, const struct aiex_answer *end)
+static void on_end(struct aiex_ask *a, const struct aiex_answer *end)
 {
     struct work *w = a->arg;
     int duplicate = 0;
