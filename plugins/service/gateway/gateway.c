@@ -28,8 +28,7 @@ static const struct aiex_option options[] = {
      AIEX_OPT_CHOICE, AIEX_OPT_RELOADABLE, 0, 0, require_names, OPT(require_key)},
     {"operators", "interface_*, host.*",
      "instances whose word counts when they say that a client is an operator of this machine: "
-     "names "
-     "with *, separated by commas",
+     "names with *, separated by commas",
      AIEX_OPT_STRING, AIEX_OPT_RELOADABLE, 0, 0, NULL, OPT(operators)},
     {"unknown_price", "allow",
      "a model without a price, asked for with a key that has a budget: allow (it costs nothing) or "
@@ -54,13 +53,11 @@ static const struct aiex_option options[] = {
      AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(templates)},
     {"audit", "none",
      "service that is told of keys, limits and refused credentials, and asked before keys and "
-     "limits "
-     "change; none = nobody is told",
+     "limits change; none = nobody is told",
      AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(audit)},
     {"store", "none",
-     "service in whose streams keys and limits are kept, the data folder being a cache of it; none "
-     "= "
-     "they are kept in the data folder alone",
+     "service in whose streams keys and limits are kept, the data folder being a cache of it; "
+     "none or empty = they are kept in the data folder alone",
      AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(store)},
     {"store_wait", "5s", "how long a change of keys or limits may wait for the store",
      AIEX_OPT_DURATION, 0, 100, 60000, NULL, OPT(store_wait)},

@@ -72,7 +72,7 @@ static int is_good(const char *key)
 {
     uint64_t id = ask("gateway.check", "credential", "s", key, NULL);
 
-    return aiex_fake_answer(h, id)->kind == AIEX_FAKE_REPLY;
+    return !is_open(id) && aiex_fake_answer(h, id)->kind == AIEX_FAKE_REPLY;
 }
 
 static void revoke_key(const char *id)
@@ -260,6 +260,60 @@ static void a_damaged_cache_is_no_loss(void)
     }
     restart(with_store);
     CU_ASSERT_EQUAL(memory_store_events(world.store, "gateway/keys"), 4);
+    finish_stored();
+}
+
+/* The head says what was true when it was written: a key that was revoked behind it, or none. */
+static void a_cache_cut_at_its_head_opens_no_door(void)
+{
+    char path[128], key[64], id[16];
+    static uint8_t whole[65536];
+    struct aiex_error err = {""};
+    unsigned n_started = 0;
+    struct stat st;
+    uint64_t none;
+    ssize_t n;
+    int fd;
+
+    begin_stored();
+    snprintf(key, sizeof(key), "%s", make_key(NULL, "ann", id));
+    stop();
+    empty_folder();
+    restart(with_store); /* writes a whole file */
+    snprintf(path, sizeof(path), "%s/keys", folder);
+    CU_ASSERT_EQUAL(stat(path, &st), 0);
+    revoke_key(id);
+    stop();
+    fd = open(path, O_RDONLY);
+    n = read(fd, whole, sizeof(whole));
+    close(fd);
+    for (ssize_t at = 96; at < st.st_size; at += 11) {
+        whole[at] ^= 1;
+        fd = open(path, O_WRONLY | O_TRUNC);
+        CU_ASSERT_EQUAL(write(fd, whole, (size_t)n), n);
+        close(fd);
+        whole[at] ^= 1;
+        memory_store_fail(world.store, NULL, 0, 1000000, AIEX_E_UNAVAILABLE, NOT_DONE);
+        if (try_restart(with_store, &err) == 0) {
+            n_started++;
+            none = chat(NULL, 10, 10);
+            CU_ASSERT_FALSE(is_good(key));
+            CU_ASSERT_TRUE(is_open(none));
+            CU_ASSERT_PTR_NULL(made(0));
+            memory_store_heal(world.store);
+            pass(1900);
+            failed(none, "denied");
+            CU_ASSERT_FALSE(is_good(key));
+        } else {
+            CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "damaged")); /* not known to be a cache */
+        }
+        stop();
+        memory_store_heal(world.store);
+    }
+    CU_ASSERT(n_started > 10);
+    restart(with_store);
+    CU_ASSERT_FALSE(is_good(key));
+    CU_ASSERT_EQUAL(memory_store_events(world.store, "gateway/keys"), 3);
     finish_stored();
 }
 
@@ -720,6 +774,7 @@ const struct test_case tests[] = {
     {"keys_survive_the_end_of_either", keys_survive_the_end_of_either},
     {"the_cache_catches_up", the_cache_catches_up},
     {"a_damaged_cache_is_no_loss", a_damaged_cache_is_no_loss},
+    {"a_cache_cut_at_its_head_opens_no_door", a_cache_cut_at_its_head_opens_no_door},
     {"a_store_that_is_away_stops_changes_alone", a_store_that_is_away_stops_changes_alone},
     {"a_lost_answer_makes_one_key", a_lost_answer_makes_one_key},
     {"an_empty_folder_waits_for_the_store", an_empty_folder_waits_for_the_store},

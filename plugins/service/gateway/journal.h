@@ -16,7 +16,7 @@
  * (-ESTALE, journal_changed()) opens it again and takes every record anew.
  *
  * With a store (stored.h) the file is a cache of what the store's streams say: appends are not
- * synced, and what is damaged is cut off, because it comes again.
+ * synced, and a damaged one is emptied, because everything comes again.
  *
  * Numbers are little-endian. Thread rule: loop thread; the few small writes block it, and nothing
  * that is written per request comes here.
@@ -37,6 +37,7 @@ struct journal {
     uint64_t size;     /* bytes of good frames */
     size_t frames;     /* in the file */
     int cache;         /* 1: a cache, see above. Set while the file is read, or by its user */
+    int emptied;       /* it was a damaged cache when it was opened */
     char broken[160];  /* why nothing can be written any more, until the next start; "" = fine */
 };
 

@@ -160,16 +160,18 @@ static int other_pepper(const struct journal *j, struct aiex_error *err)
     return -EBADMSG;
 }
 
-/* A cache comes again from the store. */
-static int cut_cache(struct journal *j, size_t at, size_t size, struct aiex_error *err)
+/* What is left of a cache may be a key before it was revoked, or no key at all: none of it. */
+static int empty_cache(struct journal *j, size_t at, struct aiex_error *err)
 {
     char text[700];
 
-    snprintf(text, sizeof(text), "%s/%s is damaged at byte %zu; the rest is read from the store",
+    snprintf(text, sizeof(text), "%s/%s is damaged at byte %zu; all of it is read from the store",
              j->folder, KEYS_FILE, at);
     j->host->log(j->host, AIEX_LOG_WARN, 0, text);
-    if (ftruncate(j->fd, (off_t)at) < 0)
-        return journal_fail(err, -errno, "can not cut the file of keys in", j->folder);
+    if (ftruncate(j->fd, 0) < 0)
+        return journal_fail(err, -errno, "can not empty the file of keys in", j->folder);
+    j->size = j->sequence = j->frames = 0;
+    j->emptied = 1;
     return 0;
 }
 
@@ -216,10 +218,8 @@ static int read_frames(struct journal *j, const uint8_t *all, size_t size, journ
             r = cut_tail(j, at, size, err);
             break;
         }
-        if (j->cache && (n == 0 || sequence != j->sequence + 1)) {
-            r = cut_cache(j, at, size, err);
-            break;
-        }
+        if (j->cache && (n == 0 || sequence != j->sequence + 1))
+            return empty_cache(j, at, err);
         if (n == 0 || sequence != j->sequence + 1)
             return damaged(j, at, err);
         j->sequence = sequence;

@@ -55,6 +55,11 @@ int keys_open(struct keys *k, const struct aiex_host *host, int64_t now_ms, int6
     if (!k->local || !k->open)
         return -ENOMEM;
     r = journal_open(&k->journal, host, keys_take, k, err);
+    if (r == 0 && k->journal.emptied) {
+        memset(k->position, 0, sizeof(k->position));
+        k->was_cache = 1;
+        k->is_whole = 0;
+    }
     if (r == 0)
         k->journal.cache = cached;
     return r;

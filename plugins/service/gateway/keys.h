@@ -89,6 +89,7 @@ struct keys {
     struct position position[N_STREAMS]; /* keys_cache.c; all 0 without a store */
     int cached;                          /* with a store: the file is a cache */
     int was_cache;                       /* it was one already when it was read */
+    int is_whole;                        /* ... and everything it was written with is there */
     int stale;                           /* it could not be written and is to be written anew */
     uint8_t mark_key[SECRET_MARK];
     struct known_secret known[KNOWN_SECRETS];

@@ -30,15 +30,23 @@ static void position_read(struct position *p, const char *version, struct aiex_s
         p->version = 0;
 }
 
+/* A change that is not of the stream makes the only copy of itself of a cache. */
+static void changed(struct keys *k, int stream, struct aiex_slice record)
+{
+    position_read(&k->position[stream], "at", record);
+    if (k->is_whole && !k->position[stream].version)
+        k->was_cache = k->journal.cache = 0;
+}
+
 int keys_cache_take(struct keys *k, struct aiex_slice type, struct aiex_slice record)
 {
     struct aiex_slice stream = {NULL, 0};
     int s;
 
     if (aiex_slice_is(type, "key"))
-        position_read(&k->position[STREAM_KEYS], "at", record);
+        changed(k, STREAM_KEYS, record);
     else if (aiex_slice_is(type, "limits"))
-        position_read(&k->position[STREAM_LIMITS], "at", record);
+        changed(k, STREAM_LIMITS, record);
     if (aiex_slice_is(type, "cache")) {
         k->was_cache = k->cached;
         k->journal.cache = k->cached;
@@ -50,6 +58,7 @@ int keys_cache_take(struct keys *k, struct aiex_slice type, struct aiex_slice re
     s = name_index(stream_names, N_STREAMS, stream);
     if (s >= 0)
         position_read(&k->position[s], "version", record);
+    k->is_whole = s == N_STREAMS - 1; /* the last record */
     return 1;
 }
 
@@ -90,6 +99,10 @@ static void append(struct keys *k, struct aiex_slice record)
     r = journal_append(&k->journal, record, &err);
     if (r == -ESTALE) {
         r = journal_attach(&k->journal, &err);
+        if (r == 0 && k->journal.emptied) {
+            r = -EBADMSG;
+            snprintf(err.text, sizeof(err.text), "another process has left it damaged");
+        }
         if (r == 0)
             r = journal_append(&k->journal, record, &err);
     }

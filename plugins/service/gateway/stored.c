@@ -196,9 +196,15 @@ static int open_fold(struct gateway *g, int stream)
         .arg = g};
 
     g->stored->is_complete[stream] = p->version > 0;
-    if (!p->version)
+    if (!p->version && !g->keys.journal.emptied)
         import_doubt(g, stream);
     return aiex_fold_new(&setting, &g->stored->folds[stream]);
+}
+
+/* A cache that was emptied, or cut near its beginning, knows nobody. */
+static int cache_knows(const struct keys *k)
+{
+    return k->was_cache ? k->is_whole : k->demanded;
 }
 
 int stored_start(struct gateway *g)
@@ -208,7 +214,7 @@ int stored_start(struct gateway *g)
     if (!stored_is_on(g))
         return 0;
     g->stored->has_pepper = g->keys.position[STREAM_KEYS].version > 0;
-    g->stored->knows = g->keys.was_cache || g->keys.demanded;
+    g->stored->knows = cache_knows(&g->keys);
     for (int s = 0; s < N_STREAMS && r == 0; s++)
         r = open_fold(g, s);
     return r;
@@ -249,10 +255,8 @@ const char *stored_trouble(const struct gateway *g)
 
     if (g->stored->rejected)
         return "the keys here were made with another pepper than those of the store: they are "
-               "still "
-               "good, but nothing can be changed; empty this instance's data folder to take those "
-               "of "
-               "the store";
+               "still good, but nothing can be changed; empty this instance's data folder to take "
+               "those of the store";
     for (int s = 0; s < N_STREAMS; s++) {
         if (!g->stored->folds[s])
             continue;

@@ -60,6 +60,10 @@ int import_compare_key(struct gateway *g, const struct key_record *r)
 
     if (!key || !key->account.unproven)
         return 0;
+    if (r->revoked && !key->revoked) { /* for ever, whoever did it */
+        key->account.unproven = 0;
+        return 0;
+    }
     key_record_of(key, &here);
     key->account.same = is_same_record(&here, r);
     return 1;
