@@ -136,6 +136,30 @@ test('a lost data folder comes again from the store', async () => {
   assert.equal((await good('limit_list')).limits.find(l => l.name === 'ann').rpm, 77);
 });
 
+test('templates: killed, without their folder, without the store', async () => {
+  const call = async (method, body) => { const r = await node.aiex('call', 'templates', `templates.${method}`, JSON.stringify(body)); return r.code === 0 ? JSON.parse(r.stdout || '{}') : { error: r.stderr }; };
+  const render = async () => (await call('render', { name: 'greet', values: { who: 'ann' } })).text;
+  assert.deepEqual(await call('put', { name: 'greet', text: 'hello {{who}}' }), { version: 1 });
+  assert.deepEqual(await call('put', { name: 'greet', text: 'good day, {{who}}' }), { version: 2 });
+  assert.deepEqual(await call('put', { name: 'gone', text: 'x' }), { version: 1 });
+  assert.equal((await call('remove', { name: 'gone' })).error, undefined);
+  const events = await history('templates');
+  assert.deepEqual(events.map(e => [e.type, e.data.name, e.data.caller]), [['template.put', 'greet', 'host.control'], ['template.put', 'greet', 'host.control'], ['template.put', 'gone', 'host.control'], ['template.removed', 'gone', 'host.control']]);
+  await (await kill('service_templates', 'store_bdb'))();
+  assert.equal(await render(), 'good day, ann');
+  fs.rmSync(path.join(node.data, 'plugins/service_templates/templates.log'));
+  await (await kill('service_templates'))();
+  assert.equal(await render(), 'good day, ann');
+  assert.match((await call('show', { name: 'gone' })).error, /no template/);
+  assert.equal((await node.aiex('plugin', 'remove', 'store_bdb')).code, 0);
+  await (await kill('service_templates'))();
+  assert.equal(await render(), 'good day, ann');
+  assert.match((await call('put', { name: 'greet', text: 'x' })).error, /store.*unavailable/);
+  assert.equal((await node.aiex('config', 'reload')).code, 0);
+  await node.until(async () => (await call('put', { name: 'greet', text: 'hi {{who}}' })).version === 3, 'a third version', 20000);
+  assert.equal(await render(), 'hi ann');
+});
+
 test('replaced while keys are made: two processes for a moment, one truth', async () => {
   const made = [];
   let over = false;
