@@ -2,6 +2,7 @@
 #include "recorded.h"
 #include "admin.h"
 #include "secret.h"
+#include "stored.h"
 
 #include <aiex_audit.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@ struct recording {
     struct aiex_audit_asked *asked;
     struct aiex_message m; /* body and method are its own */
     int (*run)(struct gateway *g, const struct aiex_message *m);
+    char asker[AIEX_MAX_NAME + 1];
     size_t len;
     uint8_t body[]; /* may have a credential: wiped */
 };
@@ -39,7 +41,12 @@ static void finish(struct recording *r)
 {
     const struct aiex_host *host = r->g->host;
 
-    if (r->run(r->g, &r->m) < 0)
+    int result;
+
+    r->g->asker = r->asker;
+    result = change_run(r->g, &r->m, r->m.method, r->run);
+    r->g->asker = "";
+    if (result < 0)
         host->fail(host, r->m.id, AIEX_E_INTERNAL, "the change could not be made", 0, NOTHING);
 }
 
@@ -80,6 +87,7 @@ static struct recording *make(struct gateway *g, const struct aiex_message *m)
     if (r->len)
         memcpy(r->body, m->body.data, r->len);
     r->m.body = (struct aiex_slice){r->body, r->len};
+    strncpy(r->asker, g->asker, AIEX_MAX_NAME);
     r->next = g->recordings;
     g->recordings = r;
     g->n_recordings++;
@@ -96,7 +104,7 @@ int recorded_run(struct gateway *g, const struct aiex_message *m, const char *ac
     struct key *by;
 
     if (!has_log(g))
-        return run(g, m);
+        return change_run(g, m, act, run);
     by = admin_who(g, m); /* who may not is answered, and recorded as refused */
     if (!by)
         return 0;
