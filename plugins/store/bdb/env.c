@@ -1,7 +1,7 @@
 /* env.c - see env.h. */
 #include "env.h"
 
-#include "mark.h"
+#include "restore_point.h"
 
 #include <aiex_service.h>
 #include <errno.h>
@@ -99,7 +99,7 @@ static int configure(struct env *e, const struct env_options *o)
     env_listen(e);
     e->encrypted = o->password != NULL;
     r = o->password ? env->set_encrypt(env, o->password, DB_ENCRYPT_AES) : 0;
-    r = r ? r : env->set_app_dispatch(env, mark_dispatch);
+    r = r ? r : env->set_app_dispatch(env, restore_point_dispatch);
     r = r ? r
           : env->set_cachesize(env, (uint32_t)(o->cache_bytes >> 30),
                                (uint32_t)(o->cache_bytes & ((1 << 30) - 1)), 1);

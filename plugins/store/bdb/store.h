@@ -18,7 +18,7 @@
  *     care.c       the care thread                verify.c     everything against everything
  *     backup.c copy.c manifest.c                  copies that were tried
  *     restore.c point.c exchange.c                another database in the place of this one
- *     archive.c mark.c   the log, and points in it   cipher.c rewrite.c   encryption
+ *     archive.c restore_point.c  the log, points in it  cipher.c rewrite.c  encryption
  *     shrink.c           room given back          pages.c scrub.c      pages, written twice
  *     state.c      may it write, and if not, why  status.c     status, health
  *     env.c folder.c lock_file.c side.c event.c tables.c space.c fail.c: one idea each, see their

@@ -10,7 +10,7 @@
  */
 #include "store.h"
 
-#include "mark.h"
+#include "restore_point.h"
 
 #include <stdarg.h>
 #include <errno.h>
@@ -220,14 +220,14 @@ static int apply_one(struct store *s, DB_TXN *txn, struct write *w)
 }
 
 /* A restore can end here. */
-static int put_mark(struct store *s, const struct tail *t)
+static int put_point(struct store *s, const struct tail *t)
 {
-    const struct mark mark = {.time_ms = (uint64_t)wall_ms(),
-                              .sequence = t->sequence,
-                              .commits = t->commits,
-                              .transactions = t->transactions};
+    const struct restore_point point = {.time_ms = (uint64_t)wall_ms(),
+                                        .sequence = t->sequence,
+                                        .commits = t->commits,
+                                        .transactions = t->transactions};
 
-    return mark_put(&s->env, &mark);
+    return restore_point_put(&s->env, &point);
 }
 
 /* 0 = something was put, UNCHANGED = nothing was, or negative errno. */
@@ -251,7 +251,7 @@ static int apply_all(struct store *s, DB_TXN *txn, struct write *batch)
         result = result ? result : marks_flush(s, txn);
         result = result ? result : tail_put(s, txn, &s->writer.draft);
         if (result == 0 && s->lineage[0])
-            result = put_mark(s, &s->writer.draft);
+            result = put_point(s, &s->writer.draft);
     }
     return result;
 }

@@ -1,5 +1,5 @@
-/* mark.c - see mark.h. */
-#include "mark.h"
+/* restore_point.c - see restore_point.h. */
+#include "restore_point.h"
 
 #include "bytes.h"
 
@@ -27,19 +27,19 @@ static int put(struct env *e, const uint8_t *record, size_t len)
     return env_errno(e, e->env->log_put(e->env, &at, &data, 0));
 }
 
-int mark_put(struct env *e, const struct mark *mark)
+int restore_point_put(struct env *e, const struct restore_point *point)
 {
     uint8_t record[MARK_BYTES];
 
     put_head(record, MARK_TYPE);
-    put_be(record + 16, mark->time_ms, 8);
-    put_be(record + 24, mark->sequence, 8);
-    put_be(record + 32, mark->commits, 8);
-    put_be(record + 40, mark->transactions, 8);
+    put_be(record + 16, point->time_ms, 8);
+    put_be(record + 24, point->sequence, 8);
+    put_be(record + 32, point->commits, 8);
+    put_be(record + 40, point->transactions, 8);
     return put(e, record, sizeof(record));
 }
 
-int mark_fill(struct env *e, uint32_t bytes)
+int restore_point_fill(struct env *e, uint32_t bytes)
 {
     uint8_t *record = calloc(1, bytes + HEAD_BYTES);
     int r;
@@ -52,7 +52,7 @@ int mark_fill(struct env *e, uint32_t bytes)
     return r;
 }
 
-int mark_dispatch(DB_ENV *env, DBT *record, DB_LSN *at, db_recops op)
+int restore_point_dispatch(DB_ENV *env, DBT *record, DB_LSN *at, db_recops op)
 {
     (void)env;
     (void)record;
@@ -63,8 +63,8 @@ int mark_dispatch(DB_ENV *env, DBT *record, DB_LSN *at, db_recops op)
 
 /* ---- Reading ---- */
 
-/* 1 when the record is a mark. */
-static int mark_read(const DBT *record, const DB_LSN *at, struct mark *ret)
+/* 1 when the record is one of ours, of that kind. */
+static int read_point(const DBT *record, const DB_LSN *at, struct restore_point *ret)
 {
     const uint8_t *bytes = record->data;
     uint32_t type = 0;
@@ -83,15 +83,15 @@ static int mark_read(const DBT *record, const DB_LSN *at, struct mark *ret)
 }
 
 /*
- * A mark whose transaction was not committed has the counters of the one that took its place, so
- * the end of the target is the first mark with more commits. By time the first one that is later
+ * A point whose transaction was not committed has the counters of the one that took its place, so
+ * the end of the target is the first one with more commits. By time the first one that is later
  * ends it, also when the clock was set back behind it.
  */
-static void look(struct mark_search *s, const struct mark *m)
+static void look(struct restore_point_search *s, const struct restore_point *m)
 {
     int within = (s->by_time ? m->time_ms : m->sequence) <= s->limit;
 
-    s->marks++;
+    s->points++;
     s->last = *m;
     if (s->cut)
         return;
@@ -104,10 +104,10 @@ static void look(struct mark_search *s, const struct mark *m)
     }
 }
 
-static int walk(DB_ENV *env, struct mark_search *search)
+static int walk(DB_ENV *env, struct restore_point_search *search)
 {
     DBT record = {.flags = DB_DBT_REALLOC};
-    struct mark m;
+    struct restore_point m;
     DB_LOGC *c;
     DB_LSN at;
     int r = env->log_cursor(env, &c, 0);
@@ -116,7 +116,7 @@ static int walk(DB_ENV *env, struct mark_search *search)
         return r;
     r = c->get(c, &at, &record, DB_FIRST);
     while (r == 0) {
-        if (mark_read(&record, &at, &m))
+        if (read_point(&record, &at, &m))
             look(search, &m);
         r = c->get(c, &at, &record, DB_NEXT);
     }
@@ -125,8 +125,8 @@ static int walk(DB_ENV *env, struct mark_search *search)
     return r == DB_NOTFOUND ? 0 : r;
 }
 
-int mark_find(const char *logs, const char *password, const struct aiex_host *host,
-              struct mark_search *search, struct aiex_error *err)
+int restore_point_find(const char *logs, const char *password, const struct aiex_host *host,
+                       struct restore_point_search *search, struct aiex_error *err)
 {
     struct env e = {.host = host};
     int r = db_env_create(&e.env, 0);
