@@ -8,6 +8,8 @@
  */
 #include "store.h"
 
+#include "archive.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,14 +102,17 @@ static int checkpoint(struct store *s, uint64_t stamp)
     DB_ENV *env = s->env.env;
     int64_t began = mono_ms();
     uint64_t bytes = log_bytes(s);
-    int r = env_errno(&s->env, env->txn_checkpoint(env, 0, 0, DB_FORCE));
+    int r;
 
+    pages_hurry(1);
+    r = env_errno(&s->env, env->txn_checkpoint(env, 0, 0, DB_FORCE));
+    pages_hurry(0);
     if (r < 0)
         return r;
     aiex_logf(s->host, AIEX_LOG_DEBUG, 0, "checkpoint %llu took %lld ms", (unsigned long long)stamp,
               (long long)(mono_ms() - began));
     fail_pass(&s->fail, FAIL_CHECKPOINT);
-    env->log_archive(env, NULL, DB_ARCH_REMOVE);
+    archive_logs(s);
     pthread_mutex_lock(&s->side_lock);
     s->acknowledged.stamp = stamp;
     r = side_write(&s->side, &s->acknowledged);
@@ -149,7 +154,7 @@ static void look_at_log(struct store *s, int64_t now)
     } else if (due && state_has(&s->state, FULL) && !state_has(&s->state, DAMAGE)) {
         /* logs that are done with give room; a stamp would want some */
         r = env_errno(&s->env, s->env.env->txn_checkpoint(s->env.env, 0, 0, 0));
-        s->env.env->log_archive(s->env.env, NULL, DB_ARCH_REMOVE);
+        archive_logs(s);
         care->next_checkpoint_ms = now + SYNC_MS;
     }
     if (r < 0)

@@ -37,6 +37,7 @@ enum file { EVENTS, STREAMS, HEADS, IDS, MARKS, META, ROWS, FIELDS, N_FILES };
 struct env {
     DB_ENV *env; /* NULL = closed */
     DB *files[N_FILES];
+    int encrypted;
     struct pages *pages;          /* the guard of its files */
     const struct aiex_host *host; /* for its log */
     atomic_int panicked, full;    /* full: a complaint was about the disk */
@@ -45,6 +46,9 @@ struct env {
 
 struct env_options {
     int64_t cache_bytes, log_bytes;
+    const char *password; /* NULL: nothing is encrypted */
+    int keep_log;         /* files of the log stay until somebody removes them */
+    int whole_log;        /* recovery repeats all of the log, not only what follows a checkpoint */
 };
 
 /* Opens, and makes, the environment in folder `home`, with recovery. 0 or negative errno with a
@@ -53,6 +57,10 @@ int env_open(struct env *e, const char *home, const struct env_options *options,
              const struct aiex_host *host, struct aiex_error *err);
 /* Closes what is open. After a panic Berkeley DB gives back less than everything. */
 void env_close(struct env *e);
+
+/* Its complaints go to `said` and the log, its panics to `panicked`; for environments that are
+ * opened otherwise. */
+void env_listen(struct env *e);
 
 /* Name of a file, as on the disk. */
 const char *env_file_name(enum file file);

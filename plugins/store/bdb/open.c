@@ -9,7 +9,9 @@
  */
 #include "store.h"
 
+#include "archive.h"
 #include "bytes.h"
+#include "exchange.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -230,11 +232,48 @@ static int is_full(struct store *s, int r)
     return r == -ENOSPC || (r < 0 && !space_enough(&s->space));
 }
 
+struct env_options store_options(const struct store *s, int64_t cache_bytes)
+{
+    return (struct env_options){.cache_bytes = cache_bytes,
+                                .log_bytes = s->config.log_file,
+                                .password = cipher_password(&s->cipher),
+                                .keep_log = s->config.archive != 0};
+}
+
+/* The key that the database is under, before any of it is touched. */
+static int open_cipher(struct store *s, struct aiex_error *err)
+{
+    const char *const keys[] = {s->config.key, s->config.old_key};
+    const char *dir = s->host->data_dir;
+    struct stat st;
+    char path[400];
+    int r = cipher_read(dir, keys, 2, &s->cipher, err);
+
+    if (r < 0)
+        return r;
+    snprintf(path, sizeof(path), "%s/meta.db", s->home);
+    if (s->config.encrypt && !s->cipher.on && stat(path, &st) != 0)
+        return cipher_make(dir, s->config.key, &s->cipher, err);
+    if (s->cipher.on != (int)s->config.encrypt || s->cipher.key != 0)
+        return aiex_failed(err, -EINVAL,
+                           "the database is %s, and is to be %s; nothing was opened. store.rewrite "
+                           "(aiex events rewrite) changes it",
+                           s->cipher.key  ? "encrypted under 'old_key'"
+                           : s->cipher.on ? "encrypted"
+                                          : "not encrypted",
+                           s->config.encrypt ? "encrypted under 'key'" : "not encrypted");
+    return 0;
+}
+
 static int open_files(struct store *s, struct aiex_error *err)
 {
-    struct env_options options = {s->config.cache, s->config.log_file};
-    int r;
+    struct env_options options;
+    int r = exchange_finish(s->host->data_dir, err);
 
+    r = r ? r : open_cipher(s, err);
+    if (r < 0)
+        return r;
+    options = store_options(s, s->config.cache);
     if (mkdir(s->home, 0700) != 0 && errno != EEXIST)
         return aiex_failed(err, -errno, "folder '%.300s': %s", s->home, strerror(errno));
     r = env_open(&s->env, s->home, &options, s->host, err);
@@ -277,6 +316,7 @@ int store_open(struct store *s, struct aiex_error *err)
                       (long long)s->space.min_free, s->space.folder);
         r = state_writes(&s->state, NULL, 0) ? stamp_new(s) : 0;
         r = r ? r : tables_load(s);
+        r = r ? r : archive_begin(s, err);
     }
     if (r < 0) {
         if (!err->text[0])
@@ -296,6 +336,7 @@ void store_close(struct store *s)
         s->env.env->txn_checkpoint(s->env.env, 0, 0, 0);
     env_close(&s->env);
     side_close(&s->side);
+    cipher_wipe(&s->cipher);
     tables_clear(&s->tables);
     pthread_rwlock_unlock(&s->use);
 }

@@ -8,6 +8,7 @@
 #include "pages.h"
 
 #include "bytes.h"
+#include "scrub.h"
 
 #include <aiex_crc32c.h>
 #include <aiex_file.h>
@@ -65,6 +66,7 @@ struct pages {
         int dirty;     /* written in place since its last sync */
     } files[MAX_FILES];
     unsigned n_files;
+    int scrubs;
     uint8_t frame[FRAME + MAX_PAGE]; /* with `writing` */
 };
 
@@ -115,8 +117,10 @@ static int journal_add(struct pages *p, unsigned file, uint64_t at, const void *
     put_be(frame + 20, len, 4);
     put_be(frame + 24, at, 8);
     memcpy(frame + 32, p->files[file].name, NAME);
-    put_be(frame + 16, frame_crc(frame, bytes, len), 4);
     memcpy(frame + FRAME, bytes, len);
+    if (p->scrubs)
+        scrub_page(frame + FRAME, len);
+    put_be(frame + 16, frame_crc(frame, frame + FRAME, len), 4);
     r = aiex_file_pwrite(p->journal, frame, FRAME + len, p->end);
     if (r < 0)
         return r;
@@ -490,7 +494,7 @@ static int take_page(struct guarded *g, const void *bytes, size_t len, uint64_t 
     r = r ? r : journal_add(p, g->file, at, bytes, len);
     if (r == 0) {
         pthread_rwlock_wrlock(&p->map);
-        r = hold(p, g->file, at, bytes, len);
+        r = hold(p, g->file, at, p->frame + FRAME, len); /* as it went into the journal */
         pthread_rwlock_unlock(&p->map);
     }
     return r;
@@ -579,15 +583,39 @@ static int on_fsync(int fd)
     return r ? -1 : 0;
 }
 
-/* Its pauses: a checkpoint that meets a page in use would come back to it a second later, and the
- * log that a start repeats would grow for as long. */
+static _Thread_local int hurries;
+
+void pages_hurry(int on)
+{
+    hurries = on;
+}
+
+/* Its pauses. Elsewhere than in a checkpoint they are counted, and end with an error. */
 static int on_yield(unsigned long seconds, unsigned long us)
 {
-    struct timespec pause = {.tv_nsec = (long)(seconds ? MAX_PAUSE_US : us) * 1000};
+    struct timespec pause = {.tv_sec = (time_t)(seconds + us / 1000000),
+                             .tv_nsec = (long)(us % 1000000 * 1000)};
 
-    if (us > MAX_PAUSE_US)
-        pause.tv_nsec = MAX_PAUSE_US * 1000;
+    if (hurries && (seconds || us > MAX_PAUSE_US))
+        pause = (struct timespec){.tv_nsec = MAX_PAUSE_US * 1000};
     return nanosleep(&pause, NULL) == 0 ? 0 : errno;
+}
+
+/* What is held of the file goes to its place before: nothing of it may come back behind its end. */
+static int on_ftruncate(int fd, off_t size)
+{
+    struct guarded *g = guarded_of(fd);
+    int r;
+
+    if (!g)
+        return ftruncate(fd, size);
+    pthread_mutex_lock(&g->pages->writing);
+    r = flush(g->pages);
+    r = r ? r : ftruncate(fd, size) == 0 ? 0 : -errno;
+    g->pages->files[g->file].dirty |= r == 0 && place_fd(g->pages, g->file) >= 0;
+    pthread_mutex_unlock(&g->pages->writing);
+    errno = -r;
+    return r ? -1 : 0;
 }
 
 static void set_functions(void)
@@ -599,6 +627,7 @@ static void set_functions(void)
     db_env_set_func_pwrite(on_pwrite);
     db_env_set_func_fsync(on_fsync);
     db_env_set_func_yield(on_yield);
+    db_env_set_func_ftruncate(on_ftruncate);
 }
 
 /* ---- Life ---- */
@@ -616,6 +645,11 @@ static int add_home(struct pages *p)
     set_functions();
     pthread_mutex_unlock(&process.lock);
     return r;
+}
+
+void pages_scrub(struct pages *p)
+{
+    p->scrubs = 1;
 }
 
 int pages_begin(struct pages **ret_pages, const char *home, struct aiex_error *err)

@@ -29,6 +29,13 @@ int pages_begin(struct pages **ret_pages, const char *home, struct aiex_error *e
  * them then changes nothing but data, and a sync costs one write of the disk, not two. A disk that
  * is too full for that is left as it is. */
 void pages_log(struct pages *p, int64_t bytes);
+/* The free room of pages is emptied (scrub.h): they are not encrypted. Before the first is written.
+ */
+void pages_scrub(struct pages *p);
+/* This thread makes a checkpoint, or no more: one that meets a page in use would come back to it a
+ * second later, and the log that a start repeats would grow for as long. Now it comes back sooner.
+ */
+void pages_hurry(int on);
 /* All pages in their place, on the disk. 0 or negative errno; then they stay in the journal. */
 int pages_flush(struct pages *p);
 /* Ends the guard; its files are closed. What is held is flushed, or stays in the journal. NULL is

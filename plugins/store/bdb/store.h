@@ -14,10 +14,15 @@
  *     keep.c       stamps, erasing, positions of subscriptions, epochs in a batch
  *     jobs.c       reads: slices, back-pressure   read.c       events
  *     range.c      tables                         subs*.c      durable subscriptions
+ *     snapshot.c pins.c   many tables as they were at one moment, while writers go on
  *     care.c       the care thread                verify.c     everything against everything
- *     backup.c folder.c  copies that were tried   pages.c      pages, written twice
+ *     backup.c copy.c manifest.c                  copies that were tried
+ *     restore.c point.c exchange.c                another database in the place of this one
+ *     archive.c restore_point.c  the log, points in it  cipher.c rewrite.c  encryption
+ *     shrink.c           room given back          pages.c scrub.c      pages, written twice
  *     state.c      may it write, and if not, why  status.c     status, health
- *     env.c lock_file.c side.c event.c tables.c space.c fail.c: one idea each, see their headers
+ *     env.c folder.c lock_file.c side.c event.c tables.c space.c fail.c: one idea each, see their
+ * headers
  *
  * A write is acknowledged at its level: `applied` and `written` when its transaction is committed
  * and its log is with the system (kill -9 loses nothing), `synced` when the log is on the disk. One
@@ -39,12 +44,15 @@
 #ifndef STORE_H
 #define STORE_H
 
+#include "cipher.h"
 #include "env.h"
 #include "event.h"
 #include "events.h"
 #include "fail.h"
 #include "limits.h"
 #include "lock_file.h"
+#include "manifest.h"
+#include "pins.h"
 #include "marks.h"
 #include "side.h"
 #include "space.h"
@@ -55,8 +63,9 @@
 #include <pthread.h>
 
 struct config {
-    const char *name;
+    const char *name, *key, *old_key;
     int64_t cache, log_file, checkpoint, min_free, ballast, max_event, readers;
+    int64_t archive, keep_backups, encrypt;
 };
 
 struct store;
@@ -150,6 +159,8 @@ struct write_kind {
     /* Loop thread; NULL = nobody waits. Does not free. */
     void (*answer)(struct store *, struct write *);
     int alone; /* a batch of its own */
+    /* Writer thread, instead of a batch, also when the store is not open. NULL = a batch. */
+    void (*run)(struct store *, struct write *);
 };
 
 #define REFUSED   1
@@ -264,13 +275,13 @@ int store_acknowledge(struct store *s, const struct tail *tail);
 int tail_put(struct store *s, DB_TXN *txn, struct tail *tail);
 /* All zero when there is none. */
 int tail_get(struct store *s, struct tail *tail);
-/* Another database in the place of this one; w->arg is the folder. backup.c */
-void restore_run(struct store *s, struct write *w);
+/* The options of the configuration for an environment with that much cache. */
+struct env_options store_options(const struct store *s, int64_t cache_bytes);
 
 /* ---- append.c, rows.c, keep.c: in a batch ---- */
 
 extern const struct write_kind append_kind, transact_kind, define_kind, stamp_kind, sweep_kind,
-    erase_kind, accept_kind, subscription_kind, ack_kind, drop_kind, restore_kind;
+    erase_kind, accept_kind, subscription_kind, ack_kind, drop_kind, restore_kind, rewrite_kind;
 
 int append_check(struct store *s, DB_TXN *txn, struct write *w, uint32_t op);
 int append_put(struct store *s, DB_TXN *txn, struct op *op);
@@ -364,18 +375,27 @@ enum job_step job_failed(struct job *j, int r, const char *what);
 enum job_step job_refused(struct job *j, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* ---- read.c, range.c, subs.c, verify.c, backup.c, status.c ---- */
+/* ---- read.c, range.c, subs.c, verify.c, backup.c, restore.c, rewrite.c, shrink.c, status.c ----
+ */
 
 int read_take(void *self, const struct aiex_message *m);
 int get_take(void *self, const struct aiex_message *m);
 int range_take(void *self, const struct aiex_message *m);
+int snapshot_take(void *self, const struct aiex_message *m);
+/* Reads a table between two batches; `forget` drops what was read in vain. What read() says. */
+int read_quietly(struct store *s, struct table *t, int (*read)(void *), void (*forget)(void *),
+                 void *arg);
 int subscribe_take(void *self, const struct aiex_message *m);
 int unsubscribe_take(void *self, const struct aiex_message *m);
 int ack_take(void *self, const struct aiex_message *m);
 int verify_take(void *self, const struct aiex_message *m);
 int backup_take(void *self, const struct aiex_message *m);
+int backups_take(void *self, const struct aiex_message *m);
 int restore_take(void *self, const struct aiex_message *m);
+int rewrite_take(void *self, const struct aiex_message *m);
+int shrink_take(void *self, const struct aiex_message *m);
 int status_take(void *self, const struct aiex_message *m);
+int metrics_take(void *self, const struct aiex_message *m);
 int health_take(void *self, const struct aiex_message *m);
 
 /* Which events are wanted. */
@@ -439,13 +459,16 @@ struct store {
     pthread_mutex_t side_lock;
     struct side_record acknowledged;
     struct env env;
-    pthread_rwlock_t use; /* readers: of env, while it is open */
-    struct gate gate;     /* held by the writer from the first put to the flush */
+    struct cipher cipher;       /* of the database that is open */
+    char lineage[LINEAGE_TEXT]; /* of its log, "" = no archive */
+    pthread_rwlock_t use;       /* readers: of env, while it is open */
+    struct gate gate;           /* held by the writer from the first put to the flush */
     struct state state;
     struct tables tables;
     struct writer writer;
     struct events events; /* the writer's */
     struct streams heads;
+    struct pin *pins; /* with the gate */
     struct marks marks;
     struct box box;
     struct note closed; /* the writer's last word */
