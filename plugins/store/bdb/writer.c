@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TRIES     20  /* of a batch that lost a lock */
+#define TRIES     40  /* of a batch that lost a lock; with the pauses, most of a second */
 #define WAIT_MS   5   /* between looks whether the process that we replace is gone */
 #define LINGER_US 40  /* behind a batch */
 #define FULL_MS   200 /* between openings on a full disk */
@@ -249,10 +249,13 @@ static int put_point(struct store *s, const struct tail *t)
 /* 0 = something was put, UNCHANGED = nothing was, or negative errno. */
 static int apply_all(struct store *s, DB_TXN *txn, struct write *batch)
 {
-    int result = UNCHANGED;
+    int result;
 
     s->writer.draft = s->writer.tail;
     events_drop(s);
+    result = marks_flush(s, txn);
+    if (result < 0)
+        return result;
     for (struct write *w = batch; w; w = w->next) {
         int r = apply_one(s, txn, w);
 
@@ -264,7 +267,6 @@ static int apply_all(struct store *s, DB_TXN *txn, struct write *batch)
     if (result == 0) {
         s->writer.draft.commits++;
         result = events_flush(s, txn);
-        result = result ? result : marks_flush(s, txn);
         result = result ? result : tail_put(s, txn, &s->writer.draft);
         if (result == 0 && s->lineage[0])
             result = put_point(s, &s->writer.draft);
@@ -359,6 +361,16 @@ static int try_batch(struct store *s, struct write *batch, int *ret_sure)
     return r;
 }
 
+/* Before the nth try. A reader that lost its lock may not have run since, on a busy machine: then
+ * it still holds what the batch wants. */
+static void before_try(int n)
+{
+    struct timespec pause = {.tv_nsec = n * 1000 * 1000};
+
+    if (n)
+        nanosleep(&pause, NULL);
+}
+
 /* ---- The same with an archive ---- */
 
 /* One request as a transaction of its own, so that a restore can end behind it. */
@@ -394,8 +406,10 @@ static int commit_each(struct store *s, struct write *batch, struct write **ret_
         struct write *next = w->next;
 
         w->next = NULL; /* a batch of one */
-        for (int i = 0; i < TRIES && (i == 0 || r == -EAGAIN); i++)
+        for (int i = 0; i < TRIES && (i == 0 || r == -EAGAIN); i++) {
+            before_try(i);
             r = commit_one(s, w);
+        }
         w->next = next;
         *ret_rest = r < 0 ? w : NULL;
         if (r < 0)
@@ -456,6 +470,7 @@ static void run_batch(struct store *s, struct write *batch)
         return;
     }
     for (int i = 0; i < TRIES && (i == 0 ? r == 0 : r == -EAGAIN); i++) {
+        before_try(i);
         gate_enter(&s->gate);
         r = try_batch(s, batch, &sure);
         rows_release(s);
