@@ -65,7 +65,8 @@ struct load {
     uint64_t id, t0, until, max;
     char service[64], method[64], code[32], level[16];
     struct aiex_slice body;
-    int64_t n, started, done, failed, open, window, bytes;
+    int64_t n, started, done, failed, open, window;
+    size_t data;
     int pumping;
     struct slot *slots, *free;
     uint32_t *took;
@@ -201,7 +202,7 @@ static struct aiex_slice next_event(struct load *l)
     aiex_w_key_str(&w, "id", id);
     aiex_w_key_str(&w, "type", n % 2 ? "message.added" : "tool.called");
     aiex_w_key_str(&w, "correlation", stream);
-    aiex_w_key_bin(&w, "data", zeros, (size_t)l->bytes);
+    aiex_w_key_bin(&w, "data", zeros, l->data);
     return aiex_written(&w);
 }
 
@@ -279,7 +280,7 @@ static int load(struct bench *b, const struct aiex_message *m)
     snprintf(l->method, sizeof(l->method), "echo");
     aiex_get_text(m->body, "method", l->method, sizeof(l->method));
     aiex_get_text(m->body, "level", l->level, sizeof(l->level));
-    l->bytes = bytes < (int64_t)sizeof(zeros) ? bytes : (int64_t)sizeof(zeros);
+    l->data = (size_t)bytes < sizeof(zeros) ? (size_t)bytes : sizeof(zeros);
     l->body = make_body((size_t)bytes + (l->level[0] ? 300 : 0));
     l->slots = calloc((size_t)l->window, sizeof(*l->slots));
     if (int_of(m->body, "samples", 1))
