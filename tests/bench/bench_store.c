@@ -156,8 +156,8 @@ static void *config(void)
     char *c = calloc(1, plugin->config_size);
 
     for (const struct aiex_option *o = plugin->options; o->name; o++)
-        if (o->type == AIEX_OPT_STRING)
-            *(const char **)(void *)(c + o->offset) = o->def;
+        if (o->type == AIEX_OPT_STRING || o->type == AIEX_OPT_SECRET)
+            *(const char **)(void *)(c + o->offset) = o->def ? o->def : "";
         else
             *(int64_t *)(void *)(c + o->offset) = strcmp(o->name, "cache") == 0
                                                       ? 256 << 20
