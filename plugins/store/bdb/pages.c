@@ -380,6 +380,18 @@ int pages_flush(struct pages *p)
     return r;
 }
 
+int pages_trim(struct pages *p)
+{
+    int r;
+
+    pthread_mutex_lock(&p->writing);
+    r = flush(p);
+    if (r == 0 && ftruncate(p->journal, 0) != 0)
+        r = -errno;
+    pthread_mutex_unlock(&p->writing);
+    return r;
+}
+
 /* ---- What Berkeley DB calls ---- */
 
 static int name_in(const struct pages *p, const char *path, const char **ret_name)
@@ -695,7 +707,7 @@ void pages_end(struct pages *p)
     }
     pthread_mutex_unlock(&process.lock);
     if (p->journal >= 0) {
-        pages_flush(p);
+        pages_trim(p);
         close(p->journal);
     }
     for (unsigned i = 0; i < p->n_files; i++)
