@@ -20,12 +20,10 @@
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
-#include <unistd.h>
 
-#define TRIES     40  /* of a batch that lost a lock; with the pauses, most of a second */
-#define WAIT_MS   5   /* between looks whether the process that we replace is gone */
-#define LINGER_US 40  /* behind a batch */
-#define FULL_MS   200 /* between openings on a full disk */
+#define TRIES   40  /* of a batch that lost a lock; with the pauses, most of a second */
+#define WAIT_MS 5   /* between looks whether the process that we replace is gone */
+#define FULL_MS 200 /* between openings on a full disk */
 
 int64_t wall_ms(void)
 {
@@ -93,7 +91,7 @@ int writer_put(struct store *s, struct write *w)
     if (wr->over || wr->n >= QUEUE_WRITES || (wr->n && wr->bytes + w->bytes > QUEUE_BYTES)) {
         r = -EBUSY;
     } else {
-        __atomic_store_n(wr->end, w, __ATOMIC_RELAXED); /* linger() looks without the lock */
+        *wr->end = w;
         wr->end = &w->next;
         wr->bytes += w->bytes;
         if (wr->n++ == 0)
@@ -117,26 +115,13 @@ static struct write *cut(struct writer *wr)
         events += (*end)->events;
         end = &(*end)->next;
     }
-    __atomic_store_n(&wr->first, *end, __ATOMIC_RELAXED);
+    wr->first = *end;
     if (!wr->first)
         wr->end = &wr->first;
     *end = NULL;
     wr->n -= n;
     wr->bytes -= bytes;
-    wr->alone = n == 1;
     return n ? first : NULL;
-}
-
-/* Whoever writes alone, one thing behind the other, asks again sooner than a thread can be woken:
- * a moment is worth waiting awake, when there is another processor for the loop. */
-static void linger(struct writer *wr)
-{
-    uint64_t until = now_us() + LINGER_US;
-
-    while (wr->lingers && wr->alone && !__atomic_load_n(&wr->first, __ATOMIC_RELAXED) &&
-           !__atomic_load_n(&wr->stop, __ATOMIC_RELAXED) && now_us() < until)
-        for (volatile int i = 0; i < 50; i++)
-            continue;
 }
 
 /* NULL: stop, nothing is left. */
@@ -144,7 +129,6 @@ static struct write *next_batch(struct writer *wr)
 {
     struct write *batch;
 
-    linger(wr);
     pthread_mutex_lock(&wr->lock);
     while (!wr->first && !wr->stop)
         pthread_cond_wait(&wr->wake, &wr->lock);
@@ -566,7 +550,6 @@ static void *writer_main(void *arg)
     struct write *batch;
     int r = wait_to_open(s);
 
-    s->writer.lingers = sysconf(_SC_NPROCESSORS_ONLN) > 1;
     if (r < 0 && r != -ECANCELED)
         aiex_logf(s->host, AIEX_LOG_ERROR, 0, "the store is not open: %.400s", s->state.failed);
     while ((batch = next_batch(&s->writer)) != NULL) {
@@ -615,7 +598,7 @@ int writer_start(struct store *s, struct aiex_error *err)
 void writer_end(struct store *s)
 {
     pthread_mutex_lock(&s->writer.lock);
-    __atomic_store_n(&s->writer.stop, 1, __ATOMIC_RELAXED);
+    s->writer.stop = 1;
     pthread_cond_signal(&s->writer.wake);
     pthread_mutex_unlock(&s->writer.lock);
 }
