@@ -27,16 +27,18 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FRAME     56u
-#define NAME      24u
-#define MAX_FILES 16u
-#define MAX_PAGE  65536u
-#define BUCKETS   4096u
-#define MAX_HELD  (8u << 20)  /* in one go to the disk, where the log waits meanwhile */
-#define MAX_SPARE (12u << 20) /* memory of pages that were held, for the next ones */
-#define MAX_EMPTY (32u << 20) /* what an empty journal keeps of its file */
-#define MAX_FD    4096
-#define MAX_HOMES 8u
+#define FRAME        56u
+#define NAME         24u
+#define MAX_FILES    16u
+#define MAX_PAGE     65536u
+#define BUCKETS      4096u
+#define MAX_HELD     (8u << 20)   /* in one go to the disk, where the log waits meanwhile */
+#define MAX_SPARE    (12u << 20)  /* memory of pages that were held, for the next ones */
+#define MAX_EMPTY    (32u << 20)  /* what an empty journal keeps of its file */
+#define STEP_BYTES   (256u << 10) /* on their way to the disk at a time */
+#define MAX_PAUSE_US 1000L
+#define MAX_FD       4096
+#define MAX_HOMES    8u
 
 struct page {
     struct page *next;
@@ -51,10 +53,11 @@ struct pages {
     int journal;
     int64_t log_bytes;        /* of a new file of the log; 0 = it grows as it is written */
     uint64_t generation, end; /* where the journal ends */
+    uint64_t settled;         /* up to here it was given to the disk */
     pthread_mutex_t writing;
     pthread_rwlock_t map;
     struct page *buckets[BUCKETS];
-    size_t held, spare_bytes;
+    size_t held, n_held, spare_bytes;
     struct page *spare;
     struct file {
         char name[NAME];
@@ -86,6 +89,14 @@ static struct guarded *guarded_of(int fd)
     return fd >= 0 && fd < MAX_FD ? atomic_load(&process.by_fd[fd]) : NULL;
 }
 
+/* To the disk, in steps: what the log wants to write meanwhile waits for one of them, not for all.
+ * What can not be written is told by the sync that follows. */
+static void settle(int fd, uint64_t from, uint64_t to)
+{
+    sync_file_range(fd, (off_t)from, (off_t)(to - from),
+                    SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+}
+
 /* ---- The journal ---- */
 
 static uint32_t frame_crc(const uint8_t *frame, const void *bytes, size_t len)
@@ -111,9 +122,14 @@ static int journal_add(struct pages *p, unsigned file, uint64_t at, const void *
         scrub_page(frame + FRAME, len);
     put_be(frame + 16, frame_crc(frame, frame + FRAME, len), 4);
     r = aiex_file_pwrite(p->journal, frame, FRAME + len, p->end);
-    if (r == 0)
-        p->end += FRAME + len;
-    return r;
+    if (r < 0)
+        return r;
+    p->end += FRAME + len;
+    if (p->end - p->settled >= STEP_BYTES) {
+        settle(p->journal, p->settled, p->end);
+        p->settled = p->end;
+    }
+    return 0;
 }
 
 /* The next whole page of the journal: its length, 0 = there is none. */
@@ -184,7 +200,7 @@ static int empty_journal(struct pages *p)
 
     if (r < 0)
         return r;
-    p->end = 0;
+    p->end = p->settled = 0;
     p->generation++;
     return 0;
 }
@@ -270,6 +286,7 @@ static int hold(struct pages *p, unsigned file, uint64_t at, const void *bytes, 
         page->next = *head;
         *head = page;
         p->held += len;
+        p->n_held++;
         return 0;
     }
     memcpy(page->bytes, bytes, len);
@@ -285,20 +302,53 @@ static void forget(struct pages *p)
             p->buckets[i] = page->next;
             page_end(p, page);
         }
-    p->held = 0;
+    p->held = p->n_held = 0;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct page *x = *(struct page *const *)a, *y = *(struct page *const *)b;
+
+    if (x->file != y->file)
+        return x->file < y->file ? -1 : 1;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* All held pages in the order of their places; free() it. NULL: no memory. */
+static struct page **sorted(const struct pages *p, size_t *ret_n)
+{
+    struct page **all = malloc((p->n_held + 1) * sizeof(struct page *));
+    size_t n = 0;
+
+    for (unsigned i = 0; i < BUCKETS && all; i++)
+        for (struct page *page = p->buckets[i]; page; page = page->next)
+            all[n++] = page;
+    if (all)
+        qsort(all, n, sizeof(struct page *), by_place);
+    *ret_n = n;
+    return all;
 }
 
 static int put_in_place(struct pages *p)
 {
-    int r = 0;
+    size_t n, first = 0, bytes = 0;
+    struct page **all = sorted(p, &n);
+    int r = all ? 0 : -ENOMEM;
 
-    for (unsigned i = 0; i < BUCKETS && r == 0; i++)
-        for (struct page *page = p->buckets[i]; page && r == 0; page = page->next) {
-            int fd = place_fd(p, page->file);
+    for (size_t i = 0; i < n && r == 0; i++) {
+        const struct page *page = all[i];
+        int fd = place_fd(p, page->file);
 
-            p->files[page->file].dirty = fd >= 0;
-            r = fd < 0 ? -errno : aiex_file_pwrite(fd, page->bytes, page->len, page->at);
+        p->files[page->file].dirty |= fd >= 0;
+        r = fd < 0 ? -errno : aiex_file_pwrite(fd, page->bytes, page->len, page->at);
+        bytes += page->len;
+        if (r == 0 && (bytes >= STEP_BYTES || i + 1 == n || all[i + 1]->file != page->file)) {
+            settle(fd, all[first]->at, page->at + page->len);
+            first = i + 1;
+            bytes = 0;
         }
+    }
+    free(all);
     return r ? r : sync_files(p);
 }
 
@@ -550,6 +600,17 @@ static int on_ftruncate(int fd, off_t size)
     return r ? -1 : 0;
 }
 
+/* Its pauses: a checkpoint that meets a page in use would come back to it a second later, and the
+ * log that a start repeats would grow for as long. */
+static int on_yield(unsigned long seconds, unsigned long us)
+{
+    struct timespec pause = {.tv_nsec = (long)(seconds ? MAX_PAUSE_US : us) * 1000};
+
+    if (us > MAX_PAUSE_US)
+        pause.tv_nsec = MAX_PAUSE_US * 1000;
+    return nanosleep(&pause, NULL) == 0 ? 0 : errno;
+}
+
 static void set_functions(void)
 {
     db_env_set_func_open(on_open);
@@ -559,6 +620,7 @@ static void set_functions(void)
     db_env_set_func_pwrite(on_pwrite);
     db_env_set_func_fsync(on_fsync);
     db_env_set_func_ftruncate(on_ftruncate);
+    db_env_set_func_yield(on_yield);
 }
 
 /* ---- Life ---- */
