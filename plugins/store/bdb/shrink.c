@@ -24,7 +24,7 @@
 
 #define PIECE_ROWS  400u
 #define PIECE_PAGES 64u
-#define PASSES      5u
+#define PASSES      10u
 #define FILL_BYTES  (256u << 10)
 #define TRIES       50
 
@@ -32,8 +32,8 @@ struct shrink {
     struct job job;
     int forget;
     enum file file;
-    uint8_t *from; /* key at which the next piece begins */
-    size_t from_len;
+    uint8_t *from, *before_from; /* keys at which the next piece begins, and the last one began */
+    size_t from_len, before_len;
     unsigned passes, moved; /* through this file; pages that this one freed */
     int tries;
     uint32_t log_file; /* the one that was written when the files were done */
@@ -98,19 +98,24 @@ static int is_behind(const struct shrink *h, const DBT *key)
     return key->data && key->size && (order > 0 || (order == 0 && key->size > h->from_len));
 }
 
-/* `end` becomes the key at which it stopped, when that is before: enough pages were freed. */
+/*
+ * `end` becomes the key at which it stopped, when that is before: enough pages were freed. The last
+ * piece has the one before in it, too: a page that stands alone is not moved, and while it
+ * stands at the end of the file nothing is cut off.
+ */
 static int compact(struct shrink *h, DBT *end)
 {
     struct env *e = &h->job.s->env;
     DB_COMPACT how = {.compact_pages = PIECE_PAGES};
-    DBT from = env_dbt(h->from, h->from_len), stopped = {.flags = DB_DBT_MALLOC};
+    DBT from = end->data ? env_dbt(h->from, h->from_len) : env_dbt(h->before_from, h->before_len);
+    DBT stopped = {.flags = DB_DBT_MALLOC};
     DB *db = env_file(e, h->file);
     DB_TXN *txn;
     int r = env_errno(e, e->env->txn_begin(e->env, NULL, &txn, 0));
 
     if (r < 0)
         return r;
-    r = env_errno(e, db->compact(db, txn, h->from_len ? &from : NULL, end->data ? end : NULL, &how,
+    r = env_errno(e, db->compact(db, txn, from.size ? &from : NULL, end->data ? end : NULL, &how,
                                  DB_FREE_SPACE, &stopped));
     if (r < 0)
         txn->abort(txn);
@@ -145,13 +150,18 @@ static int piece(struct shrink *h)
         free(end.data);
         return r;
     }
-    free(h->from);
+    free(h->before_from);
+    h->before_from = end.data ? h->from : NULL;
+    h->before_len = end.data ? h->from_len : 0;
+    if (!end.data)
+        free(h->from);
     h->from = end.data;
     h->from_len = end.data ? end.size : 0;
     return !end.data;
 }
 
-/* Pages that became free in the middle go to the end in the next pass. 1 = the file is done. */
+/* What became free in one pass is moved to the end, and cut off, in the next. 1 = the file is done.
+ */
 static int pass_done(struct shrink *h)
 {
     int again = h->moved && ++h->passes < PASSES;
@@ -251,6 +261,7 @@ static void answer(struct job *j)
 static void done(struct job *j)
 {
     free(((struct shrink *)j)->from);
+    free(((struct shrink *)j)->before_from);
 }
 
 int shrink_take(void *self, const struct aiex_message *m)
