@@ -28,21 +28,40 @@ void catalog_done(struct catalog *c)
 {
     clear(c);
     free(c->all);
+    free(c->spare);
     c->all = NULL;
+    c->spare = NULL;
 }
 
-static int add(struct catalog *c, const struct about *a)
+static int reserve(struct catalog *c)
 {
-    struct about **all = realloc(c->all, (c->n + 1) * sizeof(*all)), *copy;
+    struct about **all = realloc(c->all, (c->n + 1) * sizeof(*all));
 
     if (!all)
         return -ENOMEM;
     c->all = all;
-    copy = malloc(sizeof(*copy));
-    if (!copy)
+    if (!c->spare)
+        c->spare = malloc(sizeof(*c->spare));
+    return c->spare ? 0 : -ENOMEM;
+}
+
+int catalog_reserve(struct catalog *c)
+{
+    int r;
+
+    pthread_mutex_lock(&c->lock);
+    r = reserve(c);
+    pthread_mutex_unlock(&c->lock);
+    return r;
+}
+
+static int add(struct catalog *c, const struct about *a)
+{
+    if (!c->spare && reserve(c) < 0)
         return -ENOMEM;
-    *copy = *a;
-    c->all[c->n++] = copy;
+    *c->spare = *a;
+    c->all[c->n++] = c->spare;
+    c->spare = NULL;
     qsort(c->all, c->n, sizeof(*c->all), by_age);
     return 0;
 }

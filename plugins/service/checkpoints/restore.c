@@ -309,7 +309,8 @@ int run_restore(struct job *j)
     r = read_fields(j, x, &backup);
     r = r ? r : tally_begin(&x->tally, j);
     r = r ? r : restore(x, backup);
-    r = r ? r : job_end_by(j, write_restored, x);
+    if (r == 0)
+        job_done_by(j, write_restored, x);
     restore_free(x);
     return r;
 }

@@ -67,6 +67,16 @@ int job_end_by(struct job *j, aiex_write_fn write, const void *arg)
     return 0;
 }
 
+void job_done_by(struct job *j, aiex_write_fn write, const void *arg)
+{
+    if (job_end_by(j, write, arg) == 0)
+        return;
+    j->code = NULL;
+    free(j->end);
+    j->end = NULL;
+    j->end_len = 0;
+}
+
 /* ---- Fields ---- */
 
 int job_text(struct job *j, const char *key, char *out, size_t size)
