@@ -29,26 +29,16 @@ static const struct aiex_option options[] = {
 };
 
 static const struct aiex_method methods[] = {
-    {"store.append", append_take},
-    {"store.transact", transact_take},
-    {"store.read", read_take},
-    {"store.get", get_take},
-    {"store.range", range_take},
-    {"store.snapshot", snapshot_take},
-    {"store.define", define_take},
-    {"store.subscribe", subscribe_take},
-    {"store.ack", ack_take},
-    {"store.unsubscribe", unsubscribe_take},
-    {"store.compact", compact_take},
-    {"store.erase", erase_take},
-    {"store.verify", verify_take},
-    {"store.backup", backup_take},
-    {"store.restore", restore_take},
-    {"store.accept", accept_take},
-    {"store.freeze", freeze_take},
-    {"store.status", status_take},
-    {"store.health", health_take},
-    {0},
+    {"store.append", append_take},   {"store.transact", transact_take},
+    {"store.read", read_take},       {"store.get", get_take},
+    {"store.range", range_take},     {"store.snapshot", snapshot_take},
+    {"store.define", define_take},   {"store.subscribe", subscribe_take},
+    {"store.ack", ack_take},         {"store.unsubscribe", unsubscribe_take},
+    {"store.compact", compact_take}, {"store.erase", erase_take},
+    {"store.verify", verify_take},   {"store.backup", backup_take},
+    {"store.restore", restore_take}, {"store.accept", accept_take},
+    {"store.freeze", freeze_take},   {"store.status", status_take},
+    {"store.health", health_take},   {0},
 };
 
 static void init(struct store *s)
