@@ -65,6 +65,7 @@ enum outcome command_flush(struct command *c, enum outcome so_far);
 /* The verbs, by file. */
 enum outcome verb_ask(struct command *c);                /* ask.c */
 enum outcome verb_status(struct command *c);             /* status.c */
+enum outcome verb_memory(struct command *c);             /* memory_verbs.c */
 enum outcome verb_upgrade(struct command *c);            /* status.c */
 enum outcome verb_stop(struct command *c);               /* status.c */
 enum outcome verb_version(struct command *c);            /* status.c */
@@ -79,8 +80,11 @@ enum outcome verb_events_import(struct command *c);      /* append_verbs.c */
 enum outcome verb_events_read(struct command *c);        /* event_verbs.c */
 enum outcome verb_events_export(struct command *c);      /* event_verbs.c */
 enum outcome verb_events_verify(struct command *c);      /* event_verbs.c */
-enum outcome verb_events_backup(struct command *c);      /* event_verbs.c */
-enum outcome verb_events_restore(struct command *c);     /* event_verbs.c */
+enum outcome verb_events_backup(struct command *c);      /* store_verbs.c */
+enum outcome verb_events_backups(struct command *c);     /* store_verbs.c */
+enum outcome verb_events_restore(struct command *c);     /* store_verbs.c */
+enum outcome verb_events_compact(struct command *c);     /* store_verbs.c */
+enum outcome verb_events_rewrite(struct command *c);     /* store_verbs.c */
 enum outcome verb_events_stats(struct command *c);       /* event_verbs.c */
 enum outcome verb_events_tail(struct command *c);        /* follow.c, store_tail.c */
 enum outcome verb_projection_list(struct command *c);    /* projection_verbs.c */

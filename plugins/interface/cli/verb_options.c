@@ -38,7 +38,9 @@ const struct verb_option ask_options[] = {
     {'m', "model", "MODEL", "model or alias to ask; the default is configured", HINT_NONE, NULL},
     {'s', "system", "TEXT", "instructions that precede the prompt", HINT_NONE, NULL},
     {'f', "file", "FILE", "send this text file along; may be repeated", HINT_FILE, NULL},
-    {0, "session", "ID", "conversation: one provider, recorded in the session of that id",
+    {0, "session", "ID", "go on with the session of that id or title; new = make one", HINT_NONE,
+     NULL},
+    {0, "history", "SIZE", "how much of the session's history to send, as in 64k; 0 = nothing",
      HINT_NONE, NULL},
     {0, "no-stream", NULL, "print the answer when it is complete", HINT_NONE, NULL},
     {0, "no-stdin", NULL, "leave standard input alone", HINT_NONE, NULL},
@@ -116,6 +118,22 @@ const struct verb_option tail_options[] = {
 };
 const struct verb_option verify_options[] = {STORE_OPTION, STREAM_JSON_OPTION, END_OF_OPTIONS};
 const struct verb_option store_options[] = {STORE_OPTION, JSON_OPTION, END_OF_OPTIONS};
+
+const struct verb_option restore_options[] = {
+    {0, "to-sequence", "N", "up to the event with this sequence", HINT_NONE, NULL},
+    {0, "to-time", "TIME", "as it was then: YYYY-MM-DDTHH:MM[:SS[.mmm]] UTC, or ms", HINT_NONE,
+     NULL},
+    {'n', "dry-run", NULL, "say what would be lost, change nothing", HINT_NONE, NULL},
+    STORE_OPTION,
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+const struct verb_option compact_options[] = {
+    {0, "forget", NULL, "also drop the archive and what a restore put aside", HINT_NONE, NULL},
+    STORE_OPTION,
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
 
 const struct verb_option reload_options[] = {
     {'n', "dry-run", NULL, "check the files, change nothing", HINT_NONE, NULL},

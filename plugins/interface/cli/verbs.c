@@ -22,6 +22,11 @@ const struct verb verbs[] = {
     {"status", "", 0, 0, "show the host: node, version, readiness, protection of the cells",
      "JSON keys: node, version, uptime_ms, ready, plugins and more.\n", status_options, HINT_NONE,
      NULL, ACTION_STATUS},
+    {"memory", "", 0, 0, "show whether memory is short, which cell holds how much, who gave back",
+     "Parts of plugins that keep something for speed alone give back in their order when memory is "
+     "short: 1 first. JSON keys: level, step, used_percent, stall_percent, limited_by, used_bytes, "
+     "limit_bytes, available_bytes, cells, users and more.\n",
+     json_only, HINT_NONE, NULL, ACTION_MEMORY},
     {"plugin list", "", 0, 0, "list the plugin instances",
      "JSON: an array of objects with name, plugin, kind, cell, pid, state, restarts, last_exit, "
      "rss_bytes and more. Columns are left out on a narrow terminal, never in a pipe.\n",
@@ -120,11 +125,32 @@ const struct verb verbs[] = {
      "Prints a line for each fault; exits 1 when there is one.\n", verify_options, HINT_NONE, NULL,
      ACTION_EVENTS_VERIFY},
     {"events backup", "PATH", 1, 1, "copy the store while it is used",
-     "PATH is below the data folder of the store.\n", store_options, HINT_NONE, NULL,
-     ACTION_EVENTS_BACKUP},
-    {"events restore", "PATH", 1, 1, "replace the store by a backup",
-     "PATH is that of the backup, below the data folder of the store.\n", store_options, HINT_NONE,
-     NULL, ACTION_EVENTS_RESTORE},
+     "PATH is below the data folder of the store. The copy is opened and verified before it "
+     "counts; "
+     "with the option keep_backups the oldest go.\n",
+     store_options, HINT_NONE, NULL, ACTION_EVENTS_BACKUP},
+    {"events backups", "", 0, 0, "list the backups of the store",
+     "JSON: an array of objects with path, sequence, time (milliseconds since 1970), bytes, "
+     "verified, encrypted and points (whether it can be restored to any later point).\n",
+     store_options, HINT_NONE, NULL, ACTION_EVENTS_BACKUPS},
+    {"events restore", "PATH", 1, 1, "replace the store by a backup, or a point after it",
+     "PATH is that of the backup, below the data folder of the store. With --to-sequence or "
+     "--to-time the transactions that followed the backup are repeated up to there; the store "
+     "needs "
+     "the option archive for that. What was there is kept aside until the next restore.\n"
+     "JSON keys: sequence, time (of the state), present (the sequence before), lost_events, "
+     "lost_transactions, dry_run.\n",
+     restore_options, HINT_NONE, NULL, ACTION_EVENTS_RESTORE},
+    {"events compact", "", 0, 0, "give room that is free inside of the store's files back",
+     "While it is used. What was erased is in no page and no log file afterwards; with --forget "
+     "also "
+     "not in the archive and in what the last restore put aside. Backups stay as they are.\n"
+     "JSON keys: freed, bytes.\n",
+     compact_options, HINT_NONE, NULL, ACTION_EVENTS_COMPACT},
+    {"events rewrite", "", 0, 0, "write the store anew under the key of its options",
+     "Turns encryption on or off, or changes the key, after the options were set and the store "
+     "started; also gives all free room back. Backups stay as they are.\n",
+     store_options, HINT_NONE, NULL, ACTION_EVENTS_REWRITE},
     {"events stats", "", 0, 0, "show the counters of the store", "", store_options, HINT_NONE, NULL,
      ACTION_EVENTS_STATS},
     {"projection list", "", 0, 0, "list what is derived from stored events, and how far it is",
