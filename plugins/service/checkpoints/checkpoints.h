@@ -207,6 +207,8 @@ struct choice {
  */
 int part_check(const char *part, struct aiex_error *err);
 int choice_has_stream(const struct choice *c, struct aiex_slice stream);
+/* By a part `stream:...`. */
+int choice_names_stream(const struct choice *c, struct aiex_slice stream);
 int choice_has_table(const struct choice *c, const char *table);
 /* Some table may be in it. */
 int choice_has_tables(const struct choice *c);
@@ -393,9 +395,13 @@ struct restore {
     struct tally tally;
     struct batch batch;
     struct heads *here; /* same store: streams that changed since; other: all, see replay.c */
-    int touches_sessions, touches_contexts;
+    unsigned restarts;  /* bits of who may remember other rows now */
 };
 int restore_has_stream(const struct restore *x, struct aiex_slice stream);
+/* The request marks, and names this stream by a part of its own. */
+int restore_marks(const struct restore *x, struct aiex_slice stream);
+/* Rows of this table change: notes who must be started anew. */
+void restore_touches(struct restore *x, const char *table);
 int restore_has_table(const struct restore *x, const char *table);
 /* Streams first: on another store the rows of sessions come when their streams are there. */
 int restore_streams(struct restore *x);

@@ -143,7 +143,9 @@ static void test_killed_delete(void)
 
 static void run_restore(void)
 {
-    query(CHECKPOINTS, "checkpoints.restore", "{'name': 'always', 'mark': true, 'backup': false}");
+    query(CHECKPOINTS, "checkpoints.restore",
+          "{'name': 'always', 'mark': true, 'parts': ['stream:talk', 'stream:new', 'table:*'], "
+          "'backup': false}");
 }
 
 /* It is done, or was not begun; not half. */
@@ -153,7 +155,8 @@ static void look_at_rows(void)
 
     CU_ASSERT_TRUE(comes(CHECKPOINTS, "checkpoints.status", "'waiting':0"));
     left = query(CHECKPOINTS, "checkpoints.restore",
-                 "{'name': 'always', 'mark': true, 'dry_run': true}");
+                 "{'name': 'always', 'mark': true, 'parts': ['stream:talk', 'stream:new', "
+                 "'table:*'], 'dry_run': true}");
     if (!strstr(left, "'total':{}"))
         HAS(left, "'total':{'changed':6,'marked':1}");
     HAS(query(STORE, "store.read", "{'stream': 'talk', 'type': 'stream.restored'}"),
@@ -224,7 +227,9 @@ static void test_no_memory_compare(void)
 static void test_no_memory_restore(void)
 {
     fail_at_each(ALLOC_FAILS, "checkpoints.restore",
-                 "{'name': 'always', 'mark': true, 'dry_run': true}", "busy: no memory");
+                 "{'name': 'always', 'mark': true, 'parts': ['stream:talk', 'stream:new', "
+                 "'table:*'], 'dry_run': true}",
+                 "busy: no memory");
 }
 
 /* ---- Given up ---- */
