@@ -5,9 +5,11 @@
  */
 #include "checkpoints_rig.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -306,6 +308,33 @@ static void test_many_wait(void)
     rig_end();
 }
 
+/* ---- The process that is replaced still works ---- */
+
+static void test_lock(void)
+{
+    uint64_t id;
+    int fd;
+
+    prepare();
+    room_open(STORE);
+    fd = open(rig_path("checkpoints/lock"), O_RDWR);
+    CU_ASSERT_FATAL(fd >= 0);
+    CU_ASSERT_EQUAL_FATAL(flock(fd, LOCK_EX), 0);
+    room_open(CHECKPOINTS);
+    HAS(query(CHECKPOINTS, "checkpoints.list", "{}"), "'name':'always'");
+    id = begin(CHECKPOINTS, "checkpoints.create", "{'name': 'new'}");
+    for (int i = 0; i < 50; i++)
+        turn();
+    CU_ASSERT_TRUE(is_open(CHECKPOINTS, id));
+    HAS(query(CHECKPOINTS, "checkpoints.status", "{}"), "'ready':false");
+    HAS(query(CHECKPOINTS, "service.health", "{}"), "not taken over yet");
+    close(fd);
+    HAS(end_of(CHECKPOINTS, id), "'sequence'");
+    all_whole();
+    rig_close();
+    rig_end();
+}
+
 const struct test_case tests[] = {
     {"killed at each file operation of a create", test_killed_create},
     {"killed at each file operation of a delete", test_killed_delete},
@@ -317,5 +346,6 @@ const struct test_case tests[] = {
     {"no memory while restoring", test_no_memory_restore},
     {"given up at each turn", test_given_up},
     {"too many wait, and the end", test_many_wait},
+    {"who is replaced is waited for", test_lock},
     {0},
 };
