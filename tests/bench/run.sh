@@ -7,7 +7,7 @@ build=$1
 programs=$build/tests/bench
 
 for program in "$build/bin/aiex-host" "$programs/bench_limits" "$programs/bench_host" "$programs/bench_gateway" \
-    "$programs/bench_store" "$programs/bench_audit" "$programs/bench_tier"; do
+    "$programs/bench_store" "$programs/bench_snapshot" "$programs/bench_audit" "$programs/bench_tier"; do
     [ -x "$program" ] || {
         echo "$program is missing; build it first: ./run build" >&2
         exit 1
@@ -26,4 +26,5 @@ esac
 "$programs/bench_audit" "$build"
 "$programs/bench_tier"
 "$programs/bench_store" "$build"
+"$programs/bench_snapshot" "$build"
 "$programs/bench_limits" | sed 's/^limit\./limit.again./'

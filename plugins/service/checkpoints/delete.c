@@ -62,5 +62,7 @@ int run_delete(struct job *j)
         return job_fail(j, AIEX_E_NOT_FOUND, "there is no checkpoint '%s'", name);
     r = remove_manifest(j, &about);
     r = r ? r : catalog_collect(j, &f.chunks, &f.bytes);
-    return r ? r : job_end_by(j, write_freed, &f);
+    if (r == 0)
+        job_done_by(j, write_freed, &f);
+    return r;
 }

@@ -222,7 +222,7 @@ static void test_moves_between_parts(void)
         aiex_fake_window(h, 0);
         HAS(end_of(id), "'noted_bytes':");
         CU_ASSERT_TRUE(number(end_of(id), "noted_bytes") > 0);
-        CU_ASSERT_TRUE(seen_of(id).parts > 4);
+        CU_ASSERT_TRUE(seen_of(id).parts > 2); /* rows merge as they move */
         CU_ASSERT_EQUAL(seen_of(id).tables, 2);
         is_one_state(id);
         CU_ASSERT_TRUE(seen_of(id).count < b.moves);
