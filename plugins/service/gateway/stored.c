@@ -247,6 +247,7 @@ void stored_tick(struct gateway *g)
     if (g->stored->is_complete[STREAM_KEYS] && g->stored->is_complete[STREAM_LIMITS] &&
         (g->keys.stale || keys_should_compact(&g->keys)))
         keys_cache_anew(&g->keys);
+    change_tick(g);
 }
 
 const char *stored_trouble(const struct gateway *g)
