@@ -160,6 +160,30 @@ test('templates: killed, without their folder, without the store', async () => {
   assert.equal(await render(), 'hi ann');
 });
 
+test('asynchronous requests have an outcome, whatever is killed', async () => {
+  const submit = async () => (await good('submit', { method: 'gateway.chat', dialect: 'openai.chat', model: 'offline', body: JSON.stringify({ model: 'offline', messages: [{ role: 'user', content: 'hi' }] }) })).id;
+  const poll = async (id, wait_ms = 0) => good('poll', { id, wait_ms });
+  const id = await submit();
+  const before = await poll(id, 20000);
+  assert.equal(before.state, 'done');
+  assert.ok(before.body.length > 10);
+  // what is stored soon after the end
+  await node.until(async () => (await history('gateway/requests')).some(e => e.type === 'request.ended' && e.data.id === id), 'its end');
+  await (await kill('service_gateway', 'store_bdb'))();
+  await fine();
+  await node.until(async () => (await poll(id)).state === 'done', 'what was done to be known');
+  assert.deepEqual((await poll(id)).body, before.body);
+  const ids = [];
+  for (let i = 0; i < 8; i++) ids.push(await submit());
+  await (await kill('service_gateway'))();
+  await fine();
+  for (const one of ids) {
+    let p;
+    await node.until(async () => (p = await poll(one, 5000)).state !== 'running', `the outcome of ${one}`, 40000);
+    assert.ok(p.state === 'done' || p.code === 'crashed', JSON.stringify(p));
+  }
+});
+
 test('replaced while keys are made: two processes for a moment, one truth', async () => {
   const made = [];
   let over = false;

@@ -1,5 +1,6 @@
 /* stored.c - the streams of the store folded into memory and its file. See stored.h. */
 #include "stored.h"
+#include "job_store.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -164,6 +165,7 @@ static void live(struct gateway *g, int stream)
     if (st->knows || !st->is_live[STREAM_KEYS] || !st->is_live[STREAM_LIMITS])
         return;
     st->knows = 1;
+    job_store_start(g);
     spent_anew(g);
     spent_release(g);
 }
@@ -247,6 +249,7 @@ void stored_tick(struct gateway *g)
     if (g->stored->is_complete[STREAM_KEYS] && g->stored->is_complete[STREAM_LIMITS] &&
         (g->keys.stale || keys_should_compact(&g->keys)))
         keys_cache_anew(&g->keys);
+    change_tick(g);
 }
 
 const char *stored_trouble(const struct gateway *g)
