@@ -1,7 +1,8 @@
 /*
  * chain.h - the parts of the audit log.
  *
- *     chain.c    descriptor, options, life       append.c   audit.append, redact, head, cosign
+ *     chain.c    descriptor, options, life       append.c   audit.append, redact, head, cosign,
+ *                                                             rotate_key
  *     append_all.c   many acts at once
  *     writer.c   the thread that writes          alarm.c    what can not be recorded: told, counted
  *     log.h      the log on the disk             policy.c   which acts must be recorded
@@ -30,7 +31,7 @@
 #define PART_BYTES       (64u << 10)
 
 struct config {
-    const char *origin, *key, *must, *witnesses, *topics;
+    const char *origin, *key, *key_old, *must, *witnesses, *topics;
     int64_t deadline, head_interval, head_entries, segment_size, verify_interval;
 };
 
@@ -47,7 +48,7 @@ extern const char *const state_names[]; /* "opening", "ok", "full", "fault", "de
 
 /* ---- One thing for the writer ---- */
 
-enum op_kind { OP_APPEND, OP_REDACT, OP_HEAD, OP_COSIGN };
+enum op_kind { OP_APPEND, OP_REDACT, OP_HEAD, OP_COSIGN, OP_ROTATE };
 
 struct group; /* append_all.c: acts that came in one request */
 
@@ -70,7 +71,7 @@ struct op {
     /* HEAD, COSIGN */
     uint64_t size, heads_end; /* heads_end: of the file that has no later heads */
     uint8_t root[AIEX_HASH];
-    char *note, *cosigned; /* malloced */
+    char *note, *cosigned, *key; /* malloced; key: HEAD, ROTATE */
     struct chain *chain;
     size_t n_bytes;
     uint8_t bytes[]; /* the request's body */
@@ -127,7 +128,9 @@ struct workers {
 struct chain {
     const struct aiex_host *host;
     const struct config *config;
+    char origin[AIEX_NOTE_NAME];
     struct log log;
+    struct key_source source; /* until the writer has opened the log; then wiped */
     struct aiex_note_key witnesses[MAX_WITNESSES];
     size_t n_witnesses;
     struct writer_thread writer;
@@ -152,10 +155,6 @@ struct chain {
     void *drained_arg;
 };
 
-/* ---- clock.c ---- */
-
-int64_t wall_ms(void);
-
 /* ---- policy.c ---- */
 
 /* 1 = `type` is in the list of the option `must`: words with blanks or commas between them, a * at
@@ -170,6 +169,7 @@ int append_take(void *self, const struct aiex_message *m);
 int redact_take(void *self, const struct aiex_message *m);
 int head_take(void *self, const struct aiex_message *m);
 int cosign_take(void *self, const struct aiex_message *m);
+int rotate_take(void *self, const struct aiex_message *m);
 /* An event of the topics that are recorded. */
 int event_take(struct chain *c, const struct aiex_message *m);
 /* Answers what the writer is done with. */
