@@ -290,6 +290,12 @@ const struct verb_option audit_redact_options[] = {
     JSON_OPTION,
     END_OF_OPTIONS,
 };
+const struct verb_option audit_rotate_options[] = {
+    {0, "reason", "TEXT", "why; it stays in the log", HINT_NONE, NULL},
+    {0, "actor", "NAME", "who; else operator", HINT_NONE, NULL},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
 
 #define LABEL_OPTIONS                                                                              \
     {0, "title", "TEXT", "what it is about", HINT_NONE, NULL},                                     \
