@@ -25,6 +25,7 @@
 #define MAX_QUEUED_OPS   65536u
 #define MAX_QUEUED_BYTES (64u << 20)
 #define MAX_JOBS         64u
+#define MAX_SENDERS      64u
 #define N_WORKERS        2u
 #define MAX_WITNESSES    16u
 #define TICK_MS          100u
@@ -49,6 +50,15 @@ extern const char *const state_names[]; /* "opening", "ok", "full", "fault", "de
 /* ---- One thing for the writer ---- */
 
 enum op_kind { OP_APPEND, OP_REDACT, OP_HEAD, OP_COSIGN, OP_ROTATE };
+
+/* append_all.c: who numbers its acts. */
+struct sender {
+    char by[WRITER_NAME];
+    int64_t nonce;
+    uint64_t next; /* number of its next act */
+    uint64_t used; /* greater = later */
+    int open;      /* a request is not through */
+};
 
 struct group; /* append_all.c: acts that came in one request */
 
@@ -140,6 +150,8 @@ struct chain {
     /* the loop's own */
     struct op *oldest, *newest; /* that wait for the writer */
     struct group *groups;
+    struct sender senders[MAX_SENDERS];
+    uint64_t sender_uses;
     size_t n_waiting;
     struct job *jobs;
     size_t n_jobs;

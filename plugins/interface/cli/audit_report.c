@@ -33,7 +33,7 @@ static const struct report_control gdpr[] = {
      BY_GATEWAY "; " BY_HOST},
     {"Art. 33", "What may be a breach: refused access, failures, gaps of the record",
      "auth.failed auth.refused gateway.key.refused audit.resumed audit.gap audit.verify.failed "
-     "config.reload.failed data.restore.failed plugin.backoff plugin.failed plugin.refused",
+     "config.reload.failed config.reload.refused data.restore.failed plugin.backoff plugin.failed plugin.refused",
      BY_GATEWAY "; " BY_HOST "; " BY_LOG},
     {NULL, NULL, NULL, NULL},
 };

@@ -294,16 +294,25 @@ enum outcome verb_audit_prove(struct command *c)
 
 /* ---- redact ---- */
 
+/* --actor, else the user as the host itself would name him. */
+static void put_actor(struct aiex_writer *w, const struct command *c)
+{
+    const char *actor = arguments_value(&c->args, "actor");
+    char own[24];
+
+    snprintf(own, sizeof(own), "uid:%u", (unsigned)getuid());
+    aiex_w_key_str(w, "actor", actor ? actor : own);
+}
+
 static void pack_redact(struct aiex_writer *w, const void *arg)
 {
     const struct command *c = arg;
-    const char *actor = arguments_value(&c->args, "actor");
     int64_t seq = 0;
 
     aiex_w_map(w, 3);
     sscanf(c->args.words[0], "%" SCNd64, &seq);
     aiex_w_key_int(w, "seq", seq);
-    aiex_w_key_str(w, "actor", actor ? actor : "operator");
+    put_actor(w, c);
     aiex_w_key_str(w, "reason", arguments_value(&c->args, "reason"));
 }
 
@@ -327,10 +336,9 @@ enum outcome verb_audit_redact(struct command *c)
 static void pack_rotate(struct aiex_writer *w, const void *arg)
 {
     const struct command *c = arg;
-    const char *actor = arguments_value(&c->args, "actor");
 
     aiex_w_map(w, 2);
-    aiex_w_key_str(w, "actor", actor ? actor : "operator");
+    put_actor(w, c);
     aiex_w_key_str(w, "reason", arguments_value(&c->args, "reason"));
 }
 
