@@ -94,6 +94,7 @@ static void on_asked(void *arg, int may_go, const char *reason)
 
     act->asked = NULL;
     if (!may_go) {
+        acts_refused(acts_of(act), act->rule->type, act->actor, act->subject);
         control_refuse(act->call, AIEX_E_READ_ONLY, reason);
         return;
     }

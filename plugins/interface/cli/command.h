@@ -125,6 +125,7 @@ enum outcome verb_audit_report(struct command *c);     /* audit_report.c */
 enum outcome verb_audit_head(struct command *c);       /* audit_verbs.c */
 enum outcome verb_audit_witness(struct command *c);    /* audit_witness.c */
 enum outcome verb_audit_redact(struct command *c);     /* audit_verbs.c */
+enum outcome verb_audit_rotate(struct command *c);     /* audit_verbs.c */
 enum outcome verb_session_list(struct command *c);     /* session_verbs.c */
 enum outcome verb_session_show(struct command *c);     /* session_verbs.c */
 enum outcome verb_session_create(struct command *c);   /* session_verbs.c */

@@ -65,6 +65,7 @@ static const verb_fn functions[N_ACTIONS] = {
     [ACTION_AUDIT_HEAD] = verb_audit_head,
     [ACTION_AUDIT_WITNESS] = verb_audit_witness,
     [ACTION_AUDIT_REDACT] = verb_audit_redact,
+    [ACTION_AUDIT_ROTATE] = verb_audit_rotate,
     [ACTION_SESSION_LIST] = verb_session_list,
     [ACTION_SESSION_SHOW] = verb_session_show,
     [ACTION_SESSION_CREATE] = verb_session_create,

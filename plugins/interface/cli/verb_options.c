@@ -304,7 +304,13 @@ const struct verb_option audit_witness_options[] = {
 };
 const struct verb_option audit_redact_options[] = {
     {0, "reason", "TEXT", "why; it stays in the log", HINT_NONE, NULL},
-    {0, "actor", "NAME", "who; else operator", HINT_NONE, NULL},
+    {0, "actor", "NAME", "who; else the number of your user, as uid:N", HINT_NONE, NULL},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+const struct verb_option audit_rotate_options[] = {
+    {0, "reason", "TEXT", "why; it stays in the log", HINT_NONE, NULL},
+    {0, "actor", "NAME", "who; else the number of your user, as uid:N", HINT_NONE, NULL},
     JSON_OPTION,
     END_OF_OPTIONS,
 };

@@ -258,6 +258,10 @@ const struct verb verbs[] = {
      audit_witness_options, HINT_FILE, NULL, ACTION_AUDIT_WITNESS},
     {"audit redact", "SEQ", 1, 1, "take the payload of an entry away; every proof stays valid", "",
      audit_redact_options, HINT_NONE, NULL, ACTION_AUDIT_REDACT},
+    {"audit rotate-key", "", 0, 0, "give the log a new signing key, and forget the former one",
+     "The log records the change, and a head with the signatures of both keys vouches for it. Tell "
+     "those who verify the new key; who knows the former one can go on from it.\n",
+     audit_rotate_options, HINT_NONE, NULL, ACTION_AUDIT_ROTATE},
     {"session list", "", 0, 0, "list the sessions, the one that changed last first", "",
      session_list_options, HINT_NONE, NULL, ACTION_SESSION_LIST},
     {"session show", "SESSION", 1, 1, "print a session and its conversation",
