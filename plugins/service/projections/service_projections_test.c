@@ -1,13 +1,13 @@
 /* service_projections_test.c - the plugin through its descriptor; the store has events that the
  * test says, and tables. */
 #include "projections.h"
-#include "table_store.h"
 #include "test.h"
 
 #include <aiex_fake_host.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <table_store.h>
 
 #define DAY   86400000ll
 #define NOV21 1795219200000ll /* 2026-11-21 */

@@ -2,8 +2,8 @@
  * events.c - the events of each change, as they stand in the stream for ever.
  *
  * `meta` of each says what holds behind it: whose the session is, the owner's epoch, how many
- * messages the history has and which event has the values. So a session goes back to any of its versions by reading that
- * one event.
+ * messages the history has and which event has the values. So a session goes back to any of its
+ * versions by reading that one event.
  */
 #include "sessions.h"
 
