@@ -10,7 +10,7 @@ import { Node } from './node.mjs';
 const model = 'provider_openai/scripted-large';
 const only = ['00-host.ini', '20-provider-openai.ini', '28-service-gateway.ini', '30-coordinator.ini', '33-responses.ini', '35-prices.ini',
   '38-store.ini', '39-projections.ini', '39-sessions.ini', '40-interface-http.ini', '50-interface-cli.ini'];
-const ini = `[service_projections]\nlook = 100ms\n[service_coordinator]\nbreaker_failures = 0\nbreaker_percent = 0\nfallback = none\n[interface_cli]\nmodel = ${model}\n`;
+const ini = `[service_projections]\nlook = 100ms\n[service_sessions]\nturn_timeout = 4s\nsweep = 1s\n[service_coordinator]\nbreaker_failures = 0\nbreaker_percent = 0\nfallback = none\n[interface_cli]\nmodel = ${model}\n`;
 let vendor, node;
 
 before(async () => {
@@ -128,6 +128,21 @@ test('a store that is killed in the middle of an answer loses nothing of it', as
   const r = await asked;
   assert.equal(r.clean, true);
   assert.equal((await talk(session, 2))[1], `assistant: ${r.text}`);
+});
+
+test('a question whose answer never came is marked', async () => {
+  const { session } = await call('sessions', 'sessions.create');
+  const open = say('chat', session, 'stall 2', { stream: true });
+  await talk(session, 1);
+  const { pid } = JSON.parse((await node.aiex('plugin', 'list', '--json')).stdout).find(p => p.name === 'interface_http');
+  process.kill(pid, 'SIGKILL');
+  assert.equal((await open.catch(() => ({ clean: false }))).clean, false);
+  assert.equal((await call('sessions', 'sessions.get', { session })).open_turns, 1);
+  await node.until(async () => (await call('sessions', 'sessions.get', { session })).open_turns === 0, 'the sweep', 30000);
+  assert.deepEqual((await call('sessions', 'sessions.history', { session })).events.map(e => e.type), ['session.turn_lost', 'session.message']);
+  await node.until(async () => (await say('chat', session, 'say again').catch(() => ({}))).text === 'again', 'the interface', 30000);
+  const next = await say('chat', session, 'seen', { headers: { 'x-aiex-history': 'send' } });
+  assert.ok(!next.text.includes('stall'), next.text); // the client asks again, or not
 });
 
 test('a session is of the key that made it; for others it does not exist', async () => {

@@ -293,8 +293,9 @@ static void a_failing_one_is_seen_and_goes_on(void)
     value[0] = 0xc0;
     say_some();
     settle();
-    CU_ASSERT_PTR_NOT_NULL(strstr(text_of("service.health", "reason"),
-                                  "session_usage has failed: event 7 of 'session/s1': the row of "));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(text_of("service.health", "reason"),
+               "session_usage has failed: event 7 of 'session/s1': the row of "));
     CU_ASSERT_PTR_NOT_NULL(strstr(
         text_of("service.metrics", "text"),
         "aiex_projection_failed{plugin=\"service_projections\",projection=\"session_usage\"} "
