@@ -226,7 +226,7 @@ static int start(void *self, struct aiex_error *err)
 
     for (size_t i = 0; r == 0 && i < p->n_running; i++)
         r = start_one(p, p->running[i], err);
-    if (r == 0 && p->host->join(p->host, "metrics", 0) < 0)
+    if (r == 0 && p->host->join(p->host, "metrics", AIEX_NAME_GROUP) < 0)
         aiex_logf(p->host, AIEX_LOG_WARN, 0, "the page of metrics lacks this instance");
     return r;
 }
