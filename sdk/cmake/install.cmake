@@ -29,9 +29,10 @@ install(FILES ${sdk}/json/aiex_json.h ${sdk}/schema/aiex_schema.h ${sdk}/sse/aie
               ${sdk}/dialect/aiex_chat.h ${sdk}/provider/aiex_provider.h
               ${sdk}/service/aiex_service.h ${sdk}/service/aiex_file.h ${sdk}/service/aiex_crc32c.h
               ${sdk}/service/aiex_record_log.h ${sdk}/service/aiex_recast.h
-              ${sdk}/service/aiex_ask.h ${sdk}/service/aiex_audit.h
+              ${sdk}/service/aiex_ask.h ${sdk}/service/aiex_metrics.h ${sdk}/service/aiex_pressure.h
+              ${sdk}/service/aiex_audit.h ${sdk}/service/aiex_audit_batch.h
               ${sdk}/events/aiex_events.h ${sdk}/session/aiex_session.h
-              ${sdk}/cache/aiex_cache.h ${sdk}/cache/aiex_flight.h ${sdk}/tier/aiex_tier.h
+              ${sdk}/cache/aiex_cache.h ${sdk}/cache/aiex_flight.h ${sdk}/tier/aiex_tier.h ${sdk}/tier/aiex_levels.h
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT sdk)
 
 configure_package_config_file(${sdk}/cmake/aiex-config.cmake.in

@@ -229,4 +229,7 @@ test('usage of sessions is counted once, whatever is killed, and shown', async (
   assert.deepEqual(rows.map(r => [r.user, r.model, r.messages, r.answers, r.failed]), [['counted', '', 10, 0, 0], ['counted', 'scripted-large', 10, 10, 0]]);
   assert.ok(rows[1].output_tokens >= 10 && rows[1].input_tokens >= 10, JSON.stringify(rows));
   assert.match((await node.aiex('session', 'usage', '--by', 'day')).stdout, /^DAY +MESSAGES/);
+  const page = await (await fetch(node.url + '/metrics', { headers })).text();
+  assert.match(page, /^aiex_projection_lag_events\{plugin="service_projections",projection="session_usage"\} 0$/m);
+  assert.match(page, /^aiex_responses_kept\{plugin="service_responses"\} /m);
 });

@@ -142,10 +142,11 @@ static uint32_t write_identity(const struct conn *c, const struct wishes *wishes
     const struct server *s = c->server;
     struct aiex_slice key;
     char mem[BASIC_BYTES];
-    uint32_t n = 1;
+    uint32_t n = 2;
 
     key = find_key(wishes, mem, sizeof(mem));
     aiex_w_key_str(w, "interface", s->host->instance);
+    aiex_w_key_str(w, "address", c->peer);
     if (key.len) {
         aiex_w_key_strn(w, "credential", (const char *)key.data, key.len);
         n++;

@@ -1,13 +1,12 @@
 /* projections.c - the descriptor: which projections run here, how they are. */
 #include "projections.h"
 
+#include <aiex_metrics.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define OPT(field)  offsetof(struct config, field)
-#define LINE_BYTES  256u
-#define PAGE_BYTES  8192u
 #define MAX_REASONS 400u
 
 /* All of the product. A projection is taken by the name of its rows, too: who wants them calls it.
@@ -78,38 +77,22 @@ static double value_of(const struct aiex_projection_state *s, size_t family)
     return values[family];
 }
 
-static size_t print_metrics(const struct projections *p, char text[PAGE_BYTES])
-{
-    size_t n = 0;
-
-    for (size_t f = 0; f < sizeof(families) / sizeof(families[0]); f++) {
-        n += (size_t)snprintf(text + n, PAGE_BYTES - n, "# HELP %s %s\n# TYPE %s %s\n",
-                              families[f].name, families[f].help, families[f].name,
-                              families[f].type);
-        for (size_t i = 0; i < p->n_running; i++) {
-            struct aiex_projection_state s = state_of(p, i);
-
-            n += (size_t)snprintf(text + n, PAGE_BYTES - n,
-                                  "%s{plugin=\"%.64s\",projection=\"%s\"} %.0f\n", families[f].name,
-                                  p->host->instance, p->running[i]->name, value_of(&s, f));
-        }
-    }
-    return n;
-}
-
-static void write_metrics(struct aiex_writer *w, const void *arg)
-{
-    char text[PAGE_BYTES]; /* MAX_PROJECTIONS lines of each family fit */
-
-    aiex_w_map(w, 1);
-    aiex_w_key_strn(w, "text", text, print_metrics(arg, text));
-}
-
 static int metrics_take(void *self, const struct aiex_message *m)
 {
     struct projections *p = self;
+    struct aiex_metrics page;
 
-    return aiex_reply_by(p->host, m->id, write_metrics, p);
+    aiex_metrics_begin(&page, p->host);
+    for (size_t f = 0; f < sizeof(families) / sizeof(families[0]); f++) {
+        aiex_metrics_family(&page, families[f].name, families[f].type, families[f].help);
+        for (size_t i = 0; i < p->n_running; i++) {
+            const struct aiex_projection_state s = state_of(p, i);
+            const char *const labels[] = {"projection", p->running[i]->name, NULL};
+
+            aiex_metrics_sample(&page, labels, value_of(&s, f));
+        }
+    }
+    return aiex_metrics_reply(&page, m->id);
 }
 
 static const struct aiex_method methods[] = {
@@ -226,7 +209,7 @@ static int start(void *self, struct aiex_error *err)
 
     for (size_t i = 0; r == 0 && i < p->n_running; i++)
         r = start_one(p, p->running[i], err);
-    if (r == 0 && p->host->join(p->host, "metrics", AIEX_NAME_GROUP) < 0)
+    if (r == 0 && aiex_metrics_join(p->host) < 0)
         aiex_logf(p->host, AIEX_LOG_WARN, 0, "the page of metrics lacks this instance");
     return r;
 }

@@ -1,6 +1,8 @@
 /* sessions.c - the descriptor: options, methods, life. */
 #include "sessions.h"
 
+#include <aiex_metrics.h>
+
 #include <errno.h>
 
 #define OPT(field) offsetof(struct config, field)
@@ -82,6 +84,8 @@ static int start(void *self, struct aiex_error *err)
     if (r < 0)
         return aiex_failed(err, r,
                            "the name 'sessions' is taken by another instance; run one only");
+    if (aiex_metrics_join(s->host) < 0)
+        aiex_logf(s->host, AIEX_LOG_WARN, 0, "the page of metrics lacks this instance");
     if (sweep_start(s) != 0)
         return aiex_failed(err, -ENOMEM, "no memory for a timer");
     boot_start(s);
@@ -100,6 +104,8 @@ static int handle(void *self, const struct aiex_message *m)
         return take_status(s, m);
     if (strcmp(m->method, "service.health") == 0)
         return take_health(s, m);
+    if (strcmp(m->method, "service.metrics") == 0)
+        return take_metrics(s, m);
     for (const struct verb *v = verbs; v->method; v++)
         if (strcmp(v->method, m->method) == 0)
             return work_take(s, v, m);

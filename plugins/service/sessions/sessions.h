@@ -314,6 +314,7 @@ void run_list(struct work *w);
 void run_expire(struct work *w);
 int take_status(struct sessions *s, const struct aiex_message *m);
 int take_health(struct sessions *s, const struct aiex_message *m);
+int take_metrics(struct sessions *s, const struct aiex_message *m);
 
 int sweep_start(struct sessions *s);
 void sweep_stop(struct sessions *s);
