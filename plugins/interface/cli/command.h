@@ -136,6 +136,7 @@ enum outcome verb_session_rollback(struct command *c); /* session_verbs.c */
 enum outcome verb_session_fork(struct command *c);     /* session_verbs.c */
 enum outcome verb_session_expire(struct command *c);   /* session_verbs.c */
 enum outcome verb_session_delete(struct command *c);   /* session_verbs.c */
+enum outcome verb_session_usage(struct command *c);    /* usage_verbs.c */
 enum outcome verb_call(struct command *c);             /* call.c */
 enum outcome verb_new_plugin(struct command *c);       /* new_plugin.c */
 enum outcome verb_completion(struct command *c);       /* complete.c */

@@ -75,6 +75,7 @@ static const verb_fn functions[N_ACTIONS] = {
     [ACTION_SESSION_ROLLBACK] = verb_session_rollback,
     [ACTION_SESSION_FORK] = verb_session_fork,
     [ACTION_SESSION_EXPIRE] = verb_session_expire,
+    [ACTION_SESSION_USAGE] = verb_session_usage,
     [ACTION_SESSION_DELETE] = verb_session_delete,
     [ACTION_CHECKPOINT_CREATE] = verb_checkpoint_create,
     [ACTION_CHECKPOINT_LIST] = verb_checkpoint_list,

@@ -328,6 +328,17 @@ const struct verb_option audit_rotate_options[] = {
         0, "next", "TOKEN", "go on where the page before ended", HINT_NONE, NULL                   \
     }
 
+const struct verb_option session_usage_options[] = {
+    {0, "by", "COLUMNS", "day, user, model, or several with commas; day unless told otherwise",
+     HINT_NONE, NULL},
+    {0, "from", "DAY", "first day, as in 2026-11-21", HINT_NONE, NULL},
+    {0, "to", "DAY", "last day", HINT_NONE, NULL},
+    {0, "user", "USER", "only sessions of this user", HINT_NONE, NULL},
+    {0, "model", "MODEL", "only answers of this model", HINT_NONE, NULL},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+
 const struct verb_option session_list_options[] = {
     {0, "title", "TEXT", "only with this in the title", HINT_NONE, NULL},
     {0, "user", "NAME", "only of this user", HINT_NONE, NULL},

@@ -283,6 +283,13 @@ const struct verb verbs[] = {
      session_fork_options, HINT_NONE, NULL, ACTION_SESSION_FORK},
     {"session expire", "[SESSION]", 0, 1, "let a session expire, or all whose time is over", "",
      json_only, HINT_NONE, NULL, ACTION_SESSION_EXPIRE},
+    {"session usage", "", 0, 0, "show what was said in sessions, by day, user or model",
+     "Columns are those of --by, then messages, answers, failed ones, and tokens. The figures are "
+     "a "
+     "projection of the stored events: a moment behind, and gone on with after any crash.\n"
+     "JSON: an array of objects with day, user, model (as asked), messages, answers, failed, "
+     "input_tokens and output_tokens.\n",
+     session_usage_options, HINT_NONE, NULL, ACTION_SESSION_USAGE},
     {"session delete", "SESSION", 1, 1, "erase a session and what was said in it",
      "There is no way back. What its forks had of it is erased, too.\n", json_only, HINT_NONE, NULL,
      ACTION_SESSION_DELETE},
