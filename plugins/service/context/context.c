@@ -41,20 +41,13 @@ static const struct aiex_option options[] = {
 };
 
 static const struct aiex_method methods[] = {
-    {"context.get", get_take},
-    {"context.search", search_take},
-    {"context.put", put_take},
-    {"context.fresh", fresh_take},
-    {"context.related", related_take},
-    {"context.relate", relate_take},
-    {"context.unrelate", unrelate_take},
-    {"context.list", list_take},
-    {"context.delete", delete_take},
-    {"context.stats", stats_take},
-    {"context.metrics", metrics_take},
-    {"service.metrics", metrics_take},
-    {"service.health", health_take},
-    {0},
+    {"context.get", get_take},           {"context.search", search_take},
+    {"context.put", put_take},           {"context.fresh", fresh_take},
+    {"context.related", related_take},   {"context.relate", relate_take},
+    {"context.unrelate", unrelate_take}, {"context.list", list_take},
+    {"context.delete", delete_take},     {"context.stats", stats_take},
+    {"context.metrics", metrics_take},   {"service.metrics", metrics_take},
+    {"service.health", health_take},     {0},
 };
 
 /* ---- What all parts share ---- */

@@ -25,11 +25,12 @@
  * dead and to rank. It is made from the table at the start. That it stays true is the epoch's work:
  * an older owner's write is refused by the store.
  *
- *     words.c    text to words           index.c   entries by id and by doc
+ *     words.c fold.c stem.c  text to words   index.c  entries by id and by doc
  *     ask.c      what is asked of the store  boot.c   tables, epoch, index
  *     work.c     a request's life        row.c     an entry as a row and as callers see it
  *     put.c  remove.c  get.c  list.c  fresh.c     relate.c  related.c
  *     search.c   postings of a query     rank.c    BM25
+ *     snippet.c  why a text was found
  *     sweep.c    what is over or dead    fetch.c   contents, once for all who wait
  *     tiers.c    who they are, get       balance.c what moves between them
  *     stats.c    numbers
@@ -363,7 +364,7 @@ struct context {
 /* What a word is worth that `df` of n texts have. */
 double rank_weight(uint64_t n, uint64_t df);
 /* What `tf` of them in a text of `length` words add, where `average` is usual. */
-double rank_term(double weight, uint32_t tf, uint32_t length, double average);
+double rank_term(double weight, double tf, uint32_t length, double average);
 
 /* The number of a kind, made when it is new; -ENOSPC. */
 int kind_number(struct context *c, const char *kind);
