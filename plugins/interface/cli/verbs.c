@@ -199,7 +199,8 @@ const struct verb verbs[] = {
     {"context get", "ID", 1, 1, "print the text of a context", "", json_only, HINT_NONE, NULL,
      ACTION_CONTEXT_GET},
     {"context search", "WORD...", 1, ANY_NUMBER, "find contexts by their words, best first",
-     "WORD* finds all words that begin so; identifiers are found by their parts.\n",
+     "WORD* finds all words that begin so; identifiers are found by their parts, English words in "
+     "their forms.\n",
      context_search_options, HINT_NONE, NULL, ACTION_CONTEXT_SEARCH},
     {"context list", "", 0, 0, "list the contexts, newest first", "", context_list_options,
      HINT_NONE, NULL, ACTION_CONTEXT_LIST},

@@ -12,7 +12,7 @@ struct number {
     const char *name, *series, *type, *help;
     double value;
 };
-#define N_NUMBERS 19
+#define N_NUMBERS 21
 
 static void numbers(const struct context *c, struct number out[N_NUMBERS])
 {
@@ -52,6 +52,11 @@ static void numbers(const struct context *c, struct number out[N_NUMBERS])
          (double)c->move.promoted},
         {"demoted", "aiex_context_demoted_total", "counter", "Contents moved to a colder tier.",
          (double)c->move.demoted},
+        {"interactions", "aiex_context_interactions_total", "counter",
+         "Rows of requests to models that were written.", (double)c->interactions.written},
+        {"interactions_missed", "aiex_context_interactions_missed_total", "counter",
+         "Records that came too fast for this service; the ledger has them.",
+         (double)c->interactions.missed},
         {"failed", "aiex_context_failed_total", "counter", "Requests that the store failed.",
          (double)c->count.failed},
     };
