@@ -7,12 +7,11 @@
  * written. Figures: store.* ; store.limit.* is a file that one event after the other is appended
  * to, each with an fdatasync.
  */
+#include "disk.h"
 #include "measure.h"
 
 #include <aiex/aiex_pack.h>
 #include <dlfcn.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -111,7 +110,7 @@ static int h_unwatch(const struct aiex_host *h, uint64_t watch)
 
 static const struct aiex_plugin *plugin;
 static void *self;
-static char dir[64];
+static char dir[DISK_PATH];
 
 static void load(const char *build)
 {
@@ -157,8 +156,8 @@ static void *config(void)
     char *c = calloc(1, plugin->config_size);
 
     for (const struct aiex_option *o = plugin->options; o->name; o++)
-        if (o->type == AIEX_OPT_STRING)
-            *(const char **)(void *)(c + o->offset) = o->def;
+        if (o->type == AIEX_OPT_STRING || o->type == AIEX_OPT_SECRET)
+            *(const char **)(void *)(c + o->offset) = o->def ? o->def : "";
         else
             *(int64_t *)(void *)(c + o->offset) = strcmp(o->name, "cache") == 0
                                                       ? 256 << 20
@@ -292,24 +291,6 @@ static void append(const char *name, int writers, const char *level, long count)
     series_done(&times);
 }
 
-static void raw(const char *name, int batch, long count)
-{
-    static uint8_t mem[MAX_OPEN * 1024];
-    char path[100];
-    uint64_t start;
-    int fd;
-
-    snprintf(path, sizeof(path), "%s/raw", dir);
-    fd = open(path, O_CREAT | O_TRUNC | O_WRONLY, 0600);
-    start = now_ns();
-    for (long i = 0; i < count; i += batch)
-        if (write(fd, mem, (size_t)batch * 700) < 0 || fdatasync(fd) != 0)
-            give_up("%s: %s", path, strerror(errno));
-    row(name, (double)count * 1e9 / (double)(now_ns() - start), "events/s");
-    close(fd);
-    unlink(path);
-}
-
 /* ---- Reads ---- */
 
 static struct aiex_slice read_body(uint8_t *mem, size_t size, const char *stream, long limit)
@@ -378,45 +359,27 @@ static void child_fills(long count)
     waitpid(pid, &status, 0);
 }
 
-static void remove_folder(void)
-{
-    char command[100];
-
-    snprintf(command, sizeof(command), "rm -rf '%s'", dir);
-    if (system(command) != 0)
-        note("%s stays", dir);
-}
-
-static void fresh_folder(void)
-{
-    const char *tmp = getenv("BENCH_DIR");
-
-    snprintf(dir, sizeof(dir), "%.40s/aiex_bench_XXXXXX", tmp ? tmp : "/var/tmp");
-    if (!mkdtemp(dir))
-        give_up("%s: %s", dir, strerror(errno));
-}
-
 static void reopen(long count)
 {
     uint64_t start;
 
-    fresh_folder();
+    disk_folder(dir);
     child_fills(count);
     start = now_ns();
     open_store();
     row("store.open_after_kill", (double)(now_ns() - start) / 1e6, "ms");
     plugin->destroy(self);
-    remove_folder();
+    disk_remove(dir);
 }
 
 /* ---- The parts ---- */
 
 static void synced(long n)
 {
-    raw("store.limit.fdatasync", 1, n / 20);
+    disk_limit("store.limit.fdatasync", dir, 1, n / 20);
     append("append_synced_1", 1, "synced", n / 20);
-    raw("store.limit.fdatasync_again", 1, n / 20);
-    raw("store.limit.fdatasync_64", 64, n);
+    disk_limit("store.limit.fdatasync_again", dir, 1, n / 20);
+    disk_limit("store.limit.fdatasync_64", dir, 64, n);
     append("append_synced_64", 64, "synced", n);
 }
 
@@ -460,18 +423,18 @@ int main(int argc, char **argv)
         if (!wanted(&parts[i], argv + 2))
             continue;
         if (!parts[i].alone && !open++) {
-            fresh_folder();
+            disk_folder(dir);
             open_store();
         } else if (parts[i].alone && open) {
             open = 0;
             plugin->destroy(self);
-            remove_folder();
+            disk_remove(dir);
         }
         parts[i].run(n);
     }
     if (open) {
         plugin->destroy(self);
-        remove_folder();
+        disk_remove(dir);
     }
     return 0;
 }

@@ -5,14 +5,14 @@
  *
  * Methods (bodies and answers are maps; times in ns)
  *   echo                 answers with the body
- *   load                 {service, method, n | for_ms, window, bytes}: calls with `window` open at
- * a time; answers {calls, failed, ns, p50, p99, max, code of the first failure} publish {topic, n,
- * window, sinks}: publishes, at most `window` ahead of the slowest of `sinks` cells; answers {ns,
- * missed} when all of them have everything ack                  cast of a sink to its publisher
- * {number, seen, missed} read_setting         {n}: reads settings "bench.value" n times; answers
- * {ns, value} seen                 events that came, {seen} pid, segfault, loop  for measuring
- * memory and recovery Options: subscribe, ack_to, ack_every, number make an instance a sink; note
- * is reloadable.
+ *   load                 {service, method, n | for_ms, window, bytes | level}: calls with `window`
+ * open at a time, with a level each one an event for store.append; answers {calls, failed, ns, p50,
+ * p99, max, code of the first failure} publish {topic, n, window, sinks}: publishes, at most
+ * `window` ahead of the slowest of `sinks` cells; answers {ns, missed} when all of them have
+ * everything ack                  cast of a sink to its publisher {number, seen, missed}
+ * read_setting         {n}: reads settings "bench.value" n times; answers {ns, value} seen events
+ * that came, {seen} pid, segfault, loop  for measuring memory and recovery Options: subscribe,
+ * ack_to, ack_every, number make an instance a sink; note is reloadable.
  *
  * One source, several plugins: BENCH_NAME and BENCH_NEEDS come from CMakeLists.txt.
  */
@@ -50,6 +50,8 @@ static const struct aiex_option options[] = {
     {0},
 };
 
+static const uint8_t zeros[4096]; /* data of events */
+
 struct bench;
 
 struct slot {
@@ -61,9 +63,10 @@ struct slot {
 struct load {
     struct bench *b;
     uint64_t id, t0, until, max;
-    char service[64], method[64], code[32];
+    char service[64], method[64], code[32], level[16];
     struct aiex_slice body;
     int64_t n, started, done, failed, open, window;
+    size_t data;
     int pumping;
     struct slot *slots, *free;
     uint32_t *took;
@@ -180,6 +183,29 @@ static void on_end(void *arg, const struct aiex_answer *a)
         load_pump(l);
 }
 
+/* One event of `bytes` bytes, as bench_store.c has them; in the memory of the body. */
+static struct aiex_slice next_event(struct load *l)
+{
+    struct aiex_writer w;
+    char id[32], stream[32];
+    long n = (long)l->started + (long)(l->t0 % 1000003) * 1000000;
+
+    snprintf(id, sizeof(id), "%08lx%016lx", n * 2654435761ul & 0xffffffff, n);
+    snprintf(stream, sizeof(stream), "stream-%ld", n % 100);
+    aiex_writer_init(&w, (uint8_t *)(uintptr_t)l->body.data, l->body.len);
+    aiex_w_map(&w, 3);
+    aiex_w_key_str(&w, "stream", stream);
+    aiex_w_key_str(&w, "level", l->level);
+    aiex_w_str(&w, "events");
+    aiex_w_array(&w, 1);
+    aiex_w_map(&w, 4);
+    aiex_w_key_str(&w, "id", id);
+    aiex_w_key_str(&w, "type", n % 2 ? "message.added" : "tool.called");
+    aiex_w_key_str(&w, "correlation", stream);
+    aiex_w_key_bin(&w, "data", zeros, l->data);
+    return aiex_written(&w);
+}
+
 static int load_wants(struct load *l)
 {
     if (l->until)
@@ -208,6 +234,8 @@ static void load_pump(struct load *l)
         l->open++;
         if ((++l->started & 4095) == 0)
             h->alive(h);
+        if (l->level[0])
+            req.body = next_event(l);
         if (h->call(h, &req, on_end, s, &call) < 0) {
             on_end(s, &(struct aiex_answer){.kind = AIEX_ANSWER_END, .code = "not_taken"});
             break;
@@ -251,7 +279,9 @@ static int load(struct bench *b, const struct aiex_message *m)
     }
     snprintf(l->method, sizeof(l->method), "echo");
     aiex_get_text(m->body, "method", l->method, sizeof(l->method));
-    l->body = make_body((size_t)bytes);
+    aiex_get_text(m->body, "level", l->level, sizeof(l->level));
+    l->data = (size_t)bytes < sizeof(zeros) ? (size_t)bytes : sizeof(zeros);
+    l->body = make_body((size_t)bytes + (l->level[0] ? 300 : 0));
     l->slots = calloc((size_t)l->window, sizeof(*l->slots));
     if (int_of(m->body, "samples", 1))
         l->took = malloc(SAMPLES_MAX * sizeof(*l->took));

@@ -102,8 +102,11 @@ static int checkpoint(struct store *s, uint64_t stamp)
     DB_ENV *env = s->env.env;
     int64_t began = mono_ms();
     uint64_t bytes = log_bytes(s);
-    int r = env_errno(&s->env, env->txn_checkpoint(env, 0, 0, DB_FORCE));
+    int r;
 
+    pages_hurry(1);
+    r = env_errno(&s->env, env->txn_checkpoint(env, 0, 0, DB_FORCE));
+    pages_hurry(0);
     if (r < 0)
         return r;
     aiex_logf(s->host, AIEX_LOG_DEBUG, 0, "checkpoint %llu took %lld ms", (unsigned long long)stamp,

@@ -128,7 +128,7 @@ int marks_flush(struct store *s, DB_TXN *txn)
     int r = 0;
 
     if (t->sequence - t->marked < MARKS_STEP)
-        return 0;
+        return UNCHANGED;
     m->n = m->len = 0;
     for (uint64_t i = t->marked + 1; i <= t->sequence && r == 0; i++)
         r = gather_event(s, txn, i, &mem);

@@ -43,7 +43,10 @@ struct piece {
     unsigned n;
 };
 
-/* Writer, at the end of a batch: marks for the events that have none, once they are enough. */
+/* Writer, before a batch: marks for the events that have none, once they are enough. Before: who
+ * reads marks holds a page of them and looks for events, so whoever writes both takes them in this
+ * order; else two such readers together would take the writer's lock. UNCHANGED = there was nothing
+ * to do, 0, or negative errno. */
 int marks_flush(struct store *s, DB_TXN *txn);
 void marks_done(struct store *s);
 /* Writer: takes out the mark of an event that is erased. */

@@ -32,7 +32,7 @@
 #define MAX_FILES    16u
 #define MAX_PAGE     65536u
 #define BUCKETS      4096u
-#define MAX_HELD     (8u << 20)   /* in one go to the disk, where the log waits meanwhile */
+#define MAX_HELD     (24u << 20)  /* then the next page waits until all are in their place */
 #define MAX_SPARE    (12u << 20)  /* memory of pages that were held, for the next ones */
 #define MAX_EMPTY    (32u << 20)  /* what an empty journal keeps of its file */
 #define STEP_BYTES   (256u << 10) /* on their way to the disk at a time */
@@ -380,6 +380,18 @@ int pages_flush(struct pages *p)
     return r;
 }
 
+int pages_trim(struct pages *p)
+{
+    int r;
+
+    pthread_mutex_lock(&p->writing);
+    r = flush(p);
+    if (r == 0 && ftruncate(p->journal, 0) != 0)
+        r = -errno;
+    pthread_mutex_unlock(&p->writing);
+    return r;
+}
+
 /* ---- What Berkeley DB calls ---- */
 
 static int name_in(const struct pages *p, const char *path, const char **ret_name)
@@ -583,6 +595,24 @@ static int on_fsync(int fd)
     return r ? -1 : 0;
 }
 
+static _Thread_local int hurries;
+
+void pages_hurry(int on)
+{
+    hurries = on;
+}
+
+/* Its pauses. Elsewhere than in a checkpoint they are counted, and end with an error. */
+static int on_yield(unsigned long seconds, unsigned long us)
+{
+    struct timespec pause = {.tv_sec = (time_t)(seconds + us / 1000000),
+                             .tv_nsec = (long)(us % 1000000 * 1000)};
+
+    if (hurries && (seconds || us > MAX_PAUSE_US))
+        pause = (struct timespec){.tv_nsec = MAX_PAUSE_US * 1000};
+    return nanosleep(&pause, NULL) == 0 ? 0 : errno;
+}
+
 /* What is held of the file goes to its place before: nothing of it may come back behind its end. */
 static int on_ftruncate(int fd, off_t size)
 {
@@ -600,17 +630,6 @@ static int on_ftruncate(int fd, off_t size)
     return r ? -1 : 0;
 }
 
-/* Its pauses: a checkpoint that meets a page in use would come back to it a second later, and the
- * log that a start repeats would grow for as long. */
-static int on_yield(unsigned long seconds, unsigned long us)
-{
-    struct timespec pause = {.tv_nsec = (long)(seconds ? MAX_PAUSE_US : us) * 1000};
-
-    if (us > MAX_PAUSE_US)
-        pause.tv_nsec = MAX_PAUSE_US * 1000;
-    return nanosleep(&pause, NULL) == 0 ? 0 : errno;
-}
-
 static void set_functions(void)
 {
     db_env_set_func_open(on_open);
@@ -619,8 +638,8 @@ static void set_functions(void)
     db_env_set_func_pread(on_pread);
     db_env_set_func_pwrite(on_pwrite);
     db_env_set_func_fsync(on_fsync);
-    db_env_set_func_ftruncate(on_ftruncate);
     db_env_set_func_yield(on_yield);
+    db_env_set_func_ftruncate(on_ftruncate);
 }
 
 /* ---- Life ---- */
@@ -688,7 +707,7 @@ void pages_end(struct pages *p)
     }
     pthread_mutex_unlock(&process.lock);
     if (p->journal >= 0) {
-        pages_flush(p);
+        pages_trim(p);
         close(p->journal);
     }
     for (unsigned i = 0; i < p->n_files; i++)

@@ -32,8 +32,14 @@ void pages_log(struct pages *p, int64_t bytes);
 /* The free room of pages is emptied (scrub.h): they are not encrypted. Before the first is written.
  */
 void pages_scrub(struct pages *p);
+/* This thread makes a checkpoint, or no more: one that meets a page in use would come back to it a
+ * second later, and the log that a start repeats would grow for as long. Now it comes back sooner.
+ */
+void pages_hurry(int on);
 /* All pages in their place, on the disk. 0 or negative errno; then they stay in the journal. */
 int pages_flush(struct pages *p);
+/* The same, and the journal's file gives back what it keeps: nothing of old pages is in it. */
+int pages_trim(struct pages *p);
 /* Ends the guard; its files are closed. What is held is flushed, or stays in the journal. NULL is
  * fine. */
 void pages_end(struct pages *p);

@@ -198,6 +198,9 @@ static int turn_log(struct shrink *h)
     if (r < 0)
         return r;
     archive_logs(s);
+    r = pages_trim(s->env.pages);
+    if (r < 0)
+        return r;
     if (h->forget) {
         archive_forget(s);
         exchange_drop_old(s->host->data_dir);

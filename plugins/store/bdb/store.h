@@ -233,6 +233,7 @@ struct writer {
     size_t n, bytes;
     int stop, over; /* over: the thread takes no more */
     /* of the writer thread */
+    int lingers, alone; /* alone: the last batch was one request */
     struct tail tail, draft;
     uint8_t *mem; /* for one record */
     size_t mem_size;

@@ -385,6 +385,46 @@ static void test_erase(void)
     rig_end();
 }
 
+/* 1 when a file of the folder has the text, 0, or -1: not readable. */
+static int file_has(const char *name, const char *text)
+{
+    FILE *f = fopen(rig_path(name), "r");
+    char *mem = NULL;
+    size_t size = 0;
+    ssize_t n;
+    int found = f ? 0 : -1;
+
+    while (f && !found && (n = getdelim(&mem, &size, 0, f)) > 0)
+        found = memmem(mem, (size_t)n, text, strlen(text)) != NULL;
+    free(mem);
+    if (f)
+        fclose(f);
+    return found;
+}
+
+/* A journal that keeps its blocks keeps pages, until store.shrink. */
+static void test_journal_forgets(void)
+{
+    static const struct aiex_fake_pair small[] = {{"checkpoint", "1M"}, {NULL, NULL}};
+    static const char secret[] = "what-nobody-may-know";
+    char data[4000];
+
+    rig_begin(small);
+    memset(data, 'x', sizeof(data) - 1);
+    data[sizeof(data) - 1] = 0;
+    HAS(append("private", secret), "'version':1");
+    for (int i = 0; i < 5000 && !file_has("db/pages.journal", secret); i++)
+        HAS(ask("store.append",
+                "{'stream': 's', 'events': [{'id': 'e%d', 'type': 't', 'data': '%s'}]}", i, data),
+            "'duplicate':false");
+    CU_ASSERT_EQUAL(file_has("db/pages.journal", secret), 1);
+    HAS(ask("store.erase", "{'stream': 'private'}"), "'removed':1");
+    HAS(ask("store.shrink", "{}"), "'freed'");
+    CU_ASSERT_EQUAL(file_has("db/pages.journal", secret), 0);
+    rig_close();
+    rig_end();
+}
+
 const struct test_case tests[] = {
     {"append and read", test_append_and_read},
     {"expected", test_expected},
@@ -399,5 +439,6 @@ const struct test_case tests[] = {
     {"wrong", test_wrong},
     {"epochs", test_epochs},
     {"erase", test_erase},
+    {"journal forgets", test_journal_forgets},
     {0},
 };

@@ -20,10 +20,12 @@
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
-#define TRIES   20  /* of a batch that lost a lock */
-#define WAIT_MS 5   /* between looks whether the process that we replace is gone */
-#define FULL_MS 200 /* between openings on a full disk */
+#define TRIES     40  /* of a batch that lost a lock; with the pauses, most of a second */
+#define WAIT_MS   5   /* between looks whether the process that we replace is gone */
+#define LINGER_US 40  /* behind a batch */
+#define FULL_MS   200 /* between openings on a full disk */
 
 int64_t wall_ms(void)
 {
@@ -91,7 +93,7 @@ int writer_put(struct store *s, struct write *w)
     if (wr->over || wr->n >= QUEUE_WRITES || (wr->n && wr->bytes + w->bytes > QUEUE_BYTES)) {
         r = -EBUSY;
     } else {
-        *wr->end = w;
+        __atomic_store_n(wr->end, w, __ATOMIC_RELAXED); /* linger() looks without the lock */
         wr->end = &w->next;
         wr->bytes += w->bytes;
         if (wr->n++ == 0)
@@ -115,13 +117,26 @@ static struct write *cut(struct writer *wr)
         events += (*end)->events;
         end = &(*end)->next;
     }
-    wr->first = *end;
+    __atomic_store_n(&wr->first, *end, __ATOMIC_RELAXED);
     if (!wr->first)
         wr->end = &wr->first;
     *end = NULL;
     wr->n -= n;
     wr->bytes -= bytes;
+    wr->alone = n == 1;
     return n ? first : NULL;
+}
+
+/* Whoever writes alone, one thing behind the other, asks again sooner than a thread can be woken:
+ * a moment is worth waiting awake, when there is another processor for the loop. */
+static void linger(struct writer *wr)
+{
+    uint64_t until = now_us() + LINGER_US;
+
+    while (wr->lingers && wr->alone && !__atomic_load_n(&wr->first, __ATOMIC_RELAXED) &&
+           !__atomic_load_n(&wr->stop, __ATOMIC_RELAXED) && now_us() < until)
+        for (volatile int i = 0; i < 50; i++)
+            continue;
 }
 
 /* NULL: stop, nothing is left. */
@@ -129,6 +144,7 @@ static struct write *next_batch(struct writer *wr)
 {
     struct write *batch;
 
+    linger(wr);
     pthread_mutex_lock(&wr->lock);
     while (!wr->first && !wr->stop)
         pthread_cond_wait(&wr->wake, &wr->lock);
@@ -233,10 +249,13 @@ static int put_point(struct store *s, const struct tail *t)
 /* 0 = something was put, UNCHANGED = nothing was, or negative errno. */
 static int apply_all(struct store *s, DB_TXN *txn, struct write *batch)
 {
-    int result = UNCHANGED;
+    int result;
 
     s->writer.draft = s->writer.tail;
     events_drop(s);
+    result = marks_flush(s, txn);
+    if (result < 0)
+        return result;
     for (struct write *w = batch; w; w = w->next) {
         int r = apply_one(s, txn, w);
 
@@ -248,7 +267,6 @@ static int apply_all(struct store *s, DB_TXN *txn, struct write *batch)
     if (result == 0) {
         s->writer.draft.commits++;
         result = events_flush(s, txn);
-        result = result ? result : marks_flush(s, txn);
         result = result ? result : tail_put(s, txn, &s->writer.draft);
         if (result == 0 && s->lineage[0])
             result = put_point(s, &s->writer.draft);
@@ -343,6 +361,16 @@ static int try_batch(struct store *s, struct write *batch, int *ret_sure)
     return r;
 }
 
+/* Before the nth try. A reader that lost its lock may not have run since, on a busy machine: then
+ * it still holds what the batch wants. */
+static void before_try(int n)
+{
+    struct timespec pause = {.tv_nsec = n * 1000 * 1000};
+
+    if (n)
+        nanosleep(&pause, NULL);
+}
+
 /* ---- The same with an archive ---- */
 
 /* One request as a transaction of its own, so that a restore can end behind it. */
@@ -378,8 +406,10 @@ static int commit_each(struct store *s, struct write *batch, struct write **ret_
         struct write *next = w->next;
 
         w->next = NULL; /* a batch of one */
-        for (int i = 0; i < TRIES && (i == 0 || r == -EAGAIN); i++)
+        for (int i = 0; i < TRIES && (i == 0 || r == -EAGAIN); i++) {
+            before_try(i);
             r = commit_one(s, w);
+        }
         w->next = next;
         *ret_rest = r < 0 ? w : NULL;
         if (r < 0)
@@ -442,6 +472,7 @@ static void run_batch(struct store *s, struct write *batch)
         return;
     }
     for (int i = 0; i < TRIES && (i == 0 ? r == 0 : r == -EAGAIN); i++) {
+        before_try(i);
         gate_enter(&s->gate);
         r = try_batch(s, batch, &sure);
         rows_release(s);
@@ -537,6 +568,7 @@ static void *writer_main(void *arg)
     struct write *batch;
     int r = wait_to_open(s);
 
+    s->writer.lingers = sysconf(_SC_NPROCESSORS_ONLN) > 1;
     if (r < 0 && r != -ECANCELED)
         aiex_logf(s->host, AIEX_LOG_ERROR, 0, "the store is not open: %.400s", s->state.failed);
     while ((batch = next_batch(&s->writer)) != NULL) {
@@ -585,7 +617,7 @@ int writer_start(struct store *s, struct aiex_error *err)
 void writer_end(struct store *s)
 {
     pthread_mutex_lock(&s->writer.lock);
-    s->writer.stop = 1;
+    __atomic_store_n(&s->writer.stop, 1, __ATOMIC_RELAXED);
     pthread_cond_signal(&s->writer.wake);
     pthread_mutex_unlock(&s->writer.lock);
 }

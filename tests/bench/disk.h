@@ -1,0 +1,15 @@
+/*
+ * disk.h - what the disk can do, and a folder of its own there (BENCH_DIR, or /var/tmp).
+ */
+#ifndef AIEX_BENCH_DISK_H
+#define AIEX_BENCH_DISK_H
+
+#define DISK_PATH 64
+
+/* A new folder; its name into `dir`. */
+void disk_folder(char dir[DISK_PATH]);
+void disk_remove(const char *dir);
+/* Prints the rate of events that are appended to a file, `batch` of 700 bytes to an fdatasync. */
+void disk_limit(const char *name, const char *dir, int batch, long count);
+
+#endif
