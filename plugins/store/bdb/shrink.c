@@ -211,13 +211,14 @@ static enum job_step ended(struct shrink *h, int r)
 {
     struct job *j = &h->job;
 
+    const char *what = h->file < N_FILES ? env_file_name(h->file) : "the log";
+
     if (r == -EAGAIN && ++h->tries < TRIES)
         return JOB_PART;
     if (r == -ENOSPC)
         return job_refused(j, AIEX_E_READ_ONLY, "the disk is full");
-    return r == -EAGAIN
-               ? job_refused(j, AIEX_E_BUSY, "others hold '%s'; try again", env_file_name(h->file))
-               : job_failed(j, r, env_file_name(h->file));
+    return r == -EAGAIN ? job_refused(j, AIEX_E_BUSY, "others hold %s; try again", what)
+                        : job_failed(j, r, what);
 }
 
 static enum job_step step(struct job *j)
@@ -255,7 +256,7 @@ static void write_end(struct aiex_writer *w, const void *arg)
 
 static void answer(struct job *j)
 {
-    aiex_reply_by(j->s->host, j->id, write_end, j);
+    store_reply(j->s, j->id, write_end, j);
 }
 
 static void done(struct job *j)
