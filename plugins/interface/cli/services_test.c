@@ -467,6 +467,32 @@ static void wrong_usage(void)
 }
 
 /* A service that is older or wrong: said, not printed as nothing. */
+static void memory(void)
+{
+    static const struct script s = {
+        "host",
+        "host.memory",
+        "{}",
+        {NULL},
+        "{\"level\":\"high\",\"step\":4,\"used_percent\":91,\"stall_percent\":3,\"limit_bytes\":"
+        "536870912,\"limited_by\":\"group\",\"watched\":true,\"cells\":[{\"cell\":\"tier_hot\","
+        "\"pid\":77,\"bytes\":2097152}],\"users\":[{\"instance\":\"tier_hot\",\"part\":"
+        "\"entries\",\"order\":3,\"percent\":25,\"bytes\":1048576,\"limit\":4194304,\"given\":"
+        "3145728}]}"};
+    static const struct script off = {
+        "host", "host.memory", "{}", {NULL}, "{\"watched\":false,\"cells\":[],\"users\":[]}"};
+
+    WITH(&s, NULL, "memory");
+    CU_ASSERT(has(ran.out, "memory is high, parts up to order 4 give back; 91 % of the group's "
+                           "512M in use; 3 % of the time waited for\n"));
+    CU_ASSERT(has(ran.out, "tier_hot   77    2.0M"));
+    CU_ASSERT(has(ran.out, "entries      3   1.0M      4.0M     25  3.0M"));
+    WITH(&s, NULL, "memory", "--json");
+    CU_ASSERT(has(ran.out, "\"used_percent\": 91"));
+    WITH(&off, NULL, "memory");
+    CU_ASSERT(has(ran.out, "memory is not watched"));
+}
+
 static void answers_without_what_was_asked(void)
 {
     static const struct script s = {"gateway",
@@ -493,6 +519,7 @@ const struct test_case tests[] = {
     {"template_variables", template_variables},
     {"keys", keys},
     {"limits", limits},
+    {"memory", memory},
     {"wrong_usage", wrong_usage},
     {"answers_without_what_was_asked", answers_without_what_was_asked},
     {0},

@@ -1,7 +1,7 @@
 /* env.c - see env.h. */
 #include "env.h"
 
-#include "mark.h"
+#include "restore_point.h"
 
 #include <aiex_service.h>
 #include <errno.h>
@@ -99,7 +99,7 @@ static int configure(struct env *e, const struct env_options *o)
     env_listen(e);
     e->encrypted = o->password != NULL;
     r = o->password ? env->set_encrypt(env, o->password, DB_ENCRYPT_AES) : 0;
-    r = r ? r : env->set_app_dispatch(env, mark_dispatch);
+    r = r ? r : env->set_app_dispatch(env, restore_point_dispatch);
     r = r ? r
           : env->set_cachesize(env, (uint32_t)(o->cache_bytes >> 30),
                                (uint32_t)(o->cache_bytes & ((1 << 30) - 1)), 1);
@@ -144,6 +144,7 @@ int env_open(struct env *e, const char *home, const struct env_options *options,
     r = pages_begin(&e->pages, home, err);
     if (r < 0)
         return r;
+    pages_log(e->pages, options->log_bytes);
     if (!options->password)
         pages_scrub(e->pages);
     r = db_env_create(&e->env, 0);
@@ -223,6 +224,18 @@ int env_del(struct env *e, enum file file, DB_TXN *txn, const void *key, size_t 
     DBT k = env_dbt(key, key_len);
 
     return env_errno(e, env_file(e, file)->del(e->files[file], txn, &k, 0));
+}
+
+int env_seek(struct env *e, enum file file, DB_TXN *txn, DBT *key, DBT *value, uint32_t how)
+{
+    DBC *c;
+    int r = env_errno(e, env_file(e, file)->cursor(e->files[file], txn, &c, 0));
+
+    if (r < 0)
+        return r;
+    r = env_errno(e, c->get(c, key, value, how));
+    c->close(c);
+    return r;
 }
 
 int env_last(struct env *e, enum file file, void *key, size_t size, DBT *value)

@@ -15,10 +15,11 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#define TAIL_NUMBERS 11u
+#define TAIL_NUMBERS 12u
 #define TAIL_BYTES   (TAIL_NUMBERS * 8 + EVENT_HASH)
 
 static const uint8_t tail_key[1] = {'T'}, stamp_key[1] = {0};
@@ -30,7 +31,7 @@ static void tail_numbers(struct tail *t, uint64_t *numbers[TAIL_NUMBERS])
     uint64_t *const all[TAIL_NUMBERS] = {&t->sequence, &t->commits,     &t->transactions,
                                          &t->streams,  &t->next_number, &t->events_bytes,
                                          &t->stamp,    &t->epoch,       &t->opens,
-                                         &t->earliest, &t->latest};
+                                         &t->earliest, &t->latest,      &t->marked};
 
     memcpy(numbers, all, sizeof(all));
 }
@@ -95,38 +96,36 @@ int store_acknowledge(struct store *s, const struct tail *tail)
 /* The chain in the event with this sequence. 0 or negative errno. */
 static int chain_at(struct store *s, uint64_t sequence, uint8_t chain[EVENT_HASH])
 {
-    uint8_t key[8], head[EVENT_HEAD];
-    DBT k = env_dbt(key, sizeof(key)), v = env_room(head, sizeof(head));
-    int r;
+    DBT mem = env_grows();
+    struct run_entry event;
+    struct event_view view;
+    int r = events_get(&s->env, NULL, sequence, &mem, &event);
 
-    put_be(key, sequence, 8);
-    v.flags |= DB_DBT_PARTIAL;
-    v.dlen = sizeof(head);
-    r = env_errno(&s->env,
-                  env_file(&s->env, EVENTS)->get(env_file(&s->env, EVENTS), NULL, &k, &v, 0));
-    if (r == 0 && v.size < EVENT_HEAD)
-        r = -EBADMSG;
+    r = r ? r : event_view(event.record, event.len, sequence, &view);
     if (r == 0)
-        memcpy(chain, head + 32, EVENT_HASH);
+        memcpy(chain, view.chain, EVENT_HASH);
+    free(mem.data);
     return r;
 }
 
 static void compare_events(struct store *s, const struct tail *t)
 {
-    uint8_t key[8], chain[EVENT_HASH] = {0};
-    int n = env_last(&s->env, EVENTS, key, sizeof(key), NULL);
-    uint64_t last = n == 8 ? get_be(key, 8) : 0;
+    DBT mem = env_grows();
+    struct run_entry event;
+    uint8_t chain[EVENT_HASH];
 
-    if (n < 0 && n != -ENOBUFS)
+    if (events_last(&s->env, &mem, &event) < 0)
         state_damage(s, "events.db, at its end");
-    else if (last != t->sequence)
+    else if (event.number != t->sequence)
         state_set(s, DAMAGE,
                   "damage: events.db ends at sequence %llu, meta.db counts %llu; restore a backup",
-                  (unsigned long long)last, (unsigned long long)t->sequence);
-    else if (last && (chain_at(s, last, chain) < 0 || memcmp(chain, t->chain, EVENT_HASH) != 0))
+                  (unsigned long long)event.number, (unsigned long long)t->sequence);
+    else if (t->sequence &&
+             (chain_at(s, t->sequence, chain) < 0 || memcmp(chain, t->chain, EVENT_HASH) != 0))
         state_set(s, DAMAGE,
                   "damage: event %llu of events.db is not the one meta.db knows; restore a backup",
-                  (unsigned long long)last);
+                  (unsigned long long)t->sequence);
+    free(mem.data);
 }
 
 static uint64_t stamp_of(struct store *s, enum file file)
@@ -286,6 +285,7 @@ static int open_files(struct store *s, struct aiex_error *err)
 static void publish(struct store *s, const struct tail *t)
 {
     atomic_store(&s->visible, t->sequence);
+    atomic_store(&s->marked, t->marked);
     atomic_store(&s->streams, t->streams);
     atomic_store(&s->bytes, t->events_bytes);
     atomic_store(&s->transactions, t->transactions);
@@ -300,6 +300,9 @@ int store_open(struct store *s, struct aiex_error *err)
 
     if (r < 0)
         return r;
+    events_forget(s);
+    streams_forget(s);
+    atomic_store(&s->care.begun, 0); /* the log is counted from the opening */
     fail_pass(&s->fail, FAIL_OPEN);
     r = open_side(s, &side, err);
     if (r == 0) {

@@ -3,8 +3,9 @@
  *
  * The files of the database come from the backup, the log from the archive and, when the history is
  * still the present one, from the database itself. The log is cut where the first transaction
- * begins that is too late (mark.h), and recovery repeats all of it: what had no commit by then is
- * taken back. The result must have the counters of the mark, and is verified like a backup.
+ * begins that is too late (restore_point.h), and recovery repeats all of it: what had no commit by
+ * then is taken back. The result must have the counters of the point, and is verified like a
+ * backup.
  */
 #include "restore.h"
 
@@ -32,11 +33,11 @@ static int flush(struct store *s)
 
 static int check(struct restore *r, const struct manifest *m, struct aiex_error *err)
 {
-    const struct mark_search *p = &r->point;
+    const struct restore_point_search *p = &r->point;
 
-    if (!p->by_time && p->limit > m->sequence && (!p->marks || p->last.sequence < p->limit))
+    if (!p->by_time && p->limit > m->sequence && (!p->points || p->last.sequence < p->limit))
         return aiex_failed(err, -EINVAL, "the log ends at sequence %llu, before %llu",
-                           (unsigned long long)(p->marks ? p->last.sequence : m->sequence),
+                           (unsigned long long)(p->points ? p->last.sequence : m->sequence),
                            (unsigned long long)p->limit);
     if (!p->found || p->target.commits < m->commits)
         return aiex_failed(err, -EINVAL,
@@ -102,10 +103,10 @@ static int copy_files(const char *from, const char *to, struct aiex_error *err)
                  : 0;
 }
 
-/* Commits without a mark, of an opening, may stand between the two. */
+/* Commits without a point, of an opening, may stand between the two. */
 static int compare(const struct restore *r, const struct tail *t, struct aiex_error *err)
 {
-    const struct mark *m = &r->point.target;
+    const struct restore_point *m = &r->point.target;
 
     if (t->sequence == m->sequence && t->transactions == m->transactions &&
         t->commits >= m->commits && (!r->point.cut || t->commits < r->point.next.commits))
@@ -133,7 +134,7 @@ int point_make(struct store *s, struct restore *r, const char *from, const char 
     if (got == 0 && mkdir(db, 0700) != 0)
         got = aiex_failed(err, -errno, "folder '%.300s': %s", db, strerror(errno));
     got = got ? got : archive_collect(s, m->lineage, m->first_log, db, &last, err);
-    got = got ? got : mark_find(db, password, s->host, &r->point, err);
+    got = got ? got : restore_point_find(db, password, s->host, &r->point, err);
     got = got ? got : check(r, m, err);
     if (got < 0 || r->dry_run)
         return got;

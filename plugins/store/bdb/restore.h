@@ -6,14 +6,14 @@
 #define RESTORE_H
 
 #include "manifest.h"
-#include "mark.h"
+#include "restore_point.h"
 #include "store.h"
 
 /* What store.restore asks for, and what came out. w->arg */
 struct restore {
     char path[BACKUP_PATH + 1];
     int to_point, dry_run;
-    struct mark_search point; /* limit and by_time */
+    struct restore_point_search point; /* limit and by_time */
     /* outcome */
     uint64_t sequence, transactions; /* of the state */
     int64_t time_ms;

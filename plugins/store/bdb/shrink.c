@@ -14,7 +14,7 @@
 #include "archive.h"
 #include "exchange.h"
 #include "folder.h"
-#include "mark.h"
+#include "restore_point.h"
 
 #include <aiex/aiex_pack.h>
 #include <errno.h>
@@ -193,7 +193,7 @@ static int turn_log(struct shrink *h)
     int r = 0;
 
     if (log_file(s) == h->log_file)
-        return mark_fill(&s->env, FILL_BYTES);
+        return restore_point_fill(&s->env, FILL_BYTES);
     r = env_errno(&s->env, s->env.env->txn_checkpoint(s->env.env, 0, 0, DB_FORCE));
     if (r < 0)
         return r;

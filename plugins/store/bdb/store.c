@@ -1,6 +1,8 @@
 /* store.c - the descriptor: options, life, dispatch. */
 #include "store.h"
 
+#include <aiex_metrics.h>
+
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -16,7 +18,7 @@ static const struct aiex_option options[] = {
      OPT(cache)},
     {"log_file", "16M", "size of one file of the log", AIEX_OPT_SIZE, 0, 9 << 20, 1 << 30, NULL,
      OPT(log_file)},
-    {"checkpoint", "16M", "log after which the files are brought up to date: what a start repeats",
+    {"checkpoint", "8M", "log after which the files are brought up to date: what a start repeats",
      AIEX_OPT_SIZE, AIEX_OPT_RELOADABLE, 1 << 20, 1 << 30, NULL, OPT(checkpoint)},
     {"min_free", "64M", "free space below which nothing is written", AIEX_OPT_SIZE, 0, 1 << 20,
      1ll << 40, NULL, OPT(min_free)},
@@ -44,6 +46,7 @@ static const struct aiex_method methods[] = {
     {"store.read", read_take},
     {"store.get", get_take},
     {"store.range", range_take},
+    {"store.snapshot", snapshot_take},
     {"store.define", define_take},
     {"store.subscribe", subscribe_take},
     {"store.ack", ack_take},
@@ -60,6 +63,8 @@ static const struct aiex_method methods[] = {
     {"store.freeze", freeze_take},
     {"store.status", status_take},
     {"store.health", health_take},
+    {"service.health", health_take},
+    {"service.metrics", metrics_take},
     {0},
 };
 
@@ -75,6 +80,7 @@ static void init(struct store *s)
     s->jobs.slow.end = &s->jobs.slow.first;
     pthread_mutex_init(&s->box.lock, NULL);
     pthread_mutex_init(&s->side_lock, NULL);
+    pthread_mutex_init(&s->care.running, NULL);
     pthread_mutex_init(&s->gate.turn, NULL);
     pthread_mutex_init(&s->gate.inside, NULL);
     pthread_rwlock_init(&s->use, NULL);
@@ -133,6 +139,8 @@ static int start(void *self, struct aiex_error *err)
                            "the name '%s' is taken by another instance; give this one another "
                            "'name'",
                            s->config.name);
+    if (aiex_metrics_join(s->host) < 0)
+        aiex_logf(s->host, AIEX_LOG_WARN, 0, "the page of metrics lacks this instance");
     snprintf(path, sizeof(path), "%s/lock", s->host->data_dir);
     r = lock_open(&s->lock, path, s->host->instance, err);
     r = r < 0 ? r : box_start(s, err);
@@ -207,6 +215,7 @@ static void destroy(void *self)
     if (s->box.fd >= 0)
         box_empty(s); /* what the threads left */
     box_stop(s);
+    pins_done(s);
     lock_close(&s->lock);
     tables_done(&s->tables);
     state_done(&s->state);

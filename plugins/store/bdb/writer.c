@@ -10,7 +10,7 @@
  */
 #include "store.h"
 
-#include "mark.h"
+#include "restore_point.h"
 
 #include <stdarg.h>
 #include <errno.h>
@@ -88,7 +88,7 @@ int writer_put(struct store *s, struct write *w)
 
     w->next = NULL;
     pthread_mutex_lock(&wr->lock);
-    if (wr->n >= QUEUE_WRITES || (wr->n && wr->bytes + w->bytes > QUEUE_BYTES)) {
+    if (wr->over || wr->n >= QUEUE_WRITES || (wr->n && wr->bytes + w->bytes > QUEUE_BYTES)) {
         r = -EBUSY;
     } else {
         *wr->end = w;
@@ -133,6 +133,7 @@ static struct write *next_batch(struct writer *wr)
     while (!wr->first && !wr->stop)
         pthread_cond_wait(&wr->wake, &wr->lock);
     batch = cut(wr);
+    wr->over = !batch;
     pthread_mutex_unlock(&wr->lock);
     return batch;
 }
@@ -219,14 +220,14 @@ static int apply_one(struct store *s, DB_TXN *txn, struct write *w)
 }
 
 /* A restore can end here. */
-static int put_mark(struct store *s, const struct tail *t)
+static int put_point(struct store *s, const struct tail *t)
 {
-    const struct mark mark = {.time_ms = (uint64_t)wall_ms(),
-                              .sequence = t->sequence,
-                              .commits = t->commits,
-                              .transactions = t->transactions};
+    const struct restore_point point = {.time_ms = (uint64_t)wall_ms(),
+                                        .sequence = t->sequence,
+                                        .commits = t->commits,
+                                        .transactions = t->transactions};
 
-    return mark_put(&s->env, &mark);
+    return restore_point_put(&s->env, &point);
 }
 
 /* 0 = something was put, UNCHANGED = nothing was, or negative errno. */
@@ -235,6 +236,7 @@ static int apply_all(struct store *s, DB_TXN *txn, struct write *batch)
     int result = UNCHANGED;
 
     s->writer.draft = s->writer.tail;
+    events_drop(s);
     for (struct write *w = batch; w; w = w->next) {
         int r = apply_one(s, txn, w);
 
@@ -245,9 +247,11 @@ static int apply_all(struct store *s, DB_TXN *txn, struct write *batch)
     }
     if (result == 0) {
         s->writer.draft.commits++;
-        result = tail_put(s, txn, &s->writer.draft);
+        result = events_flush(s, txn);
+        result = result ? result : marks_flush(s, txn);
+        result = result ? result : tail_put(s, txn, &s->writer.draft);
         if (result == 0 && s->lineage[0])
-            result = put_mark(s, &s->writer.draft);
+            result = put_point(s, &s->writer.draft);
     }
     return result;
 }
@@ -304,6 +308,7 @@ static void publish(struct store *s)
 
     *t = s->writer.draft;
     atomic_store(&s->visible, t->sequence);
+    atomic_store(&s->marked, t->marked);
     atomic_store(&s->streams, t->streams);
     atomic_store(&s->bytes, t->events_bytes);
     atomic_store(&s->transactions, t->transactions);
@@ -322,6 +327,7 @@ static int try_batch(struct store *s, struct write *batch, int *ret_sure)
         return r;
     r = apply_all(s, txn, batch);
     if (r != 0) {
+        streams_forget(s);
         txn->abort(txn);
         return r == UNCHANGED ? 0 : r;
     }
@@ -329,6 +335,8 @@ static int try_batch(struct store *s, struct write *batch, int *ret_sure)
     r = finish(s, txn, highest(batch), ret_sure);
     if (r == 0)
         publish(s);
+    else
+        streams_forget(s);
     for (struct write *w = batch; w && r == 0; w = w->next)
         if (!w->code && w->kind->committed)
             w->kind->committed(s, w);
@@ -421,6 +429,7 @@ static void run_batch(struct store *s, struct write *batch)
         hand_out(s, batch);
         return;
     }
+    care_pace(s);
     for (struct write *w = batch; w && r == 0; w = w->next)
         r = tables_prepare(s, w);
     if (s->lineage[0] && r == 0) {
@@ -585,4 +594,7 @@ void writer_stop(struct store *s)
     s->writer.running = 0;
     free(s->writer.mem);
     s->writer.mem = NULL;
+    events_done(s);
+    streams_done(s);
+    marks_done(s);
 }
