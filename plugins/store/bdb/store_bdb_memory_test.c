@@ -223,11 +223,13 @@ static void starve(atomic_long *which)
     int total = 0;
 
     prepare();
-    for (size_t i = 0; i < N_REQUESTS; i++)
+    for (size_t i = 0; i < N_REQUESTS; i++) {
         for (int nth = 1; nth < MOST && !(requests[i].fragile && which == &library_left) &&
                           try_one(i, nth, which);
              nth++)
             total++;
+        HAS(ask("store.verify", "{}"), "'faults':0");
+    }
     CU_ASSERT_TRUE(total > 60);
     check_all();
     rig_close();

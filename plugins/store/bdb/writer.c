@@ -355,6 +355,7 @@ static int commit_one(struct store *s, struct write *w)
         return r;
     r = apply_all(s, txn, w);
     if (r != 0) {
+        streams_forget(s);
         txn->abort(txn);
         return r == UNCHANGED ? 0 : r;
     }
@@ -362,6 +363,8 @@ static int commit_one(struct store *s, struct write *w)
     r = env_errno(&s->env, txn->commit(txn, DB_TXN_WRITE_NOSYNC));
     if (r == 0)
         s->writer.tail = s->writer.draft;
+    else
+        streams_forget(s);
     fail_pass(&s->fail, FAIL_COMMIT);
     return r;
 }
