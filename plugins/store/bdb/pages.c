@@ -330,6 +330,20 @@ int pages_flush(struct pages *p)
     return r;
 }
 
+int pages_wipe(struct pages *p)
+{
+    int r;
+
+    pthread_mutex_lock(&p->writing);
+    r = flush(p);
+    if (r == 0 && ftruncate(p->journal, 0) != 0)
+        r = -errno;
+    if (r == 0)
+        p->end = 0;
+    pthread_mutex_unlock(&p->writing);
+    return r;
+}
+
 /* ---- What Berkeley DB calls ---- */
 
 static int name_in(const struct pages *p, const char *path, const char **ret_name)

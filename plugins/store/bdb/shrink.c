@@ -197,6 +197,9 @@ static int turn_log(struct shrink *h)
     r = env_errno(&s->env, s->env.env->txn_checkpoint(s->env.env, 0, 0, DB_FORCE));
     if (r < 0)
         return r;
+    r = pages_wipe(s->env.pages);
+    if (r < 0)
+        return r;
     archive_logs(s);
     if (h->forget) {
         archive_forget(s);
