@@ -197,10 +197,10 @@ static int turn_log(struct shrink *h)
     r = env_errno(&s->env, s->env.env->txn_checkpoint(s->env.env, 0, 0, DB_FORCE));
     if (r < 0)
         return r;
-    archive_logs(s);
-    r = pages_trim(s->env.pages);
+    r = pages_wipe(s->env.pages);
     if (r < 0)
         return r;
+    archive_logs(s);
     if (h->forget) {
         archive_forget(s);
         exchange_drop_old(s->host->data_dir);
@@ -214,13 +214,14 @@ static enum job_step ended(struct shrink *h, int r)
 {
     struct job *j = &h->job;
 
+    const char *what = h->file < N_FILES ? env_file_name(h->file) : "the log";
+
     if (r == -EAGAIN && ++h->tries < TRIES)
         return JOB_PART;
     if (r == -ENOSPC)
         return job_refused(j, AIEX_E_READ_ONLY, "the disk is full");
-    return r == -EAGAIN
-               ? job_refused(j, AIEX_E_BUSY, "others hold '%s'; try again", env_file_name(h->file))
-               : job_failed(j, r, env_file_name(h->file));
+    return r == -EAGAIN ? job_refused(j, AIEX_E_BUSY, "others hold %s; try again", what)
+                        : job_failed(j, r, what);
 }
 
 static enum job_step step(struct job *j)
@@ -258,7 +259,7 @@ static void write_end(struct aiex_writer *w, const void *arg)
 
 static void answer(struct job *j)
 {
-    aiex_reply_by(j->s->host, j->id, write_end, j);
+    store_reply(j->s, j->id, write_end, j);
 }
 
 static void done(struct job *j)

@@ -4,11 +4,13 @@
  */
 #include "store_rig.h"
 
+#include "env.h"
 #include "scrub.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const struct aiex_fake_pair small[] = {
     {"log_file", "9M"}, {"checkpoint", "1M"}, {"ballast", "0"}, {0}};
@@ -120,6 +122,21 @@ static void test_archive_forgets(void)
     rig_end();
 }
 
+/* Without the log, whose files have their room from the beginning. */
+static long long bytes_of_files(void)
+{
+    long long bytes = 0;
+    struct stat st;
+    char name[64];
+
+    for (enum file f = 0; f < N_FILES; f++) {
+        snprintf(name, sizeof(name), "db/%s", env_file_name(f));
+        if (stat(rig_path(name), &st) == 0)
+            bytes += (long long)st.st_blocks * 512;
+    }
+    return bytes;
+}
+
 /* Most of it is erased: the files become small, while others write and read. */
 static void test_room_comes_back(void)
 {
@@ -130,7 +147,8 @@ static void test_room_comes_back(void)
     rig_begin(small);
     for (int i = 0; i < 10; i++)
         write_some(i * 600, 600);
-    before = number(ask("store.shrink", "{}"), "bytes"); /* all of it in the files, a short log */
+    HAS(ask("store.shrink", "{}"), "'freed'"); /* all of it in the files */
+    before = bytes_of_files();
     for (int i = 0; i < 2; i++)
         HAS(ask("store.erase", "{'stream': 'of-%s', 'close': true}", i ? "paula" : "others"),
             "'removed'");
@@ -142,10 +160,11 @@ static void test_room_comes_back(void)
         HAS(ask("store.read", "{'stream': 'live', 'limit': 1}"), "'events':1");
     }
     a = end_of(shrinking);
-    after = number(a, "bytes");
+    after = bytes_of_files();
     CU_ASSERT_TRUE(number(a, "freed") > 0);
     CU_ASSERT_TRUE(after > 0 && after < before / 2);
-    CU_ASSERT_TRUE(number(ask("store.shrink", "{}"), "bytes") <= after);
+    CU_ASSERT_TRUE(number(ask("store.shrink", "{}"), "bytes") > 0);
+    CU_ASSERT_TRUE(bytes_of_files() <= after + (1 << 20)); /* and what others wrote meanwhile */
     HAS(ask("store.verify", "{}"), "'faults':0");
     rig_close();
     rig_end();
