@@ -337,6 +337,7 @@ static int begin_all(struct job *j)
     snprintf(dir, sizeof(dir), "%s/chunks", s->host->data_dir);
     r = r ? r : chunks_open(&s->chunks, dir, (int)s->config->level, &err);
     r = r ? r : catalog_load(s); /* what the other one did last */
+    r = r ? r : folder_sync(s->host->data_dir);
     if (r < 0)
         return job_errno(j, r, err.text[0] ? err.text : strerror(-r));
     carry_clean(s);
