@@ -14,17 +14,16 @@ static int twice(struct answer *a, const struct aiex_json_field *fields, size_t 
 
 int get_document(struct answer *a, struct aiex_slice data, struct aiex_json_field *fields, size_t n)
 {
-    struct aiex_json_span document = {AIEX_JSON_OBJECT, (const char *)data.data, data.len};
     struct aiex_json_fault fault = {0, NULL};
     const char *what = a->c->vendor_stream ? "an event of the answer" : "the answer";
-    int type = aiex_json_scan(data, 0, NULL, 0, &fault);
+    int type = aiex_json_scan(data, 0, fields, n, &fault);
 
     if (type < 0)
         return answer_fault(a, -EPROTO, "%s is not JSON: %s at byte %zu", what, fault.reason,
                             fault.offset);
     if (type != AIEX_JSON_OBJECT)
         return answer_fault(a, -EPROTO, "%s is JSON but not an object", what);
-    return get_members(a, &document, what, fields, n);
+    return twice(a, fields, n);
 }
 
 /* ---- A walk over members that the scan has accepted ---- */

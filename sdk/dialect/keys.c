@@ -26,7 +26,10 @@ static enum key find(const char *text, size_t len)
     while (low < high) {
         unsigned mid = (low + high) / 2;
         size_t n = names[mid].len < len ? names[mid].len : len;
-        int order = memcmp(text, names[mid].text, n);
+        int order = n ? (unsigned char)*text - (unsigned char)*names[mid].text : 0;
+
+        if (order == 0) /* most steps end at the first letter */
+            order = memcmp(text, names[mid].text, n);
 
         if (order == 0 && len == names[mid].len)
             return (enum key)mid;

@@ -45,43 +45,56 @@ static int is_data(enum key key)
     }
 }
 
-static void count_items(struct count *c, const struct aiex_json_span *whole, unsigned depth);
+static size_t count_items(struct count *c, const struct aiex_json_span *whole, unsigned depth);
 
-static void count_value(struct count *c, enum key key, const struct aiex_json_span *value,
-                        unsigned depth)
+static void count_whole(struct count *c, enum key key, const struct aiex_json_span *value)
 {
-    if (key == K_image_url || (key == K_source && value->type == AIEX_JSON_OBJECT))
-        c->n_images++;
+    struct aiex_json_span one;
+    size_t at = 0;
+
     if (is_data(key))
         return;
-    if (key == K_images) {
-        struct aiex_json_span one;
-        size_t at = 0;
-
+    if (key == K_images)
         while (aiex_json_next(value, &at, NULL, &one))
             c->n_images++;
-    } else if (key == K_tools || key == K_functions || key == K_arguments) {
+    else if (key == K_tools || key == K_functions || key == K_arguments)
         c->bytes += (int64_t)value->len;
-    } else if (value->type == AIEX_JSON_STRING) {
+    else if (value->type == AIEX_JSON_STRING)
         c->bytes += value->len < 2 ? 0 : (int64_t)value->len - 2; /* 1: cut off */
-    } else if (depth < MAX_DEPTH) {
-        count_items(c, value, depth + 1);
-    }
 }
 
-static void count_items(struct count *c, const struct aiex_json_span *whole, unsigned depth)
+/* A value of aiex_json_step(); *at goes behind it. */
+static void count_value(struct count *c, enum key key, const struct aiex_json_span *whole,
+                        size_t *at, struct aiex_json_span *value, unsigned depth)
+{
+    int holds = value->type == AIEX_JSON_OBJECT || value->type == AIEX_JSON_ARRAY;
+
+    if (key == K_image_url || (key == K_source && value->type == AIEX_JSON_OBJECT))
+        c->n_images++;
+    if (holds && depth < MAX_DEPTH && !is_data(key) && key != K_images && key != K_tools &&
+        key != K_functions && key != K_arguments) {
+        *at = (size_t)(value->data - whole->data) + count_items(c, value, depth + 1);
+        return;
+    }
+    aiex_json_skip(whole, at, value);
+    count_whole(c, key, value);
+}
+
+/* Bytes of the items and their closing bracket. */
+static size_t count_items(struct count *c, const struct aiex_json_span *whole, unsigned depth)
 {
     struct aiex_json_span name, value;
     int object = whole->type == AIEX_JSON_OBJECT;
     size_t at = 0;
 
-    while (aiex_json_next(whole, &at, object ? &name : NULL, &value)) {
+    while (aiex_json_step(whole, &at, object ? &name : NULL, &value)) {
         enum key key = object ? key_of(&name) : N_KEYS;
 
         if (key == K_role)
             c->n_messages++;
-        count_value(c, key, &value, depth);
+        count_value(c, key, whole, &at, &value, depth);
     }
+    return at + 1;
 }
 
 int64_t text_bytes(const struct aiex_json_span *body, int *n_images, int *n_messages)
@@ -141,11 +154,13 @@ void aiex_chat_size(struct aiex_slice body, struct aiex_chat_size *ret)
         whole.data++;
         whole.len--;
     }
-    while (whole.len && aiex_json_next(&whole, &at, &name, &value)) {
+    while (whole.len && aiex_json_step(&whole, &at, &name, &value)) {
         enum key key = key_of(&name);
 
+        if (key == K_options)
+            aiex_json_skip(&whole, &at, &value);
         take_limit(ret, key, &value);
-        count_value(&c, key, &value, 0);
+        count_value(&c, key, &whole, &at, &value, 0);
     }
     ret->prompt = prompt_estimate(c.bytes, c.n_images, c.n_messages);
 }

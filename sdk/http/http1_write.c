@@ -118,17 +118,24 @@ void aiex_http1_w_status(struct aiex_http1_writer *w, int status)
 }
 
 /* RFC 9110 5.6.2 */
+static const unsigned char token[256] = {
+    ['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1, ['!'] = 1, ['#'] = 1, ['$'] = 1,
+    ['%'] = 1,         ['&'] = 1,         ['\''] = 1,        ['*'] = 1, ['+'] = 1, ['-'] = 1,
+    ['.'] = 1,         ['^'] = 1,         ['_'] = 1,         ['`'] = 1, ['|'] = 1, ['~'] = 1};
+
+/* Length of a token, 0: it is none. */
+static size_t token_length(const char *text)
+{
+    const unsigned char *c = (const unsigned char *)text;
+
+    while (token[*c])
+        c++;
+    return *c ? 0 : (size_t)(c - (const unsigned char *)text);
+}
+
 static int is_token(const char *text)
 {
-    const char *c = text;
-
-    for (; *c; c++) {
-        if ((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9'))
-            continue;
-        if (!strchr("!#$%&'*+-.^_`|~", *c))
-            return 0;
-    }
-    return c != text;
+    return token_length(text) != 0;
 }
 
 static int is_value(const char *text, size_t n)
@@ -161,14 +168,24 @@ void aiex_http1_w_request(struct aiex_http1_writer *w, const char *method, const
 void aiex_http1_w_headern(struct aiex_http1_writer *w, const char *name, const void *value,
                           size_t len)
 {
-    if (!is_token(name) || !is_value(value, len)) {
+    size_t n = token_length(name);
+    char *at;
+
+    if (!n || !is_value(value, len)) {
         w->failed = AIEX_HTTP1_W_BAD;
         return;
     }
-    put(w, name);
-    put(w, ": ");
-    aiex_http1_w_raw(w, value, len);
-    put(w, "\r\n");
+    if (w->len > w->cap || len > w->cap - w->len || n + 4 > w->cap - w->len - len) {
+        w->failed = w->failed ? w->failed : AIEX_HTTP1_W_FULL;
+    } else {
+        at = (char *)w->data + w->len;
+        memcpy(at, name, n);
+        memcpy(at + n, ": ", 2);
+        if (len)
+            memcpy(at + n + 2, value, len);
+        memcpy(at + n + 2 + len, "\r\n", 2);
+    }
+    w->len += n + 4 + len;
 }
 
 void aiex_http1_w_header(struct aiex_http1_writer *w, const char *name, const char *value)
@@ -179,8 +196,9 @@ void aiex_http1_w_header(struct aiex_http1_writer *w, const char *name, const ch
 void aiex_http1_w_number(struct aiex_http1_writer *w, const char *name, uint64_t value)
 {
     char digits[24];
+    const char *at = decimal(digits, value);
 
-    aiex_http1_w_header(w, name, decimal(digits, value));
+    aiex_http1_w_headern(w, name, at, (size_t)(digits + 23 - at));
 }
 
 void aiex_http1_w_date(struct aiex_http1_writer *w, struct aiex_http1_date *date, int64_t wall_ms)

@@ -106,6 +106,13 @@ int aiex_json_int(const struct aiex_json_span *number, int64_t *out);
  * end or when `whole` is neither. */
 int aiex_json_next(const struct aiex_json_span *whole, size_t *at, struct aiex_json_span *key,
                    struct aiex_json_span *value);
+/* As aiex_json_next(), for walks into the depth that see each byte once: an array or object is not
+ * skipped. *at stays at its bracket, value->len reaches to the end of `whole`; the caller walks
+ * it, and goes on one byte behind where that walk ended, or skips it. */
+int aiex_json_step(const struct aiex_json_span *whole, size_t *at, struct aiex_json_span *key,
+                   struct aiex_json_span *value);
+/* Behind the value that aiex_json_step() gave, whose length is right then. */
+void aiex_json_skip(const struct aiex_json_span *whole, size_t *at, struct aiex_json_span *value);
 
 /* Finds `key` in an object span (last occurrence). 1 and *value, else 0 and value->type 0. */
 int aiex_json_find(const struct aiex_json_span *object, const char *key,

@@ -287,39 +287,62 @@ static int type_at(char c)
     }
 }
 
-/* The value at or behind `at`; 0 at the closing bracket. */
+static int is_container(const struct aiex_json_span *value)
+{
+    return value->type == AIEX_JSON_OBJECT || value->type == AIEX_JSON_ARRAY;
+}
+
+/* The value at or behind `at`, a container as its beginning only; 0 at the closing bracket. */
 static int take_value(const struct aiex_json_span *whole, size_t *at, struct aiex_json_span *value)
 {
-    size_t from = skip_filler(whole, *at), to;
+    size_t from = skip_filler(whole, *at);
 
     *at = from;
     if (from >= whole->len || whole->data[from] == '}' || whole->data[from] == ']')
         return 0;
     value->type = type_at(whole->data[from]);
     value->data = whole->data + from;
-    if (value->type == AIEX_JSON_STRING)
-        to = skip_string(whole, from);
-    else if (value->type == AIEX_JSON_OBJECT || value->type == AIEX_JSON_ARRAY)
-        to = skip_container(whole, from);
-    else
-        to = skip_scalar(whole, from);
-    value->len = to - from;
-    *at = to;
-    return to > from;
+    value->len = whole->len - from;
+    if (is_container(value))
+        return 1;
+    *at = value->type == AIEX_JSON_STRING ? skip_string(whole, from) : skip_scalar(whole, from);
+    value->len = *at - from;
+    return value->len > 0;
+}
+
+void aiex_json_skip(const struct aiex_json_span *whole, size_t *at, struct aiex_json_span *value)
+{
+    if (!is_container(value))
+        return;
+    *at = skip_container(whole, (size_t)(value->data - whole->data));
+    value->len = (size_t)(whole->data + *at - value->data);
+}
+
+int aiex_json_step(const struct aiex_json_span *whole, size_t *at, struct aiex_json_span *key,
+                   struct aiex_json_span *value)
+{
+    struct aiex_json_span name;
+
+    if (!is_container(whole))
+        return 0;
+    if (*at == 0)
+        *at = 1;
+    if (whole->type == AIEX_JSON_OBJECT) {
+        key = key ? key : &name;
+        if (!take_value(whole, at, key))
+            return 0;
+        aiex_json_skip(whole, at, key); /* no key, but it was not checked either */
+    }
+    return take_value(whole, at, value);
 }
 
 int aiex_json_next(const struct aiex_json_span *whole, size_t *at, struct aiex_json_span *key,
                    struct aiex_json_span *value)
 {
-    struct aiex_json_span name;
-
-    if (whole->type != AIEX_JSON_OBJECT && whole->type != AIEX_JSON_ARRAY)
+    if (!aiex_json_step(whole, at, key, value))
         return 0;
-    if (*at == 0)
-        *at = 1;
-    if (whole->type == AIEX_JSON_OBJECT && !take_value(whole, at, key ? key : &name))
-        return 0;
-    return take_value(whole, at, value);
+    aiex_json_skip(whole, at, value);
+    return 1;
 }
 
 int aiex_json_find(const struct aiex_json_span *object, const char *key,

@@ -36,10 +36,16 @@ static int refuse(struct scanner *s, int error, const char *reason)
     return error;
 }
 
-static void skip_space(struct scanner *s)
+static void skip_blanks(struct scanner *s)
 {
     while (s->p < s->end && (*s->p == ' ' || *s->p == '\n' || *s->p == '\r' || *s->p == '\t'))
         s->p++;
+}
+
+static inline void skip_space(struct scanner *s)
+{
+    if (s->p < s->end && *s->p <= ' ') /* mostly there is none */
+        skip_blanks(s);
 }
 
 static int is_hex(unsigned char c)
@@ -309,6 +315,8 @@ static int scan_key(struct scanner *s, struct aiex_json_field *fields, size_t n_
         *ret_field = &s->any;
     }
     for (size_t i = 0; s->depth == 1 && i < n_fields; i++) {
+        if (key.data[1] != fields[i].key[0] && key.data[1] != '\\')
+            continue; /* most of them: seen without a call */
         if (aiex_json_is(&key, fields[i].key)) {
             *ret_field = &fields[i];
             break;

@@ -162,17 +162,15 @@ static const char *read_wanted(const struct aiex_message *m, int op, struct want
     if (at.len && aiex_r_value(&at, &head) != 0) /* the endpoint has checked that it is a map */
         return "the request is no map";
     for (uint32_t i = 0; i < head.count && !wrong; i++) {
-        struct aiex_value key, value;
-        struct aiex_slice whole, rest;
+        struct aiex_slice key, whole, rest;
+        struct aiex_value value;
 
-        if (aiex_r_value(&at, &key) != 0)
+        if (aiex_r_pair(&at, &key, &whole) != 0)
             return "the request is no map";
-        whole = rest = at;
-        if (aiex_r_value(&rest, &value) != 0 || aiex_r_skip(&at) != 0)
+        rest = whole;
+        if (aiex_r_value(&rest, &value) != 0)
             return "the request is no map";
-        whole.len -= at.len;
-        if (key.type == AIEX_T_STR)
-            wrong = take_pair(q, key.bytes, &value, whole);
+        wrong = take_pair(q, key, &value, whole);
     }
     if (wrong)
         return wrong;

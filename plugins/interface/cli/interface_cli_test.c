@@ -599,7 +599,7 @@ static const char *add_verb(struct bench *b, const char *verb, const char *servi
 static uint32_t count_verbs(struct bench *b)
 {
     uint64_t id = aiex_fake_request(b->host, b->plugin, b->self, "cli.verbs", empty, 0);
-    struct aiex_value v;
+    struct aiex_value v = {0};
 
     CU_ASSERT_EQUAL_FATAL(aiex_get(aiex_fake_answer(b->host, id)->body, "verbs", &v), 1);
     return v.count;

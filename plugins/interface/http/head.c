@@ -6,7 +6,6 @@
  */
 #include "head.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -39,7 +38,7 @@ static void write_start(struct conn *c, struct aiex_http1_writer *w, int status,
 
     if (!c->trace)
         c->trace = c->server->next_trace++;
-    snprintf(id, sizeof(id), "%016" PRIx64, c->trace);
+    aiex_hex64(id, c->trace);
     aiex_http1_w_status(w, status);
     aiex_http1_w_date(w, &c->server->date, wall_ms());
     if (type)
@@ -132,20 +131,17 @@ static const char *header_of(struct aiex_slice field)
 
 static void write_end(struct aiex_http1_writer *w, struct aiex_slice end)
 {
-    struct aiex_value map, key, v;
+    struct aiex_slice key, whole;
+    struct aiex_value map, v;
 
     if (!end.len || aiex_r_value(&end, &map) != 0 || map.type != AIEX_T_MAP)
         return;
     for (uint32_t i = 0; i < map.count; i++) {
-        struct aiex_slice whole;
         const char *header;
 
-        if (aiex_r_value(&end, &key) != 0 || key.type != AIEX_T_STR)
+        if (aiex_r_pair(&end, &key, &whole) != 0)
             return;
-        whole = end;
-        if (aiex_r_skip(&end) != 0)
-            return;
-        header = header_of(key.bytes);
+        header = header_of(key);
         if (!header || aiex_r_value(&whole, &v) != 0)
             continue;
         if (v.type == AIEX_T_ARRAY)

@@ -34,22 +34,16 @@ void asked_find(struct aiex_slice at, struct wanted *q)
         {"interface", offsetof(struct wanted, interface)},
         {"headers", offsetof(struct wanted, headers)},
     };
+    struct aiex_slice key, value;
     struct aiex_value v;
 
     if (aiex_r_value(&at, &v) != 0 || v.type != AIEX_T_MAP)
         return;
     for (uint32_t left = v.count; left > 0; left--) {
-        struct aiex_slice value;
-
-        if (aiex_r_value(&at, &v) != 0)
+        if (aiex_r_pair(&at, &key, &value) != 0)
             return;
-        value = at;
-        if (aiex_r_skip(&at) != 0)
-            return;
-        value.len -= at.len;
-        for (size_t i = 0; v.type == AIEX_T_STR && i < sizeof(rows) / sizeof(rows[0]); i++)
-            if (v.bytes.len && v.bytes.data[0] == (uint8_t)rows[i].key[0] &&
-                aiex_slice_is(v.bytes, rows[i].key))
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+            if (aiex_slice_is(key, rows[i].key))
                 *(struct aiex_slice *)((uint8_t *)q + rows[i].offset) = value;
     }
 }

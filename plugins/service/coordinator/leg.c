@@ -148,7 +148,7 @@ int leg_start(struct route *r, const struct pick *p)
     int result;
 
     book(r, l, p);
-    snprintf(r->sent, sizeof(r->sent), "%s", p->model);
+    text_copy(r->sent, sizeof(r->sent), p->model);
     now = l->begun_ms;
     q.body = pack_tail(r, p->model);
     if (r->deadline_ms != UINT64_MAX)

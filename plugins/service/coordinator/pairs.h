@@ -29,40 +29,40 @@ static inline void pairs_end(struct pairs *p)
     p->w->data[p->head + 2] = (uint8_t)p->n;
 }
 
-static inline void pairs_str(struct pairs *p, const char *key, const char *text)
+AIEX_PACK_INLINE void pairs_str(struct pairs *p, const char *key, const char *text)
 {
     aiex_w_key_str(p->w, key, text);
     p->n++;
 }
 
-static inline void pairs_slice(struct pairs *p, const char *key, struct aiex_slice text)
+AIEX_PACK_INLINE void pairs_slice(struct pairs *p, const char *key, struct aiex_slice text)
 {
     aiex_w_key_strn(p->w, key, (const char *)text.data, text.len);
     p->n++;
 }
 
-static inline void pairs_int(struct pairs *p, const char *key, int64_t v)
+AIEX_PACK_INLINE void pairs_int(struct pairs *p, const char *key, int64_t v)
 {
     aiex_w_key_int(p->w, key, v);
     p->n++;
 }
 
-static inline void pairs_uint(struct pairs *p, const char *key, uint64_t v)
+AIEX_PACK_INLINE void pairs_uint(struct pairs *p, const char *key, uint64_t v)
 {
     aiex_w_key_uint(p->w, key, v);
     p->n++;
 }
 
-static inline void pairs_bool(struct pairs *p, const char *key, int v)
+AIEX_PACK_INLINE void pairs_bool(struct pairs *p, const char *key, int v)
 {
     aiex_w_key_bool(p->w, key, v);
     p->n++;
 }
 
 /* A key; its value is written next, straight to the writer. */
-static inline void pairs_key(struct pairs *p, const char *key)
+AIEX_PACK_INLINE void pairs_key(struct pairs *p, const char *key)
 {
-    aiex_w_str(p->w, key);
+    aiex_w_key(p->w, key);
     p->n++;
 }
 

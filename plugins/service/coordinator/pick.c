@@ -141,7 +141,7 @@ static void take(const struct option *o, struct pick *ret)
 {
     ret->m = o->m;
     ret->lane = o->lane;
-    snprintf(ret->model, sizeof(ret->model), "%s", o->model);
+    text_copy(ret->model, sizeof(ret->model), o->model);
 }
 
 /* Of those as good as `best`, the first that may go; else who may go soonest. */
@@ -277,7 +277,7 @@ int pick_offline(struct route *r, struct pick *ret)
         if (!lane || gather_was_tried(r, m, lane->model))
             continue;
         *ret = (struct pick){.kind = PICK_GO, .m = m, .lane = lane, .why = WHY_OFFLINE, .n = 1};
-        snprintf(ret->model, sizeof(ret->model), "%s", r->bare);
+        text_copy(ret->model, sizeof(ret->model), r->bare);
         return 1;
     }
     return 0;

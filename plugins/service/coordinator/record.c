@@ -41,7 +41,7 @@ void record_why(const struct try *t, char *out, size_t size)
 {
     int counts = t->why >= WHY_ORDER && t->why <= WHY_LOCAL, n;
 
-    n = snprintf(out, size, "%s", reasons[t->why]);
+    n = (int)text_copy(out, size, reasons[t->why]);
     if (counts && t->n > 1 && n > 0 && (size_t)n < size)
         n += snprintf(out + n, size - (size_t)n, " of %u that fit", t->n);
     if (t->fallback && n > 0 && (size_t)n < size)
@@ -83,8 +83,7 @@ static void take_fact(struct aiex_slice key, const struct aiex_value *v, struct 
     for (size_t i = 0; i < sizeof(fact_rows) / sizeof(fact_rows[0]); i++) {
         uint8_t *at = (uint8_t *)ret + fact_rows[i].offset;
 
-        if (key.len == 0 || key.data[0] != (uint8_t)fact_rows[i].key[0] ||
-            !aiex_slice_is(key, fact_rows[i].key))
+        if (!aiex_slice_is(key, fact_rows[i].key))
             continue;
         if (v->type != fact_rows[i].type)
             return;
@@ -100,7 +99,8 @@ static void take_fact(struct aiex_slice key, const struct aiex_value *v, struct 
 
 void facts_read(struct aiex_slice body, struct facts *ret)
 {
-    struct aiex_value head, key, v;
+    struct aiex_slice key, value;
+    struct aiex_value head, v;
 
     *ret = (struct facts){.usage = {-1, -1, -1, -1, -1, 0},
                           .first_ms = -1,
@@ -112,14 +112,9 @@ void facts_read(struct aiex_slice body, struct facts *ret)
     if (body.len == 0 || aiex_r_value(&body, &head) != 0 || head.type != AIEX_T_MAP)
         return;
     for (uint32_t i = 0; i < head.count; i++) {
-        struct aiex_slice value;
-
-        if (aiex_r_value(&body, &key) != 0 || key.type != AIEX_T_STR)
+        if (aiex_r_pair(&body, &key, &value) != 0 || aiex_r_value(&value, &v) != 0)
             return;
-        value = body;
-        if (aiex_r_skip(&body) != 0 || aiex_r_value(&value, &v) != 0)
-            return;
-        take_fact(key.bytes, &v, ret);
+        take_fact(key, &v, ret);
     }
 }
 
@@ -236,10 +231,15 @@ void record_write(struct aiex_writer *w, struct aiex_slice account, const struct
     char id[20], why[300] = "";
 
     aiex_get(account_own(account), "trace", &trace);
-    snprintf(id, sizeof(id), "%016llx", (unsigned long long)trace.u);
+    aiex_hex64(id, trace.u);
     if (!o->why && n_tries)
         record_why(&tries[n_tries - 1], why, sizeof(why));
     pairs_str(&p, "id", id);
+    /* what the gateway settles by comes first: it need not read on */
+    write_usage(&p, &o->usage);
+    if (o->price != PRICE_UNKNOWN)
+        pairs_int(&p, "cost", o->cost);
+    pairs_str(&p, "price", price_names[o->price]);
     write_account(&p, account);
     pairs_str(&p, "alias", o->alias);
     pairs_str(&p, "strategy", o->strategy);
@@ -248,11 +248,7 @@ void record_write(struct aiex_writer *w, struct aiex_slice account, const struct
     pairs_str(&p, "code", o->code);
     pairs_int(&p, "http_status", o->http_status);
     pairs_str(&p, "finish", o->finish);
-    write_usage(&p, &o->usage);
     pairs_bool(&p, "estimated", o->usage.estimated);
-    if (o->price != PRICE_UNKNOWN)
-        pairs_int(&p, "cost", o->cost);
-    pairs_str(&p, "price", price_names[o->price]);
     pairs_int(&p, "first_ms", o->first_ms);
     pairs_int(&p, "total_ms", o->total_ms);
     pairs_str(&p, "cached", o->cached);

@@ -11,6 +11,7 @@
 #define COORDINATOR_RECORD_H
 
 #include "price.h"
+#include "text.h"
 
 #include <aiex/aiex_pack.h>
 

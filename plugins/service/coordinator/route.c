@@ -208,7 +208,7 @@ int64_t route_setting(int64_t own, int64_t general)
 void route_set_alias(struct route *r, const char *model)
 {
     r->alias = alias_find(&r->plan->aliases, model);
-    snprintf(r->alias_name, sizeof(r->alias_name), "%s", r->alias ? r->alias->name : "");
+    text_copy(r->alias_name, sizeof(r->alias_name), r->alias ? r->alias->name : "");
     r->strategy = r->alias && r->alias->has_strategy ? r->alias->strategy
                                                      : (enum strategy)r->c->config->strategy;
 }
@@ -219,7 +219,7 @@ void route_aim(struct route *r, const char *model)
 
     if (strcmp(model, "auto") == 0 && standard[0])
         model = standard;
-    snprintf(r->target, sizeof(r->target), "%s", model);
+    text_copy(r->target, sizeof(r->target), model);
     route_set_alias(r, r->target);
     r->automatic = strcmp(r->target, "auto") == 0;
     r->bare = r->target;

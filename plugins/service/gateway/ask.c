@@ -84,18 +84,15 @@ static void keep(struct ask *a, const struct field *f, const struct aiex_value *
 static const char *read_pair(struct ask *a, struct aiex_slice *at, uint32_t *seen)
 {
     static const char broken[] = "the request's body is not one msgpack map with str keys";
-    struct aiex_slice pair = *at, whole, value;
+    struct aiex_slice pair = *at, key, whole, value;
     const struct field *f;
-    struct aiex_value key, v;
+    struct aiex_value v;
 
-    if (aiex_r_value(at, &key) != 0 || key.type != AIEX_T_STR)
+    if (aiex_r_pair(at, &key, &whole) != 0)
         return broken;
-    whole = value = *at;
-    if (aiex_r_skip(at) != 0)
-        return broken;
-    whole.len -= at->len;
+    value = whole;
     pair.len -= at->len;
-    f = field_of(key.bytes);
+    f = field_of(key);
     if (!f || aiex_r_value(&value, &v) != 0 || v.type == AIEX_T_NIL)
         return NULL;
     if (!fits(f, &v, whole.len))

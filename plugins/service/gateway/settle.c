@@ -53,8 +53,13 @@ void admit_settle(struct gateway *g, struct flight *f, const struct use *used, i
  * the request was, and put that in. */
 struct bill {
     int64_t ticket, input, output, cost, time;
-    int has_ticket, unpriced;
+    int seen; /* a bit for each of these, and for the price */
+    int unpriced;
 };
+
+#define SEEN_TICKET 1  /* the first of take_pair()'s numbers */
+#define SEEN_PRICE  32 /* behind the five of them */
+#define SEEN_ALL    63
 
 static int64_t within(int64_t v, int64_t most)
 {
@@ -72,39 +77,35 @@ static void take_pair(struct bill *b, struct aiex_slice key, const struct aiex_v
         {"output_tokens", offsetof(struct bill, output)},
     };
 
-    if (v->type == AIEX_T_STR) {
-        b->unpriced |= aiex_slice_is(key, "price") && aiex_slice_is(v->bytes, "unknown");
-        return;
+    if (v->type == AIEX_T_STR && aiex_slice_is(key, "price")) {
+        b->seen |= SEEN_PRICE;
+        b->unpriced = aiex_slice_is(v->bytes, "unknown");
     }
     if (v->type != AIEX_T_INT)
         return;
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         if (aiex_slice_is(key, numbers[i].name)) {
             memcpy((uint8_t *)b + numbers[i].offset, &v->i, sizeof(v->i));
-            b->has_ticket |= numbers[i].offset == offsetof(struct bill, ticket);
+            b->seen |= 1 << i;
             return;
         }
 }
 
-/* One walk; 0, or -1: no map of pairs, or none with a ticket. */
+/* One walk, which ends where all is known; 0, or -1: no map of pairs, or none with a ticket. */
 static int bill_read(struct aiex_slice record, struct bill *ret)
 {
-    struct aiex_value head, key, value;
+    struct aiex_value head, value;
+    struct aiex_slice key, whole;
 
     *ret = (struct bill){.ticket = 0};
     if (aiex_r_value(&record, &head) != 0 || head.type != AIEX_T_MAP)
         return -1;
-    for (uint32_t i = 0; i < head.count; i++) {
-        struct aiex_slice at;
-
-        if (aiex_r_value(&record, &key) != 0 || key.type != AIEX_T_STR)
+    for (uint32_t i = 0; i < head.count && ret->seen != SEEN_ALL; i++) {
+        if (aiex_r_pair(&record, &key, &whole) != 0 || aiex_r_value(&whole, &value) != 0)
             return -1;
-        at = record;
-        if (aiex_r_skip(&record) != 0 || aiex_r_value(&at, &value) != 0)
-            return -1;
-        take_pair(ret, key.bytes, &value);
+        take_pair(ret, key, &value);
     }
-    return ret->has_ticket ? 0 : -1;
+    return ret->seen & SEEN_TICKET ? 0 : -1;
 }
 
 static struct use used_of(struct gateway *g, const struct bill *b)

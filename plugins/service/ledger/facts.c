@@ -46,37 +46,28 @@ static void add_tag(struct facts *f, struct aiex_slice name, struct aiex_slice v
 
 static int read_tags(struct aiex_slice at, uint32_t n, struct facts *f)
 {
-    struct aiex_value name, value;
+    struct aiex_slice name, whole;
+    struct aiex_value value;
 
     while (n--) {
-        struct aiex_slice whole;
-
-        if (aiex_r_value(&at, &name) != 0)
+        if (aiex_r_pair(&at, &name, &whole) != 0 || aiex_r_value(&whole, &value) != 0)
             return -EINVAL;
-        whole = at;
-        if (aiex_r_value(&whole, &value) != 0 || aiex_r_skip(&at) != 0)
-            return -EINVAL;
-        if (name.type == AIEX_T_STR && value.type == AIEX_T_STR && name.bytes.len)
-            add_tag(f, cut(name.bytes), cut(value.bytes));
+        if (value.type == AIEX_T_STR && name.len)
+            add_tag(f, cut(name), cut(value.bytes));
     }
     return 0;
 }
 
 static int read_principal(struct aiex_slice at, uint32_t n, struct facts *f)
 {
-    struct aiex_value name, value;
+    struct aiex_slice name, whole;
+    struct aiex_value value;
 
     while (n--) {
-        struct aiex_slice whole;
-
-        if (aiex_r_value(&at, &name) != 0)
-            return -EINVAL;
-        whole = at;
-        if (aiex_r_value(&whole, &value) != 0 || aiex_r_skip(&at) != 0)
+        if (aiex_r_pair(&at, &name, &whole) != 0 || aiex_r_value(&whole, &value) != 0)
             return -EINVAL;
         for (int c = COL_KEY; c <= COL_PROJECT; c++)
-            if (name.type == AIEX_T_STR && value.type == AIEX_T_STR &&
-                aiex_slice_is(name.bytes, column_names[c]))
+            if (value.type == AIEX_T_STR && aiex_slice_is(name, column_names[c]))
                 f->columns[c] = cut(value.bytes);
     }
     return 0;
@@ -137,7 +128,8 @@ static int read_field(struct aiex_slice name, const struct aiex_value *v, struct
 
 int facts_read(struct aiex_slice record, struct facts *ret)
 {
-    struct aiex_value map, name, value;
+    struct aiex_value map, value;
+    struct aiex_slice name, whole;
 
     memset(ret, 0, sizeof(*ret));
     for (int c = 0; c < N_COLUMNS; c++)
@@ -145,14 +137,9 @@ int facts_read(struct aiex_slice record, struct facts *ret)
     if (record.len == 0 || aiex_r_value(&record, &map) != 0 || map.type != AIEX_T_MAP)
         return -EINVAL;
     while (map.count--) {
-        struct aiex_slice whole;
-
-        if (aiex_r_value(&record, &name) != 0 || name.type != AIEX_T_STR)
+        if (aiex_r_pair(&record, &name, &whole) != 0 || aiex_r_value(&whole, &value) != 0)
             return -EINVAL;
-        whole = record;
-        if (aiex_r_value(&whole, &value) != 0 || aiex_r_skip(&record) != 0)
-            return -EINVAL;
-        if (read_field(name.bytes, &value, ret) != 0)
+        if (read_field(name, &value, ret) != 0)
             return -EINVAL;
     }
     if (record.len)

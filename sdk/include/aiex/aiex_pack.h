@@ -29,6 +29,13 @@
 
 #define AIEX_PACK_DEPTH 32
 
+/* Where a key is a literal, its length and its comparison are known when this is compiled. */
+#if defined(__GNUC__)
+#define AIEX_PACK_INLINE static inline __attribute__((always_inline))
+#else
+#define AIEX_PACK_INLINE static inline
+#endif
+
 /* ---- Writing ---- */
 
 struct aiex_writer {
@@ -174,7 +181,7 @@ static inline void aiex_w_strn(struct aiex_writer *w, const char *text, size_t l
     aiex_w_raw(w, text, len);
 }
 
-static inline void aiex_w_str(struct aiex_writer *w, const char *text)
+AIEX_PACK_INLINE void aiex_w_str(struct aiex_writer *w, const char *text)
 {
     aiex_w_strn(w, text, strlen(text));
 }
@@ -185,47 +192,61 @@ static inline void aiex_w_bin(struct aiex_writer *w, const void *bytes, size_t l
     aiex_w_raw(w, bytes, len);
 }
 
-static inline void aiex_w_key_str(struct aiex_writer *w, const char *key, const char *text)
+/* A key; its value is written next. Texts of less than 32 bytes in one step. */
+AIEX_PACK_INLINE void aiex_w_key(struct aiex_writer *w, const char *key)
 {
-    aiex_w_str(w, key);
+    size_t n = strlen(key);
+
+    if (n < 32 && w->len + n < w->cap) {
+        w->data[w->len] = (uint8_t)(0xa0u | n);
+        memcpy(w->data + w->len + 1, key, n);
+        w->len += n + 1;
+    } else {
+        aiex_w_strn(w, key, n);
+    }
+}
+
+AIEX_PACK_INLINE void aiex_w_key_str(struct aiex_writer *w, const char *key, const char *text)
+{
+    aiex_w_key(w, key);
     aiex_w_str(w, text);
 }
 
-static inline void aiex_w_key_strn(struct aiex_writer *w, const char *key, const char *text,
+AIEX_PACK_INLINE void aiex_w_key_strn(struct aiex_writer *w, const char *key, const char *text,
                                    size_t len)
 {
-    aiex_w_str(w, key);
+    aiex_w_key(w, key);
     aiex_w_strn(w, text, len);
 }
 
-static inline void aiex_w_key_bin(struct aiex_writer *w, const char *key, const void *bytes,
+AIEX_PACK_INLINE void aiex_w_key_bin(struct aiex_writer *w, const char *key, const void *bytes,
                                   size_t len)
 {
-    aiex_w_str(w, key);
+    aiex_w_key(w, key);
     aiex_w_bin(w, bytes, len);
 }
 
-static inline void aiex_w_key_int(struct aiex_writer *w, const char *key, int64_t v)
+AIEX_PACK_INLINE void aiex_w_key_int(struct aiex_writer *w, const char *key, int64_t v)
 {
-    aiex_w_str(w, key);
+    aiex_w_key(w, key);
     aiex_w_int(w, v);
 }
 
-static inline void aiex_w_key_uint(struct aiex_writer *w, const char *key, uint64_t v)
+AIEX_PACK_INLINE void aiex_w_key_uint(struct aiex_writer *w, const char *key, uint64_t v)
 {
-    aiex_w_str(w, key);
+    aiex_w_key(w, key);
     aiex_w_uint(w, v);
 }
 
-static inline void aiex_w_key_bool(struct aiex_writer *w, const char *key, int v)
+AIEX_PACK_INLINE void aiex_w_key_bool(struct aiex_writer *w, const char *key, int v)
 {
-    aiex_w_str(w, key);
+    aiex_w_key(w, key);
     aiex_w_bool(w, v);
 }
 
-static inline void aiex_w_key_real(struct aiex_writer *w, const char *key, double v)
+AIEX_PACK_INLINE void aiex_w_key_real(struct aiex_writer *w, const char *key, double v)
 {
-    aiex_w_str(w, key);
+    aiex_w_key(w, key);
     aiex_w_real(w, v);
 }
 
@@ -397,6 +418,11 @@ static inline int aiex_r_skip(struct aiex_slice *at)
     unsigned depth = 0, t, w;
     int nested;
 
+    if (left && (*p < 0x80 || *p >= 0xe0 || *p == 0xc2 || *p == 0xc3)) { /* most often */
+        at->data = p + 1;
+        at->len = left - 1;
+        return 0;
+    }
     for (;;) {
         if (left == 0)
             return -1;
@@ -441,6 +467,33 @@ static inline int aiex_r_skip(struct aiex_slice *at)
     }
     at->data = p;
     at->len = left;
+    return 0;
+}
+
+/* Reads one pair of a map whose head was read: the key and the whole value, which aiex_r_value()
+ * reads. 0, or -1: broken, or a key that is no string. */
+static inline int aiex_r_pair(struct aiex_slice *at, struct aiex_slice *key,
+                              struct aiex_slice *value)
+{
+    const uint8_t *p = at->data;
+    size_t n;
+
+    if (at->len && *p >= 0xa0 && *p < 0xc0 && at->len > (n = *p & 31u)) {
+        key->data = p + 1;
+        key->len = n;
+        at->data += n + 1;
+        at->len -= n + 1;
+    } else {
+        struct aiex_value v;
+
+        if (aiex_r_value(at, &v) != 0 || v.type != AIEX_T_STR)
+            return -1;
+        *key = v.bytes;
+    }
+    *value = *at;
+    if (aiex_r_skip(at) != 0)
+        return -1;
+    value->len -= at->len;
     return 0;
 }
 
@@ -586,11 +639,25 @@ static inline int aiex_get_text(struct aiex_slice body, const char *key, char *o
     return 1;
 }
 
-static inline int aiex_slice_is(struct aiex_slice s, const char *text)
+AIEX_PACK_INLINE int aiex_slice_is(struct aiex_slice s, const char *text)
 {
-    size_t n = strlen(text);
+    size_t n;
 
+    if (s.len && s.data[0] != (uint8_t)text[0]) /* so it is with most rows of a table */
+        return 0;
+    n = strlen(text);
     return s.len == n && (n == 0 || memcmp(s.data, text, n) == 0);
+}
+
+/* A trace id as logs and headers show it: 16 hexadecimal digits. */
+static inline void aiex_hex64(char out[17], uint64_t v)
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned i;
+
+    for (i = 16; i > 0; v >>= 4)
+        out[--i] = digits[v & 15];
+    out[16] = 0;
 }
 
 #endif /* AIEX_PACK_H */

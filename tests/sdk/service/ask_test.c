@@ -89,7 +89,7 @@ static void test_asked_again(void)
     static const char *const passing[] = {AIEX_E_BUSY, AIEX_E_UNAVAILABLE, AIEX_E_TIMEOUT,
                                           AIEX_E_CRASHED};
     const struct aiex_fake_record *r;
-    struct aiex_slice id;
+    struct aiex_slice id = {NULL, 0};
 
     begin();
     aiex_ask_by(&ask, write_body, "same");

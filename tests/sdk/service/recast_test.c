@@ -101,7 +101,7 @@ static size_t casts(void)
 static void test_sent_again(void)
 {
     const struct aiex_fake_record *r;
-    struct aiex_slice text;
+    struct aiex_slice text = {NULL, 0};
 
     begin();
     say("send", "a");
