@@ -427,6 +427,38 @@ static void on_state(void *arg, const char *instance, const char *state, const c
                                           .data = aiex_written(&w)});
 }
 
+#define SECTION_TEXT_MAX 12000u /* an event is one record */
+
+static void write_changed(struct aiex_writer *w, const char *why, const struct buf *text)
+{
+    aiex_w_map(w, 2);
+    aiex_w_key_str(w, "reason", why);
+    aiex_w_key_strn(w, "text", (const char *)text->data, text->len);
+}
+
+/* With what the section says now, secrets as "***"; "" when it is gone, or too long. */
+static void on_config(void *arg, const char *section, const char *change, const char *why)
+{
+    struct admin *admin = arg;
+    uint8_t mem[SECTION_TEXT_MAX + 1024];
+    struct aiex_writer w;
+    struct buf text;
+
+    buf_init(&text, SECTION_TEXT_MAX);
+    if (config_find(node_config(admin->node), section) &&
+        config_show(node_config(admin->node), section, &text) < 0)
+        text.len = 0;
+    aiex_writer_init(&w, mem, sizeof(mem));
+    write_changed(&w, why, &text);
+    buf_done(&text);
+    endpoint_publish(inside_endpoint(node_inside(admin->node)), (unsigned)admin->host_index,
+                     &(struct aiex_event){.struct_size = sizeof(struct aiex_event),
+                                          .topic = "host.config",
+                                          .type = change,
+                                          .subject = section,
+                                          .data = aiex_written(&w)});
+}
+
 struct admin *admin_new(struct node *node, const char *path, const struct admin_actions *actions,
                         void *arg, struct aiex_error *err)
 {
@@ -448,6 +480,7 @@ struct admin *admin_new(struct node *node, const char *path, const struct admin_
         return NULL;
     }
     node_on_state(node, on_state, admin);
+    node_on_config(node, on_config, admin);
     return admin;
 }
 
@@ -456,6 +489,7 @@ void admin_free(struct admin *admin)
     if (!admin)
         return;
     node_on_state(admin->node, NULL, NULL);
+    node_on_config(admin->node, NULL, NULL);
     control_free(admin->control);
     watchers_free(admin);
     free(admin);

@@ -112,6 +112,8 @@ struct node {
     unsigned n_removed;
     void (*on_state)(void *arg, const char *instance, const char *state, const char *why);
     void *on_state_arg;
+    void (*on_config)(void *arg, const char *section, const char *change, const char *why);
+    void *on_config_arg;
     int (*on_turn)(void *arg);
     void *on_turn_arg;
     struct upgrade *upgrade; /* under way, takeover.c */
