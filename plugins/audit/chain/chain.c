@@ -2,6 +2,7 @@
 #include "chain.h"
 
 #include <aiex_file.h>
+#include <aiex_metrics.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,10 +22,13 @@ static const struct aiex_option options[] = {
      "the "
      "first start, in the file signing.key",
      AIEX_OPT_SECRET, 0, 0, 0, NULL, OPT(key)},
-    {"must", "auth.* key.* config.* plugin.* secret.* file.write",
+    {"must",
+     "key.* config.* plugin.* secret.* session.delete data.backup data.restore data.erase "
+     "audit.redact "
+     "audit.rotate file.write",
      "types of acts that are refused when they can not be recorded; others are counted and alarmed",
      AIEX_OPT_STRING, AIEX_OPT_RELOADABLE, 0, 0, NULL, OPT(must)},
-    {"topics", "host.plugin",
+    {"topics", "host.job",
      "topics whose events are recorded as acts, with blanks between them; none = no topic",
      AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(topics)},
     {"witness.*", NULL, "public key of a witness whose signature on heads is taken",
@@ -45,6 +49,7 @@ static const struct aiex_option options[] = {
 
 static const struct aiex_method methods[] = {
     {"audit.append", append_take},
+    {"audit.append_all", append_all_take},
     {"audit.read", read_take},
     {"audit.head", head_take},
     {"audit.proof", proof_take},
@@ -54,6 +59,8 @@ static const struct aiex_method methods[] = {
     {"audit.cosign", cosign_take},
     {"audit.status", status_take},
     {"audit.health", health_take},
+    {"service.health", health_take},
+    {"service.metrics", metrics_take},
     {0},
 };
 
@@ -243,6 +250,8 @@ static int start(void *self, struct aiex_error *err)
 
     if (r < 0)
         return aiex_failed(err, r, "the name 'audit' is taken by another instance; run one only");
+    if (aiex_metrics_join(c->host) < 0)
+        aiex_logf(c->host, AIEX_LOG_WARN, 0, "the page of metrics lacks this instance");
     r = subscribe(c, err);
     if (r == 0)
         r = workers_start(c, err);

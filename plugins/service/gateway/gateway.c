@@ -16,10 +16,14 @@
 #define RECORDS_BYTES   (256u * 1024u)
 #define RECORDS_KEPT_MS 1000u
 
+/* Acts, while the audit log takes nothing. */
+#define ACTS_BYTES (1024u * 1024u)
+
 #define REFRESH_MS       1000u
 #define REFRESH_UNTIL_MS 15000u /* a predecessor has ended by then */
 
 static const char *const require_names[] = {"auto", "yes", "no", NULL};
+static const char *const auth_names[] = {"failures", "daily", "all", NULL};
 static const char *const price_names[] = {"allow", "refuse", NULL};
 
 static const struct aiex_option options[] = {
@@ -55,6 +59,10 @@ static const struct aiex_option options[] = {
      "service that is told of keys, limits and refused credentials, and asked before keys and "
      "limits change; none = nobody is told",
      AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(audit)},
+    {"audit_auth", "daily",
+     "credentials that the audit log is told of: failures = those refused, daily = also each key's "
+     "first use on a day, all = every request",
+     AIEX_OPT_CHOICE, AIEX_OPT_RELOADABLE, 0, 0, auth_names, OPT(audit_auth)},
     {"store", "none",
      "service in whose streams keys and limits are kept, the data folder being a cache of it; "
      "none or empty = they are kept in the data folder alone",
@@ -110,6 +118,7 @@ static int create(const struct aiex_host *host, const void *config, void **ret_s
         return -ENOMEM;
     g->stored->gateway = g;
     g->calendar.clock = calendar_clock;
+    aiex_audit_batch_init(&g->acts, host, cfg->audit, ACTS_BYTES);
     calendar_look(&g->calendar);
     r = flights_init(&g->flights, host);
     if (r == 0)
@@ -165,6 +174,8 @@ static int start(void *self, struct aiex_error *err)
         r = stored_start(g);
     if (r == 0 && stored_knows(g))
         job_store_start(g);
+    if (r == 0)
+        r = gate_start(g);
     if (r < 0)
         snprintf(err->text, sizeof(err->text), "can not begin: %s", strerror(-r));
     return r;
@@ -176,6 +187,9 @@ static void destroy(void *self)
 
     if (!g)
         return;
+    gate_stop(g);
+    aiex_audit_batch_flush(&g->acts);
+    aiex_audit_batch_done(&g->acts);
     spent_stop(g);
     if (g->stored)
         stored_stop(g);
@@ -252,20 +266,30 @@ static int metrics(struct gateway *g, const struct aiex_message *m)
     return report_metrics(g, m->id);
 }
 
+static int gated_chat(struct gateway *g, const struct aiex_message *m)
+{
+    return gate_refuses(g, m) ? 0 : chat_begin(g, m);
+}
+
+static int gated_submit(struct gateway *g, const struct aiex_message *m)
+{
+    return gate_refuses(g, m) ? 0 : async_submit(g, m);
+}
+
 static const struct {
     const char *name;
     int (*run)(struct gateway *g, const struct aiex_message *m);
     const char *act;            /* to be recorded before it is done; NULL = need not */
     enum { KEYS, ANYBODY } who; /* keys must be known, or it does not matter who asks */
 } methods[] = {
-    {"gateway.chat", chat_begin, NULL, KEYS},
+    {"gateway.chat", gated_chat, NULL, KEYS},
     {"gateway.settle", take_settle, NULL, ANYBODY},
-    {"gateway.complete", chat_begin, NULL, KEYS},
-    {"gateway.embed", chat_begin, NULL, KEYS},
+    {"gateway.complete", gated_chat, NULL, KEYS},
+    {"gateway.embed", gated_chat, NULL, KEYS},
     {"gateway.count", pass_count, NULL, KEYS},
     {"gateway.models", pass_models, NULL, KEYS},
     {"gateway.check", pass_check, NULL, KEYS},
-    {"gateway.submit", async_submit, NULL, KEYS},
+    {"gateway.submit", gated_submit, NULL, KEYS},
     {"gateway.poll", async_poll, NULL, KEYS},
     {"gateway.subscribe", async_subscribe, NULL, KEYS},
     {"gateway.cancel", async_cancel, NULL, KEYS},

@@ -97,7 +97,7 @@ static struct recording *make(struct gateway *g, const struct aiex_message *m)
 int recorded_run(struct gateway *g, const struct aiex_message *m, const char *act,
                  int (*run)(struct gateway *g, const struct aiex_message *m))
 {
-    struct aiex_audit_act a = {.type = act, .writer = "gateway", .trace = m->trace};
+    struct aiex_audit_act a = {.type = act, .trace = m->trace};
     struct aiex_audit_asked *asked;
     char subject[MAX_LABEL + 1];
     struct recording *r;
@@ -151,13 +151,8 @@ void recorded_stop(struct gateway *g)
 void recorded_told(struct gateway *g, const char *type, const char *actor, const char *subject,
                    struct aiex_slice data, uint64_t trace)
 {
-    const struct aiex_audit_act a = {.type = type,
-                                     .actor = actor,
-                                     .subject = subject,
-                                     .writer = "gateway",
-                                     .payload = data,
-                                     .trace = trace};
+    const struct aiex_audit_act a = {
+        .type = type, .actor = actor, .subject = subject, .payload = data, .trace = trace};
 
-    if (has_log(g))
-        aiex_audit_cast(g->host, g->config->audit, &a);
+    aiex_audit_batch_add(&g->acts, &a);
 }

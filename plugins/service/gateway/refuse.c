@@ -13,6 +13,7 @@ const char *const refused_names[N_REFUSED] = {
     [REFUSED_BUDGET] = "budget", [REFUSED_PRICE] = "price",
     [REFUSED_BUSY] = "busy",     [REFUSED_LEDGER] = "ledger",
     [REFUSED_STORE] = "store",   [REFUSED_INVALID] = "invalid",
+    [REFUSED_AUDIT] = "audit",
 };
 
 int refuse(struct refusal *r, enum refused counted, const char *code, int http_status, int reason,
