@@ -625,6 +625,27 @@ static void a_restored_backup_undoes_no_revocation(void)
     finish_stored();
 }
 
+/* A checkpoint's mark changes nothing; what nobody knows stops the reading, and is said. */
+static void foreign_events(void)
+{
+    char key[64], id[16];
+
+    begin_stored();
+    snprintf(key, sizeof(key), "%s", make_key(NULL, "ann", id));
+    memory_store_append(world.store, "gateway/keys", "mark", "stream.restored");
+    memory_store_append(world.store, "gateway/limits", "mark too", "stream.restored");
+    pass(3000);
+    revoke_key(id);
+    set_limit("ann", 7);
+    CU_ASSERT_FALSE(is_good(key));
+    memory_store_append(world.store, "gateway/keys", "odd", "key.of_tomorrow");
+    pass(3000);
+    CU_ASSERT_FALSE(is_good(key));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(text(ok(ask("gateway.status", NULL)), "store"), "key.of_tomorrow"));
+    finish_stored();
+}
+
 /* Keys that were made with one pepper can not stand beside hashes of another. */
 static void keys_of_another_pepper_are_not_mixed(void)
 {
@@ -788,6 +809,7 @@ const struct test_case tests[] = {
     {"an_import_in_pieces_imports_once", an_import_in_pieces_imports_once},
     {"no_change_overtakes_the_import", no_change_overtakes_the_import},
     {"a_restored_backup_undoes_no_revocation", a_restored_backup_undoes_no_revocation},
+    {"foreign_events", foreign_events},
     {"keys_of_another_pepper_are_not_mixed", keys_of_another_pepper_are_not_mixed},
     {"a_caller_may_leave", a_caller_may_leave},
     {"changes_are_bounded", changes_are_bounded},
