@@ -482,7 +482,20 @@ static void write_changed(struct aiex_writer *w, const char *why, const struct b
     aiex_w_key_strn(w, "text", (const char *)text->data, text->len);
 }
 
-/* With what the section says now, secrets as "***"; "" when it is gone, or too long. */
+/* What the section says now, secrets as "***"; nothing when it is gone, or too long. */
+static void section_text(const struct config *config, const char *section, struct buf *text)
+{
+    int r = 0;
+
+    if (config_find(config, section))
+        r = config_show(config, section, text);
+    else if (!strcmp(section, "settings"))
+        for (size_t i = 0; i < config->n_settings && r == 0; i++)
+            r = buf_addf(text, "%s = %s\n", config->settings[i].name, config->settings[i].text);
+    if (r < 0)
+        text->len = 0;
+}
+
 static void on_config(void *arg, const char *section, const char *change, const char *why)
 {
     struct admin *admin = arg;
@@ -491,9 +504,7 @@ static void on_config(void *arg, const char *section, const char *change, const 
     struct buf text;
 
     buf_init(&text, SECTION_TEXT_MAX);
-    if (config_find(node_config(admin->node), section) &&
-        config_show(node_config(admin->node), section, &text) < 0)
-        text.len = 0;
+    section_text(node_config(admin->node), section, &text);
     aiex_writer_init(&w, mem, sizeof(mem));
     write_changed(&w, why, &text);
     buf_done(&text);

@@ -194,7 +194,7 @@ test('what the configuration changed, and how jobs ended, is kept', async () => 
   await node.until(async () => (seen = await data('host/config')).some(([, s]) => s === 'jobs'), 'the change', 20000);
   const options = seen.findLast(([type, subject]) => type === 'options' && subject === 'service_templates');
   assert.match(options[2].text, /max_versions = 77/);
-  assert.ok(seen.some(([type, subject]) => type === 'changed' && subject === 'settings'));
+  assert.match(seen.findLast(([type, subject]) => type === 'changed' && subject === 'settings')[2].text, /^mood = fine$/m);
   assert.equal((await node.aiex('job', 'run', 'look')).code, 0);
   await node.until(async () => (await data('host/job')).some(([type, s]) => type === 'done' && s === 'look'), 'the run', 20000);
   const before = await history('host/config');
