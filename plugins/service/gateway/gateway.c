@@ -172,10 +172,10 @@ static int start(void *self, struct aiex_error *err)
         r = spent_start(g);
     if (r == 0)
         r = stored_start(g);
-    if (r == 0)
-        r = gate_start(g);
     if (r == 0 && stored_knows(g))
         job_store_start(g);
+    if (r == 0)
+        r = gate_start(g);
     if (r < 0)
         snprintf(err->text, sizeof(err->text), "can not begin: %s", strerror(-r));
     return r;

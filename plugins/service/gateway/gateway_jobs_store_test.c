@@ -1,8 +1,7 @@
 /* Asynchronous requests as events of a store: what is known of them after a restart. */
-#include "gateway_rig.h"
+#include "gateway_store_rig.h"
 #include "job_events.h"
 #include "job_store.h"
-#include "stored.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,38 +12,13 @@
 #define STREAM      "gateway/requests"
 #define BYTES(text) ((struct aiex_slice){(const uint8_t *)(text), strlen(text)})
 
-static const struct aiex_fake_pair with_store[] = {{"store", "store"}, {0}};
 static char key[64], other[64];
 
-static void begin_stored(void)
+static void begin_two(void)
 {
-    world.store = memory_store_new();
-    begin(with_store);
+    begin_stored();
     snprintf(key, sizeof(key), "%s", make_key(NULL, "ann", NULL));
     snprintf(other, sizeof(other), "%s", make_key(NULL, "bob", NULL));
-}
-
-static void finish_stored(void)
-{
-    struct memory_store *store = world.store;
-
-    finish();
-    memory_store_free(store);
-}
-
-/* As after kill -9. */
-static void restart_stored(void)
-{
-    stop();
-    restart(with_store);
-}
-
-static void pass(uint64_t ms)
-{
-    for (; ms > 0; ms -= ms < 100 ? ms : 100) {
-        wall_ms += 100;
-        aiex_fake_advance(h, 100);
-    }
 }
 
 static uint64_t submit_as(const char *credential)
@@ -87,16 +61,7 @@ static int body_is(struct aiex_slice end, const char *want)
 
 static const char *event(unsigned n, struct aiex_slice *ret)
 {
-    static char type[32];
-    struct aiex_slice map;
-
-    type[0] = 0;
-    if (!memory_store_event(world.store, STREAM, n, &map))
-        return "none";
-    aiex_get_text(map, "type", type, sizeof(type));
-    if (ret)
-        aiex_get_bytes(map, "data", ret);
-    return type;
+    return stored_event(STREAM, n, ret);
 }
 
 static unsigned events(void)
@@ -111,7 +76,7 @@ static void an_answer_survives(void)
     struct aiex_slice data = NOTHING, end, inner = NOTHING;
     char id[32];
 
-    begin_stored();
+    begin_two();
     snprintf(id, sizeof(id), "%s", submit());
     CU_ASSERT_STRING_EQUAL(event(0, &data), "request.submitted");
     CU_ASSERT_STRING_EQUAL(text(data, "id"), id);
@@ -141,7 +106,7 @@ static void what_ran_is_told_as_crashed(void)
     uint64_t waiting;
     char id[32];
 
-    begin_stored();
+    begin_two();
     snprintf(id, sizeof(id), "%s", submit());
     restart_stored();
     CU_ASSERT_STRING_EQUAL(state(id), "running");
@@ -170,7 +135,7 @@ static void a_predecessor_ends_its_own(void)
     void *successor;
     char id[32];
 
-    begin_stored();
+    begin_two();
     snprintf(id, sizeof(id), "%s", submit());
     old.h = h;
     old.p = p;
@@ -202,7 +167,7 @@ static void a_large_answer_keeps_its_outcome_alone(void)
     struct aiex_slice end;
     char id[32];
 
-    begin_stored();
+    begin_two();
     snprintf(id, sizeof(id), "%s", submit());
     part(0, (struct aiex_slice){large, sizeof(large)});
     answer_ok(0);
@@ -220,7 +185,7 @@ static void without_the_store_it_runs_all_the_same(void)
     char id[32], late[32];
     uint64_t slow;
 
-    begin_stored();
+    begin_two();
     memory_store_fail(world.store, NULL, 0, 1000000, AIEX_E_UNAVAILABLE, NOT_DONE);
     slow = submit_as(key); /* it is not known yet that the store is away */
     CU_ASSERT_TRUE(is_open(slow));
@@ -252,7 +217,7 @@ static void who_leaves_while_it_is_stored_has_cancelled(void)
 {
     uint64_t id;
 
-    begin_stored();
+    begin_two();
     memory_store_fail(world.store, "store.append", 0, 1, AIEX_E_BUSY, NOT_DONE);
     id = submit_as(key);
     CU_ASSERT_TRUE(is_open(id));
@@ -272,7 +237,7 @@ static void another_ones_request_can_be_cancelled(void)
 {
     char id[32];
 
-    begin_stored();
+    begin_two();
     snprintf(id, sizeof(id), "%s", submit());
     restart_stored();
     failed(ask("gateway.cancel", "credential", "s", other, "id", "s", id, NULL), "not_found");
@@ -285,7 +250,7 @@ static void another_ones_request_can_be_cancelled(void)
 
 static void the_stream_stays_short(void)
 {
-    begin_stored();
+    begin_two();
     for (size_t i = 0; i < 1200; i++) {
         submit();
         part(i, BYTES("x"));
@@ -308,7 +273,7 @@ static void foreign_events_are_no_danger(void)
     struct aiex_writer w;
     uint8_t mem[256];
 
-    begin_stored();
+    begin_two();
     for (int kind = 0; kind < 4; kind++) {
         struct aiex_stored_event e = {.type = BYTES("x"), .version = 9};
 
@@ -342,7 +307,7 @@ static void memory_ends(void)
         const struct aiex_fake_record *r;
         uint64_t id;
 
-        begin_stored();
+        begin_two();
         aiex_fake_fail_alloc(h, n);
         id = submit_as(key);
         aiex_fake_fail_alloc(h, 0);
