@@ -13,6 +13,7 @@ struct admin {
     void *arg;
     int host_index, control_index; /* parts of node_inside() */
     struct list watchers;          /* host.events, host.trace streams */
+    struct list memory_users;      /* parts of plugins that can give memory back */
     struct control *control;
     struct acts *acts;
     struct acts_asked *reloading; /* a reload by signal that waits for the audit log */
@@ -24,6 +25,7 @@ void listing_status(struct admin *admin, struct pack *out);
 void listing_plugins(struct admin *admin, struct pack *out);
 void listing_jobs(struct admin *admin, struct pack *out);
 void listing_stats(struct admin *admin, const char *name, struct pack *out);
+void listing_members(struct admin *admin, const char *name, struct pack *out);
 
 /* lives.c: what the audit log is told of plugins, secrets and the host itself */
 void lives_begin(struct admin *admin);
@@ -40,6 +42,13 @@ void watchers_event(struct admin *admin, const struct aiex_message *event);
 void watchers_free(struct admin *admin);
 void watchers_save(struct admin *admin, struct pack *out);
 void watchers_load(struct admin *admin, const void *doc_value);
+
+/* memory.c: host.memory as event and method; who can give back */
+void memory_init(struct admin *admin);
+void memory_done(struct admin *admin);
+void memory_show(struct admin *admin, struct pack *out);
+void memory_take(struct admin *admin, const char *instance, struct aiex_slice body);
+void memory_gone(struct admin *admin, const char *instance);
 
 /* secrets.c: host.secret_*. NULL, or an error's code with its text in err. */
 const char *secrets_method(struct admin *admin, const struct aiex_message *message, struct pack *answer,

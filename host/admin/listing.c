@@ -48,12 +48,14 @@ static void pack_sandbox(struct node *node, struct pack *out)
 void listing_status(struct admin *admin, struct pack *out)
 {
     struct node *node = admin->node;
+    struct node_memory_info memory;
     struct bus_stats bus;
     char why[600];
     int ready = node_ready(node, why, sizeof(why));
 
     bus_stats(node_bus(node), &bus);
-    pack_map(out, 14);
+    node_memory_info(node_memory(node), &memory);
+    pack_map(out, 15);
     pack_key_str(out, "node", node_name(node));
     pack_key_str(out, "version", AIEX_VERSION);
     pack_key_int(out, "uptime_ms", (int64_t)node_uptime_ms(node));
@@ -62,6 +64,7 @@ void listing_status(struct admin *admin, struct pack *out)
     pack_key_int(out, "pid", getpid());
     pack_key_str(out, "data", node_data_dir(node));
     pack_key_str(out, "config", node_config_dir(node));
+    pack_key_str(out, "memory", pressure_level_text(memory.pressure.level));
     pack_key_int(out, "plugins", count(node));
     pack_key_int(out, "open_calls", bus.open_calls);
     pack_key_int(out, "calls", (int64_t)bus.calls);
@@ -161,4 +164,36 @@ void listing_stats(struct admin *admin, const char *name, struct pack *out)
         pack_key_int(out, "mean_us",
                      info.stats->calls ? (int64_t)(info.stats->latency_us_sum / info.stats->calls) : 0);
     }
+}
+
+/* ---- Who holds a name ---- */
+
+struct members {
+    const char *name;
+    struct pack *out; /* NULL: only counted */
+    size_t n;
+};
+
+static void take_member(void *arg, const char *name, int group, const char *holder)
+{
+    struct members *m = arg;
+
+    (void)group;
+    if (strcmp(name, m->name))
+        return;
+    m->n++;
+    if (m->out)
+        pack_str(m->out, holder);
+}
+
+void listing_members(struct admin *admin, const char *name, struct pack *out)
+{
+    struct members m = {.name = name};
+
+    bus_each_name(node_bus(admin->node), take_member, &m);
+    pack_map(out, 1);
+    pack_str(out, "members");
+    pack_array(out, m.n);
+    m.out = out;
+    bus_each_name(node_bus(admin->node), take_member, &m);
 }

@@ -108,6 +108,27 @@ static void latency(struct admin *admin, struct buf *out)
     }
 }
 
+static void memory(struct admin *admin, struct buf *out)
+{
+    struct node_cell_memory cell;
+    struct node_memory_info info;
+
+    node_memory_info(node_memory(admin->node), &info);
+    one(out, "aiex_memory_pressure_level", "gauge", "0 ok, 1 elevated, 2 high, 3 critical.",
+        info.pressure.level);
+    one(out, "aiex_memory_pressure_step", "gauge", "Who gives back: parts of this order and below.",
+        info.pressure.step);
+    one(out, "aiex_memory_pressure_rises_total", "counter", "Times that the level rose.", (double)info.rises);
+    one(out, "aiex_memory_used_bytes", "gauge", "Memory in use of what limits first.",
+        (double)info.reading.used_bytes);
+    one(out, "aiex_memory_limit_bytes", "gauge", "That limit.", (double)info.reading.limit_bytes);
+    buf_addf(out, "# HELP aiex_cell_memory_bytes Memory of a process, shared pages by their share.\n"
+                  "# TYPE aiex_cell_memory_bytes gauge\n");
+    for (unsigned i = 0; node_memory_cell(admin->node, i, &cell) == 0; i++)
+        buf_addf(out, "aiex_cell_memory_bytes{cell=\"%s\",pid=\"%d\"} %lld\n",
+                 cell.cell[0] ? cell.cell : "aiex-host", cell.pid, (long long)cell.bytes);
+}
+
 void metrics_text(struct admin *admin, struct buf *out)
 {
     struct node_instance_info info;
@@ -141,4 +162,5 @@ void metrics_text(struct admin *admin, struct buf *out)
                 buf_addf(out, "%s{plugin=\"%s\"} %.17g\n", metric->name, info.name, metric->value(&info));
     }
     latency(admin, out);
+    memory(admin, out);
 }

@@ -96,6 +96,15 @@ static int m_job_run(struct request *q)
     return 0;
 }
 
+/* The instances that hold a name: of a group all its members. */
+static int m_members(struct request *q)
+{
+    char name[64];
+
+    listing_members(q->admin, text_of(q, "name", name, sizeof(name)), &q->answer);
+    return 0;
+}
+
 static int m_version(struct request *q)
 {
     char abi[32];
@@ -104,6 +113,20 @@ static int m_version(struct request *q)
     pack_map(&q->answer, 2);
     pack_key_str(&q->answer, "version", AIEX_VERSION);
     pack_key_str(&q->answer, "abi", abi);
+    return 0;
+}
+
+static int m_memory(struct request *q)
+{
+    memory_show(q->admin, &q->answer);
+    return 0;
+}
+
+/* A cast as a rule: nobody has to wait for it. */
+static int m_memory_use(struct request *q)
+{
+    memory_take(q->admin, q->message->caller, q->message->body);
+    pack_map(&q->answer, 0);
     return 0;
 }
 
@@ -353,7 +376,10 @@ static const struct method {
     {"host.plugins", m_plugins, 0},
     {"host.stats", m_stats, 0},
     {"host.jobs", m_jobs, 0},
+    {"host.members", m_members, 0},
     {"host.version", m_version, 0},
+    {"host.memory", m_memory, 0},
+    {"host.memory_use", m_memory_use, 0},
     {"host.metrics", m_metrics, 0},
     {"host.events", m_events, 0},
     {"host.act_policy", m_act_policy, 0},
@@ -403,6 +429,10 @@ static int on_message(void *arg, const struct aiex_message *message)
     case AIEX_MSG_EVENT:
         watchers_event(admin, message);
         return 0;
+    case AIEX_MSG_CAST:
+        if (!strcmp(message->method, "host.memory_use"))
+            memory_take(admin, message->caller, message->body);
+        return 0;
     case AIEX_MSG_REQUEST:
         break;
     default:
@@ -432,6 +462,8 @@ static void on_state(void *arg, const char *instance, const char *state, const c
     aiex_writer_init(&w, mem, sizeof(mem));
     aiex_w_map(&w, 1);
     aiex_w_key_str(&w, "reason", why);
+    if (strcmp(state, "up") != 0)
+        memory_gone(admin, instance);
     endpoint_publish(inside_endpoint(node_inside(admin->node)), (unsigned)admin->host_index,
                      &(struct aiex_event){.struct_size = sizeof(struct aiex_event),
                                           .topic = "host.plugin",
@@ -453,6 +485,7 @@ struct admin *admin_new(struct node *node, const char *path, const struct admin_
     admin->actions = *actions;
     admin->arg = arg;
     list_init(&admin->watchers);
+    memory_init(admin);
     admin->host_index = inside_add(inside, "host", on_message, admin);
     /* a name of its own: who calls it has passed the socket's checks */
     admin->control_index = inside_add(inside, "host.control", on_message, admin);
@@ -472,6 +505,7 @@ void admin_free(struct admin *admin)
     if (!admin)
         return;
     node_on_state(admin->node, NULL, NULL);
+    memory_done(admin);
     node_on_secret(admin->node, NULL, NULL);
     acts_cancel(admin->reloading);
     control_free(admin->control);

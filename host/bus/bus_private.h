@@ -199,6 +199,8 @@ void route_credit(struct bus_port *port, const struct record *head);
 /* callers.c */
 void callers_set(struct bus_instance *callee, const char *list);
 int callers_allow(struct bus_instance *callee, const char *name);
+/* 1 = the key `callers` does not hold for this method. */
+int callers_is_open(const char *method);
 
 /* bus.c */
 /* Nanoseconds, the same for all that happens between two bus_flush(): the clock costs as much as half

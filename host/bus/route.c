@@ -169,7 +169,8 @@ static struct bus_instance *destination(struct bus_port *port, const struct reco
     } else if (callee->options.only_key && callee->options.only_key != port->key) {
         snprintf(text, sizeof(text), "'%s' is not for plugins", callee->name);
         status = WIRE_DENIED;
-    } else if (!callers_allow(callee, call_asker(port, record_instance(head)))) {
+    } else if (!callers_is_open(name->method) &&
+               !callers_allow(callee, call_asker(port, record_instance(head)))) {
         snprintf(text, sizeof(text), "'%s' is not for '%s': its key callers names who may call it",
                  callee->name, call_asker(port, record_instance(head)));
         status = WIRE_DENIED;

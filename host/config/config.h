@@ -54,6 +54,11 @@ struct config_host {
     int64_t zygote;       /* bool */
     int64_t preload_http; /* bool: the zygote maps libcurl once for all cells */
     const char *master_key_file; /* "" = master.key in the data folder */
+    int64_t memory_interval_ms;  /* 0 = memory is not watched */
+    int64_t memory_calm_ms;
+    int64_t memory_elevated, memory_high, memory_critical; /* percent in use; 0 = never */
+    int64_t stall_elevated, stall_high, stall_critical;    /* percent of time waited; 0 = never */
+    const char *memory_stall_file, *memory_info_file, *memory_group;
     int64_t audit;        /* bool: the audit log is told what operators do, and asked before */
 };
 

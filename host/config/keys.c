@@ -13,6 +13,7 @@
 #define KEY_STRIDE      sizeof(struct aiex_option)
 #define AT(type, field) offsetof(struct type, field)
 #define DAY             INT64_C(86400000)
+#define HOUR            INT64_C(3600000)
 #define RESTARTS_MAX    63 /* as many as the supervisor remembers */
 
 static const char *const levels[] = {"debug", "info", "notice", "warn", "error", NULL};
@@ -52,6 +53,17 @@ const struct aiex_option host_keys[] = {
     {"zygote", "yes", "make cells from a prepared process, which is faster", BOOL, AT(config_host, zygote)},
     {"preload_http", "yes", "the prepared process maps the HTTP library once for all cells", BOOL, AT(config_host, preload_http)},
     {"master_key_file", NULL, "master key of the vault, when neither credential nor environment has it; DATA/master.key when not set", STRING, AT(config_host, master_key_file)},
+    {"memory_interval", "1s", "how often is looked whether memory is short; 0 = never", DURATION(0, HOUR), AT(config_host, memory_interval_ms)},
+    {"memory_calm", "10s", "how long all must be well before the level falls", DURATION(100, HOUR), AT(config_host, memory_calm_ms)},
+    {"memory_elevated", "80", "percent of memory in use from which the first caches give back; 0 = none", INT(0, 100), AT(config_host, memory_elevated)},
+    {"memory_high", "90", "the same for more of them", INT(0, 100), AT(config_host, memory_high)},
+    {"memory_critical", "95", "the same for all of them at once", INT(0, 100), AT(config_host, memory_critical)},
+    {"stall_elevated", "10", "percent of the last 10 s in which something waited for memory; as memory_elevated", INT(0, 100), AT(config_host, stall_elevated)},
+    {"stall_high", "25", "the same as memory_high", INT(0, 100), AT(config_host, stall_high)},
+    {"stall_critical", "50", "the same as memory_critical", INT(0, 100), AT(config_host, stall_critical)},
+    {"memory_stall_file", "/proc/pressure/memory", "where the kernel tells how long was waited", STRING, AT(config_host, memory_stall_file)},
+    {"memory_info_file", "/proc/meminfo", "where it tells what the machine has left", STRING, AT(config_host, memory_info_file)},
+    {"memory_group", "auto", "folder of the control group whose limits hold; auto = the host's own and those around it; empty = none", STRING, AT(config_host, memory_group)},
     {"audit", "yes", "tell the audit log, if one is configured, of operators' acts, plugins' lives and secrets", BOOL, AT(config_host, audit)},
     {0}};
 

@@ -395,6 +395,7 @@ static void apply_host(struct node *node, const struct config_host *host)
     log_configured((enum log_form)host->log_form, (uint32_t)host->log_level);
     bus_default_timeout(node->bus, (uint32_t)host->default_timeout_ms);
     endpoint_node(inside_endpoint(node->inside), host->node);
+    node_memory_apply(node->memory, host, node->takeover != NULL);
 }
 
 static void remember_change(struct node *node, const struct config_change_of *c)

@@ -20,6 +20,7 @@
 #include "loop/loop.h"
 #include "node/inside.h"
 #include "node/jobs.h"
+#include "node/memory.h"
 
 #include <stdio.h>
 
@@ -64,6 +65,7 @@ struct loop *node_loop(struct node *node);
 struct bus *node_bus(struct node *node);
 struct inside *node_inside(struct node *node);
 struct node_jobs *node_jobs(struct node *node);
+struct node_memory *node_memory(struct node *node);
 const struct config *node_config(const struct node *node);
 const char *node_name(const struct node *node);
 const char *node_data_dir(const struct node *node);

@@ -44,6 +44,8 @@ struct process {
     char fault[512];  /* why it refused to start */
     char *sandbox;
     uint64_t ready_ms;
+    int64_t memory_bytes; /* when it was looked at last: memory.c */
+    int memory_quick;
 };
 
 /* What the supervisor calls a unit: the instances of one cell. */
@@ -83,6 +85,7 @@ struct node {
     struct bus *bus;
     struct inside *inside;
     struct node_jobs *jobs;
+    struct node_memory *memory;
     struct spawner *spawner;
     struct supervisor *supervisor;
     struct listeners *listeners;

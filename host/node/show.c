@@ -28,6 +28,11 @@ struct node_jobs *node_jobs(struct node *node)
     return node->jobs;
 }
 
+struct node_memory *node_memory(struct node *node)
+{
+    return node->memory;
+}
+
 const struct config *node_config(const struct node *node)
 {
     return node->config;

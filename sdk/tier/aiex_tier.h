@@ -79,11 +79,18 @@ int aiex_tier_reply_stats(const struct aiex_host *host, uint64_t id,
 int aiex_tier_reply_metrics(const struct aiex_host *host, uint64_t id,
                             const struct aiex_tier_stats *s);
 
-/* ---- A tier in memory ---- */
+/* ---- A tier in memory ----
+ *
+ * When memory is short (aiex_pressure.h) it gives back: what is used least moves to the tier
+ * `demote_to`, and goes when that has answered, so that an only copy is not lost. Only when the
+ * colder one can not take it, or takes longer than memory can wait, entries are dropped. */
 
 struct aiex_tier_limits {
     uint64_t max_bytes, max_entries; /* max_entries 0 = no such limit */
     uint64_t compress_above;         /* bytes of a value; used with a codec only, 0 = never */
+    int order;                       /* of giving back when memory is short: aiex_pressure.h */
+    const char *demote_to;           /* tier that takes what has to go then; lives as long as the
+                                        options, NULL or "" = none */
 };
 
 /* How values are made smaller. Called on the loop thread, for values of at most `max_bytes`. */

@@ -4,8 +4,9 @@
  * The loop thread is the only one inside, so the shards are there for their tables alone: one that
  * has to grow stops nobody for long. A value that was packed has its length in the entry's tag.
  */
-#include "aiex_tier.h"
+#include "memory.h"
 
+#include <aiex_metrics.h>
 #include <aiex_service.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -17,19 +18,16 @@
 #define MAX_SHARDS  64u
 #define STEP        (64u << 20) /* bytes that may go at once */
 
-struct aiex_tier_memory {
-    const struct aiex_host *host;
-    const char *level;
-    struct aiex_tier_limits limits;
-    struct aiex_tier_codec codec;
-    struct aiex_cache *cache;
-    uint64_t sweeper;
-    uint64_t packed, packed_from, packed_to; /* values, bytes before and behind */
-};
-
 static uint64_t now_of(const struct aiex_tier_memory *t)
 {
     return t->host->now_ms(t->host);
+}
+
+uint64_t tier_allowed(const struct aiex_tier_memory *t)
+{
+    uint64_t share = t->limits.max_bytes / 100 * t->pressure.percent;
+
+    return t->pressure.percent && t->pressure.percent < 100 ? share : t->limits.max_bytes;
 }
 
 static int refuse(const struct aiex_tier_memory *t, const struct aiex_message *m,
@@ -50,7 +48,6 @@ struct got {
 static void take_copy(void *arg, const struct aiex_cache_view *e)
 {
     struct got *g = arg;
-    const struct aiex_tier_codec *codec = &g->tier->codec;
     uint64_t now = now_of(g->tier);
     struct aiex_tier_value v = {.meta = e->meta,
                                 .uses = e->uses,
@@ -62,10 +59,7 @@ static void take_copy(void *arg, const struct aiex_cache_view *e)
     g->error = aiex_tier_write_value(&v, len, &at, &g->body);
     if (g->error < 0)
         return;
-    if (e->tag)
-        g->error = codec->unpack(codec->arg, e->value, at, len);
-    else if (len)
-        memcpy(at, e->value.data, len);
+    g->error = tier_value(g->tier, e, at);
 }
 
 static int on_get(void *self, const struct aiex_message *m)
@@ -90,6 +84,15 @@ static int on_get(void *self, const struct aiex_message *m)
         r = m->id ? t->host->reply(t->host, m->id, g.body) : 0;
     free((void *)(uintptr_t)g.body.data);
     return r;
+}
+
+int tier_value(struct aiex_tier_memory *t, const struct aiex_cache_view *e, uint8_t *to)
+{
+    if (e->tag)
+        return t->codec.unpack(t->codec.arg, e->value, to, (size_t)e->tag);
+    if (e->value.len)
+        memcpy(to, e->value.data, e->value.len);
+    return 0;
 }
 
 /* ---- tier.put ---- */
@@ -198,8 +201,10 @@ static int on_shrink(void *self, const struct aiex_message *m)
     return aiex_tier_reply_shrink(t->host, m->id, freed, aiex_cache_bytes(t->cache));
 }
 
+#define N_EXTRA 6
+
 static void read_stats(struct aiex_tier_memory *t, struct aiex_tier_stats *ret,
-                       struct aiex_tier_extra extra[4])
+                       struct aiex_tier_extra extra[N_EXTRA])
 {
     struct aiex_cache_stats s;
 
@@ -213,20 +218,27 @@ static void read_stats(struct aiex_tier_memory *t, struct aiex_tier_stats *ret,
                                     .puts = s.puts,
                                     .evictions = s.evictions,
                                     .expired = s.expired,
-                                    .extra = t->codec.pack ? extra : NULL};
-    extra[0] = (struct aiex_tier_extra){"packed", "aiex_tier_packed_total", "counter",
-                                        "Values that were compressed.", t->packed};
-    extra[1] = (struct aiex_tier_extra){"packed_from", "aiex_tier_packed_from_bytes_total",
-                                        "counter", "Bytes before compression.", t->packed_from};
-    extra[2] = (struct aiex_tier_extra){"packed_to", "aiex_tier_packed_to_bytes_total", "counter",
-                                        "Bytes behind compression.", t->packed_to};
-    extra[3] = (struct aiex_tier_extra){.name = NULL};
+                                    .extra = extra};
+    const struct aiex_tier_extra all[N_EXTRA] = {
+        {"demotions", "aiex_tier_demotions_total", "counter",
+         "Entries that went to a colder tier because memory was short.", t->demotion.moved},
+        {"demotions_lost", "aiex_tier_demotions_lost_total", "counter",
+         "Entries for which that tier had no room or answer.", t->demotion.lost},
+        {t->codec.pack ? "packed" : NULL, "aiex_tier_packed_total", "counter",
+         "Values that were compressed.", t->packed},
+        {"packed_from", "aiex_tier_packed_from_bytes_total", "counter", "Bytes before compression.",
+         t->packed_from},
+        {"packed_to", "aiex_tier_packed_to_bytes_total", "counter", "Bytes behind compression.",
+         t->packed_to},
+        {.name = NULL}};
+
+    memcpy(extra, all, sizeof(all));
 }
 
 static int on_stats(void *self, const struct aiex_message *m)
 {
     struct aiex_tier_memory *t = self;
-    struct aiex_tier_extra extra[4];
+    struct aiex_tier_extra extra[N_EXTRA];
     struct aiex_tier_stats s;
 
     read_stats(t, &s, extra);
@@ -236,7 +248,7 @@ static int on_stats(void *self, const struct aiex_message *m)
 static int on_metrics(void *self, const struct aiex_message *m)
 {
     struct aiex_tier_memory *t = self;
-    struct aiex_tier_extra extra[4];
+    struct aiex_tier_extra extra[N_EXTRA];
     struct aiex_tier_stats s;
 
     read_stats(t, &s, extra);
@@ -259,6 +271,8 @@ static const struct aiex_method methods[] = {
     {"tier.stats", on_stats},
     {"tier.metrics", on_metrics},
     {"tier.health", on_health},
+    {"service.health", on_health},
+    {"service.metrics", on_metrics},
     {0},
 };
 
@@ -316,32 +330,47 @@ int aiex_tier_memory_start(struct aiex_tier_memory *t, struct aiex_error *err)
 
     if (r < 0)
         return aiex_failed(err, r, "the group 'tier' can not be joined: %s", strerror(-r));
+    if (aiex_metrics_join(t->host) < 0)
+        aiex_logf(t->host, AIEX_LOG_WARN, 0, "the page of metrics lacks this instance");
     r = t->host->timer(t->host, SWEEP_MS, SWEEP_MS, sweep, t, &t->sweeper);
-    return r < 0 ? aiex_failed(err, r, "no timer: %s", strerror(-r)) : 0;
+    if (r < 0)
+        return aiex_failed(err, r, "no timer: %s", strerror(-r));
+    demotion_start(t);
+    return 0;
 }
 
 int aiex_tier_memory_handle(struct aiex_tier_memory *t, const struct aiex_message *m)
 {
+    if (m->kind == AIEX_MSG_EVENT)
+        return (void)aiex_pressure_event(&t->pressure, m), 0;
     return m->kind == AIEX_MSG_REQUEST || m->kind == AIEX_MSG_CAST ? aiex_dispatch(methods, t, m)
                                                                    : 0;
 }
 
 void aiex_tier_memory_reload(struct aiex_tier_memory *t, const struct aiex_tier_limits *limits)
 {
-    size_t held = aiex_cache_bytes(t->cache);
-
     t->limits = *limits;
-    for (; held > limits->max_bytes + STEP; held -= STEP) {
+    t->pressure.order = limits->order;
+    if (!demotion_goal(t))
+        tier_fit(t);
+}
+
+void tier_fit(struct aiex_tier_memory *t)
+{
+    size_t held = aiex_cache_bytes(t->cache), allowed = (size_t)tier_allowed(t);
+
+    for (; held > allowed + STEP; held -= STEP) {
         aiex_cache_resize(t->cache, held - STEP, 0, now_of(t));
         t->host->alive(t->host);
     }
-    aiex_cache_resize(t->cache, limits->max_bytes, limits->max_entries, now_of(t));
+    aiex_cache_resize(t->cache, allowed, t->limits.max_entries, now_of(t));
 }
 
 void aiex_tier_memory_free(struct aiex_tier_memory *t)
 {
     if (!t)
         return;
+    demotion_stop(t);
     if (t->sweeper)
         t->host->unwatch(t->host, t->sweeper);
     aiex_cache_free(t->cache);

@@ -7,6 +7,7 @@
 #include "chain.h"
 
 #include <aiex/aiex_pack.h>
+#include <aiex_metrics.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -149,4 +150,45 @@ int status_take(void *self, const struct aiex_message *m)
     alarm_look(self);
     writer_state(self, reason, &s.size);
     return aiex_reply_by(s.chain->host, m->id, write_status, &s);
+}
+
+int metrics_take(void *self, const struct aiex_message *m)
+{
+    struct chain *c = self;
+    uint64_t entries = 0, batches, flush_us;
+    enum state state;
+    struct aiex_metrics x;
+
+    alarm_look(c);
+    state = writer_state(c, c->reason, &entries);
+    pthread_mutex_lock(&c->writer.lock);
+    batches = c->writer.commits;
+    flush_us = c->writer.commit_us;
+    pthread_mutex_unlock(&c->writer.lock);
+    const struct {
+        const char *name, *type, *help;
+        double value;
+    } all[] = {
+        {"aiex_audit_entries", "gauge", "Entries of the log: the last one's number.",
+         (double)entries},
+        {"aiex_audit_queued", "gauge", "Acts that wait to be recorded.", (double)c->n_waiting},
+        {"aiex_audit_lag_seconds", "gauge", "How long the oldest of these waits.",
+         c->oldest ? (double)(mono_ms(c->host) - c->oldest->arrived) / 1e3 : 0},
+        {"aiex_audit_lost_total", "counter", "Acts that could not be recorded.", (double)c->lost},
+        {"aiex_audit_lost_must_total", "counter", "Of these: of a class that must be.",
+         (double)c->lost_must},
+        {"aiex_audit_refused_total", "counter", "Acts that were refused because of that.",
+         (double)c->refused},
+        {"aiex_audit_batches_total", "counter", "Groups of entries synced at once.",
+         (double)batches},
+        {"aiex_audit_flush_seconds_total", "counter", "Time that syncing took.",
+         (double)flush_us / 1e6},
+        {"aiex_audit_read_only", "gauge", "1 while nothing can be recorded.",
+         c->hung || state != STATE_OK},
+    };
+
+    aiex_metrics_begin(&x, c->host);
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+        aiex_metrics_one(&x, all[i].name, all[i].type, all[i].help, all[i].value);
+    return aiex_metrics_reply(&x, m->id);
 }

@@ -1,6 +1,7 @@
 /* chain.c - the descriptor: options, life, dispatch. */
 #include "chain.h"
 
+#include <aiex_metrics.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,6 +62,8 @@ static const struct aiex_method methods[] = {
     {"audit.rotate_key", rotate_take},
     {"audit.status", status_take},
     {"audit.health", health_take},
+    {"service.health", health_take},
+    {"service.metrics", metrics_take},
     {0},
 };
 
@@ -193,6 +196,8 @@ static int start(void *self, struct aiex_error *err)
 
     if (r < 0)
         return aiex_failed(err, r, "the name 'audit' is taken by another instance; run one only");
+    if (aiex_metrics_join(c->host) < 0)
+        aiex_logf(c->host, AIEX_LOG_WARN, 0, "the page of metrics lacks this instance");
     r = subscribe(c, err);
     if (r == 0)
         r = workers_start(c, err);

@@ -101,6 +101,7 @@ struct writer_thread {
     char fault_text[400];
     uint64_t size;          /* entries on the disk */
     uint64_t lost, refused; /* told by the loop, recorded when the disk takes something again */
+    uint64_t commits, commit_us; /* batches that were synced, and the time of that */
 };
 
 /* ---- Jobs ---- */
@@ -236,6 +237,7 @@ const char *alarm_word(struct chain *c);
 void alarm_lost(struct chain *c, int must, int refused);
 int health_take(void *self, const struct aiex_message *m);
 int status_take(void *self, const struct aiex_message *m);
+int metrics_take(void *self, const struct aiex_message *m);
 
 /* ---- job.c ---- */
 

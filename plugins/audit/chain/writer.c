@@ -111,12 +111,25 @@ static void erase_batch(struct turn *t)
         }
 }
 
+static uint64_t now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
 static void commit(struct turn *t)
 {
     struct chain *c = t->c;
     struct op *batch;
+    uint64_t began = now_us();
     int r = log_commit(&c->log);
 
+    pthread_mutex_lock(&c->writer.lock);
+    c->writer.commits++;
+    c->writer.commit_us += now_us() - began;
+    pthread_mutex_unlock(&c->writer.lock);
     if (r < 0) {
         char why[400];
 

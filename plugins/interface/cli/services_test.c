@@ -101,6 +101,27 @@ static void money_and_days(void)
                                         "-1", "1e3", "1,5", "10000000000000"};
     static const char *const no_days[] = {"",           "2026-02-29",  "2026-1-01", "26-01-01",
                                           "2026-01-32", "2026-01-01x", "today"};
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } moments[] = {{"2026-11-21T12:00", 1795262400000},
+                   {"2026-11-21 12:00:05.25Z", 1795262405250},
+                   {"2026-11-21T00:00:59Z", 1795219259000},
+                   {"1795262400250", 1795262400250},
+                   {"0", 0}};
+    static const char *const no_moments[] = {"",
+                                             "noon",
+                                             "-5",
+                                             "2026-11-21",
+                                             "2026-11-21T",
+                                             "2026-11-21T24:00",
+                                             "2026-11-21T12:60",
+                                             "2026-11-21T12:00:60",
+                                             "2026-11-21T12:00:00.",
+                                             "2026-02-30T12:00",
+                                             "2026-11-21T12:00+1",
+                                             "2026-11-21T 1:00",
+                                             "9999999999999999"};
     char text[MONEY_TEXT];
     struct aiex_error err;
     int64_t v;
@@ -113,6 +134,12 @@ static void money_and_days(void)
     }
     for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
         CU_ASSERT_EQUAL(money_read(wrong[i], &v, &err), -EINVAL);
+    for (size_t i = 0; i < sizeof(moments) / sizeof(*moments); i++) {
+        CU_ASSERT_EQUAL(moment_read(moments[i].text, &v, &err), 0);
+        CU_ASSERT_EQUAL(v, moments[i].ms);
+    }
+    for (size_t i = 0; i < sizeof(no_moments) / sizeof(*no_moments); i++)
+        CU_ASSERT_EQUAL(moment_read(no_moments[i], &v, &err), -EINVAL);
     CU_ASSERT_EQUAL(day_read("2026-11-21", &v, &err), 0);
     CU_ASSERT_EQUAL(v, 1795219200000);
     for (size_t i = 0; i < sizeof(no_days) / sizeof(*no_days); i++)
@@ -440,6 +467,32 @@ static void wrong_usage(void)
 }
 
 /* A service that is older or wrong: said, not printed as nothing. */
+static void memory(void)
+{
+    static const struct script s = {
+        "host",
+        "host.memory",
+        "{}",
+        {NULL},
+        "{\"level\":\"high\",\"step\":4,\"used_percent\":91,\"stall_percent\":3,\"limit_bytes\":"
+        "536870912,\"limited_by\":\"group\",\"watched\":true,\"cells\":[{\"cell\":\"tier_hot\","
+        "\"pid\":77,\"bytes\":2097152}],\"users\":[{\"instance\":\"tier_hot\",\"part\":"
+        "\"entries\",\"order\":3,\"percent\":25,\"bytes\":1048576,\"limit\":4194304,\"given\":"
+        "3145728}]}"};
+    static const struct script off = {
+        "host", "host.memory", "{}", {NULL}, "{\"watched\":false,\"cells\":[],\"users\":[]}"};
+
+    WITH(&s, NULL, "memory");
+    CU_ASSERT(has(ran.out, "memory is high, parts up to order 4 give back; 91 % of the group's "
+                           "512M in use; 3 % of the time waited for\n"));
+    CU_ASSERT(has(ran.out, "tier_hot   77    2.0M"));
+    CU_ASSERT(has(ran.out, "entries      3   1.0M      4.0M     25  3.0M"));
+    WITH(&s, NULL, "memory", "--json");
+    CU_ASSERT(has(ran.out, "\"used_percent\": 91"));
+    WITH(&off, NULL, "memory");
+    CU_ASSERT(has(ran.out, "memory is not watched"));
+}
+
 static void answers_without_what_was_asked(void)
 {
     static const struct script s = {"gateway",
@@ -466,6 +519,7 @@ const struct test_case tests[] = {
     {"template_variables", template_variables},
     {"keys", keys},
     {"limits", limits},
+    {"memory", memory},
     {"wrong_usage", wrong_usage},
     {"answers_without_what_was_asked", answers_without_what_was_asked},
     {0},

@@ -47,8 +47,8 @@ static const struct {
     {"node", "node", FIELD_PLAIN},       {"ready", "ready", FIELD_PLAIN},
     {"reason", "reason", FIELD_PLAIN},   {"version", "version", FIELD_PLAIN},
     {"uptime_ms", "up", FIELD_DURATION}, {"pid", "pid", FIELD_PLAIN},
-    {"plugins", "plugins", FIELD_PLAIN}, {"data", "data", FIELD_PLAIN},
-    {"config", "config", FIELD_PLAIN},
+    {"memory", "memory", FIELD_PLAIN},   {"plugins", "plugins", FIELD_PLAIN},
+    {"data", "data", FIELD_PLAIN},       {"config", "config", FIELD_PLAIN},
 };
 
 #define N_KNOWN (sizeof(known) / sizeof(*known))

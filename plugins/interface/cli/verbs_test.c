@@ -70,11 +70,11 @@ static void every_option_is_unique(void)
 static void reading_verbs_have_json(void)
 {
     static const enum action reading[] = {
-        ACTION_ASK,           ACTION_STATUS,        ACTION_PLUGIN_LIST,     ACTION_PLUGIN_STATS,
-        ACTION_PLUGIN_TRACE,  ACTION_CONFIG_CHECK,  ACTION_CONFIG_SHOW,     ACTION_EVENTS_TAIL,
-        ACTION_CALL,          ACTION_VERSION,       ACTION_USAGE,           ACTION_ROUTE_SHOW,
-        ACTION_TEMPLATE_LIST, ACTION_TEMPLATE_SHOW, ACTION_TEMPLATE_RENDER, ACTION_KEY_LIST,
-        ACTION_LIMIT_LIST};
+        ACTION_ASK,          ACTION_STATUS,        ACTION_MEMORY,        ACTION_PLUGIN_LIST,
+        ACTION_PLUGIN_STATS, ACTION_PLUGIN_TRACE,  ACTION_CONFIG_CHECK,  ACTION_CONFIG_SHOW,
+        ACTION_EVENTS_TAIL,  ACTION_CALL,          ACTION_VERSION,       ACTION_USAGE,
+        ACTION_ROUTE_SHOW,   ACTION_TEMPLATE_LIST, ACTION_TEMPLATE_SHOW, ACTION_TEMPLATE_RENDER,
+        ACTION_KEY_LIST,     ACTION_LIMIT_LIST};
 
     for (size_t i = 0; i < sizeof(reading) / sizeof(*reading); i++)
         for (const struct verb *v = verbs; v->path; v++)

@@ -236,6 +236,8 @@ static void gathers_metrics(void)
             CU_ASSERT_STRING_EQUAL(call->service, sources[i].service);
             CU_ASSERT_EQUAL(call->timeout_ms, 2000);
         }
+        aiex_fake_answer_error(r.host, wait_for_call(&r, "host.members", 0)->id, "not_found", "no",
+                               0, nothing);
         for (size_t i = 0; i < 3; i++) {
             uint64_t id = wait_for_call(&r, sources[i].method, 0)->id;
 
@@ -264,9 +266,57 @@ static void gathers_metrics(void)
     rig_stop(&r);
 }
 
+/* Members of the group are asked one by one, and families of the same name become one. */
+static void merges_what_members_give(void)
+{
+    static const char *const names[] = {"tier_hot", "tier_warm", "store_bdb"};
+    static const char *const texts[] = {
+        "# HELP aiex_t T.\n# TYPE aiex_t gauge\naiex_t{plugin=\"tier_hot\"} 1\n",
+        "# HELP aiex_t T.\n# TYPE aiex_t gauge\naiex_t{plugin=\"tier_warm\"} 2\nbroken line\n",
+        "# HELP aiex_kept S.\n# TYPE aiex_kept gauge\naiex_kept{plugin=\"store_bdb\"} 3\n"};
+    uint8_t mem[256];
+    struct aiex_writer w;
+    struct response p;
+    struct client c;
+    struct rig r;
+
+    rig_start(&r, NULL);
+    client_open(&r, &c);
+    client_send(&c, "GET /metrics " H "\r\n");
+    aiex_writer_init(&w, mem, sizeof(mem));
+    aiex_w_map(&w, 1);
+    aiex_w_str(&w, "members");
+    aiex_w_array(&w, 3);
+    for (int i = 0; i < 3; i++)
+        aiex_w_str(&w, names[i]);
+    CU_ASSERT_TRUE(field_is(wait_for_call(&r, "host.members", 0)->body, "name", "metrics"));
+    aiex_fake_answer_ok(r.host, wait_for_call(&r, "host.members", 0)->id, aiex_written(&w));
+    for (size_t i = 0; i < 3; i++) {
+        const struct aiex_fake_record *call = wait_for_call(&r, "service.metrics", i);
+
+        CU_ASSERT_PTR_NOT_NULL_FATAL(call);
+        CU_ASSERT_STRING_EQUAL(call->service, names[i]);
+        aiex_fake_answer_ok(r.host, call->id, text_end(texts[i]));
+    }
+    for (size_t i = 0; i < 3; i++)
+        aiex_fake_answer_error(r.host, wait_for_call(&r, sources[i].method, 0)->id, "timeout", "no",
+                               0, nothing);
+    CU_ASSERT_EQUAL(client_response(&c, &p), 200);
+    CU_ASSERT_PTR_NOT_NULL(strstr(p.body, "# HELP aiex_t T.\n# TYPE aiex_t gauge\n"
+                                          "aiex_t{plugin=\"tier_hot\"} 1\n"
+                                          "aiex_t{plugin=\"tier_warm\"} 2\n"
+                                          "# HELP aiex_kept S.\n# TYPE aiex_kept gauge\n"
+                                          "aiex_kept{plugin=\"store_bdb\"} 3\n"));
+    CU_ASSERT_PTR_NULL(strstr(p.body, "broken"));
+    check_exposition(p.body);
+    response_done(&p);
+    client_close(&c);
+    rig_stop(&r);
+}
+
 static int answer_at_once(void *arg, struct aiex_fake_host *h, const struct aiex_fake_record *call)
 {
-    return aiex_fake_answer_ok(h, call->id, text_end("# nothing\n"));
+    return aiex_fake_answer_ok(h, call->id, text_end("aiex_nothing 1\n"));
 }
 
 static int refuse_call(void *arg, struct aiex_fake_host *h, const struct aiex_fake_record *call)
@@ -282,7 +332,7 @@ static void gathers_within_calls(void)
     rig_start(&r, NULL);
     client_open(&r, &c);
     aiex_fake_on_call(r.host, answer_at_once, NULL);
-    CU_ASSERT_EQUAL(client_ask(&c, "GET /metrics " H "\r\n", "# nothing"), 200);
+    CU_ASSERT_EQUAL(client_ask(&c, "GET /metrics " H "\r\n", "aiex_nothing 1"), 200);
     aiex_fake_on_call(r.host, refuse_call, NULL);
     CU_ASSERT_EQUAL(client_ask(&c, "GET /metrics " H "\r\n", "aiex_http_connections 1"), 200);
     client_close(&c);
@@ -300,7 +350,7 @@ static void cancels_the_gathering(void)
     CU_ASSERT_PTR_NOT_NULL_FATAL(wait_for_call(&r, "gateway.metrics", 0));
     aiex_fake_answer_ok(r.host, wait_for_call(&r, "host.metrics", 0)->id, text_end("x 1\n"));
     client_close(&c);
-    CU_ASSERT_EQUAL(aiex_fake_count(r.host, AIEX_FAKE_CANCEL), 2);
+    CU_ASSERT_EQUAL(aiex_fake_count(r.host, AIEX_FAKE_CANCEL), 3);
     rig_stop(&r);
 }
 
@@ -353,6 +403,7 @@ const struct test_case tests[] = {
     {"tells_errors_of_lists", tells_errors_of_lists},
     {"lets_listed_pages_send_vendors_headers", lets_listed_pages_send_vendors_headers},
     {"gathers_metrics", gathers_metrics},
+    {"merges_what_members_give", merges_what_members_give},
     {"gathers_within_calls", gathers_within_calls},
     {"cancels_the_gathering", cancels_the_gathering},
     {"guards_metrics", guards_metrics},

@@ -1,6 +1,8 @@
 /* context.c - the descriptor: options, life, dispatch, and what all parts share. */
 #include "context.h"
 
+#include <aiex_metrics.h>
+
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -50,6 +52,7 @@ static const struct aiex_method methods[] = {
     {"context.delete", delete_take},
     {"context.stats", stats_take},
     {"context.metrics", metrics_take},
+    {"service.metrics", metrics_take},
     {"service.health", health_take},
     {0},
 };
@@ -155,6 +158,8 @@ static int start(void *self, struct aiex_error *err)
 
     if (r < 0)
         return aiex_failed(err, r, "the name 'context' is taken by another instance; run one only");
+    if (aiex_metrics_join(c->host) < 0)
+        aiex_logf(c->host, AIEX_LOG_WARN, 0, "the page of metrics lacks this instance");
     r = c->host->timer(c->host, TICK_MS, TICK_MS, tick, c, &c->tick_timer);
     if (r < 0)
         return aiex_failed(err, r, "no memory for a timer");

@@ -256,6 +256,8 @@ int asked_fill(struct route *r, const struct aiex_message *m, const struct wante
     r->flow = r->queued.flow = flow_of(r, q->principal);
     r->conversation = conversation_of(r, text_of(q->session));
     r->cached_mode = cache_mode(r, q);
+    if (r->cached_mode != CACHE_OFF)
+        hits_owner(r, q->principal);
     r->validate = (int)route_setting(r->alias ? r->alias->settings.validate : -1,
                                      r->c->config->validate);
     if (r->stream || (r->op != OP_CHAT && r->op != OP_COMPLETE))

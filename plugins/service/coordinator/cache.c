@@ -15,6 +15,7 @@ struct entry {
 
 struct cache {
     size_t max, bytes, n;
+    uint64_t evictions;
     struct entry *newest, *oldest;
     struct entry *buckets[BUCKETS];
 };
@@ -61,6 +62,12 @@ static void drop(struct cache *c, struct entry *e)
     free(e);
 }
 
+static void evict(struct cache *c)
+{
+    drop(c, c->oldest);
+    c->evictions++;
+}
+
 void cache_free(struct cache *c)
 {
     if (!c)
@@ -74,7 +81,7 @@ void cache_resize(struct cache *c, size_t max_bytes)
 {
     c->max = max_bytes;
     while (c->bytes > c->max)
-        drop(c, c->oldest);
+        evict(c);
 }
 
 struct tape *cache_find(struct cache *c, struct hash128 key, uint64_t now_ms, uint64_t ttl_ms)
@@ -103,7 +110,7 @@ void cache_put(struct cache *c, struct hash128 key, struct tape *t, uint64_t now
     if (!e)
         return;
     while (c->bytes + bytes > c->max)
-        drop(c, c->oldest);
+        evict(c);
     slot = slot_of(c, key);
     e->key = key;
     e->made_ms = now_ms;
@@ -125,13 +132,18 @@ size_t cache_count(const struct cache *c)
     return c->n;
 }
 
-void cache_add_json(struct siphash *s, struct aiex_slice json)
+uint64_t cache_evictions(const struct cache *c)
+{
+    return c->evictions;
+}
+
+void cache_add_json(cache_add_fn add, void *arg, struct aiex_slice json)
 {
     const uint8_t *at = json.data, *end = at + json.len, *from = at;
     uint64_t mark = 0x6a736f6e;
     int text = 0;
 
-    siphash_add(s, &mark, sizeof(mark));
+    add(arg, &mark, sizeof(mark));
     for (; at < end; at++) {
         if (text) {
             if (*at == '\\' && at + 1 < end)
@@ -141,9 +153,9 @@ void cache_add_json(struct siphash *s, struct aiex_slice json)
         } else if (*at == '"') {
             text = 1;
         } else if (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r') {
-            siphash_add(s, from, (size_t)(at - from));
+            add(arg, from, (size_t)(at - from));
             from = at + 1;
         }
     }
-    siphash_add(s, from, (size_t)(end - from));
+    add(arg, from, (size_t)(end - from));
 }

@@ -27,7 +27,10 @@ void cache_put(struct cache *c, struct hash128 key, struct tape *t, uint64_t now
 size_t cache_bytes(const struct cache *c);
 size_t cache_count(const struct cache *c);
 
-/* Adds a JSON text without blanks outside of its strings. */
-void cache_add_json(struct siphash *s, struct aiex_slice json);
+uint64_t cache_evictions(const struct cache *c); /* entries that left for room */
+
+/* Gives a JSON text without blanks outside of its strings to `add`, piece by piece. */
+typedef void (*cache_add_fn)(void *arg, const void *bytes, size_t len);
+void cache_add_json(cache_add_fn add, void *arg, struct aiex_slice json);
 
 #endif

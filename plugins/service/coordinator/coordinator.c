@@ -71,7 +71,8 @@ static int start(void *self, struct aiex_error *err)
                  "the name 'coordinator' is taken by another instance; run one only");
         return r;
     }
-    return members_start(c, err);
+    r = members_start(c, err);
+    return r < 0 ? r : shelf_start(c);
 }
 
 static int request(struct coordinator *c, const struct aiex_message *m)
@@ -100,7 +101,8 @@ static int handle(void *self, const struct aiex_message *m)
 
     switch (m->kind) {
     case AIEX_MSG_EVENT:
-        members_event(c, m->body);
+        if (!aiex_pressure_event(&c->pressure, m))
+            members_event(c, m->body);
         return 0;
     case AIEX_MSG_CANCEL:
         route_cancel(c, m->id);
@@ -116,6 +118,8 @@ static int handle(void *self, const struct aiex_message *m)
     case AIEX_MSG_REQUEST:
         if (strcmp(m->method, "service.health") == 0)
             return report_health(c, m->id);
+        if (strcmp(m->method, "service.metrics") == 0)
+            return shelf_metrics(c, m->id);
         if (strncmp(m->method, "coordinator.", sizeof("coordinator.") - 1) == 0)
             return request(c, m);
         return -ENOSYS;
@@ -136,8 +140,7 @@ static int reload(void *self, const void *config, struct aiex_error *err)
     plan_unref(c->plan);
     c->plan = plan;
     c->config = config;
-    if (c->cache)
-        cache_resize(c->cache, (size_t)c->config->cache_bytes);
+    shelf_reload(c);
     for (size_t i = 0; i < c->n_members; i++)
         wait_drain(c->members[i]); /* limits may have been raised */
     return 0;
@@ -153,7 +156,7 @@ static void destroy(void *self)
     settle_stop(c);
     members_stop(c);
     affinity_free(c->affinity);
-    cache_free(c->cache);
+    shelf_stop(c);
     plan_unref(c->plan);
     free(c->marked);
     c->host->release(c->host, c);

@@ -36,6 +36,8 @@
 #include "verdict.h"
 
 #include <aiex/aiex_pack.h>
+#include <aiex_levels.h>
+#include <aiex_pressure.h>
 
 #define MAX_MEMBERS 64u
 #define MAX_MODEL   256u
@@ -58,7 +60,8 @@ struct config {
     int64_t breaker_failures, breaker_percent, breaker_least, breaker_window;
     int64_t breaker_open, breaker_open_max, breaker_probes, breaker_wait, slow_call;
     int64_t affinity, affinity_ttl;
-    int64_t cache, cache_ttl, cache_bytes, cache_entry, cache_scope;
+    int64_t cache, cache_ttl, cache_bytes, cache_entry, cache_scope, cache_levels, cache_wait;
+    const char *cache_node, *cache_disk;
     int64_t validate;
 };
 
@@ -245,7 +248,9 @@ struct coordinator {
     uint64_t asking[64]; /* coordinator.models until ready */
     size_t n_asking;
     struct affinity *affinity;
-    struct cache *cache; /* NULL = off everywhere so far */
+    struct cache *cache;        /* NULL = off everywhere so far */
+    struct aiex_levels *levels; /* its colder ones; NULL = off so far */
+    struct aiex_pressure pressure;
     struct retry_budget budget;
     uint64_t random, cell, last_serial, turn, secret[2];
     struct stats stats;
@@ -262,6 +267,18 @@ void route_resume(struct coordinator *c, uint64_t id);
 /* Begins what waited for the first round. */
 void route_release(struct coordinator *c);
 void route_free_all(struct coordinator *c);
+
+/* ---- shelf.c: the cache and its colder levels ---- */
+
+/* In start(): told when memory is short, and on the page of metrics. 0, -ENOMEM. */
+int shelf_start(struct coordinator *c);
+void shelf_reload(struct coordinator *c);
+void shelf_stop(struct coordinator *c);
+int shelf_metrics(struct coordinator *c, uint64_t id);
+/* The cache, made at its first use; NULL: no memory. */
+struct cache *shelf_cache(struct coordinator *c);
+/* The colder levels when they are in use now, or NULL. */
+struct aiex_levels *shelf_levels(struct coordinator *c);
 
 /* ---- wait.c ---- */
 

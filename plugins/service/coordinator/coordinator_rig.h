@@ -30,6 +30,8 @@ extern struct world {
         int loaded;
     } models[4];
     int silent; /* questions stay open */
+    /* Calls and casts to others; 1 = it was for this one. May be NULL. */
+    int (*other)(const struct aiex_fake_record *r, int *ret);
     int calls;
 } world;
 

@@ -6,25 +6,62 @@
  * any) are kept. The key has everything that makes an answer differ, also the key of the client
  * unless the cache is shared. Requests with a temperature are cached, too: who turns the cache on
  * asks for the same answer to the same question.
+ *
+ * With colder levels (shelf.c) a miss looks there before a provider is asked; who leads a flight
+ * looks for all who have joined.
  */
 #include "route.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
-static struct hash128 key_of(struct route *r)
+/* ---- Keys ---- */
+
+static void add(void *state, const void *bytes, size_t len)
 {
-    uint64_t fixed[3] = {r->op, r->stream, r->c->config->cache_scope == SCOPE_KEY ? r->flow : 0};
+    crypto_generichash_update(state, bytes, len);
+}
+
+/* Its length goes in, too, so that "ab" + "c" differs from "a" + "bc". */
+static void add_field(crypto_generichash_state *state, struct aiex_slice field)
+{
+    uint64_t len = field.len;
+
+    add(state, &len, sizeof(len));
+    add(state, field.data, field.len);
+}
+
+void hits_owner(struct route *r, struct aiex_slice principal)
+{
+    struct aiex_slice key = {NULL, 0};
+
+    if (r->c->config->cache_scope != SCOPE_KEY)
+        return;
+    aiex_get_str(principal, "key", &key);
+    crypto_generichash(r->owner, sizeof(r->owner), key.data, key.len, NULL, 0);
+}
+
+/* The digest is the same in every process: it names the answer in the colder levels. The key is
+ * made from it with the secret of this process, so that nobody can fill one chain of the table. */
+static void make_key(struct route *r)
+{
+    const uint64_t fixed[2] = {r->op, (uint64_t)r->stream};
+    crypto_generichash_state state;
     struct siphash h;
 
+    crypto_generichash_init(&state, NULL, 0, sizeof(r->digest));
+    add(&state, fixed, sizeof(fixed));
+    add(&state, r->owner, sizeof(r->owner));
+    add_field(&state, r->dialect);
+    add_field(&state, (struct aiex_slice){(const uint8_t *)r->target, strlen(r->target)});
+    add_field(&state, r->tags); /* they may steer the choice */
+    add_field(&state, r->headers);
+    cache_add_json(add, &state, r->body);
+    crypto_generichash_final(&state, r->digest, sizeof(r->digest));
     siphash_init(&h, r->c->secret);
-    siphash_add(&h, fixed, sizeof(fixed));
-    siphash_field(&h, r->dialect.data, r->dialect.len);
-    siphash_field(&h, r->target, strlen(r->target));
-    siphash_field(&h, r->tags.data, r->tags.len); /* they may steer the choice */
-    siphash_field(&h, r->headers.data, r->headers.len);
-    cache_add_json(&h, r->body);
-    return siphash_end(&h);
+    siphash_add(&h, r->digest, sizeof(r->digest));
+    r->key = siphash_end(&h);
 }
 
 /* ---- Playing ---- */
@@ -99,6 +136,8 @@ void hits_leave(struct route *r)
 {
     struct route **at;
 
+    aiex_levels_stop(r->look);
+    r->look = NULL;
     if (!r->in_flight_table)
         return;
     r->in_flight_table = 0;
@@ -129,41 +168,94 @@ static int join(struct route *leader, struct route *r)
     return 1;
 }
 
+/* ---- The colder levels ---- */
+
+static void missed(struct route *r)
+{
+    r->c->stats.cache_misses++;
+    if (r->cached_mode == CACHE_ONLY)
+        ends_fail(r, AIEX_E_NOT_FOUND, 504, "request", "no answer to this request is cached", 0);
+}
+
+static void on_look(void *arg, const struct aiex_levels_value *v)
+{
+    struct route *r = arg;
+    struct coordinator *c = r->c;
+    struct tape *t = NULL;
+    int only = r->cached_mode == CACHE_ONLY;
+
+    r->look = NULL;
+    if (v && v->age_ms <= (uint64_t)c->config->cache_ttl)
+        t = tape_read(v->value, (size_t)c->config->cache_entry);
+    if (t) {
+        cache_put(c->cache, r->key, t, route_now(r) - v->age_ms);
+        c->stats.cache_hits++;
+        play(r, t, "exact");
+        tape_unref(t);
+        return;
+    }
+    r->state = ROUTE_NEW;
+    missed(r);
+    if (!only)
+        leg_next(r);
+}
+
+/* 1 = it looks, and goes on by itself. */
+static int look(struct route *r)
+{
+    struct aiex_levels *levels = shelf_levels(r->c);
+
+    if (!levels)
+        return 0;
+    r->state = ROUTE_LOOKING;
+    if (aiex_levels_look(levels, (struct aiex_slice){r->digest, sizeof(r->digest)}, on_look, r,
+                         &r->look) == 0)
+        return 1;
+    r->state = ROUTE_NEW;
+    return 0;
+}
+
+static void begin_flight(struct route *r)
+{
+    struct route **flight = flight_slot(r->c, r->key);
+
+    r->tape = tape_new((size_t)r->c->config->cache_entry);
+    if (!r->tape || *flight)
+        return;
+    r->next_flight = NULL;
+    *flight = r;
+    r->in_flight_table = 1;
+}
+
 int hits_try(struct route *r)
 {
     struct coordinator *c = r->c;
-    const struct config *config = c->config;
-    struct route **flight;
+    struct route *leader;
     struct tape *t;
 
-    if (!c->cache)
-        c->cache = cache_new((size_t)config->cache_bytes);
-    if (!c->cache) {
+    if (!shelf_cache(c)) {
         r->cached_mode = CACHE_OFF;
         return 0;
     }
-    r->key = key_of(r);
-    t = cache_find(c->cache, r->key, route_now(r), (uint64_t)config->cache_ttl);
+    make_key(r);
+    t = cache_find(c->cache, r->key, route_now(r), (uint64_t)c->config->cache_ttl);
     if (t) {
         c->stats.cache_hits++;
         play(r, t, "exact");
         return 1;
     }
     if (r->cached_mode == CACHE_ONLY) {
-        c->stats.cache_misses++;
-        ends_fail(r, AIEX_E_NOT_FOUND, 504, "request", "no answer to this request is cached", 0);
+        if (!look(r))
+            missed(r);
         return 1;
     }
-    flight = flight_slot(c, r->key);
-    if (*flight && join(*flight, r))
+    leader = *flight_slot(c, r->key);
+    if (leader && join(leader, r))
         return 1;
-    c->stats.cache_misses++;
-    r->tape = tape_new((size_t)config->cache_entry);
-    if (r->tape && !*flight) {
-        r->next_flight = NULL;
-        *flight = r;
-        r->in_flight_table = 1;
-    }
+    begin_flight(r);
+    if (look(r))
+        return 1;
+    missed(r);
     return 0;
 }
 
@@ -180,6 +272,18 @@ int hits_stale(struct route *r)
     return 1;
 }
 
+static void keep_colder(struct route *r)
+{
+    const struct aiex_slice digest = {r->digest, sizeof(r->digest)};
+    struct aiex_levels *levels = shelf_levels(r->c);
+    struct aiex_slice bytes;
+
+    if (!levels || !r->c->config->cache_ttl || tape_write(r->tape, &bytes) != 0)
+        return;
+    aiex_levels_put(levels, digest, bytes, (uint64_t)r->c->config->cache_ttl);
+    free((void *)(uintptr_t)bytes.data);
+}
+
 void hits_keep(struct route *r, struct aiex_slice end)
 {
     char finish[20] = "";
@@ -189,6 +293,8 @@ void hits_keep(struct route *r, struct aiex_slice end)
     aiex_get_text(end, "finish", finish, sizeof(finish));
     if (r->op != OP_EMBED && strcmp(finish, "stop") != 0 && strcmp(finish, "tool_calls") != 0)
         return;
-    if (tape_end(r->tape, end) == 0)
-        cache_put(r->c->cache, r->key, r->tape, route_now(r));
+    if (tape_end(r->tape, end) != 0)
+        return;
+    cache_put(r->c->cache, r->key, r->tape, route_now(r));
+    keep_colder(r);
 }

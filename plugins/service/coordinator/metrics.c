@@ -233,6 +233,11 @@ static void put_totals(struct text *t, const struct coordinator *c)
         (unsigned long long)s->coalesced);
     head(t, "aiex_llm_cache_bytes", "gauge", "Bytes of answers in the exact cache.");
     put(t, "aiex_llm_cache_bytes %zu\n", c->cache ? cache_bytes(c->cache) : 0);
+    head(t, "aiex_llm_cache_entries", "gauge", "Answers in the exact cache.");
+    put(t, "aiex_llm_cache_entries %zu\n", c->cache ? cache_count(c->cache) : 0);
+    head(t, "aiex_llm_cache_evictions_total", "counter", "Answers that left it for room.");
+    put(t, "aiex_llm_cache_evictions_total %llu\n",
+        c->cache ? (unsigned long long)cache_evictions(c->cache) : 0);
     head(t, "aiex_llm_repairs_total", "counter",
          "Answers that were asked for again because they were invalid.");
     put(t, "aiex_llm_repairs_total %llu\n", (unsigned long long)s->repairs);

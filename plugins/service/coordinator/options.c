@@ -128,6 +128,13 @@ const struct aiex_option coordinator_options[] = {
            cache_bytes),
     NUMBER("cache_entry", "512k", "the largest answer that is kept", AIEX_OPT_SIZE, 1024,
            768 * 1024, cache_entry),
+    NUMBER("cache_levels", "off",
+           "answers are kept in tiers as well: found by all nodes' processes and after a restart",
+           AIEX_OPT_BOOL, 0, 0, cache_levels),
+    TEXT("cache_node", "tier_warm", "tier for them in memory; empty = none", LIVE, cache_node),
+    TEXT("cache_disk", "tier_cold", "tier for them on disk; empty = none", LIVE, cache_disk),
+    NUMBER("cache_wait", "5ms", "how long a request waits for both", AIEX_OPT_DURATION, 1, 1000,
+           cache_wait),
     CHOICE("cache_scope", "key", "who shares answers: requests of one API key, or all", scopes,
            cache_scope),
     CHOICE(

@@ -5,6 +5,7 @@
  * (calls to providers: one, or two when a second one is hedged). It is in one state at a time:
  *
  *     READY     waits until the providers are known
+ *     LOOKING   waits for the colder levels of the cache, some milliseconds
  *     QUEUED    waits for a provider's limits, or for its breaker
  *     PAUSED    waits before the same provider is asked again
  *     CALLING   one or two legs run
@@ -29,7 +30,15 @@
 
 enum cache_mode { CACHE_OFF, CACHE_ON, CACHE_ONLY };
 
-enum state { ROUTE_NEW, ROUTE_READY, ROUTE_QUEUED, ROUTE_PAUSED, ROUTE_CALLING, ROUTE_GHOST };
+enum state {
+    ROUTE_NEW,
+    ROUTE_READY,
+    ROUTE_LOOKING,
+    ROUTE_QUEUED,
+    ROUTE_PAUSED,
+    ROUTE_CALLING,
+    ROUTE_GHOST
+};
 
 /* The error that the client gets if nobody answers. */
 struct kept_error {
@@ -121,7 +130,10 @@ struct route {
     /* cache, hedge, validation */
     int relayed; /* parts come through here */
     enum cache_mode cached_mode;
+    uint8_t owner[32]; /* who shares its answers: zeroes = all */
+    uint8_t digest[32];
     struct hash128 key;
+    struct aiex_levels_look *look; /* in the colder levels, or NULL */
     int in_flight_table;
     struct tape *tape;
     int validate, repaired;
@@ -235,7 +247,10 @@ void ends_broken(struct route *r, const struct aiex_answer *a);
 
 /* ---- hits.c ---- */
 
-/* Answers from the cache or joins a request that runs: 1 = done, r is gone. */
+/* Whose request it is, for the key. */
+void hits_owner(struct route *r, struct aiex_slice principal);
+/* Answers from the cache, joins a request that runs, or looks in the colder levels: 1 = done, r is
+ * gone or goes on by itself. */
 int hits_try(struct route *r);
 /* An old answer is better than none: 1 = it was given and r is over. */
 int hits_stale(struct route *r);

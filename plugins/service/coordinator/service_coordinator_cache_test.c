@@ -49,12 +49,17 @@ static void siphash_is_siphash(void)
     }
 }
 
+static void add_to(void *s, const void *bytes, size_t len)
+{
+    siphash_add(s, bytes, len);
+}
+
 static uint64_t key(const char *json)
 {
     struct siphash s;
 
     siphash_init(&s, secret);
-    cache_add_json(&s, text(json));
+    cache_add_json(add_to, &s, text(json));
     return siphash_end(&s).a;
 }
 
@@ -162,6 +167,65 @@ static void what_is_too_large_is_not_kept(void)
     cache_free(c);
 }
 
+/* ---- As bytes ---- */
+
+static struct tape *three_parts(void)
+{
+    struct tape *t = tape_new(1 << 20);
+
+    tape_add(t, text("first"));
+    tape_add(t, text(""));
+    tape_add(t, text("second"));
+    tape_end(t, text("the end"));
+    return t;
+}
+
+static void a_tape_as_bytes(void)
+{
+    struct tape *t = three_parts(), *back;
+    struct aiex_slice bytes;
+
+    CU_ASSERT_EQUAL_FATAL(tape_write(t, &bytes), 0);
+    back = tape_read(bytes, 1 << 20);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(back);
+    CU_ASSERT(back->n == 3 && tape_part(back, 1).len == 0);
+    CU_ASSERT(tape_part(back, 2).len == 6 && memcmp(tape_part(back, 2).data, "second", 6) == 0);
+    CU_ASSERT(back->end_len == 7 && memcmp(back->end, "the end", 7) == 0);
+    CU_ASSERT_PTR_NULL(tape_read(bytes, 10)); /* larger than it may be now */
+    tape_unref(back);
+    free((void *)(uintptr_t)bytes.data);
+    tape_unref(t);
+}
+
+/* Cut anywhere, or with any byte changed: nothing, or a tape that is whole. */
+static void damaged_bytes(void)
+{
+    struct tape *t = three_parts(), *back;
+    struct aiex_slice bytes;
+    uint8_t *mem;
+
+    CU_ASSERT_EQUAL_FATAL(tape_write(t, &bytes), 0);
+    for (size_t len = 0; len < bytes.len; len++) {
+        mem = malloc(len + 1);
+        memcpy(mem, bytes.data, len);
+        CU_ASSERT_PTR_NULL(tape_read((struct aiex_slice){mem, len}, 1 << 20));
+        free(mem);
+    }
+    mem = malloc(bytes.len);
+    for (size_t at = 0; at < bytes.len; at++)
+        for (unsigned bit = 0; bit < 8; bit++) {
+            memcpy(mem, bytes.data, bytes.len);
+            mem[at] ^= (uint8_t)(1u << bit);
+            back = tape_read((struct aiex_slice){mem, bytes.len}, 1 << 20);
+            if (back)
+                CU_ASSERT(back->n <= 8 && back->len + back->end_len <= bytes.len);
+            tape_unref(back);
+        }
+    free(mem);
+    free((void *)(uintptr_t)bytes.data);
+    tape_unref(t);
+}
+
 /* ---- Affinity ---- */
 
 static void places_are_remembered_and_forgotten(void)
@@ -240,6 +304,8 @@ const struct test_case tests[] = {
     {"a_tape_lives_while_it_is_played", a_tape_lives_while_it_is_played},
     {"bounded_and_right", bounded_and_right},
     {"what_is_too_large_is_not_kept", what_is_too_large_is_not_kept},
+    {"a_tape_as_bytes", a_tape_as_bytes},
+    {"damaged_bytes", damaged_bytes},
     {"places_are_remembered_and_forgotten", places_are_remembered_and_forgotten},
     {"any_conversations", any_conversations},
     {"a_conversation_is_its_beginning", a_conversation_is_its_beginning},

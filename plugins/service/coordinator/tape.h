@@ -31,4 +31,11 @@ struct aiex_slice tape_part(const struct tape *t, size_t i);
 struct aiex_slice tape_whole(const struct tape *t); /* all parts as one */
 size_t tape_bytes(const struct tape *t);
 
+/* ---- tape_form.c: as bytes, for other processes and disks ---- */
+
+/* On the heap: free() ret->data. 0, -ENOMEM. */
+int tape_write(const struct tape *t, struct aiex_slice *ret);
+/* One reference, or NULL: these are no such bytes, it is larger than `max`, or no memory. */
+struct tape *tape_read(struct aiex_slice bytes, size_t max);
+
 #endif

@@ -10,6 +10,9 @@
  * The request itself: ask.h reads it, chat.c carries it to the coordinator, pass.c does the same
  * for count and models, template.h puts a named prompt in, jobs.h keeps asynchronous ones.
  *
+ * Where keys and limits are true: stored.h (stored.c, stored_import.c, change.c, keys_cache.c) when
+ * there is a store, else the journal alone.
+ *
  * The rest: admin.c and admin_limits.c change keys, recorded.h asks the audit log before they do,
  * gate.c holds requests off that must be recorded and can not,
  * faces.c knows the interfaces, audit.c tells what happened, report.c and metrics.c answer
@@ -35,10 +38,10 @@
 #define NOTHING ((struct aiex_slice){NULL, 0})
 
 struct config {
-    const char *coordinator, *ledger, *templates, *operators, *audit;
+    const char *coordinator, *ledger, *templates, *operators, *audit, *store;
     int64_t require_key, unknown_price, audit_auth;
     int64_t settle_grace, ledger_wait, default_output, keep_revoked;
-    int64_t results_max, results_bytes, result_bytes, result_ttl, job_timeout;
+    int64_t results_max, results_bytes, result_bytes, result_ttl, job_timeout, store_wait;
 };
 
 enum require_key { REQUIRE_AUTO, REQUIRE_YES, REQUIRE_NO };
@@ -57,6 +60,7 @@ enum refused {
     REFUSED_PRICE,
     REFUSED_BUSY, /* own tables are full */
     REFUSED_LEDGER,
+    REFUSED_STORE, /* not known who may come in */
     REFUSED_INVALID,
     REFUSED_AUDIT, /* it must be recorded, and can not be */
     N_REFUSED
@@ -70,12 +74,15 @@ struct parked;
 struct rendering;
 struct recording;
 struct gate;
+struct stored;
 
 struct gateway {
     const struct aiex_host *host;
     const struct config *config;
     struct calendar calendar;
     struct keys keys;
+    struct stored *stored;
+    const char *asker; /* the instance whose request runs now, "" = nobody says */
     struct flights flights;
     struct jobs *jobs;
     struct faces *faces;
@@ -186,9 +193,13 @@ int spent_start(struct gateway *g);
 void spent_stop(struct gateway *g);
 /* Asks the ledger anew, soon. */
 void spent_again(struct gateway *g);
+/* Keys came that the ledger's answer did not reach: those with budgets wait for another one. */
+void spent_anew(struct gateway *g);
 /* Keeps the message until the ledger has answered, then handles it anew; at most ledger_wait. 0, or
  * -1 and *r. */
 int spent_park(struct gateway *g, const struct aiex_message *m, struct refusal *r);
+/* What waits is handled anew: the ledger has answered, or it is known who may come in. */
+void spent_release(struct gateway *g);
 void spent_cancel(struct gateway *g, uint64_t id);
 
 /* ---- chat.c ---- */

@@ -2,6 +2,7 @@
 #include "recorded.h"
 #include "admin.h"
 #include "secret.h"
+#include "stored.h"
 
 #include <aiex_audit.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@ struct recording {
     struct aiex_message m; /* body and method are its own */
     int (*run)(struct gateway *g, const struct aiex_message *m);
     char by[MAX_LABEL + 1], subject[MAX_LABEL + 1];
+    char asker[AIEX_MAX_NAME + 1];
     size_t len;
     uint8_t body[]; /* may have a credential: wiped */
 };
@@ -41,7 +43,12 @@ static void finish(struct recording *r)
 {
     const struct aiex_host *host = r->g->host;
 
-    if (r->run(r->g, &r->m) < 0)
+    int result;
+
+    r->g->asker = r->asker;
+    result = change_run(r->g, &r->m, r->m.method, r->run);
+    r->g->asker = "";
+    if (result < 0)
         host->fail(host, r->m.id, AIEX_E_INTERNAL, "the change could not be made", 0, NOTHING);
 }
 
@@ -93,6 +100,7 @@ static struct recording *make(struct gateway *g, const struct aiex_message *m)
     if (r->len)
         memcpy(r->body, m->body.data, r->len);
     r->m.body = (struct aiex_slice){r->body, r->len};
+    strncpy(r->asker, g->asker, AIEX_MAX_NAME);
     r->next = g->recordings;
     g->recordings = r;
     g->n_recordings++;
@@ -108,7 +116,7 @@ int recorded_run(struct gateway *g, const struct aiex_message *m, const char *ac
     struct key *by;
 
     if (!has_log(g))
-        return run(g, m);
+        return change_run(g, m, act, run);
     by = admin_who(g, m); /* who may not is answered, and recorded as refused */
     if (!by)
         return 0;

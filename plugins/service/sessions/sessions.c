@@ -1,6 +1,8 @@
 /* sessions.c - the descriptor: options, methods, life. */
 #include "sessions.h"
 
+#include <aiex_metrics.h>
+
 #include <errno.h>
 
 #define OPT(field) offsetof(struct config, field)
@@ -16,6 +18,8 @@ static const struct aiex_option options[] = {
      AIEX_OPT_DURATION, AIEX_OPT_RELOADABLE, 0, (int64_t)1 << 48, NULL, OPT(ttl)},
     {"sweep", "1m", "pause between two searches for what expires", AIEX_OPT_DURATION,
      AIEX_OPT_RELOADABLE, 1000, 86400000, NULL, OPT(sweep)},
+    {"turn_timeout", "15m", "time after which a turn that was begun and not ended is lost",
+     AIEX_OPT_DURATION, AIEX_OPT_RELOADABLE, 1000, (int64_t)1 << 40, NULL, OPT(turn_timeout)},
     {"max_sessions", "200000", "live sessions, which are kept in memory", AIEX_OPT_INT,
      AIEX_OPT_RELOADABLE, 1, 10000000, NULL, OPT(max_sessions)},
     {"max_message", "512K", "bytes of one message; the store's max_event must be above it",
@@ -30,7 +34,7 @@ const struct verb verbs[] = {
     {"sessions.create", F_NEW | F_WRITE | LABELS, CREATE, run_create},
     {"sessions.fork", F_SESSION | F_AS | F_AT | F_WRITE | F_TITLE | F_USER | F_PROJECT | F_TTL,
      FORK, run_fork},
-    {"sessions.append", CHANGE | F_MESSAGES | F_STATE, APPEND, run_change},
+    {"sessions.append", CHANGE | F_MESSAGES | F_STATE | F_TURN, APPEND, run_change},
     {"sessions.touch", CHANGE, TOUCH, run_change},
     {"sessions.set", CHANGE | LABELS, SET, run_change},
     {"sessions.close", CHANGE, CLOSE, run_change},
@@ -39,6 +43,7 @@ const struct verb verbs[] = {
     {"sessions.rollback", CHANGE | F_AT, ROLLBACK, run_change},
     {"sessions.expire", F_ANY | F_WRITE, EXPIRE, run_expire},
     {"sessions.delete", CHANGE, DELETE, run_change},
+    {"sessions.turn_lost", CHANGE | F_TURN, LOSE, run_change},
     {"sessions.get", F_SESSION | F_VIEW, N_ACTS, run_get},
     {"sessions.history", F_SESSION | F_AT | F_PAGE | F_VIEW, N_ACTS, run_history},
     {"sessions.find", F_FILTER | F_PAGE, N_ACTS, run_list},
@@ -79,6 +84,8 @@ static int start(void *self, struct aiex_error *err)
     if (r < 0)
         return aiex_failed(err, r,
                            "the name 'sessions' is taken by another instance; run one only");
+    if (aiex_metrics_join(s->host) < 0)
+        aiex_logf(s->host, AIEX_LOG_WARN, 0, "the page of metrics lacks this instance");
     if (sweep_start(s) != 0)
         return aiex_failed(err, -ENOMEM, "no memory for a timer");
     boot_start(s);
@@ -97,6 +104,8 @@ static int handle(void *self, const struct aiex_message *m)
         return take_status(s, m);
     if (strcmp(m->method, "service.health") == 0)
         return take_health(s, m);
+    if (strcmp(m->method, "service.metrics") == 0)
+        return take_metrics(s, m);
     for (const struct verb *v = verbs; v->method; v++)
         if (strcmp(v->method, m->method) == 0)
             return work_take(s, v, m);

@@ -1,6 +1,8 @@
 /* cold.c - the descriptor of the cold tier: options, life. */
 #include "cold.h"
 
+#include <aiex_metrics.h>
+
 #include <errno.h>
 #include <stdlib.h>
 #include <zstd.h>
@@ -82,6 +84,8 @@ static int start(void *self, struct aiex_error *err)
 
     if (r < 0)
         return aiex_failed(err, r, "the group 'tier' can not be joined: %s", strerror(-r));
+    if (aiex_metrics_join(c->host) < 0)
+        aiex_logf(c->host, AIEX_LOG_WARN, 0, "the page of metrics lacks this instance");
     r = c->host->timer(c->host, SWEEP_MS, SWEEP_MS, on_timer, c, &c->timer);
     if (r < 0)
         return aiex_failed(err, r, "no timer: %s", strerror(-r));

@@ -330,6 +330,8 @@ static const struct aiex_method methods[] = {
     {"tier.stats", on_stats},
     {"tier.metrics", on_metrics},
     {"tier.health", on_health},
+    {"service.health", on_health},
+    {"service.metrics", on_metrics},
     {0},
 };
 

@@ -3,7 +3,8 @@
 #include <aiex_service.h>
 
 struct config {
-    int64_t max_bytes, max_entries;
+    int64_t max_bytes, max_entries, order;
+    const char *demote_to;
 };
 
 static const struct aiex_option options[] = {
@@ -11,13 +12,20 @@ static const struct aiex_option options[] = {
      AIEX_OPT_RELOADABLE, 1 << 20, 1ll << 40, NULL, offsetof(struct config, max_bytes)},
     {"max_entries", "0", "entries at most; 0 = as many as fit", AIEX_OPT_INT, AIEX_OPT_RELOADABLE,
      0, 1ll << 32, NULL, offsetof(struct config, max_entries)},
+    {"memory_order", "3", "when memory is short: 1 gives back first, 9 last", AIEX_OPT_INT,
+     AIEX_OPT_RELOADABLE, 1, 9, NULL, offsetof(struct config, order)},
+    {"demote_to", "tier_cold",
+     "tier that takes what has to go when memory is short; empty = it is dropped", AIEX_OPT_STRING,
+     AIEX_OPT_RELOADABLE, 0, 0, NULL, offsetof(struct config, demote_to)},
     {0},
 };
 
 static struct aiex_tier_limits limits_of(const struct config *c)
 {
     return (struct aiex_tier_limits){.max_bytes = (uint64_t)c->max_bytes,
-                                     .max_entries = (uint64_t)c->max_entries};
+                                     .max_entries = (uint64_t)c->max_entries,
+                                     .order = (int)c->order,
+                                     .demote_to = c->demote_to};
 }
 
 static int create(const struct aiex_host *host, const void *config, void **ret_self,

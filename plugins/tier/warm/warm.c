@@ -7,7 +7,8 @@
 #include <errno.h>
 
 struct config {
-    int64_t max_bytes, max_entries, compress_above;
+    int64_t max_bytes, max_entries, compress_above, order;
+    const char *demote_to;
 };
 
 struct warm {
@@ -25,6 +26,11 @@ static const struct aiex_option options[] = {
      0, 1ll << 32, NULL, OPT(max_entries)},
     {"compress_above", "1k", "values of at least this size are compressed; 0 = none", AIEX_OPT_SIZE,
      AIEX_OPT_RELOADABLE, 0, 1 << 30, NULL, OPT(compress_above)},
+    {"memory_order", "1", "when memory is short: 1 gives back first, 9 last", AIEX_OPT_INT,
+     AIEX_OPT_RELOADABLE, 1, 9, NULL, OPT(order)},
+    {"demote_to", "tier_cold",
+     "tier that takes what has to go when memory is short; empty = it is dropped", AIEX_OPT_STRING,
+     AIEX_OPT_RELOADABLE, 0, 0, NULL, OPT(demote_to)},
     {0},
 };
 
@@ -32,6 +38,8 @@ static struct aiex_tier_limits limits_of(const struct config *c)
 {
     return (struct aiex_tier_limits){.max_bytes = (uint64_t)c->max_bytes,
                                      .max_entries = (uint64_t)c->max_entries,
+                                     .order = (int)c->order,
+                                     .demote_to = c->demote_to,
                                      .compress_above = (uint64_t)c->compress_above};
 }
 
