@@ -129,6 +129,12 @@ test('every class of acts is in the log, with who, what and outcome', async t =>
   await t.test('data: read, backed up', async () => {
     await good(node, 'events', 'backup', 'first');
     assert.deepEqual((await found(node, 'data.backed_up')).map(e => [e.actor, e.subject]), [[me, 'first']]);
+    await good(node, 'checkpoint', 'create', 'c1');
+    await good(node, 'checkpoint', 'restore', 'c1', '--dry-run');
+    await good(node, 'checkpoint', 'export', 'c1', path.join(node.dir, 'c1.file'));
+    assert.deepEqual((await found(node, 'data.exported')).map(e => [e.actor, e.subject]), [[me, 'c1']]);
+    assert.deepEqual((await found(node, 'data.checkpointed')).map(e => e.subject), ['c1']);
+    assert.equal((await entries(node, 'data.restore*')).length, 0);
     await node.aiex('events', 'read', 'some-stream');
     assert.equal((await found(node, 'data.read'))[0].actor, me);
     assert.notEqual((await node.aiex('call', 'sessions', 'sessions.get', '{"session":"nobody"}')).code, 0);
