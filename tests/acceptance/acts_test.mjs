@@ -251,3 +251,18 @@ for (const [how, way] of Object.entries(ways))
       }
       assert.deepEqual(await node.stop(), { code: 0, signal: null });
     });
+
+test('what waits for a stopped log survives an upgrade of the host, each act once', async () => {
+  const node = await start('[audit_chain]\nhang = 1h\n');
+  const pid = await pidOf(node, 'audit_chain');
+  await found(node, 'model.call');
+  process.kill(pid, 'SIGSTOP');
+  await node.aiex('call', 'sessions', 'sessions.get', '{"session":"x"}');
+  await good(node, 'upgrade');
+  process.kill(pid, 'SIGCONT');
+  await found(node, 'host.started', e => e.subject === 'upgraded');
+  for (const type of ['session.read', 'session.read.failed', 'host.upgrade', 'host.upgraded'])
+    assert.equal((await found(node, type)).length, 1, type);
+  await good(node, 'audit', 'verify');
+  assert.deepEqual(await node.stop(), { code: 0, signal: null });
+});
