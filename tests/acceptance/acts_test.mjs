@@ -129,6 +129,12 @@ test('every class of acts is in the log, with who, what and outcome', async t =>
   await t.test('data: read, backed up', async () => {
     await good(node, 'events', 'backup', 'first');
     assert.deepEqual((await found(node, 'data.backed_up')).map(e => [e.actor, e.subject]), [[me, 'first']]);
+    await good(node, 'checkpoint', 'create', 'c1');
+    await good(node, 'checkpoint', 'restore', 'c1', '--dry-run');
+    await good(node, 'checkpoint', 'export', 'c1', path.join(node.dir, 'c1.file'));
+    assert.deepEqual((await found(node, 'data.exported')).map(e => [e.actor, e.subject]), [[me, 'c1']]);
+    assert.deepEqual((await found(node, 'data.checkpointed')).map(e => e.subject), ['c1']);
+    assert.equal((await entries(node, 'data.restore*')).length, 0);
     await node.aiex('events', 'read', 'some-stream');
     assert.equal((await found(node, 'data.read'))[0].actor, me);
     assert.notEqual((await node.aiex('call', 'sessions', 'sessions.get', '{"session":"nobody"}')).code, 0);
@@ -245,3 +251,18 @@ for (const [how, way] of Object.entries(ways))
       }
       assert.deepEqual(await node.stop(), { code: 0, signal: null });
     });
+
+test('what waits for a stopped log survives an upgrade of the host, each act once', async () => {
+  const node = await start('[audit_chain]\nhang = 1h\n');
+  const pid = await pidOf(node, 'audit_chain');
+  await found(node, 'model.call');
+  process.kill(pid, 'SIGSTOP');
+  await node.aiex('call', 'sessions', 'sessions.get', '{"session":"x"}');
+  await good(node, 'upgrade');
+  process.kill(pid, 'SIGCONT');
+  await found(node, 'host.started', e => e.subject === 'upgraded');
+  for (const type of ['session.read', 'session.read.failed', 'host.upgrade', 'host.upgraded'])
+    assert.equal((await found(node, type)).length, 1, type);
+  await good(node, 'audit', 'verify');
+  assert.deepEqual(await node.stop(), { code: 0, signal: null });
+});
