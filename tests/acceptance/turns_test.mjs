@@ -188,6 +188,14 @@ test('a stored response outlives every process, is of one key, and is erased', a
     assert.equal(input.length, 3);
     assert.match(JSON.stringify(input), /say mysecret.*mysecret.*seen/);
   }
+  for (let i = 0; i < 6; i++) { // killed as soon as the client has the end
+    const last = await respond({ input: `say kept${i}` }, ann);
+    const all = JSON.parse((await node.aiex('plugin', 'list', '--json')).stdout);
+    for (const v of [['store_bdb'], ['service_responses'], ['store_bdb', 'service_responses']][i % 3]) process.kill(all.find(p => p.name === v).pid, 'SIGKILL');
+    let next;
+    await node.until(async () => (next = await respond({ input: 'seen', previous_response_id: last.body.id }, ann)).status !== 504, 'an answer', 30000);
+    assert.equal(next.status, 200, JSON.stringify(next.body));
+  }
   const mine = await rows('responses.piece');
   assert.ok(mine.includes(id + '/000'), mine.slice(0, 500));
   assert.equal(await stored('DELETE', id, ann), 200);
