@@ -37,6 +37,12 @@ struct admin_actions {
 struct admin *admin_new(struct node *node, const char *path, const struct admin_actions *actions,
                         void *arg, struct aiex_error *err);
 void admin_free(struct admin *admin);
+/* A reload that a signal asked for: once the audit log knows, `reload` is called, which returns 0 or
+ * negative errno; refused with a log line when it must be recorded and can not be. */
+void admin_reload(struct admin *admin, int (*reload)(void));
+/* The host has begun (a word of how), or is stopping because of `why`. */
+void admin_begun(struct admin *admin, const char *how);
+void admin_stopping(struct admin *admin, const char *why);
 /* For re-exec: writes the open connections and watchers down; takes them over. */
 void admin_save(struct admin *admin, struct pack *out);
 void admin_resume(struct admin *admin, const void *doc_value);

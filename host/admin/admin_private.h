@@ -2,6 +2,7 @@
 #ifndef AIEX_ADMIN_PRIVATE_H
 #define AIEX_ADMIN_PRIVATE_H
 
+#include "admin/acts.h"
 #include "admin/admin.h"
 #include "base/list.h"
 #include "wire/pack.h"
@@ -14,6 +15,9 @@ struct admin {
     struct list watchers;          /* host.events, host.trace streams */
     struct list memory_users;      /* parts of plugins that can give memory back */
     struct control *control;
+    struct acts *acts;
+    struct acts_asked *reloading; /* a reload by signal that waits for the audit log */
+    int (*reload)(void);
 };
 
 /* listing.c */
@@ -22,6 +26,10 @@ void listing_plugins(struct admin *admin, struct pack *out);
 void listing_jobs(struct admin *admin, struct pack *out);
 void listing_stats(struct admin *admin, const char *name, struct pack *out);
 void listing_members(struct admin *admin, const char *name, struct pack *out);
+
+/* lives.c: what the audit log is told of plugins, secrets and the host itself */
+void lives_begin(struct admin *admin);
+void lives_state(struct admin *admin, const char *instance, const char *state, const char *why);
 
 /* metrics.c: Prometheus text of the host's own counters */
 void metrics_text(struct admin *admin, struct buf *out);

@@ -3,7 +3,7 @@
  * calls are cancelled when it goes away; what it does not read is bounded by the call
  * windows, because only what was written to it is credited.
  */
-#include "admin/admin_private.h"
+#include "admin/control_private.h"
 
 #include "base/err.h"
 
@@ -18,34 +18,6 @@
 
 #define OUTPUT_MAX (64u * 1024u * 1024u)
 
-struct client_call {
-    struct list link;
-    struct client *client;
-    int64_t id;    /* the client's */
-    uint64_t call; /* the endpoint's */
-};
-
-struct client {
-    struct list link;
-    struct control *control;
-    int fd;
-    struct loop_watch *watch;
-    struct buf in, out;
-    size_t written;
-    struct list calls;
-    unsigned n_calls;
-    int closing; /* after its output is out */
-};
-
-struct control {
-    struct admin *admin;
-    int fd;
-    char path[108];
-    struct loop_watch *watch;
-    struct list clients;
-    unsigned n_clients;
-};
-
 static struct endpoint *endpoint_of(struct client *c)
 {
     return inside_endpoint(node_inside(c->control->admin->node));
@@ -53,6 +25,7 @@ static struct endpoint *endpoint_of(struct client *c)
 
 static void call_free(struct client_call *k)
 {
+    operator_free(k->operator_act);
     list_remove(&k->link);
     k->client->n_calls--;
     free(k);
@@ -63,7 +36,8 @@ static void client_free(struct client *c)
     while (!list_empty(&c->calls)) {
         struct client_call *k = list_of(c->calls.next, struct client_call, link);
 
-        endpoint_cancel(endpoint_of(c), k->call);
+        if (k->call)
+            endpoint_cancel(endpoint_of(c), k->call);
         call_free(k);
     }
     loop_watch_free(c->watch);
@@ -147,6 +121,7 @@ static void on_answer(void *arg, const struct aiex_answer *a)
     struct pack p;
 
     if (a->kind == AIEX_ANSWER_END) {
+        operator_ended(k->operator_act, a);
         send_end(c, k->id, a);
         call_free(k);
         return;
@@ -172,13 +147,37 @@ static struct client_call *call_find(struct client *c, int64_t id)
     return NULL;
 }
 
+/* A call that is begun at once, or when the audit log has said that it may. */
+void control_begin(struct client_call *k, const struct aiex_request *req)
+{
+    struct client *c = k->client;
+    int64_t id = k->id;
+    int r = endpoint_call(endpoint_of(c), (unsigned)c->control->admin->control_index, req, on_answer, k, &k->call);
+
+    if (r == 0)
+        return;
+    call_free(k);
+    if (r == -EINVAL || r == -EMSGSIZE)
+        refuse(c, id, AIEX_E_INVALID, "a name of the call is empty or too long, or its body is larger than 32 MiB");
+    else
+        refuse(c, id, AIEX_E_BUSY, "too many calls are open in the host");
+}
+
+void control_refuse(struct client_call *k, const char *code, const char *text)
+{
+    struct client *c = k->client;
+    int64_t id = k->id;
+
+    call_free(k);
+    refuse(c, id, code, text);
+}
+
 static void start_call(struct client *c, int64_t id, struct aiex_slice frame)
 {
     struct aiex_request req = {.struct_size = sizeof(req), .flags = AIEX_CALL_MANUAL, .window_bytes = CONTROL_WINDOW};
     char service[AIEX_MAX_NAME + 1] = "", method[AIEX_MAX_NAME + 1] = "";
     struct client_call *k;
     int64_t timeout = 0;
-    int r;
 
     if (aiex_get_text(frame, "service", service, sizeof(service)) != 1 ||
         aiex_get_text(frame, "method", method, sizeof(method)) != 1) {
@@ -202,14 +201,8 @@ static void start_call(struct client *c, int64_t id, struct aiex_slice frame)
     k->id = id;
     list_append(&c->calls, &k->link);
     c->n_calls++;
-    r = endpoint_call(endpoint_of(c), (unsigned)c->control->admin->control_index, &req, on_answer, k, &k->call);
-    if (r < 0) {
-        call_free(k);
-        if (r == -EINVAL || r == -EMSGSIZE)
-            refuse(c, id, AIEX_E_INVALID, "a name of the call is empty or too long, or its body is larger than 32 MiB");
-        else
-            refuse(c, id, AIEX_E_BUSY, "too many calls are open in the host");
-    }
+    if (!operator_asks(k, &req))
+        control_begin(k, &req);
 }
 
 /* One whole frame. Returns 0 when it is not understood. */
@@ -225,10 +218,11 @@ static int on_frame(struct client *c, struct aiex_slice frame)
     k = call_find(c, id);
     if (aiex_slice_is(op, "call"))
         start_call(c, id, frame);
-    else if (aiex_slice_is(op, "credit") && k && aiex_get_int(frame, "bytes", &bytes) == 1 && bytes > 0)
+    else if (aiex_slice_is(op, "credit") && k && k->call && aiex_get_int(frame, "bytes", &bytes) == 1 && bytes > 0)
         endpoint_credit(endpoint_of(c), k->call, bytes > INT32_MAX ? INT32_MAX : (uint32_t)bytes);
     else if (aiex_slice_is(op, "cancel") && k) {
-        endpoint_cancel(endpoint_of(c), k->call);
+        if (k->call)
+            endpoint_cancel(endpoint_of(c), k->call);
         call_free(k);
     } else if (!aiex_slice_is(op, "credit") && !aiex_slice_is(op, "cancel"))
         return 0;
@@ -334,12 +328,30 @@ void control_save(struct control *control, struct pack *out)
         list_each(jt, &c->calls) {
             struct client_call *k = list_of(jt, struct client_call, link);
 
-            pack_array(out, 2);
+            pack_array(out, 3);
             pack_int(out, k->id);
             pack_int(out, (int64_t)k->call);
+            operator_save(k->operator_act, out);
         }
         fcntl(c->fd, F_SETFD, 0);
     }
+}
+
+static void load_call(struct client *c, doc_value v)
+{
+    struct client_call *k = calloc(1, sizeof(*k));
+
+    if (!k)
+        return;
+    k->client = c;
+    k->id = doc_int(doc_at(v, 0), 0);
+    k->call = (uint64_t)doc_int(doc_at(v, 1), 0);
+    list_append(&c->calls, &k->link);
+    c->n_calls++;
+    if (operator_load(k, doc_at(v, 2)) == 0)
+        endpoint_rebind(endpoint_of(c), k->call, on_answer, k);
+    else
+        control_refuse(k, AIEX_E_UNAVAILABLE, "the host was upgraded before this was begun; ask again");
 }
 
 static void load_client(struct control *control, doc_value v)
@@ -356,18 +368,8 @@ static void load_client(struct control *control, doc_value v)
     buf_add(&c->in, in.data, in.len);
     buf_add(&c->out, out.data, out.len);
     c->closing = doc_bool(doc_get(v, "closing"), 0);
-    for (size_t i = 0; i < doc_len(calls); i++) {
-        struct client_call *k = calloc(1, sizeof(*k));
-
-        if (!k)
-            return;
-        k->client = c;
-        k->id = doc_int(doc_at(doc_at(calls, i), 0), 0);
-        k->call = (uint64_t)doc_int(doc_at(doc_at(calls, i), 1), 0);
-        list_append(&c->calls, &k->link);
-        c->n_calls++;
-        endpoint_rebind(endpoint_of(c), k->call, on_answer, k);
-    }
+    for (size_t i = 0; i < doc_len(calls); i++)
+        load_call(c, doc_at(calls, i));
     if (c->out.len)
         loop_watch_set(c->watch, LOOP_READ | LOOP_WRITE);
 }

@@ -296,6 +296,18 @@ static int m_remove(struct request *q)
     return 0;
 }
 
+/* {type}: whether such an act must not happen unrecorded; what a plugin asks that finds no audit log */
+static int m_act_policy(struct request *q)
+{
+    char type[129];
+
+    text_of(q, "type", type, sizeof(type));
+    pack_map(&q->answer, 2);
+    pack_key_bool(&q->answer, "must", acts_must(q->admin->acts, type));
+    pack_key_str(&q->answer, "log", acts_log(q->admin->acts));
+    return 0;
+}
+
 static int m_events(struct request *q)
 {
     char topic[AIEX_MAX_NAME + 1];
@@ -370,6 +382,7 @@ static const struct method {
     {"host.memory_use", m_memory_use, 0},
     {"host.metrics", m_metrics, 0},
     {"host.events", m_events, 0},
+    {"host.act_policy", m_act_policy, 0},
     {"service.health", m_health, 0},
     {"host.config_show", m_config_show, 1},
     {"host.config_check", m_config_check, 1},
@@ -457,6 +470,7 @@ static void on_state(void *arg, const char *instance, const char *state, const c
                                           .type = state,
                                           .subject = instance,
                                           .data = aiex_written(&w)});
+    lives_state(admin, instance, state, why);
 }
 
 struct admin *admin_new(struct node *node, const char *path, const struct admin_actions *actions,
@@ -475,12 +489,14 @@ struct admin *admin_new(struct node *node, const char *path, const struct admin_
     admin->host_index = inside_add(inside, "host", on_message, admin);
     /* a name of its own: who calls it has passed the socket's checks */
     admin->control_index = inside_add(inside, "host.control", on_message, admin);
-    admin->control = control_new(admin, path, err);
+    admin->acts = acts_new(node, inside_endpoint(inside), (unsigned)admin->control_index);
+    admin->control = admin->acts ? control_new(admin, path, err) : NULL;
     if (!admin->control) {
         admin_free(admin);
         return NULL;
     }
     node_on_state(node, on_state, admin);
+    lives_begin(admin);
     return admin;
 }
 
@@ -490,14 +506,19 @@ void admin_free(struct admin *admin)
         return;
     node_on_state(admin->node, NULL, NULL);
     memory_done(admin);
+    node_on_secret(admin->node, NULL, NULL);
+    acts_cancel(admin->reloading);
     control_free(admin->control);
+    acts_free(admin->acts);
     watchers_free(admin);
     free(admin);
 }
 
 void admin_save(struct admin *admin, struct pack *out)
 {
-    pack_map(out, 2);
+    pack_map(out, 3);
+    pack_str(out, "acts");
+    acts_save(admin->acts, out);
     pack_str(out, "watchers");
     watchers_save(admin, out);
     pack_str(out, "clients");
@@ -506,6 +527,7 @@ void admin_save(struct admin *admin, struct pack *out)
 
 void admin_resume(struct admin *admin, const void *v)
 {
+    acts_load(admin->acts, doc_get(v, "acts"));
     watchers_load(admin, doc_get(v, "watchers"));
     control_load(admin->control, doc_get(v, "clients"));
 }

@@ -59,6 +59,7 @@ struct config_host {
     int64_t memory_elevated, memory_high, memory_critical; /* percent in use; 0 = never */
     int64_t stall_elevated, stall_high, stall_critical;    /* percent of time waited; 0 = never */
     const char *memory_stall_file, *memory_info_file, *memory_group;
+    int64_t audit;        /* bool: the audit log is told what operators do, and asked before */
 };
 
 /* Host keys of an instance; the values that hold, defaults of [cell:] and [host] put in. */
@@ -210,16 +211,20 @@ enum config_change {
     CONFIG_REMOVED
 };
 
+#define CONFIG_NAMES_BYTES 256u /* what does not fit ends in "..." */
+
 struct config_change_of {
     const char *name;
     enum config_change change;
     char why[96]; /* "option model", "key cell", "plugin's version 1.1"; no values */
+    char names[CONFIG_NAMES_BYTES]; /* all keys and options that differ, with blanks between them */
 };
 
 struct config_diff {
     struct config_change_of *changes; /* the new order, then those removed, in the old order */
     size_t n;
     int host, settings, groups, jobs; /* 1 = something in there differs */
+    char host_names[CONFIG_NAMES_BYTES], setting_names[CONFIG_NAMES_BYTES];
 };
 
 /* Both validated; names are borrowed from them. Not enabled counts as not there. 0, -ENOMEM. */

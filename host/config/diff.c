@@ -21,6 +21,29 @@ static const char *changed_key(const struct aiex_option *keys, const void *a, co
     return NULL;
 }
 
+/* Appends a name. When one did not fit the list ends in "...", and nothing comes behind it. */
+static void add_name(char names[CONFIG_NAMES_BYTES], const char *name)
+{
+    size_t n = strlen(names);
+
+    if (n >= 3 && strcmp(names + n - 3, "...") == 0)
+        return;
+    if (n + strlen(name) + 6 > CONFIG_NAMES_BYTES)
+        name = "...";
+    (void)snprintf(names + n, CONFIG_NAMES_BYTES - n, "%s%s", n ? " " : "", name);
+}
+
+static void add_changed_keys(const struct aiex_option *keys, const void *a, const void *b,
+                             char names[CONFIG_NAMES_BYTES])
+{
+    for (; keys->name; keys++) {
+        const struct aiex_option one[2] = {*keys, {0}};
+
+        if (changed_key(one, a, b))
+            add_name(names, keys->name);
+    }
+}
+
 /* 60s and 1m are the same. */
 static int same_text(const struct aiex_option *o, const char *a, const char *b)
 {
@@ -73,6 +96,25 @@ static void compare_options(const struct config_instance *old, const struct conf
     }
 }
 
+/* All that differs, whatever it leads to. */
+static void name_changes(const struct config_instance *old, const struct config_instance *now,
+                         char names[CONFIG_NAMES_BYTES])
+{
+    add_changed_keys(instance_keys, &old->keys, &now->keys, names);
+    for (size_t i = 0; old->info && now->info && i < now->info->n_options; i++) {
+        const struct aiex_option *o = &now->info->options[i];
+
+        if (!same_text(o, config_effective(old, o->name), config_effective(now, o->name)))
+            add_name(names, o->name);
+    }
+}
+
+static void name_options(const struct config_instance *now, char names[CONFIG_NAMES_BYTES])
+{
+    for (size_t i = 0; i < now->n_options; i++)
+        add_name(names, now->options[i].name);
+}
+
 static void compare(const struct config_instance *old, const struct config_instance *now,
                     struct config_change_of *c)
 {
@@ -107,6 +149,28 @@ static int settings_differ(const struct config *a, const struct config *b)
             strcmp(a->settings[i].text, b->settings[i].text) != 0)
             return 1;
     return 0;
+}
+
+static const struct config_setting *find_setting(const struct config *c, const char *name)
+{
+    for (size_t i = 0; i < c->n_settings; i++)
+        if (strcmp(c->settings[i].name, name) == 0)
+            return &c->settings[i];
+    return NULL;
+}
+
+static void name_settings(const struct config *old, const struct config *now,
+                          char names[CONFIG_NAMES_BYTES])
+{
+    for (size_t i = 0; i < now->n_settings; i++) {
+        const struct config_setting *was = find_setting(old, now->settings[i].name);
+
+        if (!was || strcmp(was->text, now->settings[i].text) != 0)
+            add_name(names, now->settings[i].name);
+    }
+    for (size_t i = 0; i < old->n_settings; i++)
+        if (!find_setting(now, old->settings[i].name))
+            add_name(names, old->settings[i].name);
 }
 
 static int groups_differ(const struct config *a, const struct config *b)
@@ -148,6 +212,10 @@ int config_diff(const struct config *old, const struct config *now, struct confi
             compare(was, in, &d.changes[d.n]);
         else
             d.changes[d.n].change = CONFIG_ADDED;
+        if (was)
+            name_changes(was, in, d.changes[d.n].names);
+        else
+            name_options(in, d.changes[d.n].names);
         d.n++;
     }
     for (size_t i = 0; i < old->n_instances; i++) {
@@ -158,6 +226,8 @@ int config_diff(const struct config *old, const struct config *now, struct confi
     }
     d.host = changed_key(host_keys, &old->host, &now->host) != NULL;
     d.settings = settings_differ(old, now);
+    add_changed_keys(host_keys, &old->host, &now->host, d.host_names);
+    name_settings(old, now, d.setting_names);
     d.groups = groups_differ(old, now);
     d.jobs = jobs_differ(old, now);
     *ret = d;

@@ -64,6 +64,7 @@ const struct aiex_option host_keys[] = {
     {"memory_stall_file", "/proc/pressure/memory", "where the kernel tells how long was waited", STRING, AT(config_host, memory_stall_file)},
     {"memory_info_file", "/proc/meminfo", "where it tells what the machine has left", STRING, AT(config_host, memory_info_file)},
     {"memory_group", "auto", "folder of the control group whose limits hold; auto = the host's own and those around it; empty = none", STRING, AT(config_host, memory_group)},
+    {"audit", "yes", "tell the audit log, if one is configured, of operators' acts, plugins' lives and secrets", BOOL, AT(config_host, audit)},
     {0}};
 
 const struct aiex_option instance_keys[] = {

@@ -49,6 +49,8 @@ static void notify(const char *state)
 
 static void stop(void *arg)
 {
+    if (admin)
+        admin_stopping(admin, "asked to stop");
     log_notice("stopping: cells drain in reverse order, at most %d s", STOP_LIMIT_MS / 1000);
     notify("STOPPING=1");
     node_stop(node, STOP_LIMIT_MS);
@@ -61,18 +63,26 @@ static int print_report(const struct report *report)
     return report->n_errors ? EXIT_WRONG : EXIT_FINE;
 }
 
-static void reload(void *arg)
+static int configure(void)
 {
     struct report report;
+    int r;
 
     report_init(&report);
     notify("RELOADING=1");
-    if (node_configure(node, &report) < 0)
+    r = node_configure(node, &report);
+    if (r < 0)
         log_error("the new configuration is refused, the old one holds");
     for (size_t i = 0; i < report.n; i++)
         log_host(report.lines[i].is_warning ? 3 : 4, "%s", report.lines[i].text);
     report_done(&report);
     notify("READY=1");
+    return r;
+}
+
+static void reload(void *arg)
+{
+    admin_reload(admin, configure);
 }
 
 static void save_above(void *arg, struct pack *out)
@@ -156,6 +166,7 @@ static int run(const struct node_options *options, int state_fd)
         admin_resume(admin, above);
         node_takeover_done(node);
     }
+    admin_begun(admin, state_fd >= 0 ? "upgraded" : "started");
     loop_signal(node_loop(node), SIGHUP, reload, NULL);
     loop_signal(node_loop(node), SIGUSR2, on_upgrade_signal, NULL);
     log_notice("node '%s' %s, control socket %s", node_name(node), state_fd >= 0 ? "goes on" : "is up", path);

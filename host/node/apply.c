@@ -403,6 +403,7 @@ static void remember_change(struct node *node, const struct config_change_of *c)
     if (c->change == CONFIG_SAME || node->n_changes == UNITS_MAX)
         return;
     snprintf(node->changes[node->n_changes].name, sizeof(node->changes[0].name), "%s", c->name);
+    snprintf(node->changes[node->n_changes].names, sizeof(node->changes[0].names), "%s", c->names);
     node->changes[node->n_changes++].change = c->change;
 }
 
@@ -437,6 +438,8 @@ void apply_config(struct node *node, struct config *config)
         unit_retire(node, unit);
     }
     node->n_changes = 0;
+    snprintf(node->changed_host, sizeof(node->changed_host), "%s", diff.host_names);
+    snprintf(node->changed_settings, sizeof(node->changed_settings), "%s", diff.setting_names);
     for (size_t i = 0; i < diff.n; i++)
         remember_change(node, &diff.changes[i]);
     for (size_t i = 0; i < diff.n; i++)

@@ -79,6 +79,21 @@ int node_change(const struct node *node, unsigned i, const char **name, enum con
     return 0;
 }
 
+const char *node_change_names(const struct node *node, unsigned i)
+{
+    return i < node->n_changes ? node->changes[i].names : "";
+}
+
+const char *node_change_host(const struct node *node)
+{
+    return node->changed_host;
+}
+
+const char *node_change_settings(const struct node *node)
+{
+    return node->changed_settings;
+}
+
 int node_try(struct node *node, struct report *report)
 {
     struct config *config = NULL;

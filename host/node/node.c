@@ -137,6 +137,7 @@ void node_paths(struct node *node, const struct node_options *o)
     list_init(&node->units);
     list_init(&node->pools);
     list_init(&node->known);
+    list_init(&node->opened);
     node->vault = vault_new(node->data_dir, o->master_key); /* NULL is told when a secret is needed */
 }
 
@@ -217,6 +218,7 @@ void node_free(struct node *node)
     supervise_free(node->supervisor);
     free(node->actions);
     config_free(node->config);
+    secrets_forget(node);
     vault_free(node->vault);
     plugins_forget(node);
     settings_page_unmap(node->settings);

@@ -46,6 +46,12 @@ void node_free(struct node *node);
 int node_configure(struct node *node, struct report *report);
 /* What the last node_configure() did to instances, in order: 0, -ENOENT past the last. */
 int node_change(const struct node *node, unsigned i, const char **name, enum config_change *change);
+/* Names of the keys and options of the i-th change, with blanks between them; no values. "" past the
+ * last. */
+const char *node_change_names(const struct node *node, unsigned i);
+/* The same for keys of [host] and for settings. */
+const char *node_change_host(const struct node *node);
+const char *node_change_settings(const struct node *node);
 /* Only checks what node_configure() would apply. */
 int node_try(struct node *node, struct report *report);
 /* The same without a running node; for --check. */
@@ -135,6 +141,12 @@ struct vault_entry;
 int node_secret(struct node *node, size_t i, struct vault_entry *ret, struct aiex_error *err);
 /* The i-th instance of the configuration that uses a secret, or NULL. */
 const char *node_secret_user(const struct node *node, const char *name, size_t i);
+
+/* Told of each secret that an instance is given, also of those that were before this is called (the
+ * last 1024). */
+void node_on_secret(struct node *node,
+                    void (*fn)(void *arg, const char *instance, const char *option, const char *secret),
+                    void *arg);
 
 /* Lines of plugins' states, told when they change. */
 void node_on_state(struct node *node,

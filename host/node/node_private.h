@@ -109,12 +109,18 @@ struct node {
     struct {
         char name[64];
         enum config_change change;
+        char names[CONFIG_NAMES_BYTES];
     } changes[UNITS_MAX]; /* of the last configuration */
     unsigned n_changes;
+    char changed_host[CONFIG_NAMES_BYTES], changed_settings[CONFIG_NAMES_BYTES];
     char removed[UNITS_MAX][64];
     unsigned n_removed;
     void (*on_state)(void *arg, const char *instance, const char *state, const char *why);
     void *on_state_arg;
+    struct list opened; /* secrets.c: secrets that were given out, while nobody is told */
+    unsigned n_opened;
+    void (*on_secret)(void *arg, const char *instance, const char *option, const char *secret);
+    void *on_secret_arg;
     int (*on_turn)(void *arg);
     void *on_turn_arg;
     struct upgrade *upgrade; /* under way, takeover.c */
@@ -172,6 +178,8 @@ struct secret_texts {
 const char *secrets_text(struct node *node, const struct config_instance *c, size_t i,
                          struct secret_texts *keep);
 void secret_texts_done(struct secret_texts *keep);
+/* Forgets what nobody was told. */
+void secrets_forget(struct node *node);
 /* For config_load_options: is the secret there? `arg` is the node. */
 int secrets_look(void *arg, const char *key_file, const char *name,
                  char ret_revision[VALUE_REVISION_TEXT], struct aiex_error *err);

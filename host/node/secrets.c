@@ -55,6 +55,70 @@ int secrets_look(void *arg, const char *key_file, const char *name,
     return vault ? vault_look(vault, name, ret_revision, err) : -ENOMEM;
 }
 
+/* ---- Who was given which ---- */
+
+#define OPENED_MAX 1024u
+
+struct opened {
+    struct list link;
+    char instance[64], option[64], secret[64];
+};
+
+static void opened_free(struct node *node, struct opened *o)
+{
+    list_remove(&o->link);
+    node->n_opened--;
+    free(o);
+}
+
+struct giving {
+    struct node *node;
+    const char *instance, *option;
+};
+
+static int gave(void *arg, const char *secret)
+{
+    const struct giving *g = arg;
+    struct node *node = g->node;
+    struct opened *o;
+
+    if (node->on_secret) {
+        node->on_secret(node->on_secret_arg, g->instance, g->option, secret);
+        return 0;
+    }
+    if (node->n_opened == OPENED_MAX)
+        opened_free(node, list_of(node->opened.next, struct opened, link));
+    o = calloc(1, sizeof(*o));
+    if (!o)
+        return 0;
+    snprintf(o->instance, sizeof(o->instance), "%s", g->instance);
+    snprintf(o->option, sizeof(o->option), "%s", g->option);
+    snprintf(o->secret, sizeof(o->secret), "%s", secret);
+    list_append(&node->opened, &o->link);
+    node->n_opened++;
+    return 0;
+}
+
+void node_on_secret(struct node *node,
+                    void (*fn)(void *arg, const char *instance, const char *option, const char *secret),
+                    void *arg)
+{
+    node->on_secret = fn;
+    node->on_secret_arg = arg;
+    while (fn && node->n_opened) {
+        struct opened *o = list_of(node->opened.next, struct opened, link);
+
+        fn(arg, o->instance, o->option, o->secret);
+        opened_free(node, o);
+    }
+}
+
+void secrets_forget(struct node *node)
+{
+    while (node->n_opened)
+        opened_free(node, list_of(node->opened.next, struct opened, link));
+}
+
 /* ---- To the cells ---- */
 
 static int open_value(void *arg, const char *name, char **ret, size_t *ret_len, struct aiex_error *err)
@@ -90,6 +154,7 @@ const char *secrets_text(struct node *node, const struct config_instance *c, siz
     }
     kept->next = keep->first;
     keep->first = kept;
+    secret_mark_each(o->text, gave, &(struct giving){node, c->name, o->name});
     return kept->text;
 }
 

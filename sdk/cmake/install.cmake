@@ -15,8 +15,8 @@ file(RELATIVE_PATH AIEX_PC_UP /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 string(REGEX REPLACE "/$" "" AIEX_PC_UP "${AIEX_PC_UP}")
 
 install(TARGETS aiex_sdk aiex_testkit aiex_message aiex_sdk_json aiex_sdk_schema aiex_sdk_service
-                aiex_sdk_events aiex_sdk_cache aiex_sdk_tier aiex_sdk_sse aiex_sdk_dialect
-                aiex_sdk_provider EXPORT aiex-targets
+                aiex_sdk_events aiex_sdk_session aiex_sdk_cache aiex_sdk_tier aiex_sdk_sse
+                aiex_sdk_dialect aiex_sdk_provider EXPORT aiex-targets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT sdk)
 install(EXPORT aiex-targets NAMESPACE aiex:: DESTINATION ${cmake_dir} COMPONENT sdk)
 install(DIRECTORY ${sdk}/include/aiex DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT sdk
@@ -30,8 +30,9 @@ install(FILES ${sdk}/json/aiex_json.h ${sdk}/schema/aiex_schema.h ${sdk}/sse/aie
               ${sdk}/service/aiex_service.h ${sdk}/service/aiex_file.h ${sdk}/service/aiex_crc32c.h
               ${sdk}/service/aiex_record_log.h ${sdk}/service/aiex_recast.h
               ${sdk}/service/aiex_ask.h ${sdk}/service/aiex_metrics.h ${sdk}/service/aiex_pressure.h
-              ${sdk}/service/aiex_audit.h ${sdk}/events/aiex_events.h ${sdk}/cache/aiex_cache.h
-              ${sdk}/cache/aiex_flight.h ${sdk}/tier/aiex_tier.h ${sdk}/tier/aiex_levels.h
+              ${sdk}/service/aiex_audit.h ${sdk}/service/aiex_audit_batch.h
+              ${sdk}/events/aiex_events.h ${sdk}/session/aiex_session.h
+              ${sdk}/cache/aiex_cache.h ${sdk}/cache/aiex_flight.h ${sdk}/tier/aiex_tier.h ${sdk}/tier/aiex_levels.h
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT sdk)
 
 configure_package_config_file(${sdk}/cmake/aiex-config.cmake.in

@@ -10,7 +10,8 @@
  *     aiex_audit_ask(host, "audit", &act, may_happen, arg, &call);    it is to be done
  *
  * Which types must be recorded is the audit's option `must`; `must` here makes an act one whatever
- * that says. Without an audit log (its name is not served) acts go on, unless `must` is set here.
+ * that says. Without an audit log (its name is not served) acts go on, unless `must` or `needs_log`
+ * is set here. Many acts that may happen are told by aiex_audit_batch.h.
  *
  * Part of aiex_sdk_service. Threads: the loop thread. Everything is copied.
  */
@@ -23,8 +24,9 @@
 extern "C" {
 #endif
 
-/* How long an act is waited for. The audit log refuses within a second itself. */
-#define AIEX_AUDIT_TIMEOUT_MS 2000u
+/* How long an act is waited for. The audit log refuses what it can not record in 800 ms itself;
+ * this is for one that does not answer at all. */
+#define AIEX_AUDIT_TIMEOUT_MS 950u
 
 /* Texts may be NULL but for type and actor; limits are those of sdk/kinds/audit.md, longer texts
  * are cut. */
@@ -47,8 +49,8 @@ int aiex_audit_cast(const struct aiex_host *host, const char *service,
 typedef void (*aiex_audit_fn)(void *arg, int may_go, int64_t seq, const char *reason);
 
 /* Calls fn once, perhaps before this returns; until then *ret_asked is for aiex_audit_cancel(), and
- * afterwards it is worthless (NULL when fn was called already). 0, or -ENOMEM or as host->call(): fn is
- * not called. */
+ * afterwards it is worthless (NULL when fn was called already). 0, or -ENOMEM or as host->call():
+ * fn is not called. */
 struct aiex_audit_asked;
 int aiex_audit_ask(const struct aiex_host *host, const char *service,
                    const struct aiex_audit_act *act, aiex_audit_fn fn, void *arg,

@@ -1,6 +1,7 @@
 /* audit.c - see aiex_audit.h. */
 #include "aiex_audit.h"
 #include "aiex_service.h"
+#include "audit_act.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,6 +16,8 @@ struct aiex_audit_asked {
     void *arg;
     uint64_t call;
     int must, answered, asking;
+    char type[129];   /* until it is known whether it must be recorded */
+    char reason[200]; /* why it was not */
 };
 
 static void put(struct aiex_writer *w, const char *key, const char *text, size_t max)
@@ -27,18 +30,19 @@ static void put(struct aiex_writer *w, const char *key, const char *text, size_t
     aiex_w_key_strn(w, key, text, n);
 }
 
-static void write_act(struct aiex_writer *w, const void *arg)
+void audit_act_write(struct aiex_writer *w, const struct aiex_audit_act *a, int64_t time)
 {
-    const struct aiex_audit_act *a = arg;
     int has_payload = a->payload.len && a->payload.len <= MAX_PAYLOAD;
     char trace[17];
 
     aiex_w_map(w, 2 + (a->subject != NULL) + (a->writer != NULL) + (uint32_t)has_payload +
-                      (a->trace != 0) + (a->must != 0));
+                      (a->trace != 0) + (a->must != 0) + (time != 0));
     put(w, "type", a->type, 128);
     put(w, "actor", *a->actor ? a->actor : "unknown", 256);
     if (a->subject)
         put(w, "subject", a->subject, 1024);
+    if (time)
+        aiex_w_key_int(w, "time", time);
     if (a->writer)
         put(w, "writer", a->writer, 63);
     if (has_payload)
@@ -51,11 +55,17 @@ static void write_act(struct aiex_writer *w, const void *arg)
         aiex_w_key_bool(w, "must", 1);
 }
 
+static void write_act(struct aiex_writer *w, const void *arg)
+{
+    audit_act_write(w, arg, 0);
+}
+
 static int call(const struct aiex_host *host, const char *service, const struct aiex_audit_act *act,
                 aiex_answer_fn fn, void *arg, uint64_t *ret_call)
 {
     struct aiex_request q = {.struct_size = sizeof(q),
                              .service = service,
+                             .flags = AIEX_CALL_IDEMPOTENT, /* twice is better than not at all */
                              .method = "audit.append",
                              .trace = act->trace,
                              .timeout_ms = AIEX_AUDIT_TIMEOUT_MS};
@@ -76,32 +86,70 @@ int aiex_audit_cast(const struct aiex_host *host, const char *service,
     return call(host, service, act, NULL, NULL, &none);
 }
 
-/* Whether an act may happen that was not recorded. The log says it where it can. */
-static int may_go(const struct aiex_audit_asked *a, const struct aiex_answer *end)
+static void finish(struct aiex_audit_asked *a, int may_go, int64_t seq, const char *reason)
 {
-    char act[8] = "";
-
-    if (aiex_get_text(end->body, "act", act, sizeof(act)) == 1)
-        return strcmp(act, "may") == 0 && !a->must;
-    return strcmp(end->code, AIEX_E_UNAVAILABLE) == 0 && !a->must;
+    a->answered = 1;
+    a->fn(a->arg, may_go, seq, reason);
+    if (!a->asking)
+        free(a);
 }
 
+/* {must}: what the configuration says of this type. A host that does not know holds up nothing. */
+static void on_policy(void *arg, const struct aiex_answer *answer)
+{
+    struct aiex_audit_asked *a = arg;
+    int must = 0;
+
+    if (answer->kind != AIEX_ANSWER_END)
+        return;
+    if (!answer->code)
+        aiex_get_bool(answer->body, "must", &must);
+    finish(a, !must, -1, a->reason);
+}
+
+static void write_type(struct aiex_writer *w, const void *arg)
+{
+    const struct aiex_audit_asked *a = arg;
+
+    aiex_w_map(w, 1);
+    aiex_w_key_str(w, "type", a->type);
+}
+
+static int ask_policy(struct aiex_audit_asked *a, const char *reason)
+{
+    struct aiex_request q = {.struct_size = sizeof(q),
+                             .service = "host",
+                             .method = "host.act_policy",
+                             .timeout_ms = AIEX_AUDIT_TIMEOUT_MS};
+    int r = aiex_write_alloc(write_type, a, &q.body);
+
+    if (r < 0)
+        return r;
+    snprintf(a->reason, sizeof(a->reason), "not recorded: no audit log runs: %.120s", reason);
+    r = a->host->call(a->host, &q, on_policy, a, &a->call);
+    free((void *)(uintptr_t)q.body.data);
+    return r;
+}
+
+/* The log says itself what its refusal means for the act, where it can. */
 static void on_answer(void *arg, const struct aiex_answer *answer)
 {
     struct aiex_audit_asked *a = arg;
+    const char *text = answer->text ? answer->text : answer->code;
+    char act[8] = "";
     int64_t seq = -1;
 
     if (answer->kind != AIEX_ANSWER_END)
         return;
-    a->answered = 1;
     if (!answer->code) {
         aiex_get_int(answer->body, "seq", &seq);
-        a->fn(a->arg, 1, seq, "");
-    } else {
-        a->fn(a->arg, may_go(a, answer), -1, answer->text ? answer->text : answer->code);
+        finish(a, 1, seq, "");
+    } else if (aiex_get_text(answer->body, "act", act, sizeof(act)) == 1) {
+        finish(a, strcmp(act, "may") == 0 && !a->must, -1, text);
+    } else if (a->must || strcmp(answer->code, AIEX_E_UNAVAILABLE) != 0 ||
+               ask_policy(a, text) < 0) {
+        finish(a, 0, -1, text);
     }
-    if (!a->asking)
-        free(a);
 }
 
 int aiex_audit_ask(const struct aiex_host *host, const char *service,
@@ -118,6 +166,7 @@ int aiex_audit_ask(const struct aiex_host *host, const char *service,
     a->fn = fn;
     a->arg = arg;
     a->must = act->must;
+    snprintf(a->type, sizeof(a->type), "%s", act->type);
     a->asking = 1; /* the answer may come before call() returns */
     r = call(host, service, act, on_answer, a, &a->call);
     a->asking = 0;

@@ -27,7 +27,7 @@ const read = async (...args) => JSON.parse(await good(...args, '--json'));
 
 async function start(ini = '') {
   fs.mkdirSync(path.join(dir, 'conf'), { recursive: true });
-  fs.writeFileSync(path.join(dir, 'conf/10.ini'), `[host]\nnode = test\n[audit_chain]\ntopics = none\norigin = example.org/test\n${ini}`);
+  fs.writeFileSync(path.join(dir, 'conf/10.ini'), `[host]\nnode = test\naudit = no\n[audit_chain]\ntopics = none\norigin = example.org/test\n${ini}`);
   const log = fs.openSync(path.join(dir, 'log'), 'a');
   host = spawn(path.join(build, 'bin/aiex-host'), ['--config', path.join(dir, 'conf'), '--data', data, '--plugins', path.join(build, 'plugins')],
     { stdio: ['ignore', log, log] });

@@ -24,7 +24,7 @@ export class Node {
     fs.cpSync(path.join(source, 'conf.d'), conf, { recursive: true, filter: f => f.endsWith('conf.d') || !extra.only || extra.only.some(o => f.endsWith(o)) });
     this.port = await freePort();
     this.url = `http://127.0.0.1:${this.port}`;
-    fs.writeFileSync(path.join(conf, '90-test.ini'), (extra.only ? '' : `[interface_http]\nlisten = ${extra.listen ?? ''}127.0.0.1:${this.port}\n`) +
+    fs.writeFileSync(path.join(conf, '90-test.ini'), (extra.only && !extra.http && !extra.only.includes('40-interface-http.ini') ? '' : `[interface_http]\nlisten = ${extra.listen ?? ''}127.0.0.1:${this.port}\n`) +
       (extra.ini ?? ''));
     this.data = path.join(this.dir, 'data');
     this.log = path.join(this.dir, 'log');

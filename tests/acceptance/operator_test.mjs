@@ -37,9 +37,10 @@ async function refused(code, says, ...args) {
 
 test('a question from the shell is admitted and recorded like any other', async () => {
   assert.equal((await good('ask', '-m', model, 'say hello world')).stdout, 'hello world');
-  const a = await read('ask', '-m', 'fast', '--session', 's1', 'say hi');
+  const a = await read('ask', '-m', 'fast', '--session', 'new', 'say hi');
   assert.deepEqual({ ...a, id: 0 }, { text: 'hi', id: 0, model: 'scripted-small', provider: 'provider_openai', input_tokens: 5,
-    output_tokens: 1, cost: a.cost, finish: 'stop', cached: null, offline: false });
+    output_tokens: 1, cost: a.cost, finish: 'stop', cached: null, offline: false, session: a.session });
+  assert.match(a.session, /^[a-z2-7]{16}$/);
   await node.until(async () => (await node.aiex('route', 'show', a.id)).code === 0, 'its record');
   const r = await read('route', 'show', a.id);
   assert.deepEqual([r.interface, r.principal.key, r.alias, r.model, r.cost], ['interface_cli', 'local', 'fast', 'scripted-small', 7]);

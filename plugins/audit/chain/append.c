@@ -1,5 +1,5 @@
 /*
- * append.c - requests that the writer answers: append, redact, head, cosign.
+ * append.c - requests that the writer answers: append, redact, head, cosign; append_all.c has many.
  *
  * A request waits in a list by arrival until the writer gives its op back. What waits longer than
  * `deadline` is refused by the tick; its op still comes back, to nobody.
@@ -38,8 +38,7 @@ void op_free(struct op *op)
     free(op);
 }
 
-/* An op with a copy of the body; NULL = no memory, said. */
-static struct op *op_new(struct chain *c, const struct aiex_message *m, enum op_kind kind)
+struct op *op_new(struct chain *c, const struct aiex_message *m, enum op_kind kind)
 {
     struct op *op = calloc(1, sizeof(*op) + m->body.len);
 
@@ -60,8 +59,7 @@ static struct op *op_new(struct chain *c, const struct aiex_message *m, enum op_
     return op;
 }
 
-/* A refusal says in its details which kind of act it was and what is wrong, for programs. */
-static void refuse_act(struct chain *c, uint64_t id, int must, const char *word, const char *reason)
+void refuse_act(struct chain *c, uint64_t id, int must, const char *word, const char *reason)
 {
     struct aiex_writer w;
     uint8_t mem[128];
@@ -78,18 +76,29 @@ static void refuse_act(struct chain *c, uint64_t id, int must, const char *word,
     c->host->fail(c->host, id, AIEX_E_READ_ONLY, text, 0, aiex_written(&w));
 }
 
-static void push(struct chain *c, struct op *op)
+/* What was not handed over, of a group or alone. */
+static void give_up(struct chain *c, struct op *op, const char *reason)
+{
+    if (op->group) {
+        op->result = -EBUSY;
+        snprintf(op->why, sizeof(op->why), "%s", reason);
+        group_done(op);
+    } else {
+        alarm_lost(c, op->must, op->id != 0);
+    }
+    op_free(op);
+}
+
+void append_push(struct chain *c, struct op *op)
 {
     const char *reason = alarm_reason(c);
 
     if (reason) {
         refuse_act(c, op->id, op->must, alarm_word(c), reason);
-        alarm_lost(c, op->must, op->id != 0);
-        op_free(op);
+        give_up(c, op, reason);
     } else if (writer_push(c, op) != 0) {
         aiex_refuse(c->host, op->id, AIEX_E_BUSY, "%u acts wait to be recorded", MAX_QUEUED_OPS);
-        alarm_lost(c, op->must, op->id != 0);
-        op_free(op);
+        give_up(c, op, "too many acts wait to be recorded");
     } else {
         remember(c, op);
     }
@@ -138,16 +147,15 @@ static int read_fields(struct op *op, const struct field *f)
     return 0;
 }
 
-/* An instance tells for itself, whatever it says; others' chains are not its to go on with. The control
- * socket may name one, and so may all where the host does not say who asks. */
+/* An instance tells for itself, whatever it says; others' chains are not its to go on with. The
+ * control socket may name one, and so may all where the host does not say who asks. */
 static void set_writer(struct op *op)
 {
     if (op->by[0] && strncmp(op->by, "host.", 5) != 0)
         op->entry.writer = (struct aiex_slice){(const uint8_t *)op->by, strlen(op->by)};
 }
 
-/* Text that is no text would be another one in the log than its caller said. */
-static int read_append(struct op *op)
+int append_read(struct op *op)
 {
     struct aiex_slice body = {op->bytes, op->n_bytes};
     struct entry *e = &op->entry;
@@ -184,10 +192,10 @@ int append_take(void *self, const struct aiex_message *m)
     if (!aiex_is_map(m->body)) {
         aiex_refuse(c->host, m->id, AIEX_E_INVALID, "the body is not a map");
         op_free(op);
-    } else if (read_append(op) != 0) {
+    } else if (append_read(op) != 0) {
         op_free(op);
     } else {
-        push(c, op);
+        append_push(c, op);
     }
     return 0;
 }
@@ -240,7 +248,7 @@ int event_take(struct chain *c, const struct aiex_message *m)
         return 0;
     }
     op->must = policy_must(c->config->must, op->entry.type);
-    push(c, op);
+    append_push(c, op);
     return 0;
 }
 
@@ -266,7 +274,7 @@ int redact_take(void *self, const struct aiex_message *m)
         op->entry.type = (struct aiex_slice){(const uint8_t *)"audit.redacted", 14};
         op->entry.time = wall_ms();
         op->entry.redacts = op->target;
-        push(c, op);
+        append_push(c, op);
     }
     return 0;
 }
@@ -348,7 +356,7 @@ int cosign_take(void *self, const struct aiex_message *m)
     if (!op)
         return 0;
     if (read_cosigned(op) == 0)
-        push(c, op);
+        append_push(c, op);
     else
         op_free(op);
     return 0;
@@ -414,6 +422,10 @@ static void refuse_op(struct chain *c, struct op *op)
 
 static void answer(struct chain *c, struct op *op)
 {
+    if (op->group) {
+        group_done(op);
+        return;
+    }
     if (op->told) { /* refused as overdue, or the caller left */
         if (op->result < 0 && op->kind == OP_APPEND && !op->must)
             alarm_lost(c, 0, 0);
@@ -462,6 +474,7 @@ void append_cancel(struct chain *c, uint64_t id)
     for (struct op *op = c->oldest; op; op = op->newer)
         if (op->id == id && !op->then)
             op->told = 1;
+    group_cancel(c, id);
 }
 
 void append_overdue(struct chain *c)
@@ -497,6 +510,8 @@ void append_end(struct chain *c, int tell)
         if (tell && !op->told)
             aiex_refuse(c->host, op->id, AIEX_E_UNAVAILABLE, "the audit log is stopping");
         forget(c, op);
+        if (op->group)
+            group_left(op);
         op_free(op);
     }
 }

@@ -22,10 +22,13 @@ static const struct aiex_option options[] = {
      "the "
      "first start, in the file signing.key",
      AIEX_OPT_SECRET, 0, 0, 0, NULL, OPT(key)},
-    {"must", "auth.* key.* config.* plugin.* secret.* file.write",
+    {"must",
+     "key.* config.* plugin.* secret.* session.delete data.backup data.restore data.erase "
+     "audit.redact "
+     "audit.rotate file.write",
      "types of acts that are refused when they can not be recorded; others are counted and alarmed",
      AIEX_OPT_STRING, AIEX_OPT_RELOADABLE, 0, 0, NULL, OPT(must)},
-    {"topics", "host.plugin",
+    {"topics", "host.job",
      "topics whose events are recorded as acts, with blanks between them; none = no topic",
      AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(topics)},
     {"witness.*", NULL, "public key of a witness whose signature on heads is taken",
@@ -46,6 +49,7 @@ static const struct aiex_option options[] = {
 
 static const struct aiex_method methods[] = {
     {"audit.append", append_take},
+    {"audit.append_all", append_all_take},
     {"audit.read", read_take},
     {"audit.head", head_take},
     {"audit.proof", proof_take},

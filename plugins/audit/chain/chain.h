@@ -2,6 +2,7 @@
  * chain.h - the parts of the audit log.
  *
  *     chain.c    descriptor, options, life       append.c   audit.append, redact, head, cosign
+ *     append_all.c   many acts at once
  *     writer.c   the thread that writes          alarm.c    what can not be recorded: told, counted
  *     log.h      the log on the disk             policy.c   which acts must be recorded
  *     job.c      long answers on two threads: read.c, lines.c (export), verify.c, prove.c
@@ -48,6 +49,8 @@ extern const char *const state_names[]; /* "opening", "ok", "full", "fault", "de
 
 enum op_kind { OP_APPEND, OP_REDACT, OP_HEAD, OP_COSIGN };
 
+struct group; /* append_all.c: acts that came in one request */
+
 struct op {
     struct op *next;          /* in the queue, in the batch, among the done */
     struct op *older, *newer; /* on the loop: those that wait, by arrival */
@@ -56,6 +59,7 @@ struct op {
     char by[WRITER_NAME];      /* instance that asks, "" = not known */
     uint64_t arrived;          /* mono_ms() */
     int must;                  /* the act must not happen unless it is recorded */
+    struct group *group;       /* whose answer waits for this one, too; NULL = none */
     int told;                  /* the caller was answered already, or left */
     void (*then)(struct op *); /* HEAD: on the loop, instead of the answer */
     void *arg;
@@ -133,6 +137,7 @@ struct chain {
     int64_t head_interval, head_entries; /* atomic: the writer must not look at `config` */
     /* the loop's own */
     struct op *oldest, *newest; /* that wait for the writer */
+    struct group *groups;
     size_t n_waiting;
     struct job *jobs;
     size_t n_jobs;
@@ -179,6 +184,24 @@ void append_cancel(struct chain *c, uint64_t id);
 void append_overdue(struct chain *c);
 void append_end(struct chain *c, int tell);
 void op_free(struct op *op);
+/* An op with a copy of the message's body; NULL = no memory, said. */
+struct op *op_new(struct chain *c, const struct aiex_message *m, enum op_kind kind);
+/* Reads the fields of an act from the op's bytes. 0, or the request is refused (text is checked:
+ * what is no text would be another one in the log than its caller said). */
+int append_read(struct op *op);
+/* Hands the op to the writer, or refuses it. */
+void append_push(struct chain *c, struct op *op);
+/* A refusal says in its details which kind of act it was and what is wrong, for programs. */
+void refuse_act(struct chain *c, uint64_t id, int must, const char *word, const char *reason);
+
+/* ---- append_all.c (loop) ---- */
+
+int append_all_take(void *self, const struct aiex_message *m);
+/* One act of a group is through; the last one answers. */
+void group_done(struct op *op);
+/* It never will be. */
+void group_left(struct op *op);
+void group_cancel(struct chain *c, uint64_t id);
 
 /* ---- writer.c ---- */
 

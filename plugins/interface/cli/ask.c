@@ -3,7 +3,8 @@
  *
  * The request goes to service "cli" (plugin interface_cli), method "cli.ask". Parts are maps with
  * one of {text}, {reasoning}, {notice}; the end has {id, model, provider, input_tokens,
- * output_tokens, cost, finish, cached, offline}. Nothing but the answer reaches standard output.
+ * output_tokens, cost, finish, cached, offline, session}. Nothing but the answer reaches standard
+ * output.
  */
 #include "command.h"
 
@@ -29,7 +30,8 @@ struct ask {
     size_t prompt_len;
     struct file files[MAX_FILES];
     size_t n_files;
-    size_t total; /* bytes of all texts */
+    size_t total;    /* bytes of all texts */
+    int64_t history; /* of its session; -1 = as configured */
     /* the answer */
     struct cleaner cleaner;
     int reasoning; /* the last thing shown was reasoning */
@@ -110,9 +112,32 @@ static int take_stdin(struct ask *a, struct aiex_error *err)
     return 0;
 }
 
+/* "64k", "1M", or bytes. */
+static int take_history(struct ask *a, struct aiex_error *err)
+{
+    const char *text = arguments_value(&a->command->args, "history");
+    char *end = NULL;
+    long long n;
+
+    a->history = -1;
+    if (!text)
+        return 0;
+    n = strtoll(text, &end, 10);
+    if (end != text && (*end == 'k' || *end == 'M') && n <= 8 << 20)
+        n <<= *end++ == 'k' ? 10 : 20;
+    if (end == text || *end || n < 0 || n > 8 << 20)
+        return fail(err, -EINVAL, "'%s' is no size for --history; as in 64k or 1M, at most 8M",
+                    text);
+    a->history = n;
+    return 0;
+}
+
 static int take_question(struct ask *a, struct aiex_error *err)
 {
-    int failed = join_words(a, err);
+    int failed = take_history(a, err);
+
+    if (!failed)
+        failed = join_words(a, err);
 
     if (!failed)
         failed = take_files(a, err);
@@ -139,7 +164,9 @@ static void pack_ask(struct aiex_writer *w, const void *arg)
     const struct ask *a = arg;
     const struct arguments *args = &a->command->args;
 
-    aiex_w_map(w, 6);
+    aiex_w_map(w, a->history >= 0 ? 7 : 6);
+    if (a->history >= 0)
+        aiex_w_key_int(w, "history", a->history);
     aiex_w_key_strn(w, "prompt", a->prompt, a->prompt_len);
     pack_option(w, args, "model");
     pack_option(w, args, "system");
@@ -220,9 +247,9 @@ static void put_json_key(struct aiex_slice body, const char *key)
 
 static void show_json(struct ask *a, struct aiex_slice body)
 {
-    static const char *const keys[] = {"id",           "model",         "provider",
-                                       "input_tokens", "output_tokens", "cost",
-                                       "finish",       "cached",        "offline"};
+    static const char *const keys[] = {
+        "id",   "model",  "provider", "input_tokens", "output_tokens",
+        "cost", "finish", "cached",   "offline",      "session"};
 
     fflush(a->kept);
     fputs("{\n  \"text\": ", stdout);
@@ -230,6 +257,18 @@ static void show_json(struct ask *a, struct aiex_slice body)
     for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
         put_json_key(body, keys[i]);
     fputs("\n}\n", stdout);
+}
+
+/* The id of a session that was made for it. */
+static void tell_session(struct ask *a, struct aiex_slice body)
+{
+    const char *asked = arguments_value(&a->command->args, "session");
+    char id[FIELD_TEXT];
+
+    if (asked && strcmp(asked, "new") == 0)
+        notice(&a->command->screen, "the session is %s; go on with --session %s",
+               field_text(body, "session", FIELD_PLAIN, id),
+               field_text(body, "session", FIELD_PLAIN, id));
 }
 
 static void show_end(struct ask *a, struct aiex_slice body)
@@ -243,6 +282,7 @@ static void show_end(struct ask *a, struct aiex_slice body)
         notice(&a->command->screen,
                "answered offline by %s: no model was asked; configure a provider for real answers",
                field_text(body, "provider", FIELD_PLAIN, provider));
+    tell_session(a, body);
     if (aiex_get_str(body, "finish", &finish) == 1 && finish.len == 6 &&
         memcmp(finish.data, "length", 6) == 0)
         notice(&a->command->screen, "the answer was cut: the model reached its length limit");

@@ -48,6 +48,7 @@ const char *asked_read(struct asked *a, struct aiex_slice body, const struct ask
     a->request.model = slice_of(d->model);
     a->request.system = slice_of(d->system);
     a->stream = 1;
+    a->history = d->history;
     if (aiex_get_str(body, "prompt", &a->request.prompt) != 1 || a->request.prompt.len == 0)
         return "'prompt' is missing, empty or no string";
     if (aiex_get_str(body, "model", &a->request.model) < 0 || a->request.model.len > 256)
@@ -58,6 +59,8 @@ const char *asked_read(struct asked *a, struct aiex_slice body, const struct ask
         return "'system' is no string";
     if (aiex_get_str(body, "session", &a->session) < 0 || a->session.len > 256)
         return "'session' is no string of at most 256 bytes";
+    if (aiex_get_int(body, "history", &a->history) < 0 || a->history < 0 || a->history > (8 << 20))
+        return "'history' is no number of bytes up to 8 MiB";
     if (aiex_get_bool(body, "stream", &a->stream) < 0)
         return "'stream' is no boolean";
     if (read_files(a, body) != 0)
@@ -78,6 +81,25 @@ static void write_chat(struct aiex_writer *w, const struct asked *a, const char 
     if (a->session.len)
         aiex_w_key_strn(w, "session", (const char *)a->session.data, a->session.len);
     aiex_w_key_bin(w, "body", json->data, json->len);
+}
+
+int asked_document(const struct asked *a, char **ret_mem, struct aiex_slice *ret_document)
+{
+    struct aiex_json_out json;
+    char *mem;
+
+    aiex_jw_init(&json, NULL, 0);
+    chat_request_write(&json, &a->request);
+    if (json.len > AIEX_MAX_BODY - 1024)
+        return -EMSGSIZE;
+    mem = malloc(json.len);
+    if (!mem)
+        return -ENOMEM;
+    aiex_jw_init(&json, mem, json.len);
+    chat_request_write(&json, &a->request);
+    *ret_mem = mem;
+    *ret_document = (struct aiex_slice){(const uint8_t *)mem, json.len};
+    return 0;
 }
 
 /* In one piece of memory: the JSON document, behind it the message. */

@@ -95,6 +95,10 @@ void chat_request_write(struct aiex_json_out *w, const struct chat_request *r)
         aiex_jw_strn(w, (const char *)r->system.data, r->system.len);
         aiex_jw_raw(w, "},");
     }
+    if (r->history.len) {
+        aiex_jw_rawn(w, (const char *)r->history.data, r->history.len);
+        aiex_jw_raw(w, ",");
+    }
     aiex_jw_raw(w, "{\"role\":\"user\",\"content\":\"");
     escape_slice(w, r->prompt);
     for (size_t i = 0; i < r->n_files; i++)

@@ -80,8 +80,11 @@ enum outcome verb_events_import(struct command *c);      /* append_verbs.c */
 enum outcome verb_events_read(struct command *c);        /* event_verbs.c */
 enum outcome verb_events_export(struct command *c);      /* event_verbs.c */
 enum outcome verb_events_verify(struct command *c);      /* event_verbs.c */
-enum outcome verb_events_backup(struct command *c);      /* event_verbs.c */
-enum outcome verb_events_restore(struct command *c);     /* event_verbs.c */
+enum outcome verb_events_backup(struct command *c);      /* store_verbs.c */
+enum outcome verb_events_backups(struct command *c);     /* store_verbs.c */
+enum outcome verb_events_restore(struct command *c);     /* store_verbs.c */
+enum outcome verb_events_compact(struct command *c);     /* store_verbs.c */
+enum outcome verb_events_rewrite(struct command *c);     /* store_verbs.c */
 enum outcome verb_events_stats(struct command *c);       /* event_verbs.c */
 enum outcome verb_events_tail(struct command *c);        /* follow.c, store_tail.c */
 enum outcome verb_projection_list(struct command *c);    /* projection_verbs.c */
@@ -139,6 +142,18 @@ enum outcome verb_man(struct command *c);              /* man.c */
 enum outcome verb_help(struct command *c);             /* help.c */
 /* A verb that is not in the table: asks the host's plugins for it. */
 enum outcome verb_added(struct command *c); /* added.c */
+
+/* Checkpoints: checkpoint_verbs.c, _changes.c, _carry.c */
+enum outcome verb_checkpoint_create(struct command *c);
+enum outcome verb_checkpoint_list(struct command *c);
+enum outcome verb_checkpoint_show(struct command *c);
+enum outcome verb_checkpoint_compare(struct command *c);
+enum outcome verb_checkpoint_restore(struct command *c);
+enum outcome verb_checkpoint_delete(struct command *c);
+enum outcome verb_checkpoint_verify(struct command *c);
+enum outcome verb_checkpoint_prune(struct command *c);
+enum outcome verb_checkpoint_export(struct command *c);
+enum outcome verb_checkpoint_import(struct command *c);
 
 /* Contexts: context_verbs.c */
 enum outcome verb_context_put(struct command *c);

@@ -1,7 +1,5 @@
-/*
- * event_verbs.c - aiex events read, export, verify, backup, restore and stats: what is in the
- * store, and its care.
- */
+/* event_verbs.c - aiex events read, export, verify and stats: what is in the store, and is it
+ * whole? */
 #include "event_verbs.h"
 
 #include "answer_table.h"
@@ -174,38 +172,6 @@ enum outcome verb_events_verify(struct command *c)
         notice(&c->screen, "%" PRId64 " things were checked and are right", checked);
     control_end_done(&end);
     return faults ? OUTCOME_FAILED : OUTCOME_OK;
-}
-
-/* ---- backup and restore ---- */
-
-static void pack_path(struct aiex_writer *w, const void *arg)
-{
-    const struct command *c = arg;
-
-    aiex_w_map(w, c->args.n_words != 0);
-    if (c->args.n_words)
-        aiex_w_key_str(w, "path", c->args.words[0]);
-}
-
-static enum outcome with_path(struct command *c, const char *method, const char *done)
-{
-    const struct command_call call = {.service = event_store(c),
-                                      .method = method,
-                                      .pack = pack_path,
-                                      .pack_arg = c,
-                                      .timeout_ms = COMMAND_NO_LIMIT};
-
-    return answer_done(c, &call, done, c->args.n_words ? c->args.words[0] : "");
-}
-
-enum outcome verb_events_backup(struct command *c)
-{
-    return with_path(c, "store.backup", "the store was copied to");
-}
-
-enum outcome verb_events_restore(struct command *c)
-{
-    return with_path(c, "store.restore", "the store is that of");
 }
 
 /* ---- stats ---- */

@@ -304,6 +304,10 @@ static void wrong_usage(void)
     CU_ASSERT(ran.code == 2 && has(ran.err, "leave out 's' or --all"));
     RUN(&as, &ran, "events", "read", "s", "--limit", "x");
     CU_ASSERT(ran.code == 2 && has(ran.err, "--limit"));
+    RUN(&as, &ran, "events", "restore", "b", "--to-sequence", "-1");
+    CU_ASSERT(ran.code == 2 && has(ran.err, "--to-sequence"));
+    RUN(&as, &ran, "events", "restore", "b", "--to-time", "noon");
+    CU_ASSERT(ran.code == 2 && has(ran.err, "time 'noon' is none"));
     RUN(&as, &ran, "events", "tail", "host.job", "--all");
     CU_ASSERT(ran.code == 2 && has(ran.err, "topic 'host.job'"));
     RUN(&as, &ran, "events", "import", "/nonexistent/file");
@@ -386,6 +390,26 @@ static void care(void)
         "store.backup", "{\"path\":\"b1\"}", {NULL}, "{\"sequence\":9}"};
     static const struct script restore = {
         "store.restore", "{\"path\":\"b1\"}", {NULL}, "{\"sequence\":9}"};
+    static const struct script backups = {
+        "store.backups",
+        "{}",
+        {NULL},
+        "{\"backups\":[{\"path\":\"b1\",\"sequence\":9,\"time\":0,\"bytes\":77,"
+        "\"verified\":true,\"encrypted\":false,\"points\":true}]}"};
+    static const struct script dry = {
+        "store.restore",
+        "{\"path\":\"b1\",\"to_time\":1795262400250,\"dry_run\":true}",
+        {NULL},
+        "{\"sequence\":9,\"time\":0,\"lost_events\":2,\"lost_transactions\":3,\"dry_run\":true}"};
+    static const struct script point = {
+        "store.restore",
+        "{\"path\":\"b1\",\"to_sequence\":8}",
+        {NULL},
+        "{\"sequence\":8,\"time\":0,\"lost_events\":1,\"lost_transactions\":1,\"dry_run\":false}"};
+    static const struct script compact = {
+        "store.shrink", "{\"forget\":true}", {NULL}, "{\"freed\":2048,\"bytes\":1024}"};
+    static const struct script rewrite = {
+        "store.rewrite", "{}", {NULL}, "{\"sequence\":9,\"encrypted\":true}"};
     static const struct script stats = {
         "store.status", "{}", {NULL}, "{\"sequence\":9,\"reason\":\"none\"}"};
 
@@ -403,6 +427,18 @@ static void care(void)
     CU_ASSERT(ran.code == 0 && has(ran.err, "b1"));
     WITH(play, &restore, NULL, "events", "restore", "b1", "--json");
     CU_ASSERT(ran.code == 0 && has(ran.out, "\"sequence\": 9"));
+    WITH(play, &backups, NULL, "events", "backups");
+    CU_ASSERT(ran.code == 0 && has(ran.out, "b1") && has(ran.out, "77"));
+    WITH(play, &backups, NULL, "events", "backups", "--json");
+    CU_ASSERT(ran.code == 0 && has(ran.out, "\"points\": true"));
+    WITH(play, &dry, NULL, "events", "restore", "b1", "--to-time", "2026-11-21T12:00:00.25", "-n");
+    CU_ASSERT(ran.code == 0 && has(ran.err, "2 events and 3 transactions would be lost"));
+    WITH(play, &point, NULL, "events", "restore", "b1", "--to-sequence", "8");
+    CU_ASSERT(ran.code == 0 && has(ran.err, "the store is that of sequence 8"));
+    WITH(play, &compact, NULL, "events", "compact", "--forget");
+    CU_ASSERT(ran.code == 0 && has(ran.err, "2.0K were given back, 1.0K are used"));
+    WITH(play, &rewrite, NULL, "events", "rewrite");
+    CU_ASSERT(ran.code == 0 && has(ran.err, "written anew"));
     WITH(play, &stats, NULL, "events", "stats");
     CU_ASSERT(ran.code == 0 && is(ran.out, "sequence       9\nreason         none\n"));
 }

@@ -9,6 +9,7 @@
 #include "question.h"
 
 #include <aiex/aiex_pack.h>
+#include <aiex_session.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,12 +21,15 @@ struct config {
     int64_t timeout_ms;
     int64_t max_answer_bytes;
     int64_t max_questions;
+    const char *sessions;
+    int64_t history_bytes;
 };
 
 struct cli {
     const struct aiex_host *host;
     const struct config *config;
     struct added_verbs *verbs;
+    struct aiex_turns *turns;
     struct question **questions; /* max_questions places */
     size_t n_places;
     int64_t in_flight, requests, errors;
@@ -47,8 +51,10 @@ static int refuse(struct cli *c, const struct aiex_message *m, const char *code,
 static void end_drain(struct cli *c)
 {
     void (*done)(void *arg) = c->drained;
+    struct aiex_turns_numbers n;
 
-    if (!done || c->in_flight)
+    aiex_turns_numbers(c->turns, &n);
+    if (!done || c->in_flight || n.open)
         return;
     c->drained = NULL;
     done(c->drained_arg);
@@ -85,6 +91,8 @@ static int ask(struct cli *c, const struct aiex_message *m)
                                              .model = c->config->model,
                                              .system = c->config->system,
                                              .timeout_ms = c->config->timeout_ms,
+                                             .history_bytes = c->config->history_bytes,
+                                             .turns = c->turns,
                                              .max_answer_bytes = c->config->max_answer_bytes,
                                              .over = on_over,
                                              .arg = c};
@@ -258,6 +266,20 @@ static int on_event(struct cli *c, const struct aiex_message *m)
 
 /* ---- Life ---- */
 
+static void look_at_drain(void *arg)
+{
+    end_drain(arg);
+}
+
+/* The last answer of a session has been recorded. */
+static void on_idle(void *arg)
+{
+    struct cli *c = arg;
+
+    if (c->drained)
+        c->host->post(c->host, look_at_drain, c);
+}
+
 static int create(const struct aiex_host *host, const void *config, void **ret_self,
                   struct aiex_error *err)
 {
@@ -269,9 +291,11 @@ static int create(const struct aiex_host *host, const void *config, void **ret_s
         c->n_places = (size_t)c->config->max_questions;
         c->questions = calloc(c->n_places, sizeof(*c->questions));
         c->verbs = added_verbs_new();
+        c->turns = aiex_turns_new(host, c->config->sessions);
     }
-    if (!c || !c->questions || !c->verbs) {
+    if (!c || !c->questions || !c->verbs || !c->turns) {
         if (c) {
+            aiex_turns_free(c->turns);
             added_verbs_free(c->verbs);
             free(c->questions);
         }
@@ -279,6 +303,7 @@ static int create(const struct aiex_host *host, const void *config, void **ret_s
         snprintf(err->text, sizeof(err->text), "out of memory");
         return -ENOMEM;
     }
+    aiex_turns_on_idle(c->turns, on_idle, c);
     *ret_self = c;
     return 0;
 }
@@ -347,6 +372,7 @@ static void destroy(void *self)
 
     for (size_t i = 0; i < c->n_places; i++)
         question_free(c->questions[i]);
+    aiex_turns_free(c->turns);
     added_verbs_free(c->verbs);
     free(c->questions);
     free(c);
@@ -366,6 +392,10 @@ static const struct aiex_option options[] = {
      AIEX_OPT_RELOADABLE, 1024, 31457280, NULL, offsetof(struct config, max_answer_bytes)},
     {"max_questions", "64", "questions at the same time", AIEX_OPT_INT, 0, 1, 4096, NULL,
      offsetof(struct config, max_questions)},
+    {"sessions", "sessions", "service that keeps sessions (aiex ask --session)", AIEX_OPT_STRING, 0,
+     0, 0, NULL, offsetof(struct config, sessions)},
+    {"history", "128k", "bytes of a session's history that go with a question; 0 = none",
+     AIEX_OPT_SIZE, AIEX_OPT_RELOADABLE, 0, 8 << 20, NULL, offsetof(struct config, history_bytes)},
     {NULL, NULL, NULL, 0, 0, 0, 0, NULL, 0},
 };
 

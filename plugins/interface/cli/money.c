@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -65,5 +66,63 @@ int day_read(const char *text, int64_t *ret_ms, struct aiex_error *err)
         }
     }
     snprintf(err->text, sizeof(err->text), "date '%.60s' is none; write YYYY-MM-DD (UTC)", text);
+    return -EINVAL;
+}
+
+/* ".25" = 250; how many bytes it took, 0 = it is none. */
+static size_t read_fraction(const char *text, int64_t *ret_ms)
+{
+    static const int64_t worth[] = {100, 10, 1};
+    size_t n = 0;
+
+    if (*text != '.')
+        return 0;
+    while (n < 3 && text[1 + n] >= '0' && text[1 + n] <= '9') {
+        *ret_ms += (text[1 + n] - '0') * worth[n];
+        n++;
+    }
+    return n ? n + 1 : 0;
+}
+
+/* "12:00", "12:00:05.250", with or without Z, as milliseconds of the day. 0 or -EINVAL. */
+static int clock_read(const char *text, int64_t *ret_ms)
+{
+    unsigned hour, minute, second = 0;
+    int64_t fraction = 0;
+    int at = 0, more = 0;
+
+    if (sscanf(text, "%2u:%2u%n", &hour, &minute, &at) != 2 || text[0] == ' ')
+        return -EINVAL;
+    if (text[at] == ':') {
+        if (text[at + 1] == ' ' || sscanf(text + at, ":%2u%n", &second, &more) != 1)
+            return -EINVAL;
+        at += more + (int)read_fraction(text + at + more, &fraction);
+    }
+    at += text[at] == 'Z';
+    if (text[at] || hour > 23 || minute > 59 || second > 59)
+        return -EINVAL;
+    *ret_ms = ((int64_t)hour * 3600 + minute * 60 + second) * 1000 + fraction;
+    return 0;
+}
+
+int moment_read(const char *text, int64_t *ret_ms, struct aiex_error *err)
+{
+    char day[11] = "";
+    int64_t date, clock;
+
+    if (*text && strspn(text, "0123456789") == strlen(text) && strlen(text) < 16) {
+        *ret_ms = strtoll(text, NULL, 10);
+        return 0;
+    }
+    if (strlen(text) > 11 && (text[10] == 'T' || text[10] == ' ')) {
+        memcpy(day, text, 10);
+        if (day_read(day, &date, err) == 0 && clock_read(text + 11, &clock) == 0) {
+            *ret_ms = date + clock;
+            return 0;
+        }
+    }
+    snprintf(err->text, sizeof(err->text),
+             "time '%.60s' is none; write YYYY-MM-DDTHH:MM:SS (UTC) or milliseconds since 1970",
+             text);
     return -EINVAL;
 }

@@ -1,4 +1,4 @@
-/* money.h - micro-dollars as dollars, and days of UTC, as people write and read them. */
+/* money.h - micro-dollars as dollars, days and moments of UTC, as people write and read them. */
 #ifndef AIEX_CLI_MONEY_H
 #define AIEX_CLI_MONEY_H
 
@@ -13,5 +13,8 @@ char *money_text(int64_t micros, char out[MONEY_TEXT]);
 int money_read(const char *text, int64_t *ret_micros, struct aiex_error *err);
 /* "2026-11-21" as the wall milliseconds of its begin in UTC. 0, or -EINVAL with a reason. */
 int day_read(const char *text, int64_t *ret_ms, struct aiex_error *err);
+/* "2026-11-21T12:00", "2026-11-21 12:00:05.250Z", or milliseconds since 1970 as they stand. UTC. 0,
+ * or -EINVAL with a reason. */
+int moment_read(const char *text, int64_t *ret_ms, struct aiex_error *err);
 
 #endif

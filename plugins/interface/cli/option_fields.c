@@ -25,6 +25,8 @@ static int read_number(const char *text, enum option_form form, int64_t *ret,
         r = day_read(text, ret, err);
         *ret += r == 0 ? DAY_MS : 0;
         return r;
+    case FORM_MOMENT:
+        return moment_read(text, ret, err);
     case FORM_DURATION:
         r = arguments_duration(text, &ms, err);
         *ret = r == 0 ? ms : 0;

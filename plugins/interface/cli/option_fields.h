@@ -13,6 +13,7 @@ enum option_form {
     FORM_MONEY,    /* dollars, sent as micro-dollars */
     FORM_DAY,      /* YYYY-MM-DD: the begin of it */
     FORM_DAY_END,  /* the begin of the day after */
+    FORM_MOMENT,   /* milliseconds since 1970, or a time of UTC as moment_read() takes it */
     FORM_DURATION, /* milliseconds */
     FORM_LIST,     /* words separated by commas; "" = an empty list */
     FORM_SWITCH    /* true */

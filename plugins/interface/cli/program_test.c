@@ -446,7 +446,7 @@ static void ask_json(void)
                                     "  \"provider\": \"provider_offline\",\n"
                                     "  \"input_tokens\": 3,\n  \"output_tokens\": 4,\n"
                                     "  \"cost\": 12,\n  \"finish\": \"stop\",\n"
-                                    "  \"cached\": null,\n  \"offline\": true\n}\n");
+                                    "  \"cached\": null,\n  \"offline\": true,\n  \"session\": null\n}\n");
     CU_ASSERT_STRING_EQUAL(ran.err, "");
     CU_ASSERT(scripted_host_free(h));
 }

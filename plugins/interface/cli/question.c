@@ -2,19 +2,21 @@
  * question.c - serving one cli.ask (question.h).
  *
  * request -> chat_request -> gateway.chat -> server-sent events -> parts {text}, {reasoning}.
- * What was said is recorded in the session that the question names before the caller hears the end.
- * The question ends by exactly one of: the chat's end, an error event in the stream, bytes that are
- * no chat, or question_free(). Because an answer may arrive while host->call() still runs, freeing
- * is put off until no function of this file is on the stack (`busy`).
+ * A question of a session waits until the session has been found and its history read; what was
+ * said is recorded before the caller hears the end. The question ends by exactly one of: the chat's
+ * end, an error event in the stream, bytes that are no chat, or question_free(). Because an answer
+ * may arrive while host->call() still runs, freeing is put off until no function of this file is on
+ * the stack (`busy`).
  */
 #include "question.h"
 
 #include "asked.h"
 #include "chat_event.h"
-#include "recording.h"
 
 #include <aiex/aiex_pack.h>
+#include <aiex_session.h>
 #include <aiex_sse.h>
+#include <aiex_chat.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,19 +39,40 @@ struct question {
     size_t kept_len, kept_cap;
     char model[128], finish[32];
     int64_t input_tokens, output_tokens;
-    struct recording *recording; /* NULL = none */
-    uint8_t end[1600];           /* the answer, while it is being recorded */
+    struct aiex_turn *turn; /* NULL: it is of no session, or over */
+    struct bound *bound;    /* while its session is being found */
+    char session[AIEX_SESSION_ID + 1];
+    uint8_t end[1600]; /* the answer, while it is being recorded */
     size_t end_len;
+};
+
+/* The request, kept until its session has been found. */
+struct bound {
+    struct asked asked;
+    char *document;
+    uint8_t body[];
 };
 
 static const struct aiex_slice empty = {NULL, 0};
 
 /* ---- Ending ---- */
 
+static void drop_bound(struct question *q)
+{
+    if (q->bound)
+        free(q->bound->document);
+    free(q->bound);
+    q->bound = NULL;
+}
+
 static void free_question(struct question *q)
 {
     aiex_sse_done(&q->sse);
-    recording_free(q->recording);
+    if (q->turn) { /* if it is being recorded already, nobody is told */
+        aiex_turn_forget(q->turn);
+        aiex_turn_drop(q->turn);
+    }
+    drop_bound(q);
     free(q->kept);
     free(q);
 }
@@ -77,6 +100,11 @@ static void end_failed(struct question *q, const char *code, const char *text, u
         return;
     q->over = 1;
     drop_chat(q);
+    if (q->turn && aiex_turn_session(q->turn)[0]) {
+        aiex_turn_end(q->turn, &(struct aiex_turn_end){.outcome = q->ended ? "failed" : "cut"},
+                      NULL, NULL);
+        q->turn = NULL;
+    }
     q->setting.host->fail(q->setting.host, q->id, code, text, retry_ms, empty);
 }
 
@@ -138,8 +166,6 @@ static void pass_text(struct question *q, const char *key, const struct aiex_jso
         return;
     text = malloc(span->len + 1);
     len = text ? aiex_json_text(span, text, span->len + 1) : -ENOMEM;
-    if (len > 0 && q->recording && strcmp(key, "text") == 0)
-        recording_add(q->recording, text, (size_t)len);
     if (len < 0)
         end_failed(q, AIEX_E_INTERNAL, "out of memory for a part", 0);
     else if (!q->stream && strcmp(key, "text") == 0)
@@ -184,8 +210,11 @@ static int on_event(void *arg, const struct aiex_sse_event *event)
 static void on_chat_part(struct question *q, struct aiex_slice part)
 {
     const struct aiex_host *host = q->setting.host;
-    int result = aiex_sse_feed(&q->sse, part, on_event, q);
+    int result;
 
+    if (q->turn)
+        aiex_turn_part(q->turn, part);
+    result = aiex_sse_feed(&q->sse, part, on_event, q);
     if (result < 0)
         end_failed(q, AIEX_E_UPSTREAM,
                    result == -EMSGSIZE ? "the provider sent an event that is too long"
@@ -247,25 +276,11 @@ static void on_recorded(void *arg, const char *trouble)
     struct question *q = arg;
 
     q->busy++;
+    q->turn = NULL;
     if (trouble)
         send_part(q, "notice", trouble, strlen(trouble));
     reply(q);
     leave(q);
-}
-
-/* What the end says counts more than the stream. */
-static void record(struct question *q, struct aiex_slice end)
-{
-    struct aiex_slice model = {NULL, 0};
-
-    if (aiex_get_str(end, "model", &model) == 1 && model.len && model.len < sizeof(q->model)) {
-        memcpy(q->model, model.data, model.len);
-        q->model[model.len] = 0;
-    }
-    aiex_get_int(end, "input_tokens", &q->input_tokens);
-    aiex_get_int(end, "output_tokens", &q->output_tokens);
-    recording_end(q->recording, q->id, q->trace, q->model, q->input_tokens, q->output_tokens,
-                  on_recorded, q);
 }
 
 static void end_well(struct question *q, struct aiex_slice end)
@@ -279,7 +294,9 @@ static void end_well(struct question *q, struct aiex_slice end)
         return;
     aiex_get_bool(end, "offline", &offline);
     aiex_writer_init(&w, q->end, sizeof(q->end));
-    aiex_w_map(&w, 9);
+    aiex_w_map(&w, q->session[0] ? 10 : 9);
+    if (q->session[0])
+        aiex_w_key_str(&w, "session", q->session);
     put_id(&w, q->trace);
     put_text(&w, end, "model", q->model);
     put_text(&w, end, "provider", "");
@@ -290,8 +307,8 @@ static void end_well(struct question *q, struct aiex_slice end)
     put_count(&w, end, "cost", -1);
     aiex_w_key_bool(&w, "offline", offline);
     q->end_len = w.failed ? 0 : w.len;
-    if (q->recording)
-        record(q, end);
+    if (q->turn)
+        aiex_turn_end(q->turn, &(struct aiex_turn_end){.end = end}, on_recorded, q);
     else
         reply(q);
 }
@@ -386,10 +403,64 @@ static void start_chat(struct question *q, const struct asked *a, const char *ga
     free(mem);
 }
 
+/* ---- Its session ---- */
+
+static void on_found(void *arg, const struct aiex_turn_begun *begun)
+{
+    struct question *q = arg;
+    struct bound *b = q->bound;
+
+    q->busy++;
+    if (begun->code || !begun->session[0])
+        q->turn = NULL;
+    if (begun->code) {
+        end_failed(q, begun->code, begun->text, 0);
+    } else {
+        if (begun->trouble)
+            send_part(q, "notice", begun->trouble, strlen(begun->trouble));
+        strcpy(q->session, begun->session);
+        if (q->session[0])
+            b->asked.session = (struct aiex_slice){(const uint8_t *)q->session, strlen(q->session)};
+        b->asked.request.history = begun->history;
+        if (!q->over)
+            start_chat(q, &b->asked, q->setting.gateway);
+    }
+    drop_bound(q);
+    leave(q);
+}
+
+/* The request outlives its message: its session is asked for first. */
+static void bind_session(struct question *q, const struct asked_defaults *defaults,
+                         struct aiex_slice body)
+{
+    struct aiex_turn_setting turn = {
+        .dialect = AIEX_OPENAI_CHAT, .stream = 1, .by_title = 1, .trace = q->trace};
+    struct bound *b = calloc(1, sizeof(*b) + body.len);
+    int result = b ? 0 : -ENOMEM;
+
+    q->bound = b;
+    if (b) {
+        memcpy(b->body, body.data, body.len);
+        asked_read(&b->asked, (struct aiex_slice){b->body, body.len}, defaults);
+        result = asked_document(&b->asked, &b->document, &turn.body);
+    }
+    if (result == 0) {
+        turn.session = b->asked.session;
+        turn.history = b->asked.history > 0;
+        turn.history_bytes = (size_t)b->asked.history;
+        result = aiex_turn_begin(q->setting.turns, &turn, on_found, q, &q->turn);
+    }
+    if (result == -EMSGSIZE)
+        end_failed(q, AIEX_E_INVALID, "prompt and files are larger than 32 MiB together", 0);
+    else if (result < 0)
+        end_failed(q, AIEX_E_INTERNAL, "out of memory for the session", 0);
+}
+
 static void begin(struct question *q, const struct question_setting *setting,
                   struct aiex_slice body)
 {
-    const struct asked_defaults defaults = {setting->model, setting->system};
+    const struct asked_defaults defaults = {setting->model, setting->system,
+                                            setting->history_bytes};
     struct asked *asked = calloc(1, sizeof(*asked));
     const char *wrong = asked ? asked_read(asked, body, &defaults) : NULL;
 
@@ -398,10 +469,10 @@ static void begin(struct question *q, const struct question_setting *setting,
         end_failed(q, AIEX_E_INTERNAL, "out of memory for the request", 0);
     else if (wrong)
         end_failed(q, AIEX_E_INVALID, wrong, 0);
-    else {
-        q->recording = recording_new(setting->host, asked->session, asked->request.prompt);
+    else if (asked->session.len)
+        bind_session(q, &defaults, body);
+    else
         start_chat(q, asked, setting->gateway);
-    }
     free(asked);
 }
 

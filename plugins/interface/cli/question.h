@@ -20,6 +20,8 @@ struct question_setting {
     const char *model;        /* when the request names none; "" = auto */
     const char *system;       /* when the request names none; "" = none */
     int64_t timeout_ms;       /* 0 = the service's default */
+    int64_t history_bytes;    /* of its session, when the request does not say */
+    struct aiex_turns *turns; /* outlives the question */
     int64_t max_answer_bytes; /* of an answer that is not streamed */
     /* The question has answered its caller; it is freed after this returns. */
     void (*over)(void *arg, struct question *q);

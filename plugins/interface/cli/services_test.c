@@ -101,6 +101,27 @@ static void money_and_days(void)
                                         "-1", "1e3", "1,5", "10000000000000"};
     static const char *const no_days[] = {"",           "2026-02-29",  "2026-1-01", "26-01-01",
                                           "2026-01-32", "2026-01-01x", "today"};
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } moments[] = {{"2026-11-21T12:00", 1795262400000},
+                   {"2026-11-21 12:00:05.25Z", 1795262405250},
+                   {"2026-11-21T00:00:59Z", 1795219259000},
+                   {"1795262400250", 1795262400250},
+                   {"0", 0}};
+    static const char *const no_moments[] = {"",
+                                             "noon",
+                                             "-5",
+                                             "2026-11-21",
+                                             "2026-11-21T",
+                                             "2026-11-21T24:00",
+                                             "2026-11-21T12:60",
+                                             "2026-11-21T12:00:60",
+                                             "2026-11-21T12:00:00.",
+                                             "2026-02-30T12:00",
+                                             "2026-11-21T12:00+1",
+                                             "2026-11-21T 1:00",
+                                             "9999999999999999"};
     char text[MONEY_TEXT];
     struct aiex_error err;
     int64_t v;
@@ -113,6 +134,12 @@ static void money_and_days(void)
     }
     for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
         CU_ASSERT_EQUAL(money_read(wrong[i], &v, &err), -EINVAL);
+    for (size_t i = 0; i < sizeof(moments) / sizeof(*moments); i++) {
+        CU_ASSERT_EQUAL(moment_read(moments[i].text, &v, &err), 0);
+        CU_ASSERT_EQUAL(v, moments[i].ms);
+    }
+    for (size_t i = 0; i < sizeof(no_moments) / sizeof(*no_moments); i++)
+        CU_ASSERT_EQUAL(moment_read(no_moments[i], &v, &err), -EINVAL);
     CU_ASSERT_EQUAL(day_read("2026-11-21", &v, &err), 0);
     CU_ASSERT_EQUAL(v, 1795219200000);
     for (size_t i = 0; i < sizeof(no_days) / sizeof(*no_days); i++)

@@ -85,6 +85,7 @@ static void put_text(struct aiex_slice text)
 static void put_event(struct aiex_slice event)
 {
     struct aiex_slice data = {NULL, 0}, role = {NULL, 0}, content = {NULL, 0}, type = {NULL, 0};
+    struct aiex_slice outcome = {NULL, 0};
     char time[FIELD_TEXT], version[FIELD_TEXT];
 
     aiex_get_whole(event, "data", &data);
@@ -94,7 +95,13 @@ static void put_event(struct aiex_slice event)
     aiex_get_bytes(data, "content", &content);
     printf("\n[%s] ", field_text(event, "version", FIELD_PLAIN, version));
     put_text(role);
-    printf(", %s\n", answer_cell(event, "time", CELL_DATE, time));
+    printf(", %s", answer_cell(event, "time", CELL_DATE, time));
+    if (aiex_get_str(data, "outcome", &outcome) == 1 && outcome.len) {
+        printf(" (");
+        put_text(outcome);
+        printf(")");
+    }
+    putchar('\n');
     put_text(content);
     if (content.len && content.data[content.len - 1] != '\n')
         putchar('\n');

@@ -38,7 +38,9 @@ const struct verb_option ask_options[] = {
     {'m', "model", "MODEL", "model or alias to ask; the default is configured", HINT_NONE, NULL},
     {'s', "system", "TEXT", "instructions that precede the prompt", HINT_NONE, NULL},
     {'f', "file", "FILE", "send this text file along; may be repeated", HINT_FILE, NULL},
-    {0, "session", "ID", "conversation: one provider, recorded in the session of that id",
+    {0, "session", "ID", "go on with the session of that id or title; new = make one", HINT_NONE,
+     NULL},
+    {0, "history", "SIZE", "how much of the session's history to send, as in 64k; 0 = nothing",
      HINT_NONE, NULL},
     {0, "no-stream", NULL, "print the answer when it is complete", HINT_NONE, NULL},
     {0, "no-stdin", NULL, "leave standard input alone", HINT_NONE, NULL},
@@ -116,6 +118,22 @@ const struct verb_option tail_options[] = {
 };
 const struct verb_option verify_options[] = {STORE_OPTION, STREAM_JSON_OPTION, END_OF_OPTIONS};
 const struct verb_option store_options[] = {STORE_OPTION, JSON_OPTION, END_OF_OPTIONS};
+
+const struct verb_option restore_options[] = {
+    {0, "to-sequence", "N", "up to the event with this sequence", HINT_NONE, NULL},
+    {0, "to-time", "TIME", "as it was then: YYYY-MM-DDTHH:MM[:SS[.mmm]] UTC, or ms", HINT_NONE,
+     NULL},
+    {'n', "dry-run", NULL, "say what would be lost, change nothing", HINT_NONE, NULL},
+    STORE_OPTION,
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+const struct verb_option compact_options[] = {
+    {0, "forget", NULL, "also drop the archive and what a restore put aside", HINT_NONE, NULL},
+    STORE_OPTION,
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
 
 const struct verb_option reload_options[] = {
     {'n', "dry-run", NULL, "check the files, change nothing", HINT_NONE, NULL},
@@ -358,6 +376,52 @@ const struct verb_option context_put_options[] = {
     {0, "path", "PATH", "file that it is about", HINT_NONE, NULL},
     {0, "title", "TEXT", "one line about it", HINT_NONE, NULL},
     {0, "ttl", "TIME", "how long it is kept: 30m, 12h, 7d; default as configured", HINT_NONE, NULL},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+
+#define PARTS_OPTION                                                                               \
+    {                                                                                              \
+        0, "parts", "PARTS", "all, sessions, contexts, stream:BEGIN, table:NAME; several: a,b",    \
+            HINT_NONE, NULL                                                                        \
+    }
+#define KEYS_OPTION                                                                                \
+    {                                                                                              \
+        0, "count", "N", "name at most so many keys of each change of a part; 1000", HINT_NONE,    \
+            NULL                                                                                   \
+    }
+const struct verb_option checkpoint_create_options[] = {
+    {0, "description", "TEXT", "what it is for", HINT_NONE, NULL},
+    {0, "tag", "TAGS", "tags, a,b; 'keep' keeps it from prune", HINT_NONE, NULL},
+    PARTS_OPTION,
+    {0, "full", NULL, "read everything anew", HINT_NONE, NULL},
+    {0, "parent", "NAME", "go on from this one, not from the newest", HINT_NONE, NULL},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+const struct verb_option checkpoint_list_options[] = {
+    {0, "tag", "TAG", "only those with this tag", HINT_NONE, NULL},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+const struct verb_option checkpoint_compare_options[] = {KEYS_OPTION, JSON_OPTION, END_OF_OPTIONS};
+const struct verb_option checkpoint_restore_options[] = {
+    {'n', "dry-run", NULL, "say what would change, and change nothing", HINT_NONE, NULL},
+    PARTS_OPTION,
+    {0, "keep-added", NULL, "leave what came since", HINT_NONE, NULL},
+    {0, "mark", NULL, "end streams that have later events with stream.restored", HINT_NONE, NULL},
+    {0, "no-backup", NULL, "make no checkpoint of now before", HINT_NONE, NULL},
+    KEYS_OPTION,
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+const struct verb_option checkpoint_prune_options[] = {
+    {'n', "dry-run", NULL, "say which ones would go", HINT_NONE, NULL},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+const struct verb_option checkpoint_import_options[] = {
+    {0, "as", "NAME", "another name for it", HINT_NONE, NULL},
     JSON_OPTION,
     END_OF_OPTIONS,
 };

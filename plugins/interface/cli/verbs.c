@@ -125,11 +125,32 @@ const struct verb verbs[] = {
      "Prints a line for each fault; exits 1 when there is one.\n", verify_options, HINT_NONE, NULL,
      ACTION_EVENTS_VERIFY},
     {"events backup", "PATH", 1, 1, "copy the store while it is used",
-     "PATH is below the data folder of the store.\n", store_options, HINT_NONE, NULL,
-     ACTION_EVENTS_BACKUP},
-    {"events restore", "PATH", 1, 1, "replace the store by a backup",
-     "PATH is that of the backup, below the data folder of the store.\n", store_options, HINT_NONE,
-     NULL, ACTION_EVENTS_RESTORE},
+     "PATH is below the data folder of the store. The copy is opened and verified before it "
+     "counts; "
+     "with the option keep_backups the oldest go.\n",
+     store_options, HINT_NONE, NULL, ACTION_EVENTS_BACKUP},
+    {"events backups", "", 0, 0, "list the backups of the store",
+     "JSON: an array of objects with path, sequence, time (milliseconds since 1970), bytes, "
+     "verified, encrypted and points (whether it can be restored to any later point).\n",
+     store_options, HINT_NONE, NULL, ACTION_EVENTS_BACKUPS},
+    {"events restore", "PATH", 1, 1, "replace the store by a backup, or a point after it",
+     "PATH is that of the backup, below the data folder of the store. With --to-sequence or "
+     "--to-time the transactions that followed the backup are repeated up to there; the store "
+     "needs "
+     "the option archive for that. What was there is kept aside until the next restore.\n"
+     "JSON keys: sequence, time (of the state), present (the sequence before), lost_events, "
+     "lost_transactions, dry_run.\n",
+     restore_options, HINT_NONE, NULL, ACTION_EVENTS_RESTORE},
+    {"events compact", "", 0, 0, "give room that is free inside of the store's files back",
+     "While it is used. What was erased is in no page and no log file afterwards; with --forget "
+     "also "
+     "not in the archive and in what the last restore put aside. Backups stay as they are.\n"
+     "JSON keys: freed, bytes.\n",
+     compact_options, HINT_NONE, NULL, ACTION_EVENTS_COMPACT},
+    {"events rewrite", "", 0, 0, "write the store anew under the key of its options",
+     "Turns encryption on or off, or changes the key, after the options were set and the store "
+     "started; also gives all free room back. Backups stay as they are.\n",
+     store_options, HINT_NONE, NULL, ACTION_EVENTS_REWRITE},
     {"events stats", "", 0, 0, "show the counters of the store", "", store_options, HINT_NONE, NULL,
      ACTION_EVENTS_STATS},
     {"projection list", "", 0, 0, "list what is derived from stored events, and how far it is",
@@ -262,6 +283,44 @@ const struct verb verbs[] = {
     {"session delete", "SESSION", 1, 1, "erase a session and what was said in it",
      "There is no way back. What its forks had of it is erased, too.\n", json_only, HINT_NONE, NULL,
      ACTION_SESSION_DELETE},
+    {"checkpoint create", "[NAME]", 0, 1, "keep the state of the store at this moment",
+     "Prints its name; without NAME that is the time. Others go on writing. It goes on from the "
+     "newest one of the same parts and keeps only what is new.\n"
+     "JSON keys: as in checkpoint list.\n",
+     checkpoint_create_options, HINT_NONE, NULL, ACTION_CHECKPOINT_CREATE},
+    {"checkpoint list", "", 0, 0, "list the checkpoints, newest first",
+     "JSON keys: name, created (milliseconds since 1970), kind, parent, description, tags, parts, "
+     "events, streams, rows, tables, raw_bytes, stored_bytes, new_bytes, sequence, version, node, "
+     "id, took_ms.\n",
+     checkpoint_list_options, HINT_NONE, NULL, ACTION_CHECKPOINT_LIST},
+    {"checkpoint show", "NAME", 1, 1, "print all about a checkpoint", "", json_only, HINT_NONE,
+     NULL, ACTION_CHECKPOINT_SHOW},
+    {"checkpoint compare", "FROM TO", 2, 2, "tell what differs between two checkpoints",
+     "A line for each key, then counts for each part. JSON: an object with part, change, key and "
+     "detail for each, and at last one with parts and total.\n",
+     checkpoint_compare_options, HINT_NONE, NULL, ACTION_CHECKPOINT_COMPARE},
+    {"checkpoint restore", "NAME", 1, 1, "bring the state of a checkpoint back",
+     "Look first, with --dry-run: it lists what would change. A checkpoint of now is made before. "
+     "Rows are as they were, sessions are rolled back; other streams keep their events, since "
+     "history is not rewritten. On another node missing events are appended. Exits 1 when "
+     "something was written meanwhile or has another history here: that is not touched.\n",
+     checkpoint_restore_options, HINT_NONE, NULL, ACTION_CHECKPOINT_RESTORE},
+    {"checkpoint delete", "NAME", 1, 1, "delete a checkpoint; others stay whole", "", json_only,
+     HINT_NONE, NULL, ACTION_CHECKPOINT_DELETE},
+    {"checkpoint verify", "NAME", 1, 1,
+     "read all of a checkpoint and check that it can be restored",
+     "Prints for each fault where it is and what, and exits 1.\n", json_lines_only, HINT_NONE, NULL,
+     ACTION_CHECKPOINT_VERIFY},
+    {"checkpoint prune", "", 0, 0, "delete checkpoints that the retention policy does not keep",
+     "Kept are the newest ones, one of each day and each week, as configured, and those with the "
+     "tag keep.\n",
+     checkpoint_prune_options, HINT_NONE, NULL, ACTION_CHECKPOINT_PRUNE},
+    {"checkpoint export", "NAME [FILE]", 1, 2, "write a checkpoint to one file",
+     "FILE is replaced when all of it is there; without FILE it goes to standard output.\n",
+     json_only, HINT_NONE, NULL, ACTION_CHECKPOINT_EXPORT},
+    {"checkpoint import", "FILE", 1, 1, "take over a checkpoint that was exported",
+     "FILE - is standard input. Every byte is checked.\n", checkpoint_import_options, HINT_FILE,
+     NULL, ACTION_CHECKPOINT_IMPORT},
     {"call", "SERVICE METHOD [JSON]", 2, 3, "call any method and print its answer as JSON",
      "JSON is an object, or - to read one from standard input. Parts of the answer that are maps "
      "are printed one per line, before its end; other parts are written as they are and the end "

@@ -4,7 +4,7 @@
  * Nothing is sent before the first good part, so that others may be tried and an early
  * error keeps its status. Parts are in the client's dialect already.
  */
-#include "ask.h"
+#include "session.h"
 
 #include <errno.h>
 
@@ -36,6 +36,7 @@ void answer_take(struct conn *c, const struct aiex_answer *answer)
         .kind = AIEX_ANSWER_END, .code = AIEX_E_UPSTREAM, .text = "the provider sent no answer"};
     int nothing = c->stream ? !c->status : buffer_size(&c->out) == 0;
 
+    session_note(c, answer);
     if (answer->kind == AIEX_ANSWER_PART)
         take_part(c, answer->body);
     else if (c->stream && c->status && answer->code)

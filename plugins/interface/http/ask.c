@@ -4,7 +4,7 @@
  * The document is checked and a few of its keys are looked at; it goes on as it came. What
  * else a dialect demands is for those to judge who translate it.
  */
-#include "ask.h"
+#include "session.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -211,7 +211,7 @@ void ask_begin(struct conn *c)
     struct ask ask;
 
     if (ask_read(c, &ask) == 0)
-        ask_send(c, &ask, answer_take);
+        session_ask(c, &ask, answer_take);
 }
 
 /* ---- POST /v1/messages/count_tokens ---- */

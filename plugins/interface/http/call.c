@@ -6,7 +6,7 @@
  * kept free at the front, and all other fields, known only when the body was scanned,
  * come behind. (The order of keys in a map is free.)
  */
-#include "server.h"
+#include "session.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -249,6 +249,7 @@ void call_drop_work(struct conn *c)
 {
     struct work *w = c->work;
 
+    session_drop(c);
     c->work = NULL;
     if (w)
         w->drop(c, w);

@@ -5,7 +5,7 @@
  * `x-api-key`, `api-key`, or the password of `authorization: Basic`. It is passed on as it
  * came; the gateway alone judges it. One walk over the headers finds everything.
  */
-#include "server.h"
+#include "session.h"
 #include "tls.h"
 
 #include <stddef.h>
@@ -142,10 +142,11 @@ static uint32_t write_identity(const struct conn *c, const struct wishes *wishes
     const struct server *s = c->server;
     struct aiex_slice key;
     char mem[BASIC_BYTES];
-    uint32_t n = 1;
+    uint32_t n = 2;
 
     key = find_key(wishes, mem, sizeof(mem));
     aiex_w_key_str(w, "interface", s->host->instance);
+    aiex_w_key_str(w, "address", c->peer);
     if (key.len) {
         aiex_w_key_strn(w, "credential", (const char *)key.data, key.len);
         n++;
@@ -258,8 +259,8 @@ uint32_t caller_fields(const struct conn *c, struct aiex_slice session, struct a
 
     read_head(c, &wishes);
     n = write_identity(c, &wishes, w) + write_tags(c, wishes.tags, w);
-    if (wishes.session)
-        session = (struct aiex_slice){(const uint8_t *)wishes.session, strlen(wishes.session)};
+    if (session_name(c, wishes.session).len)
+        session = session_name(c, wishes.session);
     if (session.len && session.len <= SESSION_BYTES) {
         aiex_w_key_strn(w, "session", (const char *)session.data, session.len);
         n++;

@@ -6,7 +6,7 @@
  * on reading, because that is how a client that leaves is noticed at once.
  */
 #include "added.h"
-#include "server.h"
+#include "session.h"
 #include "tls.h"
 
 #include <errno.h>
@@ -503,7 +503,7 @@ void conn_reap(struct server *s)
         s->free = c;
         s->n_free++;
     }
-    if (s->draining && drained && s->n_conns == 0) {
+    if (s->draining && drained && s->n_conns == 0 && !session_any_open(s)) {
         s->drained = NULL;
         drained(s->drained_arg);
     }

@@ -5,6 +5,7 @@
  * headers that they become. The end is walked once.
  */
 #include "head.h"
+#include "session.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -26,7 +27,8 @@ static void write_origin(const struct conn *c, struct aiex_http1_writer *w)
     aiex_http1_w_header(w, "access-control-allow-origin", c->origin);
     aiex_http1_w_header(w, "access-control-expose-headers",
                         "x-request-id, request-id, x-aiex-provider, x-aiex-model, x-aiex-cached, "
-                        "x-aiex-offline, x-aiex-attempts, x-aiex-warning, retry-after, "
+                        "x-aiex-offline, x-aiex-attempts, x-aiex-warning, x-aiex-session, "
+                        "x-aiex-session-recorded, retry-after, "
                         "retry-after-ms");
     aiex_http1_w_header(w, "vary", "origin");
 }
@@ -46,6 +48,7 @@ static void write_start(struct conn *c, struct aiex_http1_writer *w, int status,
     aiex_http1_w_header(w, "x-request-id", id);
     if (c->dialect == AIEX_ANTHROPIC_MESSAGES)
         aiex_http1_w_header(w, "request-id", id);
+    session_head(c, w);
     if (c->origin)
         write_origin(c, w);
     if (c->server->draining)

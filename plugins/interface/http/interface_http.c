@@ -2,9 +2,10 @@
  * interface_http.c - the plugin: options, life, and the descriptor. server.h has the map.
  */
 #include "added.h"
-#include "server.h"
+#include "session.h"
 #include "tls.h"
 
+#include <aiex_session.h>
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -57,6 +58,11 @@ static const struct aiex_option options[] = {
     STRING(gateway, "gateway", "service that answers model requests and knows the keys"),
     STRING(coordinator, "coordinator", "service that tells for /readyz and /metrics how it is"),
     STRING(responses, "responses", "service that keeps responses; need not be there"),
+    STRING(sessions, "sessions",
+           "service that keeps sessions (x-aiex-session); empty = the header only keeps a "
+           "conversation at one provider"),
+    SETTING(session_history, "256k", AIEX_OPT_SIZE, AIEX_OPT_RELOADABLE, KB, 8 * MB,
+            "bytes of a session's history that x-aiex-history puts before a request"),
     SETTING(compression, "yes", AIEX_OPT_BOOL, AIEX_OPT_RELOADABLE, 0, 0,
             "gzip for whole answers of 1 KiB to 1 MiB when the client takes it"),
     DURATION(timeout, "10m", 1, "longest time for one answer"),
@@ -109,7 +115,7 @@ static int create(const struct aiex_host *host, const void *config, void **ret_s
     s->next_trace = first_trace(host);
     pool_init(&s->pool, host);
     s->scratch = host->alloc(host, SCRATCH_BYTES);
-    if (!s->scratch || metrics_init(s) != 0 || added_init(s) != 0) {
+    if (!s->scratch || metrics_init(s) != 0 || added_init(s) != 0 || session_init(s) != 0) {
         snprintf(err->text, sizeof(err->text), "no memory for a server's buffers");
         return -ENOMEM;
     }
@@ -205,6 +211,7 @@ static void destroy(void *self)
     tls_done(s);
     compress_done(s);
     responses_stop(s);
+    aiex_turns_free(s->turns);
     added_done(s);
     pool_done(&s->pool);
     metrics_done(s);

@@ -7,6 +7,7 @@
 #include "server.h"
 #include "tls.h"
 
+#include <aiex_session.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -161,6 +162,23 @@ static void write_one(struct aiex_json_out *w, const char *name, const char *typ
     print(w, "# HELP %s %s\n# TYPE %s %s\n%s %" PRIu64 "\n", name, help, name, type, name, value);
 }
 
+static void write_turns(struct aiex_json_out *w, const struct server *s)
+{
+    struct aiex_turns_numbers n;
+
+    if (!s->turns)
+        return;
+    aiex_turns_numbers(s->turns, &n);
+    print(w,
+          "# HELP aiex_http_session_turns_total Requests of sessions, and whether the session has "
+          "them.\n# TYPE aiex_http_session_turns_total counter\n"
+          "aiex_http_session_turns_total{outcome=\"recorded\"} %" PRIu64 "\n"
+          "aiex_http_session_turns_total{outcome=\"failed\"} %" PRIu64 "\n",
+          n.recorded, n.failed);
+    write_one(w, "aiex_http_session_turns_open", "gauge",
+              "Requests of sessions that are not recorded yet.", n.open);
+}
+
 void metrics_write(struct aiex_json_out *w, const struct server *s)
 {
     const struct numbers *n = &s->numbers;
@@ -181,6 +199,7 @@ void metrics_write(struct aiex_json_out *w, const struct server *s)
               "Requests that arrived, or answers that were taken, too slowly.", n->timeouts);
     write_one(w, "aiex_http_cut_streams_total", "counter",
               "Streams that ended with an error after their first part.", n->cut_streams);
+    write_turns(w, s);
     if (!s->tls)
         return;
     write_one(w, "aiex_http_tls_handshakes_total", "counter", "TLS connections set up.",

@@ -7,7 +7,7 @@
  * into the service before the client sees it, so that a request which builds on it finds it.
  * Where the service is absent nothing is stored and nothing said about it.
  */
-#include "ask.h"
+#include "session.h"
 #include "splice.h"
 
 #include <errno.h>
@@ -171,6 +171,7 @@ static void on_answer(struct conn *c, const struct aiex_answer *answer)
             look_at_part(c, answer->body);
         aiex_chat_trail_note(&m->trail, c->dialect, answer->body);
     } else if (answer->kind == AIEX_ANSWER_END && answer->code && c->stream && c->status) {
+        session_note(c, answer);
         error_in_stream(c, answer, &m->trail);
         return;
     } else if (answer->kind == AIEX_ANSWER_END && !answer->code && !c->stream && m->input &&
@@ -214,7 +215,7 @@ static void send_on(struct conn *c)
 
     if (m->ask.store && keep_input(c, m) != 0)
         return;
-    ask_send(c, &m->ask, on_answer);
+    session_ask(c, &m->ask, on_answer);
 }
 
 static void send_with_history(struct conn *c, struct aiex_slice items)
@@ -236,7 +237,7 @@ static void send_with_history(struct conn *c, struct aiex_slice items)
     else if (r != 0)
         no_memory(c);
     else
-        ask_send(c, &m->ask, on_answer);
+        session_ask(c, &m->ask, on_answer);
 }
 
 static void on_history(struct conn *c, const struct aiex_answer *answer)
@@ -316,5 +317,5 @@ void responses_begin(struct conn *c)
     if (m->ask.store || m->previous[0])
         call_check(c, "chat", on_principal);
     else
-        ask_send(c, &m->ask, on_answer);
+        session_ask(c, &m->ask, on_answer);
 }

@@ -9,8 +9,9 @@
  * deadline.c ends what takes too long.
  *
  * A model request of whatever dialect is checked by ask.c, goes to the gateway with what
- * caller.c knows of the client, and is answered by answer.c; responses.c adds the state of
- * OpenAI's responses. Errors take the form of the route's dialect (errors.c).
+ * caller.c knows of the client, and is answered by answer.c; session.c binds it to a session,
+ * responses.c adds the state of OpenAI's responses. Errors take the form of the route's dialect
+ * (errors.c).
  *
  * Everything runs on the loop thread. A connection that ends is only marked; its
  * memory is used again at the end of the turn, so callers up the stack may still
@@ -32,11 +33,12 @@
 
 struct config {
     const char *listen, *allowed_hosts, *cors_origins;
-    const char *gateway, *coordinator, *responses;
+    const char *gateway, *coordinator, *responses, *sessions;
     const char *tls_cert, *tls_key, *tls_client_ca; /* PEM texts */
     int64_t tls_min_version;                        /* 0 = 1.2, 1 = 1.3 */
     int64_t authentication;                         /* AUTHENTICATION_* */
     int64_t insecure_public, access_log, compression;
+    int64_t session_history;
     int64_t max_body, max_bodies, max_head, max_connections, write_high_water;
     int64_t head_timeout, body_timeout, idle_timeout, write_timeout, timeout, drain_grace;
 };
@@ -114,7 +116,8 @@ struct conn {
     void (*answer)(struct conn *c, const struct aiex_answer *answer); /* to the open call */
     void (*then)(struct conn *c, struct aiex_slice principal);        /* after gateway.check */
     struct work *work;
-    const char *origin; /* the client's, when it is to be named in the answer */
+    struct session *session; /* session.c; NULL: the request names none */
+    const char *origin;      /* the client's, when it is to be named in the answer */
     uint64_t trace, begun_us;
     uint64_t call;          /* 0 = none, or not known yet */
     uint32_t window;        /* of that call, in bytes */
@@ -183,6 +186,7 @@ struct server {
     struct compressor *compressor; /* made when first needed */
     struct added_routes *added;
     struct store_probe store; /* responses.c: is the service there? */
+    struct aiex_turns *turns; /* session.c; NULL: the option `sessions` is empty */
     uint8_t *scratch;         /* SCRATCH_BYTES to receive into */
     void (*drained)(void *arg);
     void *drained_arg;

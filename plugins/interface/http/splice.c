@@ -169,6 +169,56 @@ int splice_history(struct aiex_slice doc, const struct aiex_json_span *input,
     return 0;
 }
 
+static int is_system(const struct aiex_json_span *message)
+{
+    struct aiex_json_span role;
+
+    return aiex_json_find(message, "role", &role) &&
+           (aiex_json_is(&role, "system") || aiex_json_is(&role, "developer"));
+}
+
+/* Behind the system's messages at the begin of an array, or behind its bracket. */
+static const char *behind_system(const struct aiex_json_span *array)
+{
+    const char *at_end = array->data + 1;
+    struct aiex_json_span message;
+    size_t at = 0;
+
+    while (aiex_json_next(array, &at, NULL, &message) && is_system(&message))
+        at_end = message.data + message.len;
+    return at_end;
+}
+
+int splice_before(struct aiex_slice doc, const struct aiex_json_span *subject,
+                  struct aiex_slice items, struct splice *ret)
+{
+    const char *end = (const char *)doc.data + doc.len, *behind;
+
+    ret->n = 0;
+    put(ret, (const char *)doc.data, subject->data);
+    if (subject->type == AIEX_JSON_STRING) {
+        put_text(ret, "[");
+        put_slice(ret, items);
+        put_items(ret, subject, ",");
+        put_text(ret, "]");
+        put(ret, subject->data + subject->len, end);
+        return 0;
+    }
+    if (subject->type != AIEX_JSON_ARRAY || !inside(subject->data, subject->len).len)
+        return -EINVAL;
+    behind = behind_system(subject);
+    put(ret, subject->data, behind);
+    if (behind == subject->data + 1) {
+        put_slice(ret, items);
+        put_text(ret, ",");
+    } else {
+        put_text(ret, ",");
+        put_slice(ret, items);
+    }
+    put(ret, behind, end);
+    return 0;
+}
+
 int splice_rename(struct aiex_slice doc, const struct aiex_json_span *value, const char *name,
                   struct splice *ret)
 {

@@ -22,6 +22,11 @@ struct splice {
 int splice_history(struct aiex_slice doc, const struct aiex_json_span *input,
                    const struct aiex_json_span *previous, struct aiex_slice items,
                    struct splice *ret);
+/* Members of an array (`items`, without brackets, not empty) before those of `subject`, a string or
+ * an array of the document, but behind the system's messages in it. 0, -EINVAL: there is no such
+ * subject. */
+int splice_before(struct aiex_slice doc, const struct aiex_json_span *subject,
+                  struct aiex_slice items, struct splice *ret);
 /* `input` as an array of items by itself. */
 void splice_input(const struct aiex_json_span *input, struct splice *ret);
 /* Another name for the member that has this value. 0, -EINVAL. */

@@ -51,6 +51,7 @@ struct account {
     int64_t spent_day, spent_month;
     int64_t since_day, since_month; /* settled while the ledger is being asked */
     unsigned told;                  /* ACCOUNT_* below: said once in this day or month */
+    unsigned unproven, same;        /* stored_import.c: not found in the store, or as it is there */
 };
 
 #define ACCOUNT_SOFT_DAY   1u

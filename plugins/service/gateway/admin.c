@@ -1,6 +1,7 @@
 /* admin.c - keys made, listed, changed, rotated, revoked. Every change is on disk before it is
  * answered. */
 #include "admin.h"
+#include "stored.h"
 
 #include <aiex_chat.h>
 #include <errno.h>
@@ -56,7 +57,7 @@ static struct key *key_asked(struct gateway *g, const struct aiex_message *m)
     return key;
 }
 
-static void reply_key(struct gateway *g, uint64_t request, const char *id, const char *secret)
+void admin_reply_key(struct gateway *g, uint64_t request, const char *id, const char *secret)
 {
     struct aiex_writer w;
     uint8_t mem[128];
@@ -81,18 +82,21 @@ static int give_secret(struct gateway *g, struct key_record *r, char secret[SECR
     return 0;
 }
 
-/* Writes a changed record and answers. */
+/* Writes a changed record and answers; with a store that is done behind the method. */
 static int store(struct gateway *g, const struct aiex_message *m, const struct key_record *r,
                  const struct key *by, const char *type, const char *secret)
 {
     struct aiex_error err = {""};
     struct key *key;
-    int result = keys_write(&g->keys, r, &key, &err);
+    int result;
 
+    if (stored_is_on(g))
+        return change_key(g, r, by, type, secret);
+    result = keys_write(&g->keys, r, &key, &err);
     if (result < 0)
         return admin_failed(g, m->id, result, &err);
     audit_key(g, type, key, by->account.name, m->trace);
-    reply_key(g, m->id, r->id, secret);
+    admin_reply_key(g, m->id, r->id, secret);
     return 0;
 }
 
@@ -156,7 +160,7 @@ int admin_revoke(struct gateway *g, const struct aiex_message *m)
     if (!key)
         return 0;
     if (key->revoked) {
-        reply_key(g, m->id, key->account.name, NULL);
+        admin_reply_key(g, m->id, key->account.name, NULL);
         return 0;
     }
     key_record_of(key, &r);

@@ -1,5 +1,6 @@
 /* admin_limits.c - limits of users, teams and projects. */
 #include "admin.h"
+#include "stored.h"
 
 #include <stdlib.h>
 
@@ -37,6 +38,8 @@ int admin_limit_set(struct gateway *g, const struct aiex_message *m)
     wrong = limits_read(m->body, &limits);
     if (wrong)
         return refuse_form(g, m->id, NOTHING, wrong);
+    if (stored_is_on(g))
+        return change_limits(g, (enum scope)s, name, &limits, by);
     r = keys_write_limits(&g->keys, (enum scope)s, name, &limits, &err);
     if (r < 0)
         return admin_failed(g, m->id, r, &err);

@@ -24,6 +24,8 @@ static const struct field {
      "field 'credential' is no str of at most 4096 bytes"},
     {"interface", IS_STR, 1, offsetof(struct ask, interface), MAX_INTERFACE,
      "field 'interface' is no str of at most 63 bytes"},
+    {"address", IS_STR, 0, offsetof(struct ask, address), 63,
+     "field 'address' is no str of at most 63 bytes"},
     {"local", IS_BOOL, 0, offsetof(struct ask, local), 0, "field 'local' is no bool"},
     {"demand_key", IS_BOOL, 0, offsetof(struct ask, demand_key), 0,
      "field 'demand_key' is no bool"},

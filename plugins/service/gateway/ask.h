@@ -16,7 +16,7 @@
 #define MAX_PASSED    12u   /* fields that ask.c passes on */
 
 struct ask {
-    struct aiex_slice credential, interface, dialect, model, body, method;
+    struct aiex_slice credential, interface, address, dialect, model, body, method;
     struct aiex_slice tags; /* the whole map, empty = none */
     int local, demand_key, stream;
     int template; /* the body has the key `aiex_template`: 0, 1, -1 = nobody has looked */

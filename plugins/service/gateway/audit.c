@@ -1,6 +1,7 @@
 /* audit.c - events for those who watch: what became of keys, who was refused, whose money ends. The
  * audit log is told of the first two as well. */
 #include "recorded.h"
+#include "secret.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -70,6 +71,20 @@ static int audit_may_tell(struct gateway *g)
     return 0;
 }
 
+/* Enough of what was tried to find it again, and no more: the beginning of what looks like one of
+ * our keys. Another text may be any secret of the client's. */
+static struct aiex_slice tried(const struct ask *a)
+{
+    if (!secret_form(a->credential))
+        return NOTHING;
+    return (struct aiex_slice){a->credential.data, SECRET_PREFIX};
+}
+
+static void put_slice(struct aiex_writer *w, const char *key, struct aiex_slice s)
+{
+    aiex_w_key_strn(w, key, s.len ? (const char *)s.data : "", s.len);
+}
+
 void audit_refused(struct gateway *g, const struct ask *a, const struct key *key, const char *why)
 {
     char interface[MAX_INTERFACE + 1] = "";
@@ -81,15 +96,36 @@ void audit_refused(struct gateway *g, const struct ask *a, const struct key *key
     if (a->interface.len)
         memcpy(interface, a->interface.data, a->interface.len);
     aiex_writer_init(&w, mem, sizeof(mem));
-    aiex_w_map(&w, 4);
+    aiex_w_map(&w, 6);
     aiex_w_key_str(&w, "why", why);
     aiex_w_key_str(&w, "prefix", key ? key->prefix : "");
+    put_slice(&w, "tried", tried(a));
+    put_slice(&w, "address", a->address);
     aiex_w_key_str(&w, "interface", interface);
     aiex_w_key_uint(&w, "left_out", g->audit_left_out);
     g->audit_left_out = 0;
     publish(g, "gateway.key", "refused", key ? key->account.name : NULL, aiex_written(&w), 0);
     recorded_told(g, "auth.failed", key ? key->account.name : "unknown", interface,
                   aiex_written(&w), 0);
+}
+
+void audit_accepted(struct gateway *g, const struct ask *a, const struct key *key)
+{
+    char interface[MAX_INTERFACE + 1] = "";
+    struct aiex_writer w;
+    uint8_t mem[256];
+
+    if (g->config->audit_auth == AUTH_FAILURES ||
+        (g->config->audit_auth == AUTH_DAILY &&
+         key->last_used / DAY_MS == g->calendar.now_ms / DAY_MS))
+        return;
+    if (a->interface.len)
+        memcpy(interface, a->interface.data, a->interface.len);
+    aiex_writer_init(&w, mem, sizeof(mem));
+    aiex_w_map(&w, 2);
+    aiex_w_key_str(&w, "prefix", key->prefix);
+    put_slice(&w, "address", a->address);
+    recorded_told(g, "auth.accepted", key->account.name, interface, aiex_written(&w), 0);
 }
 
 void audit_budget(struct gateway *g, const char *type, const struct account *a, const char *period,

@@ -2,6 +2,7 @@
 #include "jobs.h"
 #include "pattern.h"
 #include "recorded.h"
+#include "stored.h"
 #include "template.h"
 
 #include <errno.h>
@@ -15,10 +16,14 @@
 #define RECORDS_BYTES   (256u * 1024u)
 #define RECORDS_KEPT_MS 1000u
 
+/* Acts, while the audit log takes nothing. */
+#define ACTS_BYTES (1024u * 1024u)
+
 #define REFRESH_MS       1000u
 #define REFRESH_UNTIL_MS 15000u /* a predecessor has ended by then */
 
 static const char *const require_names[] = {"auto", "yes", "no", NULL};
+static const char *const auth_names[] = {"failures", "daily", "all", NULL};
 static const char *const price_names[] = {"allow", "refuse", NULL};
 
 static const struct aiex_option options[] = {
@@ -26,8 +31,8 @@ static const struct aiex_option options[] = {
      "clients must have an API key: yes, no, or auto = as soon as one was ever made",
      AIEX_OPT_CHOICE, AIEX_OPT_RELOADABLE, 0, 0, require_names, OPT(require_key)},
     {"operators", "interface_*, host.*",
-     "instances whose word counts when they say that a client is an operator of this machine: names "
-     "with *, separated by commas",
+     "instances whose word counts when they say that a client is an operator of this machine: "
+     "names with *, separated by commas",
      AIEX_OPT_STRING, AIEX_OPT_RELOADABLE, 0, 0, NULL, OPT(operators)},
     {"unknown_price", "allow",
      "a model without a price, asked for with a key that has a budget: allow (it costs nothing) or "
@@ -52,9 +57,18 @@ static const struct aiex_option options[] = {
      AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(templates)},
     {"audit", "none",
      "service that is told of keys, limits and refused credentials, and asked before keys and "
-     "limits "
-     "change; none = nobody is told",
+     "limits change; none = nobody is told",
      AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(audit)},
+    {"audit_auth", "daily",
+     "credentials that the audit log is told of: failures = those refused, daily = also each key's "
+     "first use on a day, all = every request",
+     AIEX_OPT_CHOICE, AIEX_OPT_RELOADABLE, 0, 0, auth_names, OPT(audit_auth)},
+    {"store", "none",
+     "service in whose streams keys and limits are kept, the data folder being a cache of it; "
+     "none or empty = they are kept in the data folder alone",
+     AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(store)},
+    {"store_wait", "5s", "how long a change of keys or limits may wait for the store",
+     AIEX_OPT_DURATION, 0, 100, 60000, NULL, OPT(store_wait)},
     {"keep_revoked", "30d", "revoked keys older than this are forgotten at the next start",
      AIEX_OPT_DURATION, 0, 0, 0, NULL, OPT(keep_revoked)},
     {"results_max", "1024", "asynchronous requests that are kept", AIEX_OPT_INT,
@@ -98,12 +112,20 @@ static int create(const struct aiex_host *host, const void *config, void **ret_s
     *ret_self = g;
     g->host = host;
     g->config = config;
+    g->asker = "";
+    g->stored = host->alloc(host, sizeof(*g->stored));
+    if (!g->stored)
+        return -ENOMEM;
+    g->stored->gateway = g;
     g->calendar.clock = calendar_clock;
+    aiex_audit_batch_init(&g->acts, host, cfg->audit, ACTS_BYTES);
     calendar_look(&g->calendar);
     r = flights_init(&g->flights, host);
     if (r == 0)
         r = jobs_init(g);
-    return r < 0 ? r : keys_open(&g->keys, host, g->calendar.now_ms, cfg->keep_revoked, err);
+    return r < 0 ? r
+                 : keys_open(&g->keys, host, g->calendar.now_ms, cfg->keep_revoked, stored_is_on(g),
+                             err);
 }
 
 /* While a predecessor drains it may still have written keys. */
@@ -120,7 +142,8 @@ static void on_refresh(void *arg)
     struct gateway *g = arg;
 
     look_again(g);
-    if (g->host->now_ms(g->host) - g->started_ms < REFRESH_UNTIL_MS)
+    stored_tick(g);
+    if (stored_is_on(g) || g->host->now_ms(g->host) - g->started_ms < REFRESH_UNTIL_MS)
         return;
     g->host->unwatch(g->host, g->refresh_timer);
     g->refresh_timer = 0;
@@ -144,6 +167,10 @@ static int start(void *self, struct aiex_error *err)
         r = aiex_recast_init(&g->records, g->host, RECORDS_BYTES, RECORDS_KEPT_MS);
     if (r == 0)
         r = spent_start(g);
+    if (r == 0)
+        r = stored_start(g);
+    if (r == 0)
+        r = gate_start(g);
     if (r < 0)
         snprintf(err->text, sizeof(err->text), "can not begin: %s", strerror(-r));
     return r;
@@ -155,7 +182,12 @@ static void destroy(void *self)
 
     if (!g)
         return;
+    gate_stop(g);
+    aiex_audit_batch_flush(&g->acts);
+    aiex_audit_batch_done(&g->acts);
     spent_stop(g);
+    if (g->stored)
+        stored_stop(g);
     aiex_recast_done(&g->records);
     template_stop(g);
     recorded_stop(g);
@@ -166,6 +198,7 @@ static void destroy(void *self)
     if (g->refresh_timer)
         g->host->unwatch(g->host, g->refresh_timer);
     free(g->scratch);
+    g->host->release(g->host, g->stored);
     g->host->release(g->host, g);
 }
 
@@ -184,7 +217,7 @@ void gateway_maybe_drained(struct gateway *g)
     void (*done)(void *arg) = g->drained;
 
     if (!done || g->flights.n_used || g->n_parked || g->n_renderings || g->n_recordings ||
-        g->jobs->waiters.n)
+        g->stored->n_changes || g->jobs->waiters.n)
         return;
     g->drained = NULL;
     done(g->drained_arg);
@@ -227,48 +260,79 @@ static int metrics(struct gateway *g, const struct aiex_message *m)
     return report_metrics(g, m->id);
 }
 
+static int gated_chat(struct gateway *g, const struct aiex_message *m)
+{
+    return gate_refuses(g, m) ? 0 : chat_begin(g, m);
+}
+
+static int gated_submit(struct gateway *g, const struct aiex_message *m)
+{
+    return gate_refuses(g, m) ? 0 : async_submit(g, m);
+}
+
 static const struct {
     const char *name;
     int (*run)(struct gateway *g, const struct aiex_message *m);
-    const char *act; /* to be recorded before it is done; NULL = need not */
+    const char *act;            /* to be recorded before it is done; NULL = need not */
+    enum { KEYS, ANYBODY } who; /* keys must be known, or it does not matter who asks */
 } methods[] = {
-    {"gateway.chat", chat_begin, NULL},
-    {"gateway.settle", take_settle, NULL},
-    {"gateway.complete", chat_begin, NULL},
-    {"gateway.embed", chat_begin, NULL},
-    {"gateway.count", pass_count, NULL},
-    {"gateway.models", pass_models, NULL},
-    {"gateway.check", pass_check, NULL},
-    {"gateway.submit", async_submit, NULL},
-    {"gateway.poll", async_poll, NULL},
-    {"gateway.subscribe", async_subscribe, NULL},
-    {"gateway.cancel", async_cancel, NULL},
-    {"gateway.requests", async_requests, NULL},
-    {"gateway.register", faces_register, NULL},
-    {"gateway.interfaces", faces_list, NULL},
-    {"gateway.send", faces_send, NULL},
-    {"gateway.key_create", admin_create, "key.create"},
-    {"gateway.key_list", admin_list, NULL},
-    {"gateway.key_revoke", admin_revoke, "key.revoke"},
-    {"gateway.key_rotate", admin_rotate, "key.rotate"},
-    {"gateway.key_set", admin_set, "key.set"},
-    {"gateway.limit_set", admin_limit_set, "key.limit"},
-    {"gateway.limit_list", admin_limit_list, NULL},
-    {"gateway.status", status, NULL},
-    {"gateway.metrics", metrics, NULL},
-    {"service.health", health, NULL},
+    {"gateway.chat", gated_chat, NULL, KEYS},
+    {"gateway.settle", take_settle, NULL, ANYBODY},
+    {"gateway.complete", gated_chat, NULL, KEYS},
+    {"gateway.embed", gated_chat, NULL, KEYS},
+    {"gateway.count", pass_count, NULL, KEYS},
+    {"gateway.models", pass_models, NULL, KEYS},
+    {"gateway.check", pass_check, NULL, KEYS},
+    {"gateway.submit", gated_submit, NULL, KEYS},
+    {"gateway.poll", async_poll, NULL, KEYS},
+    {"gateway.subscribe", async_subscribe, NULL, KEYS},
+    {"gateway.cancel", async_cancel, NULL, KEYS},
+    {"gateway.requests", async_requests, NULL, KEYS},
+    {"gateway.register", faces_register, NULL, ANYBODY},
+    {"gateway.interfaces", faces_list, NULL, ANYBODY},
+    {"gateway.send", faces_send, NULL, KEYS},
+    {"gateway.key_create", admin_create, "key.create", KEYS},
+    {"gateway.key_list", admin_list, NULL, KEYS},
+    {"gateway.key_revoke", admin_revoke, "key.revoke", KEYS},
+    {"gateway.key_rotate", admin_rotate, "key.rotate", KEYS},
+    {"gateway.key_set", admin_set, "key.set", KEYS},
+    {"gateway.limit_set", admin_limit_set, "key.limit", KEYS},
+    {"gateway.limit_list", admin_limit_list, NULL, KEYS},
+    {"gateway.status", status, NULL, ANYBODY},
+    {"gateway.metrics", metrics, NULL, ANYBODY},
+    {"service.health", health, NULL, ANYBODY},
 };
+
+/* Before the keys are known nobody can be judged but an operator of this machine. 1: it waits, or
+ * is refused. */
+static int must_wait(struct gateway *g, const struct aiex_message *m)
+{
+    struct refusal r;
+    struct ask a;
+
+    if (stored_knows(g) || ask_read(m, &a))
+        return 0; /* what is no request is refused by its method */
+    if (a.local && !a.demand_key && !secret_form(a.credential))
+        return 0;
+    if (spent_park(g, m, &r) < 0)
+        refusal_send(g, m->id, &r, a.dialect);
+    return 1;
+}
 
 int gateway_handle(struct gateway *g, const struct aiex_message *m)
 {
     if (!g->refreshed) { /* messages come once the predecessor takes no more */
         g->refreshed = 1;
         look_again(g);
+        stored_look(g);
     }
     for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
-        if (strcmp(m->method, methods[i].name) == 0)
+        if (strcmp(m->method, methods[i].name) == 0) {
+            if (methods[i].who == KEYS && must_wait(g, m))
+                return 0;
             return methods[i].act ? recorded_run(g, m, methods[i].act, methods[i].run)
                                   : methods[i].run(g, m);
+        }
     return -ENOSYS;
 }
 
@@ -278,6 +342,7 @@ static void cancelled(struct gateway *g, uint64_t id)
     spent_cancel(g, id);
     template_cancel(g, id);
     recorded_cancel(g, id);
+    change_cancel(g, id);
     jobs_cancel_request(g, id);
     gateway_maybe_drained(g);
 }
@@ -293,7 +358,8 @@ static int take_cast(struct gateway *g, const struct aiex_message *m)
 }
 
 /* The host says who asks. From here on a caller is somebody whose word for an operator counts, or
- * nobody; the text stays with messages that wait. A host before 1.2 says nothing: all are believed. */
+ * nobody; the text stays with messages that wait. A host before 1.2 says nothing: all are believed.
+ */
 static struct aiex_message vouched(const struct gateway *g, const struct aiex_message *m)
 {
     struct aiex_message copy = {.kind = 0};
@@ -309,11 +375,15 @@ static int handle(void *self, const struct aiex_message *m)
 {
     struct gateway *g = self;
     struct aiex_message request;
+    int r;
 
     switch (m->kind) {
     case AIEX_MSG_REQUEST:
         request = vouched(g, m);
-        return gateway_handle(g, &request);
+        g->asker = AIEX_HAS(m, struct aiex_message, caller) ? m->caller : "";
+        r = gateway_handle(g, &request);
+        g->asker = "";
+        return r;
     case AIEX_MSG_CAST:
         return take_cast(g, m);
     case AIEX_MSG_CANCEL:

@@ -10,9 +10,13 @@
  * The request itself: ask.h reads it, chat.c carries it to the coordinator, pass.c does the same
  * for count and models, template.h puts a named prompt in, jobs.h keeps asynchronous ones.
  *
+ * Where keys and limits are true: stored.h (stored.c, stored_import.c, change.c, keys_cache.c) when
+ * there is a store, else the journal alone.
+ *
  * The rest: admin.c and admin_limits.c change keys, recorded.h asks the audit log before they do,
- * faces.c knows the interfaces, audit.c tells what happened, report.c and metrics.c answer questions.
- * gateway.c is the descriptor.
+ * gate.c holds requests off that must be recorded and can not,
+ * faces.c knows the interfaces, audit.c tells what happened, report.c and metrics.c answer
+ * questions. gateway.c is the descriptor.
  *
  * All of it runs on the loop thread. The coordinator usually lives in the same cell: every
  * callback of a call may come before the call returns.
@@ -25,6 +29,7 @@
 #include "keys.h"
 
 #include <aiex/aiex_pack.h>
+#include <aiex_audit_batch.h>
 #include <aiex_recast.h>
 
 #define MAX_WAITING_BYTES                                                                          \
@@ -33,13 +38,14 @@
 #define NOTHING ((struct aiex_slice){NULL, 0})
 
 struct config {
-    const char *coordinator, *ledger, *templates, *operators, *audit;
-    int64_t require_key, unknown_price;
+    const char *coordinator, *ledger, *templates, *operators, *audit, *store;
+    int64_t require_key, unknown_price, audit_auth;
     int64_t settle_grace, ledger_wait, default_output, keep_revoked;
-    int64_t results_max, results_bytes, result_bytes, result_ttl, job_timeout;
+    int64_t results_max, results_bytes, result_bytes, result_ttl, job_timeout, store_wait;
 };
 
 enum require_key { REQUIRE_AUTO, REQUIRE_YES, REQUIRE_NO };
+enum audit_auth { AUTH_FAILURES, AUTH_DAILY, AUTH_ALL };
 enum unknown_price { PRICE_ALLOW, PRICE_REFUSE };
 
 /* Why requests were refused, for counters. */
@@ -54,7 +60,9 @@ enum refused {
     REFUSED_PRICE,
     REFUSED_BUSY, /* own tables are full */
     REFUSED_LEDGER,
+    REFUSED_STORE, /* not known who may come in */
     REFUSED_INVALID,
+    REFUSED_AUDIT, /* it must be recorded, and can not be */
     N_REFUSED
 };
 extern const char *const refused_names[N_REFUSED];
@@ -65,12 +73,16 @@ struct faces;
 struct parked;
 struct rendering;
 struct recording;
+struct gate;
+struct stored;
 
 struct gateway {
     const struct aiex_host *host;
     const struct config *config;
     struct calendar calendar;
     struct keys keys;
+    struct stored *stored;
+    const char *asker; /* the instance whose request runs now, "" = nobody says */
     struct flights flights;
     struct jobs *jobs;
     struct faces *faces;
@@ -84,6 +96,8 @@ struct gateway {
     size_t n_renderings;
     struct recording *recordings; /* recorded.c: changes that wait for the audit log */
     size_t n_recordings;
+    struct aiex_audit_batch acts; /* on their way to the audit log */
+    struct gate *gate;            /* gate.c */
     /* audit.c: refusals are told up to a rate */
     uint64_t audit_window_ms;
     unsigned audit_told, audit_left_out;
@@ -179,9 +193,13 @@ int spent_start(struct gateway *g);
 void spent_stop(struct gateway *g);
 /* Asks the ledger anew, soon. */
 void spent_again(struct gateway *g);
+/* Keys came that the ledger's answer did not reach: those with budgets wait for another one. */
+void spent_anew(struct gateway *g);
 /* Keeps the message until the ledger has answered, then handles it anew; at most ledger_wait. 0, or
  * -1 and *r. */
 int spent_park(struct gateway *g, const struct aiex_message *m, struct refusal *r);
+/* What waits is handled anew: the ledger has answered, or it is known who may come in. */
+void spent_release(struct gateway *g);
 void spent_cancel(struct gateway *g, uint64_t id);
 
 /* ---- chat.c ---- */
@@ -241,9 +259,19 @@ void audit_limits(struct gateway *g, enum scope scope, const char *name, const c
                   uint64_t trace);
 /* Told at most AUDIT_PER_SECOND times a second; the next one says how many were left out. */
 void audit_refused(struct gateway *g, const struct ask *a, const struct key *key, const char *why);
+/* A key was accepted: the first time on a day, or each time, as `audit_auth` says. Before
+ * last_used. */
+void audit_accepted(struct gateway *g, const struct ask *a, const struct key *key);
 /* `soft` or `hard`; `period` is day or month. */
 void audit_budget(struct gateway *g, const char *type, const struct account *a, const char *period,
                   int64_t spent, int64_t budget);
+
+/* ---- gate.c: requests while the audit log must record them and can not ---- */
+
+int gate_start(struct gateway *g); /* 0, -ENOMEM */
+void gate_stop(struct gateway *g);
+/* 1: no request may be made now, and this one was refused. */
+int gate_refuses(struct gateway *g, const struct aiex_message *m);
 
 /* ---- report.c, metrics.c ---- */
 

@@ -17,18 +17,46 @@ static const struct aiex_fake_record *asked(const char *type)
     CU_ASSERT_PTR_NOT_NULL_FATAL(r);
     CU_ASSERT_STRING_EQUAL(r->service, "audit");
     CU_ASSERT_STRING_EQUAL(text(r->body, "type"), type);
-    CU_ASSERT_STRING_EQUAL(text(r->body, "writer"), "gateway");
     return r;
 }
 
-static const struct aiex_fake_record *told(const char *type)
+struct told {
+    struct aiex_slice body;
+};
+
+/* Among the acts of one request; NULL = it has none of this type. */
+static const struct told *told_by(const struct aiex_fake_record *r, const char *type)
+{
+    static struct told found;
+    struct aiex_slice acts = NOTHING;
+    struct aiex_value v = {0};
+
+    CU_ASSERT_EQUAL_FATAL(aiex_get_whole(r->body, "acts", &acts), 1);
+    CU_ASSERT_EQUAL_FATAL(aiex_r_value(&acts, &v), 0);
+    for (uint32_t i = 0; i < v.count; i++) {
+        found.body = acts;
+        CU_ASSERT_EQUAL_FATAL(aiex_r_skip(&acts), 0);
+        found.body.len -= acts.len;
+        if (strcmp(text(found.body, "type"), type) == 0)
+            return &found;
+    }
+    return NULL;
+}
+
+/* The first act of this type that was told afterwards; all of them are recorded. */
+static const struct told *told(const char *type)
 {
     const struct aiex_fake_record *r;
+    const struct told *found = NULL;
 
-    for (size_t n = 0; (r = aiex_fake_find(h, AIEX_FAKE_CAST, "audit.append", n)); n++)
-        if (strcmp(text(r->body, "type"), type) == 0)
-            return r;
-    return NULL;
+    aiex_fake_advance(h, 20);
+    for (size_t n = 0; !found && (r = aiex_fake_find(h, AIEX_FAKE_CALL, "audit.append_all", n));
+         n++) {
+        CU_ASSERT_STRING_EQUAL(r->service, "audit");
+        aiex_fake_answer_ok(h, r->id, NOTHING);
+        found = told_by(r, type);
+    }
+    return found;
 }
 
 static unsigned n_keys(void)
@@ -97,6 +125,17 @@ static void recorded_first(void)
     finish();
 }
 
+/* That which was asked last: the gate has asked for itself before. */
+static void answer_policy(void)
+{
+    const struct aiex_fake_record *r = NULL, *next;
+
+    for (size_t n = 0; (next = aiex_fake_find(h, AIEX_FAKE_CALL, "host.act_policy", n)); n++)
+        r = next;
+    CU_ASSERT_STRING_EQUAL(text(r->body, "type"), "key.create");
+    aiex_fake_answer_ok(h, r->id, NOTHING);
+}
+
 static void refused_unrecorded(void)
 {
     begin(with_log);
@@ -110,8 +149,9 @@ static void refused_unrecorded(void)
     say_refused(asked("key.create"), "may");
     ok(request);
     CU_ASSERT_EQUAL(n_keys(), 1);
-    create(); /* no audit log is there */
+    create(); /* no audit log is there; the host knows that none is to be */
     aiex_fake_answer_error(h, asked("key.create")->id, "unavailable", "nobody", 0, NOTHING);
+    answer_policy();
     ok(request);
     create(); /* it may or may not have recorded it */
     aiex_fake_answer_error(h, asked("key.create")->id, "timeout", "late", 0, NOTHING);
@@ -188,13 +228,153 @@ static void strangers_are_told(void)
     finish();
 }
 
+/* Where it came from, and how what was tried begins; no text that may be somebody's secret. */
+static void what_was_tried(void)
+{
+    struct aiex_slice payload = NOTHING;
+
+    begin(with_log);
+    create();
+    say_recorded(asked("key.create"));
+    failed(ask("gateway.check", "address", "s", "192.0.2.7", "credential", "s",
+               "ak-0123456789012345678901234567890123456789012", NULL),
+           "denied");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(told("auth.failed"));
+    CU_ASSERT_EQUAL(aiex_get_bytes(told("auth.failed")->body, "payload", &payload), 1);
+    CU_ASSERT_STRING_EQUAL(text(payload, "address"), "192.0.2.7");
+    CU_ASSERT_STRING_EQUAL(text(payload, "tried"), "ak-01234");
+    finish();
+    begin(with_log);
+    create();
+    say_recorded(asked("key.create"));
+    failed(ask("gateway.check", "credential", "s", "hunter2", NULL), "denied");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(told("auth.failed"));
+    CU_ASSERT_EQUAL(aiex_get_bytes(told("auth.failed")->body, "payload", &payload), 1);
+    CU_ASSERT_STRING_EQUAL(text(payload, "tried"), "");
+    finish();
+}
+
+static unsigned n_told(const char *type)
+{
+    const struct aiex_fake_record *r;
+    unsigned found = 0;
+
+    told("nothing");
+    for (size_t n = 0; (r = aiex_fake_find(h, AIEX_FAKE_CALL, "audit.append_all", n)); n++)
+        found += told_by(r, type) != NULL;
+    return found;
+}
+
+/* A key's first use on a day, every use, or none. */
+static void who_came_in(void)
+{
+    static const char *const policies[] = {"failures", "daily", "all"};
+    static const unsigned first_day[] = {0, 1, 3};
+
+    for (int i = 0; i < 3; i++) {
+        const struct aiex_fake_pair pairs[] = {
+            {"audit", "audit"}, {"audit_auth", policies[i]}, {0}};
+        char secret[64], id[64];
+
+        begin(pairs);
+        create();
+        say_recorded(asked("key.create"));
+        strcpy(secret, text(ok(request), "key"));
+        strcpy(id, text(ok(request), "id"));
+        for (int n = 0; n < 3; n++) {
+            ok(ask("gateway.check", "credential", "s", secret, NULL));
+            CU_ASSERT_EQUAL(n_told("auth.accepted"), i == 2 ? (unsigned)n + 1 : first_day[i]);
+        }
+        wall_ms += 86400000;
+        ok(ask("gateway.check", "credential", "s", secret, NULL));
+        CU_ASSERT_EQUAL(n_told("auth.accepted"), first_day[i] + (i > 0));
+        if (i)
+            CU_ASSERT_STRING_EQUAL(text(told("auth.accepted")->body, "actor"), id);
+        finish();
+    }
+}
+
+/* The calls of `method` that are open, the last one; NULL = none. */
+static const struct aiex_fake_record *last_call(const char *method)
+{
+    const struct aiex_fake_record *r = NULL, *next;
+
+    for (size_t n = 0; (next = aiex_fake_find(h, AIEX_FAKE_CALL, method, n)); n++)
+        r = next;
+    return r;
+}
+
+static void say_policy(int must)
+{
+    uint8_t mem[64];
+
+    for (int n = 0; n < 2; n++)
+        aiex_fake_answer_ok(h, last_call("host.act_policy")->id,
+                            pack(mem, sizeof(mem), "must", "b", must, NULL));
+}
+
+static uint64_t some_chat(void)
+{
+    return chat(NULL, 10, 10);
+}
+
+/* Requests that must be recorded are refused as soon as the log is known not to record. */
+static void gate_closes(void)
+{
+    uint8_t mem[64];
+    uint64_t id;
+
+    begin(with_log);
+    say_policy(1);
+    CU_ASSERT_TRUE(is_open(some_chat()));
+    aiex_fake_answer_ok(h, last_call("audit.health")->id,
+                        pack(mem, sizeof(mem), "healthy", "b", 1, NULL));
+    aiex_fake_advance(h, 400);
+    CU_ASSERT_TRUE(is_open(some_chat()));
+    aiex_fake_answer_ok(
+        h, last_call("audit.health")->id,
+        pack(mem, sizeof(mem), "healthy", "b", 0, "reason", "s", "disk full", NULL));
+    id = some_chat();
+    failed(id, "read_only");
+    CU_ASSERT_PTR_NOT_NULL(strstr(aiex_fake_answer(h, id)->text, "disk full"));
+    aiex_fake_advance(h, 400);
+    aiex_fake_answer_ok(h, last_call("audit.health")->id,
+                        pack(mem, sizeof(mem), "healthy", "b", 1, NULL));
+    CU_ASSERT_TRUE(is_open(some_chat()));
+    aiex_fake_advance(h, 1000); /* nobody answers */
+    failed(some_chat(), "read_only");
+    aiex_fake_answer_error(h, last_call("audit.health")->id, "timeout", "late", 0, NOTHING);
+    failed(some_chat(), "read_only");
+    ok(ask("gateway.key_list", "local", "b", 1, NULL));
+    for (size_t n = 0; n < 3; n++)
+        answer_ok(n);
+    finish();
+}
+
+static void gate_stays_open(void)
+{
+    begin(with_log);
+    say_policy(0);
+    aiex_fake_advance(h, 4000);
+    CU_ASSERT_PTR_NULL(last_call("audit.health"));
+    CU_ASSERT_TRUE(is_open(some_chat()));
+    aiex_fake_advance(h, 1600); /* asked again: the configuration has another list now */
+    say_policy(1);
+    CU_ASSERT_PTR_NOT_NULL(last_call("audit.health"));
+    aiex_fake_advance(h, 1200);
+    failed(some_chat(), "read_only");
+    answer_ok(0);
+    finish();
+}
+
 static void without_a_log(void)
 {
     begin(NULL);
     create();
     ok(request);
     CU_ASSERT_PTR_NULL(aiex_fake_find(h, AIEX_FAKE_CALL, "audit.append", 0));
-    CU_ASSERT_PTR_NULL(aiex_fake_find(h, AIEX_FAKE_CAST, "audit.append", 0));
+    aiex_fake_advance(h, 1000);
+    CU_ASSERT_PTR_NULL(aiex_fake_find(h, AIEX_FAKE_CALL, "audit.append_all", 0));
     finish();
 }
 
@@ -204,6 +384,10 @@ const struct test_case tests[] = {
     {"seen_as_it_is_then", seen_as_it_is_then},
     {"left_meanwhile", left_meanwhile},
     {"strangers_are_told", strangers_are_told},
+    {"what_was_tried", what_was_tried},
+    {"who_came_in", who_came_in},
+    {"gate_closes", gate_closes},
+    {"gate_stays_open", gate_stays_open},
     {"without_a_log", without_a_log},
     {0},
 };

@@ -90,6 +90,8 @@ static int answer_chat(const struct aiex_fake_record *r)
 
 static int on_call(void *arg, struct aiex_fake_host *host, const struct aiex_fake_record *r)
 {
+    if (world.store && strncmp(r->name, "store.", 6) == 0)
+        return memory_store_call(world.store, host, r);
     if (strcmp(r->name, "ledger.spent") == 0)
         return answer_spent(r);
     if (strcmp(r->name, "coordinator.price") == 0)

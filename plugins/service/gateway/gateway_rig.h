@@ -9,6 +9,7 @@
 #include "test.h"
 
 #include <aiex_fake_host.h>
+#include <memory_store.h>
 
 #define NOON INT64_C(1795262400000) /* 2026-11-21 12:00:00 UTC */
 
@@ -17,7 +18,8 @@
 struct rig_world {
     int ledger_silent, ledger_away; /* ledger.spent stays open; fails */
     int price_unknown, price_away, price_silent;
-    int64_t price;           /* per token; 0 = 2 */
+    int64_t price; /* per token; 0 = 2 */
+    struct memory_store *store;
     struct aiex_slice spent; /* the answer of ledger.spent; empty = nothing was spent */
     /* what happens to a chat inside call() */
     enum { CHAT_OPEN, CHAT_OK, CHAT_SETTLE_OK, CHAT_ERROR, CHAT_ABSENT, CHAT_REFUSED } chat;

@@ -96,7 +96,7 @@ static int append_locked(struct journal *j, const uint8_t *bytes, size_t n)
         return -ESTALE;
     }
     r = journal_write_all(j->fd, bytes, n);
-    if (r == 0 && fsync(j->fd) < 0) {
+    if (r == 0 && !j->cache && fsync(j->fd) < 0) {
         r = -errno;
         /* what the kernel could not write it may have dropped: only a new start reads the truth */
         snprintf(j->broken, sizeof(j->broken), "fsync failed: %s", strerror(-r));

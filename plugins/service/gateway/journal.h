@@ -15,6 +15,9 @@
  * one still answers. Writes are made under flock(); who finds that the other one has written
  * (-ESTALE, journal_changed()) opens it again and takes every record anew.
  *
+ * With a store (stored.h) the file is a cache of what the store's streams say: appends are not
+ * synced, and a damaged one is emptied, because everything comes again.
+ *
  * Numbers are little-endian. Thread rule: loop thread; the few small writes block it, and nothing
  * that is written per request comes here.
  */
@@ -33,6 +36,8 @@ struct journal {
     uint64_t sequence; /* of the last frame */
     uint64_t size;     /* bytes of good frames */
     size_t frames;     /* in the file */
+    int cache;         /* 1: a cache, see above. Set while the file is read, or by its user */
+    int emptied;       /* it was a damaged cache when it was opened */
     char broken[160];  /* why nothing can be written any more, until the next start; "" = fine */
 };
 
@@ -50,6 +55,10 @@ int journal_changed(const struct journal *j);
 /* 0 when the record is on disk; -ESTALE: journal_changed(); else -ENOSPC, -EIO ... and a reason,
  * and the file is as before. */
 int journal_append(struct journal *j, struct aiex_slice record, struct aiex_error *err);
+/* Another process has written, and what it wrote is known: goes on behind it. 0, or a reason. */
+int journal_attach(struct journal *j, struct aiex_error *err);
+/* Throws all records away and takes another pepper. 0, or a reason. */
+int journal_adopt(struct journal *j, const uint8_t pepper[PEPPER_BYTES], struct aiex_error *err);
 /* Writes a new file that holds what `give` gives. On failure the old one goes on. */
 int journal_compact(struct journal *j, journal_give give, void *arg, struct aiex_error *err);
 void journal_close(struct journal *j);

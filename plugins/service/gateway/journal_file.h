@@ -15,5 +15,8 @@ int journal_fail(struct aiex_error *err, int error, const char *what, const char
 void journal_path(const struct journal *j, const char *name, char out[600]);
 int journal_write_all(int fd, const uint8_t *bytes, size_t n);
 int journal_sync_folder(const struct journal *j);
+/* journal_read.c */
+int journal_write_pepper(struct journal *j, const char *path, struct aiex_error *err);
+int journal_write_first(struct journal *j, struct aiex_error *err);
 
 #endif

@@ -37,14 +37,12 @@ static int read_pepper(struct journal *j, const char *path, struct aiex_error *e
     return 0;
 }
 
-static int make_pepper(struct journal *j, const char *path, struct aiex_error *err)
+int journal_write_pepper(struct journal *j, const char *path, struct aiex_error *err)
 {
     char fresh[600];
     int fd, r;
 
     journal_path(j, PEPPER_FILE ".new", fresh);
-    if (secret_random(j->pepper, PEPPER_BYTES) != 0)
-        return journal_fail(err, -EIO, "no random bytes for", path);
     fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return journal_fail(err, -errno, "can not create", fresh);
@@ -59,6 +57,13 @@ static int make_pepper(struct journal *j, const char *path, struct aiex_error *e
     if (r < 0)
         unlink(fresh);
     return r < 0 ? journal_fail(err, r, "can not write", path) : 0;
+}
+
+static int make_pepper(struct journal *j, const char *path, struct aiex_error *err)
+{
+    if (secret_random(j->pepper, PEPPER_BYTES) != 0)
+        return journal_fail(err, -EIO, "no random bytes for", path);
+    return journal_write_pepper(j, path, err);
 }
 
 static int open_pepper(struct journal *j, const char *keys, struct aiex_error *err)
@@ -155,6 +160,21 @@ static int other_pepper(const struct journal *j, struct aiex_error *err)
     return -EBADMSG;
 }
 
+/* What is left of a cache may be a key before it was revoked, or no key at all: none of it. */
+static int empty_cache(struct journal *j, size_t at, struct aiex_error *err)
+{
+    char text[700];
+
+    snprintf(text, sizeof(text), "%s/%s is damaged at byte %zu; all of it is read from the store",
+             j->folder, KEYS_FILE, at);
+    j->host->log(j->host, AIEX_LOG_WARN, 0, text);
+    if (ftruncate(j->fd, 0) < 0)
+        return journal_fail(err, -errno, "can not empty the file of keys in", j->folder);
+    j->size = j->sequence = j->frames = 0;
+    j->emptied = 1;
+    return 0;
+}
+
 static int cut_tail(struct journal *j, size_t at, size_t size, struct aiex_error *err)
 {
     char text[700];
@@ -198,6 +218,8 @@ static int read_frames(struct journal *j, const uint8_t *all, size_t size, journ
             r = cut_tail(j, at, size, err);
             break;
         }
+        if (j->cache && (n == 0 || sequence != j->sequence + 1))
+            return empty_cache(j, at, err);
         if (n == 0 || sequence != j->sequence + 1)
             return damaged(j, at, err);
         j->sequence = sequence;
@@ -211,7 +233,7 @@ static int read_frames(struct journal *j, const uint8_t *all, size_t size, journ
     return r;
 }
 
-static int write_first(struct journal *j, struct aiex_error *err)
+int journal_write_first(struct journal *j, struct aiex_error *err)
 {
     uint8_t print[SECRET_SUM];
 
@@ -290,7 +312,7 @@ static int open_keys(struct journal *j, const char *path, journal_take take, voi
     r = read_keys(j, path, take, arg, err);
     fresh = j->frames == 0;
     if (r == 0 && fresh)
-        r = write_first(j, err); /* gives the lock back, too */
+        r = journal_write_first(j, err); /* gives the lock back, too */
     if (r == 0 && fresh && (r = journal_sync_folder(j)) < 0)
         r = journal_fail(err, r, "can not sync", j->folder);
     if (r == 0)
@@ -318,4 +340,47 @@ int journal_open(struct journal *j, const struct aiex_host *host, journal_take t
     if (r < 0)
         journal_close(j);
     return r;
+}
+
+/* ---- A cache that another process writes, too ---- */
+
+static int pass_over(void *arg, struct aiex_slice record)
+{
+    struct journal *j = arg;
+
+    j->cache = 1;
+    return 0;
+}
+
+int journal_attach(struct journal *j, struct aiex_error *err)
+{
+    struct journal new;
+    int r = journal_open(&new, j->host, pass_over, &new, err);
+
+    if (r < 0)
+        return r;
+    new.cache = j->cache;
+    journal_close(j);
+    *j = new;
+    return 0;
+}
+
+/* In this order, so that whatever is left by a crash is a folder that starts. */
+int journal_adopt(struct journal *j, const uint8_t pepper[PEPPER_BYTES], struct aiex_error *err)
+{
+    char path[600];
+    int r = 0;
+
+    if (flock(j->fd, LOCK_EX | LOCK_NB) < 0)
+        return journal_fail(err, -EBUSY, "another process is writing to", j->folder);
+    if (ftruncate(j->fd, 0) < 0 || lseek(j->fd, 0, SEEK_SET) < 0 || fsync(j->fd) < 0)
+        r = -errno;
+    flock(j->fd, LOCK_UN);
+    if (r < 0)
+        return journal_fail(err, r, "can not empty the file of keys in", j->folder);
+    j->size = j->sequence = j->frames = 0;
+    memcpy(j->pepper, pepper, PEPPER_BYTES);
+    journal_path(j, PEPPER_FILE, path);
+    r = journal_write_pepper(j, path, err);
+    return r < 0 ? r : journal_write_first(j, err);
 }

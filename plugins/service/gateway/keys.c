@@ -34,10 +34,14 @@ static struct key *nobody(const struct aiex_host *host, const char *id, enum rol
 }
 
 int keys_open(struct keys *k, const struct aiex_host *host, int64_t now_ms, int64_t keep_revoked_ms,
-              struct aiex_error *err)
+              int cached, struct aiex_error *err)
 {
-    *k = (struct keys){
-        .host = host, .drop_before = now_ms - keep_revoked_ms, .journal = {.fd = -1}};
+    int r;
+
+    *k = (struct keys){.host = host,
+                       .cached = cached,
+                       .drop_before = now_ms - keep_revoked_ms,
+                       .journal = {.fd = -1}};
     k->last = &k->first;
     if (secret_init() < 0 || secret_random(k->mark_key, sizeof(k->mark_key)) != 0) {
         memcpy(err->text, "libsodium does not start", 25);
@@ -50,7 +54,15 @@ int keys_open(struct keys *k, const struct aiex_host *host, int64_t now_ms, int6
     k->open = nobody(host, "open", ROLE_USER);
     if (!k->local || !k->open)
         return -ENOMEM;
-    return journal_open(&k->journal, host, keys_take, k, err);
+    r = journal_open(&k->journal, host, keys_take, k, err);
+    if (r == 0 && k->journal.emptied) {
+        memset(k->position, 0, sizeof(k->position));
+        k->was_cache = 1;
+        k->is_whole = 0;
+    }
+    if (r == 0)
+        k->journal.cache = cached;
+    return r;
 }
 
 static void key_free(const struct aiex_host *host, struct key *key)
@@ -102,7 +114,7 @@ int keys_refresh(struct keys *k, struct aiex_error *err)
     struct journal new;
     int r;
 
-    if (!journal_changed(&k->journal))
+    if (k->cached || !journal_changed(&k->journal)) /* the store tells */
         return 0;
     r = journal_open(&new, k->host, keys_take, k, err);
     if (r < 0)

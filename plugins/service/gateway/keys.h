@@ -77,8 +77,20 @@ struct known_secret {
 
 #define KNOWN_SECRETS 64u
 
+/* What the store's streams are known to say. */
+enum { STREAM_KEYS, STREAM_LIMITS, N_STREAMS };
+struct position {
+    int64_t version;
+    char event[65];
+};
+
 struct keys {
     const struct aiex_host *host;
+    struct position position[N_STREAMS]; /* keys_cache.c; all 0 without a store */
+    int cached;                          /* with a store: the file is a cache */
+    int was_cache;                       /* it was one already when it was read */
+    int is_whole;                        /* ... and everything it was written with is there */
+    int stale;                           /* it could not be written and is to be written anew */
     uint8_t mark_key[SECRET_MARK];
     struct known_secret known[KNOWN_SECRETS];
     struct journal journal;
@@ -92,7 +104,7 @@ struct keys {
 
 /* 0, or a negative errno and a reason. `now_ms` is wall time. */
 int keys_open(struct keys *k, const struct aiex_host *host, int64_t now_ms, int64_t keep_revoked_ms,
-              struct aiex_error *err);
+              int cached, struct aiex_error *err);
 void keys_close(struct keys *k); /* also after a failed keys_open() */
 
 /* The key that a credential belongs to, valid or not; NULL = unknown. *ret_old says that it is the
@@ -123,6 +135,24 @@ int keys_write(struct keys *k, const struct key_record *r, struct key **ret_key,
 int keys_write_limits(struct keys *k, enum scope scope, struct aiex_slice name,
                       const struct limits *limits, struct aiex_error *err);
 
+int limits_are_set(const struct limits *l);
+/* Writes the whole file anew. 0, or a reason. */
+int keys_compact(struct keys *k, struct aiex_error *err);
+int keys_should_compact(const struct keys *k);
+
+/* ---- keys_cache.c: with a store ---- */
+
+/* An event was applied: into the file. What fails is made up for by keys_cache_anew(). */
+void keys_cache_key(struct keys *k, const struct key_record *r);
+void keys_cache_limits(struct keys *k, enum scope scope, struct aiex_slice name,
+                       const struct limits *limits);
+void keys_cache_anew(struct keys *k);
+/* Record `n` of those that say what the file is, for compaction: empty = no more. */
+struct aiex_slice keys_cache_mark(void *mem, size_t size);
+struct aiex_slice keys_cache_position(const struct keys *k, int stream, void *mem, size_t size);
+/* A record of the file, to learn from where to read on. 1: it says nothing else. */
+int keys_cache_take(struct keys *k, struct aiex_slice type, struct aiex_slice record);
+
 /* ---- keys_record.c: records as msgpack maps ---- */
 
 /* Overwrites what `body` has of the fields of a key that people may set. NULL, or a sentence. */
@@ -131,8 +161,23 @@ const char *limits_read(struct aiex_slice body, struct limits *l);
 struct aiex_writer;
 void limits_write(struct aiex_writer *w, const struct limits *l); /* LIMIT_FIELDS pairs */
 #define LIMIT_FIELDS 6u
-/* Journal form; at most JOURNAL_MAX_RECORD bytes. */
-struct aiex_slice key_record_pack(const struct key_record *r, void *mem, size_t size);
+
+/* Where a record is written to: nothing set = the journal. */
+struct record_note {
+    const char *by, *caller; /* an event: who wanted it, through which instance */
+    int64_t at;              /* the cache: version and id of the event that said so */
+    const char *event;
+};
+
+/* At most JOURNAL_MAX_RECORD bytes. `note` may be NULL. */
+struct aiex_slice key_record_pack(const struct key_record *r, const struct record_note *note,
+                                  void *mem, size_t size);
+struct aiex_slice limits_record_pack(enum scope scope, struct aiex_slice name,
+                                     const struct limits *limits, const struct record_note *note,
+                                     void *mem, size_t size);
+/* 0, -EINVAL. *ret_scope is never SCOPE_KEY. */
+int limits_record_unpack(struct aiex_slice record, enum scope *ret_scope,
+                         struct aiex_slice *ret_name, struct limits *ret);
 int key_record_unpack(struct aiex_slice record, struct key_record *r); /* 0, -EINVAL */
 
 /* ---- keys_load.c: records into memory ---- */

@@ -173,15 +173,12 @@ struct key *keys_commit(struct keys *k, const struct key_record *r, struct key_p
 
 static int take_limits(struct keys *k, struct aiex_slice record)
 {
-    struct aiex_slice scope = {NULL, 0}, name = {NULL, 0};
+    struct aiex_slice name = {NULL, 0};
     struct limits limits = {0};
-    int s;
+    enum scope scope;
+    int r = limits_record_unpack(record, &scope, &name, &limits);
 
-    if (aiex_get_str(record, "scope", &scope) != 1 || aiex_get_str(record, "name", &name) != 1 ||
-        name.len == 0 || name.len > MAX_LABEL || limits_read(record, &limits))
-        return -EINVAL;
-    s = name_index(scope_names, N_SCOPES, scope);
-    return s > SCOPE_KEY ? keys_apply_limits(k, (enum scope)s, name, &limits) : -EINVAL;
+    return r < 0 ? r : keys_apply_limits(k, scope, name, &limits);
 }
 
 static int take_key(struct keys *k, struct aiex_slice record)
@@ -209,6 +206,8 @@ int keys_take(void *arg, struct aiex_slice record)
 
     if (!aiex_is_map(record) || aiex_get_str(record, "type", &type) != 1)
         return -EINVAL;
+    if (keys_cache_take(k, type, record))
+        return 0;
     if (aiex_slice_is(type, "key"))
         return take_key(k, record);
     if (aiex_slice_is(type, "limits"))

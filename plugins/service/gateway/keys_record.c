@@ -158,13 +158,66 @@ static void write_models(struct aiex_writer *w, const struct key_record *r)
         aiex_w_str(w, r->models + at);
 }
 
-struct aiex_slice key_record_pack(const struct key_record *r, void *mem, size_t size)
+/* An event has a type without saying so. */
+static uint32_t note_fields(const struct record_note *note)
+{
+    return note && note->by ? 2 : note && note->at ? 3 : 1;
+}
+
+static void note_write(struct aiex_writer *w, const char *type, const struct record_note *note)
+{
+    if (note && note->by) {
+        aiex_w_key_str(w, "by", note->by);
+        aiex_w_key_str(w, "caller", note->caller);
+        return;
+    }
+    aiex_w_key_str(w, "type", type);
+    if (note && note->at) {
+        aiex_w_key_int(w, "at", note->at);
+        aiex_w_key_str(w, "event", note->event);
+    }
+}
+
+struct aiex_slice limits_record_pack(enum scope scope, struct aiex_slice name,
+                                     const struct limits *limits, const struct record_note *note,
+                                     void *mem, size_t size)
 {
     struct aiex_writer w;
 
     aiex_writer_init(&w, mem, size);
-    aiex_w_map(&w, 14 + LIMIT_FIELDS + (r->old_until != 0));
-    aiex_w_key_str(&w, "type", "key");
+    aiex_w_map(&w, note_fields(note) + 2 + LIMIT_FIELDS);
+    note_write(&w, "limits", note);
+    aiex_w_key_str(&w, "scope", scope_names[scope]);
+    aiex_w_key_strn(&w, "name", (const char *)name.data, name.len);
+    limits_write(&w, limits);
+    return aiex_written(&w);
+}
+
+int limits_record_unpack(struct aiex_slice record, enum scope *ret_scope,
+                         struct aiex_slice *ret_name, struct limits *ret)
+{
+    struct aiex_slice scope = {NULL, 0};
+    int s;
+
+    memset(ret, 0, sizeof(*ret));
+    if (aiex_get_str(record, "scope", &scope) != 1 || aiex_get_str(record, "name", ret_name) != 1 ||
+        ret_name->len == 0 || ret_name->len > MAX_LABEL || limits_read(record, ret))
+        return -EINVAL;
+    s = name_index(scope_names, N_SCOPES, scope);
+    if (s <= SCOPE_KEY)
+        return -EINVAL;
+    *ret_scope = (enum scope)s;
+    return 0;
+}
+
+struct aiex_slice key_record_pack(const struct key_record *r, const struct record_note *note,
+                                  void *mem, size_t size)
+{
+    struct aiex_writer w;
+
+    aiex_writer_init(&w, mem, size);
+    aiex_w_map(&w, note_fields(note) + 13 + LIMIT_FIELDS + (r->old_until != 0));
+    note_write(&w, "key", note);
     aiex_w_key_str(&w, "id", r->id);
     aiex_w_key_str(&w, "prefix", r->prefix);
     aiex_w_key_str(&w, "name", r->name);

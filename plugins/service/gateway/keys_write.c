@@ -34,6 +34,7 @@ void key_record_of(const struct key *key, struct key_record *r)
 
 struct giving {
     struct keys *keys;
+    int marked, n_positions; /* of a cache: its mark first, what it knows last */
     struct key *key;
     size_t at; /* of the walk through the accounts */
     struct map_node *account;
@@ -41,24 +42,10 @@ struct giving {
     uint8_t mem[JOURNAL_MAX_RECORD];
 };
 
-static int has_limits(const struct limits *l)
+int limits_are_set(const struct limits *l)
 {
     return l->rpm || l->tpm || l->concurrency || l->budget_day || l->budget_month ||
            l->soft_percent;
-}
-
-static struct aiex_slice pack_limits(enum scope scope, struct aiex_slice name,
-                                     const struct limits *limits, void *mem, size_t size)
-{
-    struct aiex_writer w;
-
-    aiex_writer_init(&w, mem, size);
-    aiex_w_map(&w, 3 + LIMIT_FIELDS);
-    aiex_w_key_str(&w, "type", "limits");
-    aiex_w_key_str(&w, "scope", scope_names[scope]);
-    aiex_w_key_strn(&w, "name", (const char *)name.data, name.len);
-    limits_write(&w, limits);
-    return aiex_written(&w);
 }
 
 static struct aiex_slice give_demanded(struct giving *g)
@@ -77,41 +64,55 @@ static struct aiex_slice give(void *arg, size_t n)
     struct giving *g = arg;
     struct key_record r;
 
+    if (g->keys->cached && !g->marked) {
+        g->marked = 1;
+        return keys_cache_mark(g->mem, sizeof(g->mem));
+    }
     if (!g->demanded_given && g->keys->demanded)
         return give_demanded(g);
     if (g->key) {
         key_record_of(g->key, &r);
         g->key = g->key->next;
-        return key_record_pack(&r, g->mem, sizeof(g->mem));
+        return key_record_pack(&r, NULL, g->mem, sizeof(g->mem));
     }
     while ((g->account = map_walk(&g->keys->accounts, &g->at, g->account)) != NULL) {
         const struct account *a = map_entry(g->account, struct account, node);
         struct aiex_slice name = {(const uint8_t *)a->name, strlen(a->name)};
 
-        if (has_limits(&a->limits))
-            return pack_limits(a->scope, name, &a->limits, g->mem, sizeof(g->mem));
+        if (limits_are_set(&a->limits))
+            return limits_record_pack(a->scope, name, &a->limits, NULL, g->mem, sizeof(g->mem));
     }
+    if (g->keys->cached && g->n_positions < N_STREAMS)
+        return keys_cache_position(g->keys, g->n_positions++, g->mem, sizeof(g->mem));
     return (struct aiex_slice){NULL, 0};
+}
+
+int keys_compact(struct keys *k, struct aiex_error *err)
+{
+    struct giving *g = k->host->alloc(k->host, sizeof(*g));
+    int r;
+
+    if (!g)
+        return -ENOMEM;
+    g->keys = k;
+    g->key = k->first;
+    r = journal_compact(&k->journal, give, g, err);
+    k->host->release(k->host, g);
+    return r;
+}
+
+int keys_should_compact(const struct keys *k)
+{
+    return k->journal.frames >= COMPACT_MIN + 2 * (k->by_id.n + k->accounts.n);
 }
 
 /* When most of the file is history. A failure is told and tried again later: nothing is lost. */
 static void maybe_compact(struct keys *k)
 {
-    struct giving *g;
-    struct aiex_error err = {""};
+    struct aiex_error err = {"no memory"};
     char text[600];
-    int r;
 
-    if (k->journal.frames < COMPACT_MIN + 2 * (k->by_id.n + k->accounts.n))
-        return;
-    g = k->host->alloc(k->host, sizeof(*g));
-    if (!g)
-        return;
-    g->keys = k;
-    g->key = k->first;
-    r = journal_compact(&k->journal, give, g, &err);
-    k->host->release(k->host, g);
-    if (r == 0)
+    if (!keys_should_compact(k) || keys_compact(k, &err) == 0)
         return;
     snprintf(text, sizeof(text), "the file of keys could not be compacted and goes on as it is: %s",
              err.text);
@@ -147,7 +148,7 @@ int keys_write(struct keys *k, const struct key_record *r, struct key **ret_key,
                  MAX_KEYS, MAX_ACCOUNTS);
         return result;
     }
-    result = append(k, key_record_pack(r, mem, sizeof(mem)), err);
+    result = append(k, key_record_pack(r, NULL, mem, sizeof(mem)), err);
     if (result < 0) {
         keys_abandon(k, &parts);
         return result;
@@ -170,7 +171,7 @@ int keys_write_limits(struct keys *k, enum scope scope, struct aiex_slice name,
                  scope_names[scope], MAX_ACCOUNTS);
         return -ENOSPC;
     }
-    r = append(k, pack_limits(scope, name, limits, mem, sizeof(mem)), err);
+    r = append(k, limits_record_pack(scope, name, limits, NULL, mem, sizeof(mem)), err);
     if (r == 0)
         r = keys_apply_limits(k, scope, name, limits);
     if (r == 0)

@@ -2,6 +2,7 @@
 #include "recorded.h"
 #include "admin.h"
 #include "secret.h"
+#include "stored.h"
 
 #include <aiex_audit.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@ struct recording {
     struct aiex_audit_asked *asked;
     struct aiex_message m; /* body and method are its own */
     int (*run)(struct gateway *g, const struct aiex_message *m);
+    char asker[AIEX_MAX_NAME + 1];
     size_t len;
     uint8_t body[]; /* may have a credential: wiped */
 };
@@ -39,7 +41,12 @@ static void finish(struct recording *r)
 {
     const struct aiex_host *host = r->g->host;
 
-    if (r->run(r->g, &r->m) < 0)
+    int result;
+
+    r->g->asker = r->asker;
+    result = change_run(r->g, &r->m, r->m.method, r->run);
+    r->g->asker = "";
+    if (result < 0)
         host->fail(host, r->m.id, AIEX_E_INTERNAL, "the change could not be made", 0, NOTHING);
 }
 
@@ -80,6 +87,7 @@ static struct recording *make(struct gateway *g, const struct aiex_message *m)
     if (r->len)
         memcpy(r->body, m->body.data, r->len);
     r->m.body = (struct aiex_slice){r->body, r->len};
+    strncpy(r->asker, g->asker, AIEX_MAX_NAME);
     r->next = g->recordings;
     g->recordings = r;
     g->n_recordings++;
@@ -89,14 +97,14 @@ static struct recording *make(struct gateway *g, const struct aiex_message *m)
 int recorded_run(struct gateway *g, const struct aiex_message *m, const char *act,
                  int (*run)(struct gateway *g, const struct aiex_message *m))
 {
-    struct aiex_audit_act a = {.type = act, .writer = "gateway", .trace = m->trace};
+    struct aiex_audit_act a = {.type = act, .trace = m->trace};
     struct aiex_audit_asked *asked;
     char subject[MAX_LABEL + 1];
     struct recording *r;
     struct key *by;
 
     if (!has_log(g))
-        return run(g, m);
+        return change_run(g, m, act, run);
     by = admin_who(g, m); /* who may not is answered, and recorded as refused */
     if (!by)
         return 0;
@@ -143,13 +151,8 @@ void recorded_stop(struct gateway *g)
 void recorded_told(struct gateway *g, const char *type, const char *actor, const char *subject,
                    struct aiex_slice data, uint64_t trace)
 {
-    const struct aiex_audit_act a = {.type = type,
-                                     .actor = actor,
-                                     .subject = subject,
-                                     .writer = "gateway",
-                                     .payload = data,
-                                     .trace = trace};
+    const struct aiex_audit_act a = {
+        .type = type, .actor = actor, .subject = subject, .payload = data, .trace = trace};
 
-    if (has_log(g))
-        aiex_audit_cast(g->host, g->config->audit, &a);
+    aiex_audit_batch_add(&g->acts, &a);
 }

@@ -7,12 +7,13 @@
 #include <string.h>
 
 const char *const refused_names[N_REFUSED] = {
-    [REFUSED_AUTH] = "auth",       [REFUSED_ROLE] = "role",
-    [REFUSED_MODEL] = "model",     [REFUSED_REQUESTS] = "requests",
-    [REFUSED_TOKENS] = "tokens",   [REFUSED_CONCURRENCY] = "concurrency",
-    [REFUSED_BUDGET] = "budget",   [REFUSED_PRICE] = "price",
-    [REFUSED_BUSY] = "busy",       [REFUSED_LEDGER] = "ledger",
-    [REFUSED_INVALID] = "invalid",
+    [REFUSED_AUTH] = "auth",     [REFUSED_ROLE] = "role",
+    [REFUSED_MODEL] = "model",   [REFUSED_REQUESTS] = "requests",
+    [REFUSED_TOKENS] = "tokens", [REFUSED_CONCURRENCY] = "concurrency",
+    [REFUSED_BUDGET] = "budget", [REFUSED_PRICE] = "price",
+    [REFUSED_BUSY] = "busy",     [REFUSED_LEDGER] = "ledger",
+    [REFUSED_STORE] = "store",   [REFUSED_INVALID] = "invalid",
+    [REFUSED_AUDIT] = "audit",
 };
 
 int refuse(struct refusal *r, enum refused counted, const char *code, int http_status, int reason,

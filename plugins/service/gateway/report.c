@@ -1,13 +1,14 @@
 /* report.c - gateway.status and service.health. */
 #include "jobs.h"
+#include "stored.h"
 
 int report_status(struct gateway *g, uint64_t id)
 {
-    uint8_t mem[1024];
+    uint8_t mem[1536];
     struct aiex_writer w;
 
     aiex_writer_init(&w, mem, sizeof(mem));
-    aiex_w_map(&w, 12);
+    aiex_w_map(&w, 13);
     aiex_w_key_uint(&w, "keys", g->keys.by_id.n);
     aiex_w_key_bool(&w, "demanded",
                     g->config->require_key == REQUIRE_YES ||
@@ -19,6 +20,7 @@ int report_status(struct gateway *g, uint64_t id)
     aiex_w_key_uint(&w, "settled_by_estimate", g->estimated_settles);
     aiex_w_key_uint(&w, "waiting", g->n_parked);
     aiex_w_key_bool(&w, "ledger", g->ledger_ready);
+    aiex_w_key_str(&w, "store", stored_is_on(g) ? stored_trouble(g) : "none");
     aiex_w_key_uint(&w, "requests", g->jobs->n);
     aiex_w_key_uint(&w, "interfaces", faces_count(g));
     aiex_w_str(&w, "refused");
@@ -32,13 +34,16 @@ int report_status(struct gateway *g, uint64_t id)
 int report_health(struct gateway *g, uint64_t id)
 {
     const char *reason = "requests are admitted";
-    uint8_t mem[256];
+    uint8_t mem[512];
     struct aiex_writer w;
     int healthy = 1;
 
     if (g->keys.journal.broken[0]) {
         healthy = 0;
         reason = g->keys.journal.broken;
+    } else if (stored_trouble(g)[0]) {
+        healthy = !g->stored->rejected && stored_knows(g);
+        reason = stored_trouble(g);
     } else if (!g->ledger_ready) {
         reason = "the ledger has not answered: keys with budgets wait";
     }

@@ -5,7 +5,7 @@
  * The answer and what was settled meanwhile are added without counting anything twice: the larger
  * of what is known here and of the ledger's sum plus what was settled since it was asked.
  */
-#include "gateway.h"
+#include "stored.h"
 
 #include <aiex_chat.h>
 #include <stdlib.h>
@@ -111,8 +111,6 @@ void spent_again(struct gateway *g)
         g->host->log(g->host, AIEX_LOG_ERROR, 0, "no timer to ask the ledger again");
 }
 
-static void release_parked(struct gateway *g);
-
 static void on_spent(void *arg, const struct aiex_answer *a)
 {
     struct gateway *g = arg;
@@ -126,7 +124,7 @@ static void on_spent(void *arg, const struct aiex_answer *a)
     }
     take_spent(g, a->body);
     g->ledger_ready = 1;
-    release_parked(g);
+    spent_release(g);
 }
 
 static void forget_since(struct gateway *g)
@@ -162,6 +160,17 @@ static void ask(struct gateway *g)
     }
 }
 
+void spent_anew(struct gateway *g)
+{
+    if (strcmp(g->config->ledger, "none") == 0)
+        return;
+    g->ledger_ready = 0;
+    if (g->ledger_call)
+        spent_again(g);
+    else
+        ask(g);
+}
+
 int spent_start(struct gateway *g)
 {
     g->ledger_ready = strcmp(g->config->ledger, "none") == 0;
@@ -187,11 +196,12 @@ static void drop(struct gateway *g, struct parked *p)
     p->timer = 0;
 }
 
-static void release_parked(struct gateway *g)
+/* Those that have to wait on stand behind the others then. */
+void spent_release(struct gateway *g)
 {
     struct parked *p;
 
-    while ((p = g->parked) != NULL && g->ledger_ready) {
+    for (size_t n = g->n_parked; n && (p = g->parked) != NULL; n--) {
         drop(g, p);
         gateway_handle(g, &p->message);
         free(p);
@@ -209,8 +219,12 @@ static void on_waited(void *arg)
     drop(g, p);
     if (ask_read(&p->message, &a))
         a.dialect = NOTHING;
-    refuse(&r, REFUSED_LEDGER, AIEX_E_UNAVAILABLE, 503, AIEX_REASON_SERVER,
-           "the ledger does not answer, so it is not known what is left of the budget");
+    if (stored_knows(g))
+        refuse(&r, REFUSED_LEDGER, AIEX_E_UNAVAILABLE, 503, AIEX_REASON_SERVER,
+               "the ledger does not answer, so it is not known what is left of the budget");
+    else
+        refuse(&r, REFUSED_STORE, AIEX_E_UNAVAILABLE, 503, AIEX_REASON_SERVER,
+               "the store does not answer, so it is not known who may come in");
     r.retry_after_ms = ASK_MS;
     refusal_send(g, p->message.id, &r, a.dialect);
     free(p);
@@ -255,7 +269,7 @@ int spent_park(struct gateway *g, const struct aiex_message *m, struct refusal *
     }
     if (!p) {
         refuse(r, REFUSED_LEDGER, AIEX_E_UNAVAILABLE, 503, AIEX_REASON_SERVER,
-               "too many requests wait for the ledger");
+               "too many requests wait for the ledger or the store");
         r->retry_after_ms = ASK_MS;
         return -1;
     }

@@ -51,6 +51,7 @@ static struct key *identify(struct gateway *g, const struct ask *a, struct refus
     why = keys_refusal(key, old, g->calendar.now_ms);
     if (why)
         return not_good(g, a, key, why, r);
+    audit_accepted(g, a, key);
     key->last_used = g->calendar.now_ms;
     return key;
 }

@@ -76,6 +76,7 @@ static void kept(struct chunk *c, unsigned i)
     recent_add(&l->recent, &c->facts[i], c->number, c->items[i].offset);
     l->records++;
     record_works(l);
+    acts_call(l, &c->facts[i], c->taken[i]->trace);
     aiex_reply_done(l->host, c->taken[i]->id);
 }
 

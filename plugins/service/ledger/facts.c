@@ -82,7 +82,11 @@ static void read_text(const struct aiex_value *v, struct aiex_slice name, struct
     else if (aiex_slice_is(name, "provider"))
         f->columns[COL_PROVIDER] = cut(v->bytes);
     else if (aiex_slice_is(name, "code"))
-        f->failed = v->bytes.len != 0;
+        f->failed = (f->code = v->bytes).len != 0;
+    else if (aiex_slice_is(name, "operation"))
+        f->operation = cut(v->bytes);
+    else if (aiex_slice_is(name, "interface"))
+        f->interface = cut(v->bytes);
     else if (aiex_slice_is(name, "price") && aiex_slice_is(v->bytes, "unknown"))
         f->sums.v[SUM_UNPRICED] = 1;
     else if (aiex_slice_is(name, "price") && aiex_slice_is(v->bytes, "free"))

@@ -27,8 +27,8 @@ struct facts {
     struct tag tags[MAX_TAGS]; /* by name */
     size_t n_tags;
     int more_tags;
-    struct aiex_slice id;
-    int64_t ticket, time; /* 0 = not told */
+    struct aiex_slice id, code, operation, interface; /* empty = not told */
+    int64_t ticket, time;                             /* 0 = not told */
     int failed, priced;
     struct sums sums;
 };

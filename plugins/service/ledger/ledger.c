@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define OPT(field) offsetof(struct config, field)
+#define ACTS_BYTES (4u << 20) /* of model calls while the audit log takes nothing: some 15,000 */
 
 static const struct aiex_option options[] = {
     {"sync_interval", "1s",
@@ -20,6 +21,8 @@ static const struct aiex_option options[] = {
      AIEX_OPT_INT, 0, 1, 65536, NULL, OPT(max_rows)},
     {"checkpoint", "64M", "bytes of a segment after which the summary of its day is written",
      AIEX_OPT_SIZE, AIEX_OPT_RELOADABLE, 4096, 1 << 30, NULL, OPT(checkpoint)},
+    {"audit", "none", "service that is told of each model call; none = nobody is told",
+     AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(audit)},
     {0},
 };
 
@@ -42,6 +45,7 @@ static int create(const struct aiex_host *host, const void *config, void **ret_s
         return aiex_failed(err, -ENOMEM, "no memory");
     l->host = host;
     l->config = config;
+    aiex_audit_batch_init(&l->acts, host, l->config->audit, ACTS_BYTES);
     *ret_self = l;
     if (recent_init(&l->recent) != 0)
         return aiex_failed(err, -ENOMEM, "no memory for the recent records");
@@ -128,6 +132,8 @@ static void destroy(void *self)
         l->host->unwatch(l->host, l->tick);
     record_flush(l);
     record_free(l);
+    aiex_audit_batch_flush(&l->acts);
+    aiex_audit_batch_done(&l->acts);
     jobs_end(l, 0);
     sync_stop(l);
     days_stop(l);

@@ -8,6 +8,7 @@
  *     facts.c    what is read out of a usage record        recent.c  the last 65536 records
  *     jobs.c     work in slices: report.c, show.c, tail.c
  *     sync.c     fdatasync on a thread of its own          status.c  spent, status, health
+ *     acts.c     model calls for the audit log
  *
  * A record belongs to the UTC day of its `time`; one whose time is missing, more than a day ago or
  * still to come belongs to the time at which it came. That time stands before the record in
@@ -20,6 +21,7 @@
 #include "dates.h"
 #include "totals.h"
 
+#include <aiex_audit_batch.h>
 #include <aiex_service.h>
 #include <pthread.h>
 
@@ -34,6 +36,7 @@
 
 struct config {
     int64_t sync_interval, keep_days, max_rows, checkpoint;
+    const char *audit;
 };
 
 /* ---- recent.c: a ring by order of arrival, and a set of what was counted ---- */
@@ -124,6 +127,7 @@ struct ledger {
     int jobs_posted, followers;
     struct syncer sync;
     uint64_t tick;
+    struct aiex_audit_batch acts; /* on their way to the audit log */
     int started;
     int failing;      /* the disk takes nothing */
     char reason[256]; /* why */
@@ -165,6 +169,11 @@ int record_take(void *self, const struct aiex_message *m);
 /* Writes what was taken in this turn: before anything else is done or told. */
 void record_flush(struct ledger *l);
 void record_free(struct ledger *l);
+
+/* ---- acts.c ---- */
+
+/* Tells the audit log of a request that was recorded. */
+void acts_call(struct ledger *l, const struct facts *f, uint64_t trace);
 
 /* ---- record.c ---- */
 

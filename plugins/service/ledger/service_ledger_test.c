@@ -587,7 +587,93 @@ static void test_reports_are_right(void)
     }
 }
 
+/* The first act of the n-th request to the audit log, and how many there are in it. */
+static struct aiex_slice act(size_t n, uint32_t *ret_n)
+{
+    const struct aiex_fake_record *r = aiex_fake_nth(h, AIEX_FAKE_CALL, n);
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(r);
+    CU_ASSERT_STRING_EQUAL(r->service, "audit");
+    CU_ASSERT_STRING_EQUAL(r->name, "audit.append_all");
+    *ret_n = items(r->body, "acts");
+    return item(r->body, "acts", 0);
+}
+
+static void test_acts(void)
+{
+    const struct aiex_fake_pair pairs[] = {{"audit", "audit"}, {0}};
+    struct aiex_slice payload = {NULL, 0}, none = {NULL, 0};
+    struct usage u = ada;
+    uint32_t n = 0;
+
+    rig_begin(pairs);
+    record(&u);
+    record(&u); /* counted once, told once */
+    u = with(ada, "b", 2, -1);
+    u.key = u.provider = NULL;
+    u.code = "upstream";
+    record(&u);
+    CU_ASSERT_EQUAL(aiex_fake_count(h, AIEX_FAKE_CALL), 0);
+    aiex_fake_run_posts(h);
+    aiex_fake_advance(h, 20);
+    CU_ASSERT_STRING_EQUAL(text(act(0, &n), "type"), "model.call");
+    CU_ASSERT_EQUAL(n, 2);
+    CU_ASSERT_STRING_EQUAL(text(act(0, &n), "actor"), "k1");
+    CU_ASSERT_STRING_EQUAL(text(act(0, &n), "subject"), "a/m1");
+    CU_ASSERT_EQUAL(aiex_get_bytes(act(0, &n), "payload", &payload), 1);
+    CU_ASSERT_STRING_EQUAL(text(payload, "user"), "ada");
+    CU_ASSERT_STRING_EQUAL(text(payload, "id"), "00000000000000aa");
+    CU_ASSERT_EQUAL(number(payload, "input_tokens"), 10);
+    CU_ASSERT_EQUAL(number(payload, "output_tokens"), 5);
+    CU_ASSERT_EQUAL(number(payload, "cost"), 700);
+    aiex_fake_answer_ok(h, aiex_fake_nth(h, AIEX_FAKE_CALL, 0)->id, none);
+    record(&u);
+    u.ticket = 3;
+    record(&u);
+    aiex_fake_run_posts(h);
+    aiex_fake_advance(h, 20);
+    CU_ASSERT_STRING_EQUAL(text(act(1, &n), "actor"), "anonymous");
+    CU_ASSERT_STRING_EQUAL(text(act(1, &n), "subject"), "none/m1");
+    CU_ASSERT_EQUAL(n, 1);
+    CU_ASSERT_EQUAL(aiex_get_bytes(act(1, &n), "payload", &payload), 1);
+    CU_ASSERT_STRING_EQUAL(text(payload, "code"), "upstream");
+    CU_ASSERT_EQUAL(number(payload, "cost"), -1);
+    rig_close();
+    rig_end();
+}
+
+/* Nobody is told where no log is named, and a log that is away holds up no record. */
+static void test_no_log(void)
+{
+    const struct aiex_fake_pair pairs[] = {{"audit", "audit"}, {0}};
+    struct usage u = ada;
+    uint32_t n = 0;
+
+    rig_begin(NULL);
+    record(&u);
+    aiex_fake_run_posts(h);
+    aiex_fake_advance(h, 1000);
+    CU_ASSERT_EQUAL(aiex_fake_count(h, AIEX_FAKE_CALL), 0);
+    rig_close();
+    rig_open(pairs);
+    for (u.ticket = 2; u.ticket < 5; u.ticket++) {
+        record(&u);
+        aiex_fake_run_posts(h);
+        aiex_fake_advance(h, 250);
+        aiex_fake_answer_error(h, aiex_fake_last(h, AIEX_FAKE_CALL)->id, "unavailable", "nobody", 0,
+                               (struct aiex_slice){NULL, 0});
+        CU_ASSERT_EQUAL(number(answer_of(ASK("ledger.status")), "records"), u.ticket - 1);
+    }
+    aiex_fake_advance(h, 250);
+    act(aiex_fake_count(h, AIEX_FAKE_CALL) - 1, &n);
+    CU_ASSERT_EQUAL(n, 3);
+    rig_close();
+    rig_end();
+}
+
 const struct test_case tests[] = {
+    {"acts", test_acts},
+    {"no log", test_no_log},
     {"show", test_show},
     {"counted once", test_counted_once},
     {"what is no record", test_what_is_no_record},

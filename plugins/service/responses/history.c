@@ -2,48 +2,60 @@
  * history.c - the items of a whole chain as one JSON array.
  *
  * A response continues `previous`, so its history is the previous one's, then its own input, then
- * its output. The chain is walked back in the index, then the files are read from the oldest on.
+ * its output. The chain is walked back from its end; what each response adds is kept in that order
+ * and written out the other way round when the first one has been reached.
  */
 #include "responses.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-struct text {
-    char *data;
+struct chain {
+    char *data; /* items of the newest response first; no brackets, commas within one */
     size_t len, size;
+    uint32_t ends[MAX_CHAIN]; /* of what each response adds */
+    size_t n;
+    char next[MAX_ID + 1], last[MAX_ID + 1]; /* to be read; what continues it */
 };
 
-static int append(struct text *t, const char *bytes, size_t n)
+void chain_free(struct chain *c)
 {
-    if (n > MAX_HISTORY - t->len)
+    if (c)
+        free(c->data);
+    free(c);
+}
+
+/* ---- What one response adds ---- */
+
+static int append(struct chain *c, const char *bytes, size_t n)
+{
+    if (n > MAX_HISTORY - c->len)
         return -EMSGSIZE;
-    if (t->len + n > t->size) {
-        size_t size = (t->len + n) * 2;
-        char *more = realloc(t->data, size);
+    if (c->len + n > c->size) {
+        size_t size = (c->len + n) * 2;
+        char *more = realloc(c->data, size);
 
         if (!more)
             return -ENOMEM;
-        t->data = more;
-        t->size = size;
+        c->data = more;
+        c->size = size;
     }
-    memcpy(t->data + t->len, bytes, n);
-    t->len += n;
+    memcpy(c->data + c->len, bytes, n);
+    c->len += n;
     return 0;
 }
 
-/* The items of an array, behind those that are there. */
-static int append_items(struct text *t, const struct aiex_json_span *array)
+static int append_items(struct chain *c, size_t begin, const struct aiex_json_span *array)
 {
     struct aiex_json_span item;
     size_t at = 0;
     int r = 0;
 
     while (r == 0 && aiex_json_next(array, &at, NULL, &item)) {
-        if (t->len > 1)
-            r = append(t, ",", 1);
+        if (c->len > begin)
+            r = append(c, ",", 1);
         if (r == 0)
-            r = append(t, item.data, item.len);
+            r = append(c, item.data, item.len);
     }
     return r;
 }
@@ -57,92 +69,118 @@ static struct aiex_json_span span_of(int type, struct aiex_slice text)
     return (struct aiex_json_span){type, (const char *)text.data, text.len};
 }
 
-static int append_response(struct responses *r, struct entry *e, struct text *t)
+static int append_response(struct chain *c, struct aiex_slice input, struct aiex_slice response)
 {
-    struct aiex_slice input, response;
-    struct aiex_json_span whole, output;
-    uint8_t *mem;
-    int error = store_read(r, e, &mem, &input, &response);
+    const size_t begin = c->len;
+    struct aiex_json_span whole = span_of(AIEX_JSON_ARRAY, input), output;
+    int error = append_items(c, begin, &whole);
 
-    if (error < 0)
-        return error;
-    whole = span_of(AIEX_JSON_ARRAY, input);
-    error = append_items(t, &whole);
     whole = span_of(AIEX_JSON_OBJECT, response);
     if (error == 0 && aiex_json_find(&whole, "output", &output) && output.type == AIEX_JSON_ARRAY)
-        error = append_items(t, &output);
-    free(mem);
+        error = append_items(c, begin, &output);
+    c->ends[c->n++] = (uint32_t)c->len;
     return error;
 }
 
-/* Entries from the newest back to the first; 0 and how many, or an error with a reason. */
-static int walk(struct responses *r, struct entry *e, struct entry **chain, size_t *ret_n,
-                struct aiex_error *err)
+/* ---- The whole ---- */
+
+static size_t begin_of(const struct chain *c, size_t i)
 {
-    const char *owner = e->owner;
-    uint64_t bytes = 0;
-    size_t n = 0;
-
-    for (;;) {
-        struct entry *previous;
-
-        if (n == MAX_CHAIN)
-            return aiex_failed(err, -ELOOP,
-                               "the chain of responses is longer than %u; begin a new one",
-                               MAX_CHAIN);
-        index_touch(r, e);
-        chain[n++] = e;
-        bytes += e->input_len;
-        if (bytes > MAX_HISTORY)
-            return aiex_failed(err, -EMSGSIZE,
-                               "the history is longer than 16 MiB; begin a new one");
-        if (!e->previous[0])
-            break;
-        previous = store_find(r, e->previous);
-        if (!previous || strcmp(previous->owner, owner) != 0)
-            return aiex_failed(err, -ENOENT,
-                               "response '%s', which '%s' continues, is not kept any more",
-                               e->previous, e->id);
-        e = previous;
-    }
-    *ret_n = n;
-    return 0;
+    return i ? c->ends[i - 1] : 0;
 }
 
-static int explain(int error, struct aiex_error *err)
+static void write_items(struct aiex_writer *w, const void *arg)
 {
+    const struct chain *c = arg;
+    size_t len = 2, parts = 0;
+
+    for (size_t i = 0; i < c->n; i++)
+        parts += c->ends[i] > begin_of(c, i);
+    len += c->len + (parts ? parts - 1 : 0);
+    aiex_w_map(w, 1);
+    aiex_w_str(w, "items");
+    aiex_w_bin_head(w, len);
+    aiex_w_raw(w, "[", 1);
+    for (size_t i = c->n; i-- > 0;) {
+        if (c->ends[i] == begin_of(c, i))
+            continue;
+        aiex_w_raw(w, c->data + begin_of(c, i), c->ends[i] - begin_of(c, i));
+        if (--parts)
+            aiex_w_raw(w, ",", 1);
+    }
+    aiex_w_raw(w, "]", 1);
+}
+
+/* ---- The walk ---- */
+
+static void on_found(struct work *w);
+
+static void on_read(struct work *w)
+{
+    struct chain *c = w->chain;
+    int error = w->error;
+
+    if (error == -EIO && w->code[0]) {
+        work_fail(w);
+        return;
+    }
+    if (error == 0)
+        error = append_response(c, w->input, w->response);
     if (error == -EMSGSIZE)
-        return aiex_failed(err, error, "the history is longer than 16 MiB; begin a new one");
-    if (error == -ENOENT || error == -EBADMSG)
-        return aiex_failed(err, -ENOENT, "a response of the chain is not kept any more");
-    return aiex_failed(err, error, "the history can not be read: %s", strerror(-error));
+        work_refuse(w, AIEX_E_INVALID, "the history is longer than 16 MiB; begin a new one");
+    else if (error == -ENOENT || error == -EBADMSG)
+        work_refuse(w, AIEX_E_NOT_FOUND, "a response of the chain is not kept any more");
+    else if (error)
+        work_refuse(w, AIEX_E_INTERNAL, "the history can not be read: %s", strerror(-error));
+    else if (!c->next[0])
+        work_reply(w, write_items, c);
+    else
+        keep_find(w, c->next, on_found);
 }
 
-int history_make(struct responses *r, struct entry *e, char **ret_json, size_t *ret_len,
-                 struct aiex_error *err)
+static void on_found(struct work *w)
 {
-    struct entry **chain = calloc(MAX_CHAIN, sizeof(*chain));
-    struct text t = {NULL, 0, 0};
-    size_t n = 0;
-    int error;
+    struct chain *c = w->chain;
+    struct entry *e = w->e;
 
-    if (!chain)
-        return aiex_failed(err, -ENOMEM, "no memory for a history");
-    error = walk(r, e, chain, &n, err);
-    if (error == 0 && (error = append(&t, "[", 1)) == 0) {
-        while (error == 0 && n)
-            error = append_response(r, chain[--n], &t);
-        if (error == 0)
-            error = append(&t, "]", 1);
-        if (error < 0)
-            error = explain(error, err);
+    if (w->error) {
+        work_fail(w);
+    } else if (!e || strcmp(e->key, w->owner) != 0) { /* another's does not exist for this one */
+        if (c->n)
+            work_refuse(w, AIEX_E_NOT_FOUND,
+                        "response '%s', which '%s' continues, is not kept any more", c->next,
+                        c->last);
+        else
+            work_refuse(w, AIEX_E_NOT_FOUND, "there is no response '%s'", w->name);
+    } else if (c->n == MAX_CHAIN) {
+        work_refuse(w, AIEX_E_INVALID, "the chain of responses is longer than %u; begin a new one",
+                    MAX_CHAIN);
+    } else if (e->input_len > MAX_HISTORY - c->len) {
+        work_refuse(w, AIEX_E_INVALID, "the history is longer than 16 MiB; begin a new one");
+    } else {
+        index_touch(w->r, e);
+        strcpy(c->last, e->id);
+        strcpy(c->next, e->previous);
+        keep_read(w, on_read);
     }
-    free(chain);
-    if (error < 0) {
-        free(t.data);
-        return error;
+}
+
+static void first(struct work *w)
+{
+    keep_find(w, w->name, on_found);
+}
+
+int history_take(void *self, const struct aiex_message *m)
+{
+    struct work *w = named_work(self, m, first);
+
+    if (!w)
+        return 0;
+    w->chain = calloc(1, sizeof(*w->chain));
+    if (!w->chain) {
+        w->error = aiex_failed(&w->err, -ENOMEM, "no memory for the history");
+        w->step = work_fail;
     }
-    *ret_json = t.data;
-    *ret_len = t.len;
+    work_run(w);
     return 0;
 }

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define MAX_PUTS 3 /* tries against another process that writes the same */
+
 /* Whose it is: the id of the key, `local`, or `open`. */
 static int read_owner(struct aiex_slice body, char owner[MAX_OWNER + 1], struct aiex_error *err)
 {
@@ -22,43 +24,51 @@ static int read_id(struct aiex_slice body, const char *key, char id[MAX_ID + 1],
                    struct aiex_error *err)
 {
     id[0] = 0;
-    if (aiex_get_text(body, key, id, MAX_ID + 1) < 0 || (id[0] && !store_is_id(id)))
+    if (aiex_get_text(body, key, id, MAX_ID + 1) < 0 || (id[0] && !keep_is_id(id)))
         return aiex_failed(err, -EINVAL, "'%s' must be letters, digits, '_', '-', at most %u bytes",
                            key, MAX_ID);
     return 0;
 }
 
-static int refuse(struct responses *r, const struct aiex_message *m, int error,
-                  const struct aiex_error *err)
-{
-    const char *code = error == -EINVAL || error == -EMSGSIZE || error == -ELOOP ? AIEX_E_INVALID
-                       : error == -EFBIG                                         ? AIEX_E_INVALID
-                       : error == -ENOENT                                        ? AIEX_E_NOT_FOUND
-                       : error == -ENOSPC || error == -EDQUOT ? AIEX_E_UNAVAILABLE
-                                                              : AIEX_E_INTERNAL;
-
-    return aiex_refuse(r->host, m->id, code, "%s", err->text);
-}
-
-/* The entry that a request names and may see; else it was refused and the result is NULL. */
-static struct entry *named(struct responses *r, const struct aiex_message *m)
+struct work *named_work(struct responses *r, const struct aiex_message *m,
+                        void (*step)(struct work *w))
 {
     char id[MAX_ID + 1], owner[MAX_OWNER + 1];
     struct aiex_error err = {""};
-    struct entry *e;
+    struct work *w;
 
     if (read_owner(m->body, owner, &err) != 0 || read_id(m->body, "id", id, &err) != 0) {
-        refuse(r, m, -EINVAL, &err);
+        aiex_refuse(r->host, m->id, AIEX_E_INVALID, "%s", err.text);
         return NULL;
     }
-    e = id[0] ? store_find(r, id) : NULL;
-    if (!e || strcmp(e->owner, owner) != 0) { /* another's does not exist for this one */
-        aiex_refuse(r->host, m->id, AIEX_E_NOT_FOUND, "there is no response '%s'", id);
+    if (!id[0]) {
+        aiex_refuse(r->host, m->id, AIEX_E_NOT_FOUND, "there is no response ''");
         return NULL;
     }
-    index_touch(r, e);
-    return e;
+    w = work_new(r, m, step);
+    if (!w)
+        return NULL;
+    strcpy(w->name, id);
+    strcpy(w->owner, owner);
+    return w;
 }
+
+/* 1 = it is there and its owner asks; another's does not exist. Else the work is ended. */
+static int may_have(struct work *w)
+{
+    if (w->error) {
+        work_fail(w);
+        return 0;
+    }
+    if (w->e && strcmp(w->e->key, w->owner) == 0) {
+        index_touch(w->r, w->e);
+        return 1;
+    }
+    work_refuse(w, AIEX_E_NOT_FOUND, "there is no response '%s'", w->name);
+    return 0;
+}
+
+/* ---- responses.put ---- */
 
 static int is_json(struct aiex_slice text, int type)
 {
@@ -68,7 +78,7 @@ static int is_json(struct aiex_slice text, int type)
 static int read_put(struct entry *e, struct aiex_slice body, struct aiex_slice *ret_input,
                     struct aiex_slice *ret_response, struct aiex_error *err)
 {
-    if (read_owner(body, e->owner, err) != 0 || read_id(body, "id", e->id, err) != 0 ||
+    if (read_owner(body, e->key, err) != 0 || read_id(body, "id", e->id, err) != 0 ||
         read_id(body, "previous", e->previous, err) != 0)
         return -EINVAL;
     if (!e->id[0])
@@ -83,40 +93,126 @@ static int read_put(struct entry *e, struct aiex_slice body, struct aiex_slice *
     return 0;
 }
 
+static void find_place(struct work *w);
+
+/* Who put it does not wait for the answer: it is said here, too. */
+static void fail_put(struct work *w)
+{
+    aiex_logf(w->r->host, AIEX_LOG_WARN, w->trace,
+              "response '%s' is not kept, nothing can continue it: %s", w->name, w->err.text);
+    work_fail(w);
+}
+
+static void on_put(struct work *w)
+{
+    struct responses *r = w->r;
+
+    if (w->error == -ESTALE && w->tries++ < MAX_PUTS) {
+        keep_find(w, w->name, find_place);
+        return;
+    }
+    r->trouble[0] = 0;
+    if (!w->error) {
+        work_reply(w, NULL, NULL);
+        return;
+    }
+    if (w->error != -ESTALE)
+        snprintf(r->trouble, sizeof(r->trouble), "%s", w->err.text);
+    fail_put(w);
+}
+
+static void find_place(struct work *w)
+{
+    if (w->error) {
+        on_put(w);
+        return;
+    }
+    if (w->e && strcmp(w->e->key, w->owner) != 0) {
+        work_refuse(w, AIEX_E_CONFLICT, "the id '%s' is taken", w->name);
+        return;
+    }
+    w->error = room_make(w->r, w->fresh, w->e, &w->err);
+    if (w->error)
+        fail_put(w);
+    else
+        keep_put(w, on_put);
+}
+
+/* Ids are new but for rare cases: the store says when this one is not. */
+static void put_first(struct work *w)
+{
+    struct responses *r = w->r;
+
+    if (!r->config->store[0] || index_find(r, w->name) || work_is_written(w, w->name)) {
+        keep_find(w, w->name, find_place);
+        return;
+    }
+    w->e = NULL;
+    find_place(w);
+}
+
+/* Behind the message's end: what is not written at once must be kept. */
+static int keep_content(struct work *w)
+{
+    const size_t n = w->input.len + w->response.len;
+
+    if (n > MAX_STORED)
+        return aiex_failed(&w->err, -EFBIG, "a response of %zu bytes is longer than %u MiB", n,
+                           MAX_STORED >> 20);
+    w->mem = w->r->pending + n <= MAX_PENDING ? malloc(n + 1) : NULL;
+    if (!w->mem) {
+        strcpy(w->code, AIEX_E_BUSY);
+        return aiex_failed(&w->err, -ENOMEM, "too many responses are being written");
+    }
+    memcpy(w->mem, w->input.data, w->input.len);
+    memcpy(w->mem + w->input.len, w->response.data, w->response.len);
+    w->input.data = w->mem;
+    w->response.data = w->mem + w->input.len;
+    w->pending = n;
+    w->r->pending += n;
+    return 0;
+}
+
 int put_take(void *self, const struct aiex_message *m)
 {
     struct responses *r = self;
-    struct entry *e = calloc(1, sizeof(*e)), *old;
-    struct aiex_slice input, response;
+    struct entry *e = calloc(1, sizeof(*e));
     struct aiex_error err = {""};
+    struct aiex_slice input, response;
+    struct work *w;
     int error;
 
     if (!e)
         return -ENOMEM;
     e->created = wall_ms();
     error = read_put(e, m->body, &input, &response, &err);
-    if (error < 0) {
+    if (error < 0)
+        aiex_refuse(r->host, m->id, AIEX_E_INVALID, "%s", err.text);
+    w = error == 0 ? work_new(r, m, put_first) : NULL;
+    if (!w) {
         free(e);
-        return refuse(r, m, error, &err);
+        return 0;
     }
-    old = store_find(r, e->id);
-    if (old && strcmp(old->owner, e->owner) != 0) {
-        error = aiex_refuse(r->host, m->id, AIEX_E_CONFLICT, "the id '%s' is taken", e->id);
-        free(e);
-        return error;
-    }
-    error = store_put(r, e, input, response, &err);
-    return error < 0 ? refuse(r, m, error, &err) : aiex_reply_done(r->host, m->id);
+    w->fresh = e;
+    w->writes = 1;
+    w->input = input;
+    w->response = response;
+    strcpy(w->name, e->id);
+    strcpy(w->owner, e->key);
+    e->meta_len = (uint32_t)(strlen(e->id) + strlen(e->key) + strlen(e->previous) + 40);
+    e->input_len = (uint32_t)input.len;
+    e->response_len = (uint32_t)response.len;
+    w->error = r->config->store[0] ? keep_content(w) : 0;
+    if (w->error)
+        work_next(w, fail_put);
+    else
+        work_run(w);
+    return 0;
 }
 
-/* A reply of one or two byte strings. */
-struct bytes {
-    const char *key;
-    struct aiex_slice value;
-    const struct entry *e; /* NULL, or what is told besides */
-};
+/* ---- responses.get, items, delete ---- */
 
-static void write_bytes(struct aiex_writer *w, const void *arg)
+void bytes_write(struct aiex_writer *w, const void *arg)
 {
     const struct bytes *b = arg;
 
@@ -129,79 +225,110 @@ static void write_bytes(struct aiex_writer *w, const void *arg)
     aiex_w_key_bin(w, b->key, b->value.data, b->value.len);
 }
 
-static int reply_from_file(struct responses *r, const struct aiex_message *m, int want_input)
+static void on_read(struct work *w)
 {
-    struct entry *e = named(r, m);
-    struct aiex_slice input, response;
-    uint8_t *mem;
-    int error;
+    struct bytes b = {w->wants_items ? "items" : "response",
+                      w->wants_items ? w->input : w->response, w->wants_items ? NULL : w->fresh};
 
-    if (!e)
+    if (w->error == -ENOENT || w->error == -EBADMSG)
+        work_refuse(w, AIEX_E_NOT_FOUND, "the response is not kept any more");
+    else if (w->error == -EIO && w->code[0])
+        work_fail(w);
+    else if (w->error)
+        work_refuse(w, AIEX_E_INTERNAL, "the response can not be read: %s", strerror(-w->error));
+    else
+        work_reply(w, bytes_write, &b);
+}
+
+/* What is told besides is kept: the entry may go while the rest is read. */
+static void get_found(struct work *w)
+{
+    if (!may_have(w))
+        return;
+    w->fresh = malloc(sizeof(*w->fresh));
+    if (!w->fresh) {
+        work_refuse(w, AIEX_E_INTERNAL, "no memory for the response");
+        return;
+    }
+    *w->fresh = *w->e;
+    keep_read(w, on_read);
+}
+
+static void get_first(struct work *w)
+{
+    keep_find(w, w->name, get_found);
+}
+
+static int get_by(struct responses *r, const struct aiex_message *m, int wants_items)
+{
+    struct work *w = named_work(r, m, get_first);
+
+    if (!w)
         return 0;
-    error = store_read(r, e, &mem, &input, &response);
-    if (error == -ENOENT || error == -EBADMSG)
-        return aiex_refuse(r->host, m->id, AIEX_E_NOT_FOUND, "the response is not kept any more");
-    if (error < 0)
-        return aiex_refuse(r->host, m->id, AIEX_E_INTERNAL, "the response can not be read: %s",
-                           strerror(-error));
-    error = aiex_reply_by(r->host, m->id, write_bytes,
-                          &(struct bytes){want_input ? "items" : "response",
-                                          want_input ? input : response, want_input ? NULL : e});
-    free(mem);
-    return error == -ENOMEM ? error : 0;
+    w->wants_items = wants_items;
+    work_run(w);
+    return 0;
 }
 
 int get_take(void *self, const struct aiex_message *m)
 {
-    return reply_from_file(self, m, 0);
+    return get_by(self, m, 0);
 }
 
 int items_take(void *self, const struct aiex_message *m)
 {
-    return reply_from_file(self, m, 1);
+    return get_by(self, m, 1);
+}
+
+static void delete_found(struct work *w);
+
+static void on_deleted(struct work *w)
+{
+    if (w->error == -ESTALE && w->tries++ < MAX_PUTS)
+        keep_find(w, w->name, delete_found);
+    else if (w->error)
+        work_fail(w);
+    else
+        work_reply(w, NULL, NULL);
+}
+
+static void delete_found(struct work *w)
+{
+    if (may_have(w))
+        keep_delete(w, on_deleted);
+}
+
+static void delete_first(struct work *w)
+{
+    keep_find(w, w->name, delete_found);
 }
 
 int delete_take(void *self, const struct aiex_message *m)
 {
-    struct responses *r = self;
-    struct entry *e = named(r, m);
+    struct work *w = named_work(self, m, delete_first);
 
-    if (!e)
+    if (!w)
         return 0;
-    store_remove(r, e);
-    return aiex_reply_done(r->host, m->id);
+    w->writes = 1;
+    work_run(w);
+    return 0;
 }
 
-int history_take(void *self, const struct aiex_message *m)
-{
-    struct responses *r = self;
-    struct entry *e = named(r, m);
-    struct aiex_error err = {""};
-    char *json;
-    size_t len;
-    int error;
-
-    if (!e)
-        return 0;
-    error = history_make(r, e, &json, &len, &err);
-    if (error < 0)
-        return refuse(r, m, error, &err);
-    error = aiex_reply_by(r->host, m->id, write_bytes,
-                          &(struct bytes){"items", {(const uint8_t *)json, len}, NULL});
-    free(json);
-    return error == -ENOMEM ? error : 0;
-}
+/* ---- How it is ---- */
 
 static void write_status(struct aiex_writer *w, const void *arg)
 {
     const struct responses *r = arg;
 
-    aiex_w_map(w, 5);
+    aiex_w_map(w, 8);
     aiex_w_key_uint(w, "responses", r->n);
     aiex_w_key_uint(w, "bytes", r->bytes);
     aiex_w_key_uint(w, "evicted", r->evicted);
     aiex_w_key_uint(w, "expired", r->expired);
     aiex_w_key_uint(w, "damaged", r->damaged);
+    aiex_w_key_uint(w, "pending_bytes", r->pending);
+    aiex_w_key_uint(w, "to_remove", r->n_doomed);
+    aiex_w_key_bool(w, "loaded", r->loaded);
 }
 
 int status_take(void *self, const struct aiex_message *m)
@@ -214,10 +341,12 @@ int status_take(void *self, const struct aiex_message *m)
 int health_take(void *self, const struct aiex_message *m)
 {
     struct responses *r = self;
-    char reason[200] = "responses are kept";
+    char reason[300] = "responses are kept";
 
-    if (r->write_error)
-        snprintf(reason, sizeof(reason), "the last response could not be written: %s",
-                 strerror(-r->write_error));
-    return aiex_reply_health(r->host, m->id, !r->write_error, reason);
+    if (r->trouble[0])
+        snprintf(reason, sizeof(reason), "the last response could not be written: %s", r->trouble);
+    else if (!r->loaded)
+        snprintf(reason, sizeof(reason), "the store '%.64s' has not answered yet",
+                 r->config->store);
+    return aiex_reply_health(r->host, m->id, !r->trouble[0] && r->loaded, reason);
 }

@@ -1,9 +1,7 @@
-/* service_responses through its descriptor: chains, owners, bounds, what survives, what is torn. */
-#include "responses.h"
-#include "test.h"
+/* service_responses through its descriptor, in files and in a store: chains, owners, bounds, what
+ * survives, what is torn. */
+#include "responses_rig.h"
 
-#include <aiex_fake_host.h>
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,153 +21,7 @@ ssize_t __wrap_pwrite(int fd, const void *bytes, size_t n, off_t offset)
     return -1;
 }
 
-static struct aiex_fake_host *h;
-static const struct aiex_plugin *p;
-static void *self;
-static char dir[64];
-static int64_t now;
-
-int64_t wall_ms(void)
-{
-    return now;
-}
-
-static void open_it(const struct aiex_fake_pair *pairs)
-{
-    struct aiex_error err = {""};
-
-    h = aiex_fake_host_new("service_responses");
-    aiex_fake_data_dir(h, dir);
-    p = aiex_plugin_entry(AIEX_ABI_MAJOR, AIEX_ABI_MINOR);
-    if (aiex_fake_start(h, p, pairs, &self, &err) != 0)
-        CU_FAIL_FATAL(err.text);
-}
-
-static void close_it(void)
-{
-    aiex_fake_stop(h, p, self);
-    CU_ASSERT_EQUAL(aiex_fake_host_free(h), 0);
-}
-
-static void begin(const struct aiex_fake_pair *pairs)
-{
-    strcpy(dir, "/tmp/aiex_responses_XXXXXX");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
-    now = 1795262400000ll;
-    open_it(pairs);
-}
-
-static const char *path(const char *name)
-{
-    static char out[400];
-
-    snprintf(out, sizeof(out), "%s/%s", dir, name);
-    return out;
-}
-
-static unsigned files(int remove_them)
-{
-    DIR *d = opendir(dir);
-    struct dirent *e;
-    unsigned n = 0;
-
-    while ((e = readdir(d)))
-        if (e->d_name[0] != '.') {
-            n++;
-            if (remove_them)
-                unlink(path(e->d_name));
-        }
-    closedir(d);
-    return n;
-}
-
-static void finish(void)
-{
-    close_it();
-    files(1);
-    CU_ASSERT_EQUAL(rmdir(dir), 0);
-}
-
-static uint64_t put_as(const char *key, const char *id, const char *previous, const char *input,
-                       const char *response)
-{
-    size_t size = strlen(input) + strlen(response) + 1024;
-    uint8_t *mem = malloc(size);
-    struct aiex_writer w;
-    uint64_t call;
-
-    aiex_writer_init(&w, mem, size);
-    aiex_w_map(&w, 5);
-    aiex_w_key_str(&w, "id", id);
-    aiex_w_str(&w, "principal");
-    aiex_w_map(&w, 2);
-    aiex_w_key_str(&w, "user", "u");
-    aiex_w_key_str(&w, "key", key);
-    aiex_w_key_str(&w, "previous", previous);
-    aiex_w_key_bin(&w, "input", input, strlen(input));
-    aiex_w_key_bin(&w, "response", response, strlen(response));
-    call = aiex_fake_request(h, p, self, "responses.put", aiex_written(&w), 0);
-    free(mem);
-    return call;
-}
-
-static const char *put(const char *id, const char *previous, const char *input,
-                       const char *response)
-{
-    return aiex_fake_answer(h, put_as("k1", id, previous, input, response))->code;
-}
-
-static uint64_t ask_as(const char *key, const char *method, const char *id)
-{
-    uint8_t mem[1024];
-    struct aiex_writer w;
-
-    aiex_writer_init(&w, mem, sizeof(mem));
-    aiex_w_map(&w, 2);
-    aiex_w_key_str(&w, "id", id);
-    aiex_w_str(&w, "principal");
-    aiex_w_map(&w, 1);
-    aiex_w_key_str(&w, "key", key);
-    return aiex_fake_request(h, p, self, method, aiex_written(&w), 0);
-}
-
-static const char *code(uint64_t call)
-{
-    return aiex_fake_answer(h, call)->code;
-}
-
-/* The bytes under a key as text, or the code of the refusal. */
-static const char *bytes(uint64_t call, const char *key)
-{
-    static char out[4][65536];
-    static unsigned turn;
-    char *mem = out[turn++ % 4];
-    struct aiex_slice s = {NULL, 0};
-
-    if (code(call)[0])
-        return code(call);
-    aiex_get_bytes(aiex_fake_answer(h, call)->body, key, &s);
-    snprintf(mem, 65536, "%.*s", (int)s.len, s.data ? (const char *)s.data : "");
-    return mem;
-}
-
-static const char *history(const char *id)
-{
-    return bytes(ask_as("k1", "responses.history", id), "items");
-}
-
-static int64_t status(const char *key)
-{
-    uint64_t call = aiex_fake_request(h, p, self, "responses.status", (struct aiex_slice){0}, 0);
-    int64_t v = -1;
-
-    aiex_get_int(aiex_fake_answer(h, call)->body, key, &v);
-    return v;
-}
-
-#define R(n) "{\"id\":\"r\",\"output\":[{\"o\":" #n "}]}"
-
-static void test_chain(void)
+static void chain(void)
 {
     begin(NULL);
     CU_ASSERT_STRING_EQUAL(put("r1", "", " [ {\"i\":1}, {\"i\":2} ] ", R(1)), "");
@@ -191,7 +43,7 @@ static void test_chain(void)
     finish();
 }
 
-static void test_owners(void)
+static void owners(void)
 {
     static const char *const methods[] = {"responses.get", "responses.items", "responses.delete",
                                           "responses.history"};
@@ -210,7 +62,7 @@ static void test_owners(void)
     finish();
 }
 
-static void test_wrong_requests(void)
+static void wrong_requests(void)
 {
     static const char *const ids[] = {"", "a/b", "../x", "a.b", "a b", "\xc3\xa9"};
     char long_id[200];
@@ -234,22 +86,24 @@ static void test_wrong_requests(void)
     CU_ASSERT_STRING_EQUAL(code(ask_as("k1", "responses.get", "../etc")), "invalid");
     CU_ASSERT_STRING_EQUAL(code(ask_as("", "responses.get", "a")), "invalid");
     CU_ASSERT_STRING_EQUAL(code(ask_as("k1", "responses.other", "a")), "not_found");
-    CU_ASSERT_EQUAL(files(0), 1);
+    CU_ASSERT_EQUAL(kept(), 1);
     finish();
 }
 
-static void test_restart(void)
+static void restart(void)
 {
     begin(NULL);
     put("r1", "", "[1]", R(1));
     now += 1000;
     put("r2", "r1", "[2]", R(2));
     close_it();
-    fclose(fopen(path("left.resp.tmp"), "w"));
-    fclose(fopen(path("notes.txt"), "w"));
+    if (!in_store) {
+        fclose(fopen(path("left.resp.tmp"), "w"));
+        fclose(fopen(path("notes.txt"), "w"));
+    }
     open_it(NULL);
     CU_ASSERT_STRING_EQUAL(history("r2"), "[1,{\"o\":1},2,{\"o\":2}]");
-    CU_ASSERT_EQUAL(files(0), 3); /* the temporary one is gone, what is not ours stays */
+    CU_ASSERT_EQUAL(kept(), in_store ? 2 : 3); /* the temporary one is gone, the notes stay */
     CU_ASSERT_EQUAL(status("bytes") > 0, 1);
     finish();
 }
@@ -291,7 +145,7 @@ static void test_torn_and_damaged(void)
     finish();
 }
 
-static void test_least_recently_used_go(void)
+static void least_recently_used_go(void)
 {
     static const struct aiex_fake_pair pairs[] = {{"max_count", "3"}, {0}};
 
@@ -304,11 +158,11 @@ static void test_least_recently_used_go(void)
     CU_ASSERT_STRING_EQUAL(code(ask_as("k1", "responses.get", "r3")), "not_found");
     CU_ASSERT_STRING_EQUAL(history("r2"), "[1,{\"o\":1},2,{\"o\":2}]");
     CU_ASSERT_EQUAL(status("evicted"), 1);
-    CU_ASSERT_EQUAL(files(0), 3);
+    CU_ASSERT_EQUAL(kept(), 3);
     finish();
 }
 
-static void test_bytes_are_bounded(void)
+static void bytes_are_bounded(void)
 {
     static const struct aiex_fake_pair pairs[] = {{"max_bytes", "4k"}, {0}};
     char large[5000] = "[\"";
@@ -332,10 +186,9 @@ static void test_bytes_are_bounded(void)
     finish();
 }
 
-static void test_ttl(void)
+static void ttl(void)
 {
     static const struct aiex_fake_pair hour[] = {{"ttl", "1h"}, {0}};
-    struct aiex_error err = {""};
 
     begin(hour);
     put("r1", "", "[1]", R(1));
@@ -344,19 +197,19 @@ static void test_ttl(void)
     CU_ASSERT_STRING_EQUAL(history("r2"), "[1,{\"o\":1},2,{\"o\":2}]");
     now += 700000;
     CU_ASSERT_STRING_EQUAL(history("r2"), "not_found"); /* its beginning is over its time */
-    CU_ASSERT_EQUAL(files(0), 1);
+    CU_ASSERT_EQUAL(kept(), 1);
     now += 3000000;
     aiex_fake_advance(h, 10000);
-    CU_ASSERT_EQUAL(files(0), 0);
+    CU_ASSERT_EQUAL(kept(), 0);
     CU_ASSERT_EQUAL(status("expired"), 2);
-    CU_ASSERT_EQUAL(aiex_fake_reload(h, p, self, NULL, &err), 0);
+    reload_it(NULL);
     put("r3", "", "[]", R(3));
     now += 24 * 3600000ll;
     CU_ASSERT_STRING_EQUAL(code(ask_as("k1", "responses.get", "r3")), "");
     finish();
 }
 
-static void test_history_is_bounded(void)
+static void history_is_bounded(void)
 {
     size_t size = 9 << 20;
     char *large = malloc(size + 8), id[16], previous[16];
@@ -400,7 +253,7 @@ static void test_full_disk(void)
     begin(NULL);
     disk_full = 1;
     CU_ASSERT_STRING_EQUAL(put("r1", "", "[1]", R(1)), "unavailable");
-    CU_ASSERT_EQUAL(files(0), 0);
+    CU_ASSERT_EQUAL(kept(), 0);
     call = aiex_fake_request(h, p, self, "service.health", (struct aiex_slice){0}, 0);
     CU_ASSERT_EQUAL(aiex_get_bool(aiex_fake_answer(h, call)->body, "healthy", &healthy), 1);
     CU_ASSERT_EQUAL(healthy, 0);
@@ -444,16 +297,17 @@ static void test_successor_beside_predecessor(void)
 
 static void test_start_says_why(void)
 {
+    static const struct aiex_fake_pair in_files[] = {{"store", ""}, {NULL, NULL}};
     struct aiex_error err = {""};
 
     p = aiex_plugin_entry(AIEX_ABI_MAJOR, AIEX_ABI_MINOR);
     h = aiex_fake_host_new("service_responses");
-    CU_ASSERT_EQUAL(aiex_fake_start(h, p, NULL, &self, &err), -EINVAL);
+    CU_ASSERT_EQUAL(aiex_fake_start(h, p, in_files, &self, &err), -EINVAL);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "no data folder"));
     aiex_fake_host_free(h);
     h = aiex_fake_host_new("service_responses");
     aiex_fake_data_dir(h, "/tmp/aiex_no_such_folder/x");
-    CU_ASSERT_EQUAL(aiex_fake_start(h, p, NULL, &self, &err), -ENOENT);
+    CU_ASSERT_EQUAL(aiex_fake_start(h, p, in_files, &self, &err), -ENOENT);
     CU_ASSERT_EQUAL(aiex_fake_host_free(h), 0);
     strcpy(dir, "/tmp/aiex_responses_XXXXXX");
     CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
@@ -461,10 +315,50 @@ static void test_start_says_why(void)
         h = aiex_fake_host_new("service_responses");
         aiex_fake_data_dir(h, dir);
         aiex_fake_fail_alloc(h, n);
-        CU_ASSERT_EQUAL(aiex_fake_start(h, p, NULL, &self, &err), -ENOMEM);
+        CU_ASSERT_EQUAL(aiex_fake_start(h, p, in_files, &self, &err), -ENOMEM);
         CU_ASSERT_EQUAL(aiex_fake_host_free(h), 0);
     }
     CU_ASSERT_EQUAL(rmdir(dir), 0);
+}
+
+static void test_chain(void)
+{
+    in_both(chain);
+}
+
+static void test_owners(void)
+{
+    in_both(owners);
+}
+
+static void test_wrong_requests(void)
+{
+    in_both(wrong_requests);
+}
+
+static void test_restart(void)
+{
+    in_both(restart);
+}
+
+static void test_least_recently_used_go(void)
+{
+    in_both(least_recently_used_go);
+}
+
+static void test_bytes_are_bounded(void)
+{
+    in_both(bytes_are_bounded);
+}
+
+static void test_ttl(void)
+{
+    in_both(ttl);
+}
+
+static void test_history_is_bounded(void)
+{
+    in_both(history_is_bounded);
 }
 
 const struct test_case tests[] = {

@@ -19,6 +19,7 @@ static const int8_t after[N_ACTS][N_STATES] = {
     [ROLLBACK] = {OPEN, NO, NO, NO, NO},
     [EXPIRE] = {EXPIRED, EXPIRED, NO, SAME, NO},
     [DELETE] = {DELETED, DELETED, DELETED, DELETED, SAME},
+    [LOSE] = {OPEN, CLOSED, NO, NO, NO},
 };
 
 /* 0, or the work was ended: too many live ones. */
@@ -53,7 +54,7 @@ static void set_texts(struct work *w)
 /* What is left of a deleted session. */
 static void bury(struct row *row)
 {
-    row->title[0] = row->user[0] = row->project[0] = row->origin[0] = 0;
+    row->title[0] = row->user[0] = row->project[0] = row->origin[0] = row->turns[0] = 0;
     row->origin_at = row->messages = row->state_at = 0;
 }
 
@@ -80,8 +81,27 @@ static void on_point(struct aiex_ask *a, const struct aiex_answer *end)
         write_send(w);
 }
 
+/* 0, or -1: the work was ended. */
+static int take_turn(struct work *w)
+{
+    if (w->turn_state[0] == 'b' && turns_begin(&w->row, w->turn, wall_ms()) < 0) {
+        work_refuse(w, AIEX_E_BUSY,
+                    "%u turns of session '%s' are open; they must end, or be lost after "
+                    "turn_timeout",
+                    MAX_TURNS, w->session);
+        return -1;
+    }
+    if (w->turn_state[0] != 'b' && !turns_end(&w->row, w->turn) && w->act == LOSE) {
+        reply_row(w); /* it was ended meanwhile */
+        return -1;
+    }
+    return 0;
+}
+
 static void change(struct work *w)
 {
+    if (w->turn[0] && take_turn(w) < 0)
+        return;
     if (w->act == SET)
         set_texts(w);
     if (w->act == DELETE)
@@ -119,7 +139,7 @@ static void decide(struct work *w)
     w->probe = 0;
     w->messages_before = w->row.messages;
     w->state_before = w->row.state_at;
-    if (w->due_only && row_expires(&w->row, w->s->config->ttl) > wall_ms()) {
+    if (w->due_only && w->act == EXPIRE && row_expires(&w->row, w->s->config->ttl) > wall_ms()) {
         work_free(w); /* somebody used it */
     } else if (to == SAME) {
         reply_row(w);
@@ -242,6 +262,7 @@ static void fork_it(struct work *w)
                     (long long)w->at);
     } else {
         row->depth++;
+        row->turns[0] = 0;
         strcpy(row->origin, w->session);
         row->origin_at = w->at = w->at ? w->at : row->version;
         row->id[0] = 0;

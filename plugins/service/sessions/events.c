@@ -15,7 +15,7 @@ static const char *const types[N_ACTS] = {
     [SET] = "session.changed",          [CLOSE] = "session.closed",
     [ARCHIVE] = "session.archived",     [RESTORE] = "session.restored",
     [ROLLBACK] = "session.rolled_back", [EXPIRE] = "session.expired",
-    [DELETE] = "session.deleted",
+    [DELETE] = "session.deleted",       [LOSE] = "session.turn_lost",
 };
 
 void event_stream(char out[MAX_ID + 9], const char *session)
@@ -76,24 +76,28 @@ static void write_created(struct aiex_writer *w, const struct work *work)
         write_values(w, work);
 }
 
-static void write_message(struct aiex_writer *w, struct aiex_slice m)
+static void write_message(struct aiex_writer *w, const struct work *work, struct aiex_slice m)
 {
-    static const char *const keys[] = {"role", "content", "model", "usage", "name"};
-    struct aiex_slice value[5];
-    uint32_t n = 0;
+    static const char *const keys[] = {"role", "content",  "model",   "usage",
+                                       "name", "provider", "outcome", "finish"};
+    enum { N = sizeof(keys) / sizeof(keys[0]) };
+    struct aiex_slice value[N];
+    uint32_t n = work->turn[0] != 0;
 
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < N; i++) {
         value[i].len = 0;
         if (aiex_get_whole(m, keys[i], &value[i]) != 1)
             value[i].len = 0;
         n += value[i].len != 0;
     }
     aiex_w_map(w, n);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < N; i++)
         if (value[i].len) {
             aiex_w_str(w, keys[i]);
             aiex_w_raw(w, value[i].data, value[i].len);
         }
+    if (work->turn[0])
+        aiex_w_key_str(w, "turn", work->turn);
 }
 
 static void write_data(struct aiex_writer *w, const struct work *work, struct aiex_slice message,
@@ -103,12 +107,15 @@ static void write_data(struct aiex_writer *w, const struct work *work, struct ai
         aiex_w_map(w, 1);
         write_values(w, work);
     } else if (work->act == APPEND) {
-        write_message(w, message);
+        write_message(w, work, message);
     } else if (work->act == CREATE || work->act == FORK) {
         write_created(w, work);
     } else if (work->act == SET) {
         aiex_w_map(w, 4);
         write_texts(w, work);
+    } else if (work->act == LOSE) {
+        aiex_w_map(w, 1);
+        aiex_w_key_str(w, "turn", work->turn);
     } else if (work->act == ROLLBACK) {
         aiex_w_map(w, 1);
         aiex_w_key_int(w, "to", work->at);

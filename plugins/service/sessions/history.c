@@ -130,7 +130,7 @@ static int walk_event(struct work *w, struct aiex_slice event)
         p->gap = 1;
         p->at = version;
     }
-    is_message = aiex_slice_is(type, "session.message");
+    is_message = aiex_slice_is(type, "session.message") || aiex_slice_is(type, "session.turn_lost");
     if ((w->all || is_message) && !take_event(w, event, type, data)) {
         p->full = 1;
         return 1;

@@ -11,6 +11,7 @@
 #include <sys/random.h>
 
 #define FIRST_SLOTS 1024u
+#define N_TEXTS     6
 
 /* ---- Hash ---- */
 
@@ -95,7 +96,8 @@ static int grow(struct index *x)
 /* Text by text, as `put` says: lengths, or bytes. */
 static const char *text_of(const struct entry *e, int i, size_t *len)
 {
-    const uint8_t lens[] = {e->id_len, e->origin_len, e->user_len, e->project_len, e->title_len};
+    const uint8_t lens[] = {e->id_len,      e->origin_len, e->user_len,
+                            e->project_len, e->title_len,  e->turns_len};
     const char *at = e->text;
 
     for (int k = 0; k < i; k++)
@@ -106,18 +108,18 @@ static const char *text_of(const struct entry *e, int i, size_t *len)
 
 struct entry *entry_new(const struct index *x, const struct row *row)
 {
-    const char *texts[] = {row->id, row->origin, row->user, row->project, row->title};
+    const char *texts[] = {row->id, row->origin, row->user, row->project, row->title, row->turns};
     size_t bytes = sizeof(struct entry);
     struct entry *e;
     char *at;
 
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < N_TEXTS; i++)
         bytes += strlen(texts[i]);
     e = x->host->alloc(x->host, bytes);
     if (!e)
         return NULL;
     at = e->text;
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < N_TEXTS; i++) {
         memcpy(at, texts[i], strlen(texts[i]));
         at += strlen(texts[i]);
     }
@@ -126,8 +128,14 @@ struct entry *entry_new(const struct index *x, const struct row *row)
     e->user_len = (uint8_t)strlen(row->user);
     e->project_len = (uint8_t)strlen(row->project);
     e->title_len = (uint8_t)strlen(row->title);
+    e->turns_len = (uint8_t)strlen(row->turns);
     entry_update(e, row);
     return e;
+}
+
+const char *entry_turns(const struct entry *e, size_t *ret_len)
+{
+    return text_of(e, N_TEXTS - 1, ret_len);
 }
 
 void entry_free(const struct index *x, struct entry *e)
@@ -137,10 +145,10 @@ void entry_free(const struct index *x, struct entry *e)
 
 void entry_read(const struct entry *e, struct row *ret)
 {
-    char *const texts[] = {ret->id, ret->origin, ret->user, ret->project, ret->title};
+    char *const texts[] = {ret->id, ret->origin, ret->user, ret->project, ret->title, ret->turns};
 
     memset(ret, 0, sizeof(*ret));
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < N_TEXTS; i++) {
         size_t len;
         const char *text = text_of(e, i, &len);
 
@@ -161,9 +169,10 @@ void entry_read(const struct entry *e, struct row *ret)
 
 int entry_update(struct entry *e, const struct row *row)
 {
-    const char *const texts[] = {row->id, row->origin, row->user, row->project, row->title};
+    const char *const texts[] = {row->id,      row->origin, row->user,
+                                 row->project, row->title,  row->turns};
 
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < N_TEXTS; i++) {
         size_t len;
         const char *text = text_of(e, i, &len);
 

@@ -38,7 +38,7 @@ static int is_part(const char *text, const char *wanted)
 
 static int matches(const struct work *w, const struct row *row)
 {
-    if (w->who[0] && strcmp(w->who, row->user) != 0)
+    if (!work_sees(w, row))
         return 0;
     if (w->user[0] && strcmp(w->user, row->user) != 0)
         return 0;

@@ -40,6 +40,8 @@ static const struct field {
     {"project", F_PROJECT | F_FILTER, TEXT(project), 0},
     {"state", F_FILTER, TEXT(find_state), 0},
     {"next", F_PAGE, TEXT(next_page), 0},
+    {"turn", F_TURN, TEXT(turn), 1},
+    {"turn_state", F_TURN, TEXT(turn_state), 0},
 };
 
 static int read_texts(struct work *w, struct aiex_slice body, struct aiex_error *err)
@@ -114,6 +116,21 @@ static int is_role(struct aiex_slice role)
     return 0;
 }
 
+/* How a message came about. */
+static int read_marks(struct aiex_slice m, uint32_t i, struct aiex_error *err)
+{
+    static const char *const marks[] = {"provider", "outcome", "finish"};
+
+    for (size_t k = 0; k < sizeof(marks) / sizeof(marks[0]); k++) {
+        struct aiex_slice text = {NULL, 0};
+
+        if (aiex_get_str(m, marks[k], &text) < 0 || text.len > 64)
+            return aiex_failed(err, -EINVAL, "message %u: '%s' must be text of at most 64 bytes", i,
+                               marks[k]);
+    }
+    return 0;
+}
+
 static int read_message(struct work *w, struct aiex_slice m, struct aiex_error *err)
 {
     struct aiex_slice role = {NULL, 0}, content = {NULL, 0}, model = {NULL, 0};
@@ -136,7 +153,7 @@ static int read_message(struct work *w, struct aiex_slice m, struct aiex_error *
     r = aiex_get(m, "usage", &usage);
     if (r < 0 || (r == 1 && usage.type != AIEX_T_MAP && usage.type != AIEX_T_NIL))
         return aiex_failed(err, -EINVAL, "message %u: 'usage' must be a map", i);
-    return 0;
+    return read_marks(m, i, err);
 }
 
 /* Moves *at behind one map; *ret is the whole of it. */
@@ -219,6 +236,18 @@ static int read_principal(struct work *w, struct aiex_slice body, struct aiex_er
     return 0;
 }
 
+static int read_turn(const struct work *w, struct aiex_error *err)
+{
+    int begin = strcmp(w->turn_state, "begin") == 0, end = strcmp(w->turn_state, "end") == 0;
+
+    if (w->verb->act == APPEND && (w->turn[0] ? !begin && !end : w->turn_state[0] != 0))
+        return aiex_failed(err, -EINVAL,
+                           "'turn' and 'turn_state', which is begin or end, come together");
+    if (w->verb->act == LOSE && !w->turn[0])
+        return aiex_failed(err, -EINVAL, "field 'turn' is missing; say which turn is lost");
+    return 0;
+}
+
 static int read_switches(struct work *w, struct aiex_slice body, struct aiex_error *err)
 {
     w->with_state = 1;
@@ -240,6 +269,7 @@ int request_read(struct work *w, struct aiex_error *err)
     r = r || !(fields & F_STATE) ? r : read_values(w, body, err);
     r = r || !(fields & F_VIEW) ? r : read_switches(w, body, err);
     r = r ? r : read_principal(w, body, err);
+    r = r || !(fields & F_TURN) ? r : read_turn(w, err);
     if (r == 0 && w->find_state[0] && state_named(w->find_state) < 0)
         r = aiex_failed(err, -EINVAL,
                         "state '%s' is none of open, closed, archived, expired, "

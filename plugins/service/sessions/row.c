@@ -81,6 +81,7 @@ static const struct {
     {"project", offsetof(struct row, project), MAX_PROJECT},
     {"title", offsetof(struct row, title), MAX_TITLE},
     {"origin", offsetof(struct row, origin), MAX_ID},
+    {"turns", offsetof(struct row, turns), MAX_TURNS_TEXT},
 };
 
 static const struct {
@@ -155,4 +156,5 @@ void row_show(struct aiex_writer *w, const struct row *row)
     aiex_w_key_int(w, "origin_at", row->origin_at);
     aiex_w_key_int(w, "depth", row->depth);
     aiex_w_key_bool(w, "has_values", row->state_at != 0);
+    aiex_w_key_uint(w, "open_turns", turns_count(row));
 }

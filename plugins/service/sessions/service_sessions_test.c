@@ -299,6 +299,7 @@ static void others_do_not_see_it(void)
 {
 #define ANN   "'principal':{'key':'k1','user':'ann','role':'user'}"
 #define BOB   "'principal':{'key':'k2','role':'user'}"
+#define OPEN  "'principal':{'key':'open','role':'user'}"
 #define ADMIN "'principal':{'key':'k3','role':'admin'}"
     rig_begin(NULL);
     HAS(ask("sessions.create", "{'session':'a','user':'eve'," ANN "}"), "'user':'ann'");
@@ -321,7 +322,12 @@ static void others_do_not_see_it(void)
     HAS(ask("sessions.get", "{'session':'a','principal':3}"), "invalid: field 'principal'");
     ask("sessions.archive", "{'session':'a'}");
     HAS(ask("sessions.restore", "{'session':'a'," BOB "}"), "not_found: ");
-    HAS(ask("sessions.status", "{}"), "'in_memory':1");
+    ask("sessions.create", "{'session':'c'}"); /* an operator's, of nobody in particular */
+    HAS(ask("sessions.get", "{'session':'c'," BOB "}"), "not_found: ");
+    HAS(ask("sessions.get", "{'session':'c'," OPEN "}"), "'session':'c'");
+    HAS(ask("sessions.get", "{'session':'b'," OPEN "}"), "not_found: ");
+    HAS(ask("sessions.list", "{" OPEN "}"), "'sessions':[{'session':'c'");
+    HAS(ask("sessions.status", "{}"), "'in_memory':2");
     rig_end();
 }
 

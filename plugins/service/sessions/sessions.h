@@ -14,6 +14,7 @@
  *     act.c      what may be done in which state       write.c   the transaction and its outcome
  *     events.c   events of each change                 sweep.c   expiry, erasing
  *     show.c     get     history.c     list.c          status.c
+ *     turns.c    questions that were begun and not answered yet
  *
  * Who writes is decided by the row of the table `session_owner`: its epoch is raised at each start,
  * and every transaction has the condition that the row is still the one that this instance wrote.
@@ -52,9 +53,12 @@
 #define MAX_PAGES      32u /* of histories and lists that are being read */
 #define MAX_ORDER      64u
 #define MAX_TOKEN      96u
+#define MAX_TURN       24u
+#define MAX_TURNS      4u   /* of one session, open at a time */
+#define MAX_TURNS_TEXT 160u /* "ID@wall-ms," for each */
 
 struct config {
-    int64_t store_wait, load_wait, ttl, sweep, max_sessions, max_message;
+    int64_t store_wait, load_wait, ttl, sweep, turn_timeout, max_sessions, max_message;
     const char *store;
 };
 
@@ -65,7 +69,8 @@ enum state { OPEN, CLOSED, ARCHIVED, EXPIRED, DELETED, N_STATES };
 struct row {
     char id[MAX_ID + 1], origin[MAX_ID + 1]; /* origin: what it was forked from, or "" */
     char user[MAX_USER + 1], project[MAX_PROJECT + 1], title[MAX_TITLE + 1];
-    int64_t origin_at; /* version of the origin where this one begins */
+    char turns[MAX_TURNS_TEXT + 1]; /* turns.c */
+    int64_t origin_at;              /* version of the origin where this one begins */
     int64_t version, messages, created, updated, ttl;
     int64_t state_at; /* version of the event that has the state map; 0 = none */
     int64_t rank;     /* order of changes: unique, and the wall time where that is possible */
@@ -89,7 +94,7 @@ void row_write(struct aiex_writer *w, const struct row *row);
 /* 0, -EBADMSG. */
 int row_read(struct aiex_slice value, struct row *ret);
 /* As callers see it: `pairs` fields. */
-#define ROW_SHOWN 14u
+#define ROW_SHOWN 15u
 void row_show(struct aiex_writer *w, const struct row *row);
 /* Wall ms at which it expires, INT64_MAX = never. */
 int64_t row_expires(const struct row *row, int64_t default_ttl);
@@ -103,8 +108,8 @@ struct entry {
     struct lane *lane;           /* NULL = nothing is written */
     int64_t origin_at, version, messages, created, updated, ttl, state_at, rank;
     uint8_t state, depth, erased, listed, unsure;
-    uint8_t id_len, origin_len, user_len, project_len, title_len;
-    char text[]; /* id, origin, user, project, title; no ends */
+    uint8_t id_len, origin_len, user_len, project_len, title_len, turns_len;
+    char text[]; /* id, origin, user, project, title, turns; no ends */
 };
 
 struct index {
@@ -128,6 +133,8 @@ void index_drop(struct index *x, struct entry *e);
 /* Where its rank says (that is near the newest one) if it is live, else nowhere. */
 void index_list(struct index *x, struct entry *e);
 void entry_read(const struct entry *e, struct row *ret);
+/* Its open turns; not 0-terminated. */
+const char *entry_turns(const struct entry *e, size_t *ret_len);
 /* 1 = the texts are the same and e is `row` now, 0 = a new entry is needed. */
 int entry_update(struct entry *e, const struct row *row);
 /* The newest one whose rank is below. */
@@ -153,6 +160,7 @@ uint64_t index_seal(const struct index *x, const char *text, size_t len);
 #define F_ANY      4096u /* `session` may be absent */
 #define F_AS       8192u
 #define F_VIEW     16384u
+#define F_TURN     32768u
 
 struct work;
 
@@ -175,6 +183,7 @@ enum act {
     ROLLBACK,
     EXPIRE,
     DELETE,
+    LOSE, /* a turn that nobody ended */
     N_ACTS
 };
 
@@ -192,7 +201,7 @@ struct work {
     char session[MAX_ID + 1], as[MAX_ID + 1], request[MAX_REQUEST + 1];
     char title[MAX_TITLE + 1], user[MAX_USER + 1], project[MAX_PROJECT + 1], find_state[16];
     char who[MAX_USER + 1]; /* only sessions of this user, "" = all */
-    char next_page[MAX_TOKEN];
+    char next_page[MAX_TOKEN], turn[MAX_TURN + 1], turn_state[8];
     int64_t expected, ttl, at, limit;
     int has_request, all, with_state, due_only, waits, handed_on;
     struct aiex_slice state, messages; /* whole values */
@@ -250,6 +259,16 @@ void works_begin(struct sessions *s);
 void works_end(struct sessions *s, uint64_t before, const char *text);
 void works_drop(struct sessions *s);
 
+/* ---- turns.c ---- */
+
+/* One more. 0, -EBUSY: MAX_TURNS are open. */
+int turns_begin(struct row *row, const char *turn, int64_t now);
+/* 1 = it was open. */
+int turns_end(struct row *row, const char *turn);
+/* The one that was begun first: when, and its name (may be NULL); INT64_MAX = none is open. */
+int64_t turns_first(const char *turns, size_t len, char name[MAX_TURN + 1]);
+unsigned turns_count(const struct row *row);
+
 /* ---- fetch.c, act.c, write.c, events.c ---- */
 
 /* w->found(w) with the session in the index; else the work is ended. */
@@ -258,6 +277,8 @@ void fetch(struct work *w, void (*found)(struct work *w));
 void fetch_again(struct work *w, void (*found)(struct work *w));
 /* Drops e when it is a guest that nobody uses. */
 void guest_leave(struct sessions *s, struct entry *e);
+/* Whether the one who asks may know of it. */
+int work_sees(const struct work *w, const struct row *row);
 /* Fills w->row. 0, or -1: it is another's, and the work was ended. */
 int may_see(struct work *w, struct entry *e);
 
@@ -354,7 +375,7 @@ struct sessions {
     int draining;
     void (*drained)(void *arg);
     void *drained_arg;
-    uint64_t writes, duplicates, conflicts, unknowns, expired, erased;
+    uint64_t writes, duplicates, conflicts, unknowns, expired, erased, lost;
 };
 
 extern const struct verb verbs[];

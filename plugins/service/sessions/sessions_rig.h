@@ -5,10 +5,10 @@
 #ifndef SESSIONS_RIG_H
 #define SESSIONS_RIG_H
 
-#include "memory_store.h"
 #include "test.h"
 
 #include <aiex/aiex_pack.h>
+#include <memory_store.h>
 
 extern struct aiex_fake_host *h;
 extern const struct aiex_plugin *p;

@@ -1,6 +1,6 @@
 /*
- * sweep.c - what is done without being asked: sessions whose time is over expire, and the events of
- * deleted ones are erased.
+ * sweep.c - what is done without being asked: sessions whose time is over expire, turns that nobody
+ * ended are marked as lost, and the events of deleted sessions are erased.
  *
  * The sweep goes round the slots of the index, SLICE of them at a time, with at most MAX_RUNNING
  * expiries under way, so that neither the loop nor the store notices a night in which ten thousand
@@ -49,6 +49,34 @@ static void expire(struct sessions *s, const struct entry *e)
     run_change(w);
 }
 
+/* The name of a turn that is open for too long. */
+static int has_lost(const struct sessions *s, const struct entry *e, int64_t now,
+                    char turn[MAX_TURN + 1])
+{
+    size_t len;
+    const char *turns = entry_turns(e, &len);
+    int64_t begun = len && e->listed && !e->lane ? turns_first(turns, len, turn) : INT64_MAX;
+
+    return begun != INT64_MAX && now - begun >= s->config->turn_timeout;
+}
+
+static void lose(struct sessions *s, const struct entry *e, const char *turn)
+{
+    struct row row;
+    struct work *w;
+
+    entry_read(e, &row);
+    w = work_own(s, verb_of(LOSE), row.id);
+    if (!w)
+        return;
+    w->due_only = 1;
+    strcpy(w->turn, turn);
+    aiex_logf(s->host, AIEX_LOG_NOTICE, 0,
+              "turn '%s' of session '%s' was begun and never ended; it is marked as lost", turn,
+              row.id);
+    run_change(w);
+}
+
 static void slice(struct sessions *s)
 {
     struct sweep *q = &s->sweep;
@@ -57,9 +85,13 @@ static void slice(struct sessions *s)
 
     for (size_t i = 0; i < SLICE && left && q->at < s->index.n_slots; i++) {
         struct entry *e = s->index.slots[q->at++];
+        char turn[MAX_TURN + 1];
 
         if (e && is_due(s, e, now)) {
             expire(s, e);
+            left--;
+        } else if (e && has_lost(s, e, now, turn)) {
+            lose(s, e, turn);
             left--;
         }
     }

@@ -111,6 +111,7 @@ static void committed(struct work *w)
 
     s->writes++;
     s->expired += w->act == EXPIRE;
+    s->lost += w->act == LOSE;
     if (w->fresh) { /* without memory for it a new one is fetched when it is asked for */
         e = w->fresh;
         w->fresh = NULL;
@@ -273,7 +274,8 @@ static int prepare_entry(struct work *w)
     if (e)
         entry_read(e, &now);
     if (e && strcmp(now.title, w->row.title) == 0 && strcmp(now.user, w->row.user) == 0 &&
-        strcmp(now.project, w->row.project) == 0 && strcmp(now.origin, w->row.origin) == 0)
+        strcmp(now.project, w->row.project) == 0 && strcmp(now.origin, w->row.origin) == 0 &&
+        strcmp(now.turns, w->row.turns) == 0)
         return 0;
     w->fresh = entry_new(&w->s->index, &w->row);
     return w->fresh ? 0 : -1;

@@ -1,6 +1,6 @@
 /* methods.c - list, show, put, remove, render: what callers say, checked, and what they are told.
  */
-#include "templates.h"
+#include "stored.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -63,8 +63,8 @@ static int find(struct templates *t, const struct wanted *q, struct found *ret)
 
     memset(ret, 0, sizeof(*ret));
     for (int i = begin; i < (strcmp(q->scope, "user") == 0 ? 1 : 2); i++) {
-        const struct template *e = store_find(t, q->name, users[i]);
-        const struct version *v = e ? store_version(e, q->version) : NULL;
+        const struct template *e = table_find(&t->table, q->name, users[i]);
+        const struct version *v = e ? table_version(e, q->version) : NULL;
 
         if (v) {
             ret->record = (struct aiex_slice){v->record, v->len};
@@ -86,6 +86,7 @@ static int refuse(struct templates *t, const struct aiex_message *m, int r,
 {
     const char *code = r == -EINVAL   ? AIEX_E_INVALID
                        : r == -ENOENT ? AIEX_E_NOT_FOUND
+                       : r == -EACCES ? AIEX_E_DENIED
                        : r == -ENOSPC ? AIEX_E_BUSY
                                       : AIEX_E_INTERNAL;
 
@@ -116,7 +117,7 @@ static int is_listed(const struct listing *l, const struct template *e)
 /* Built in and not covered by the system's own. */
 static int is_bare(const struct listing *l, const struct builtin *b)
 {
-    const struct template *e = store_find(l->t, b->name, "");
+    const struct template *e = table_find(&l->t->table, b->name, "");
 
     return !e || !e->n;
 }
@@ -145,8 +146,8 @@ static void write_list(struct aiex_writer *w, const void *arg)
     const struct listing *l = arg;
     uint32_t n = 0;
 
-    for (size_t i = 0; i < l->t->n; i++)
-        n += (uint32_t)is_listed(l, l->t->all[i]);
+    for (size_t i = 0; i < l->t->table.n; i++)
+        n += (uint32_t)is_listed(l, l->t->table.all[i]);
     for (const struct builtin *b = builtins; b->name; b++)
         n += (uint32_t)is_bare(l, b);
     aiex_w_map(w, 1);
@@ -162,9 +163,9 @@ static void write_list(struct aiex_writer *w, const void *arg)
             aiex_w_key_str(&d, "description", b->description);
             write_entry(w, b->name, "", 1, 1, 1, aiex_written(&d));
         }
-    for (size_t i = 0; i < l->t->n; i++) {
-        const struct template *e = l->t->all[i];
-        const struct version *v = store_version(e, 0);
+    for (size_t i = 0; i < l->t->table.n; i++) {
+        const struct template *e = l->t->table.all[i];
+        const struct version *v = table_version(e, 0);
 
         if (is_listed(l, e))
             write_entry(w, e->name, e->user, v->number, e->n, 0,
@@ -233,13 +234,16 @@ struct record {
     int64_t number, created;
     struct aiex_slice text, description, variables; /* variables: whole value, or empty */
     const struct variables *gathered;
+    const char *caller; /* NULL = not said */
 };
 
 static void write_record(struct aiex_writer *w, const void *arg)
 {
     const struct record *r = arg;
 
-    aiex_w_map(w, 7);
+    aiex_w_map(w, 7u + (r->caller != NULL));
+    if (r->caller)
+        aiex_w_key_str(w, "caller", r->caller);
     aiex_w_key_str(w, "name", r->q->name);
     aiex_w_key_str(w, "user", owner(r->q));
     aiex_w_key_int(w, "version", r->number);
@@ -281,57 +285,109 @@ static int read_record(struct record *rec, struct variables *vars, struct aiex_s
     return r < 0 ? r : check_text(rec->text, vars, declared, err);
 }
 
+/* ---- Changes ---- */
+
+static int make_put(struct templates *t, const struct aiex_message *m, struct aiex_slice *ret,
+                    int64_t *ret_number, struct aiex_error *err)
+{
+    struct variables *vars = calloc(1, sizeof(*vars));
+    struct wanted q;
+    struct record rec = {.q = &q,
+                         .gathered = vars,
+                         .created = (int64_t)time(NULL) * 1000,
+                         .caller = stored_is_on(t) ? m->caller : NULL};
+    int r = vars ? read_wanted(&q, m->body, err) : aiex_failed(err, -ENOMEM, "no memory");
+
+    if (r == 0)
+        r = read_record(&rec, vars, m->body, err);
+    if (r == 0) {
+        rec.number = *ret_number = table_next(&t->table, q.name, owner(&q));
+        r = aiex_write_alloc(write_record, &rec, ret);
+    }
+    free(vars);
+    return r == 0 ? store_check_put(t, q.name, owner(&q), ret->len, err) : r;
+}
+
+struct removal {
+    const struct wanted *q;
+    const char *caller;
+};
+
+static void write_removal(struct aiex_writer *w, const void *arg)
+{
+    const struct removal *r = arg;
+
+    aiex_w_map(w, 3u + (r->caller != NULL));
+    aiex_w_key_str(w, "name", r->q->name);
+    aiex_w_key_str(w, "user", owner(r->q));
+    aiex_w_key_bool(w, "removed", 1);
+    if (r->caller)
+        aiex_w_key_str(w, "caller", r->caller);
+}
+
+static int make_removal(struct templates *t, const struct aiex_message *m, struct aiex_slice *ret,
+                        struct aiex_error *err)
+{
+    struct wanted q;
+    const struct removal removal = {&q, stored_is_on(t) ? m->caller : NULL};
+    const struct template *e;
+    int r = read_wanted(&q, m->body, err);
+
+    if (r < 0)
+        return r;
+    e = table_find(&t->table, q.name, owner(&q));
+    if ((!e || !e->n) && !owner(&q)[0] && builtin_find(q.name))
+        return aiex_failed(err, -EACCES,
+                           "the template '%s' comes with Aiex and can not be removed; put one of "
+                           "that name to replace it",
+                           q.name);
+    r = store_check_remove(t, q.name, owner(&q), err);
+    return r < 0 ? r : aiex_write_alloc(write_removal, &removal, ret);
+}
+
+int method_record(struct templates *t, const struct aiex_message *m, struct aiex_slice *ret_record,
+                  int64_t *ret_number, struct aiex_error *err)
+{
+    int r = strcmp(m->method, "templates.put") == 0 ? make_put(t, m, ret_record, ret_number, err)
+                                                    : make_removal(t, m, ret_record, err);
+
+    if (r < 0) {
+        free((void *)(uintptr_t)ret_record->data);
+        *ret_record = (struct aiex_slice){NULL, 0};
+    }
+    return r;
+}
+
 static void write_version(struct aiex_writer *w, const void *arg)
 {
     aiex_w_map(w, 1);
     aiex_w_key_int(w, "version", *(const int64_t *)arg);
 }
 
-int put_take(void *self, const struct aiex_message *m)
+int method_reply(struct templates *t, uint64_t id, int is_put, int64_t number)
 {
-    struct templates *t = self;
-    struct aiex_error err = {""};
-    struct aiex_slice whole = {NULL, 0};
-    struct variables *vars = calloc(1, sizeof(*vars));
-    struct wanted q;
-    struct record rec = {.q = &q, .gathered = vars, .created = (int64_t)time(NULL) * 1000};
-    int r = vars ? read_wanted(&q, m->body, &err) : -ENOMEM;
-
-    if (r == 0)
-        r = read_record(&rec, vars, m->body, &err);
-    if (r == 0) {
-        store_refresh(t);
-        rec.number = store_next(t, q.name, owner(&q));
-        r = aiex_write_alloc(write_record, &rec, &whole);
-    }
-    if (r == 0)
-        r = store_put(t, q.name, owner(&q), rec.number, whole, &err);
-    free((void *)(uintptr_t)whole.data);
-    free(vars);
-    if (r < 0)
-        return refuse(t, m, r, &err);
-    return aiex_reply_by(t->host, m->id, write_version, &rec.number);
+    return is_put ? aiex_reply_by(t->host, id, write_version, &number)
+                  : aiex_reply_done(t->host, id);
 }
 
-int remove_take(void *self, const struct aiex_message *m)
+int change_take(void *self, const struct aiex_message *m)
 {
     struct templates *t = self;
     struct aiex_error err = {""};
-    struct wanted q;
-    const struct template *e;
-    int r = read_wanted(&q, m->body, &err);
+    struct aiex_slice record = {NULL, 0};
+    int64_t number = 0;
+    int r;
 
+    if (t->fold)
+        return kept_add(t, m, NULL);
+    store_refresh(t);
+    r = method_record(t, m, &record, &number, &err);
+    if (r == 0)
+        r = store_write(t, record, &err);
+    free((void *)(uintptr_t)record.data);
     if (r < 0)
         return refuse(t, m, r, &err);
-    store_refresh(t);
-    e = store_find(t, q.name, owner(&q));
-    if ((!e || !e->n) && !owner(&q)[0] && builtin_find(q.name))
-        return aiex_refuse(t->host, m->id, AIEX_E_DENIED,
-                           "the template '%s' comes with Aiex and can not be removed; put one of "
-                           "that name to replace it",
-                           q.name);
-    r = store_remove(t, q.name, owner(&q), &err);
-    return r < 0 ? refuse(t, m, r, &err) : aiex_reply_done(t->host, m->id);
+    return method_reply(t, m->id, strcmp(m->method, "templates.put") == 0, number);
 }
 
 /* ---- render ---- */
@@ -458,8 +514,14 @@ int render_take(void *self, const struct aiex_message *m)
 int health_take(void *self, const struct aiex_message *m)
 {
     struct templates *t = self;
+    const char *reason = "templates are there";
+    int healthy = 1;
 
-    return aiex_reply_health(t->host, m->id, 1,
-                             t->holes ? "templates.log was damaged; see the log"
-                                      : "templates are there");
+    if (stored_trouble(t)[0]) {
+        healthy = stored_knows(t);
+        reason = stored_trouble(t);
+    } else if (t->holes && !t->fold) {
+        reason = "templates.log was damaged; see the log";
+    }
+    return aiex_reply_health(t->host, m->id, healthy, reason);
 }

@@ -1,8 +1,13 @@
 /*
- * store.c - all versions in memory, each put and remove one record of `templates.log`.
+ * store.c - the file `templates.log`: each put and remove one record of it.
  *
- * The log is the truth: a start replays it, and so does every request when a predecessor that is
- * being replaced wrote something meanwhile.
+ * Without a store the log is the truth: a start replays it, and so does every request when a
+ * predecessor that is being replaced wrote something meanwhile.
+ *
+ * With one (stored.h) it is a cache of the stream. A record of an event is wrapped: {at, event,
+ * record}, its version and id in the stream; a file that was written anew ends with such a wrapper
+ * without a record. A bare record behind them is of a time without a store: then it is not known
+ * what the stream has.
  */
 #include "templates.h"
 
@@ -10,138 +15,34 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-static int compare(const struct template *e, const char *name, const char *user)
-{
-    int r = strcmp(e->name, name);
-
-    return r ? r : strcmp(e->user, user);
-}
-
-/* Where it stands, or where it belongs. */
-static size_t place_of(const struct templates *t, const char *name, const char *user)
-{
-    size_t low = 0, high = t->n;
-
-    while (low < high) {
-        size_t mid = (low + high) / 2;
-
-        if (compare(t->all[mid], name, user) < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low;
-}
-
-struct template *store_find(struct templates *t, const char *name, const char *user)
-{
-    size_t i = place_of(t, name, user);
-
-    return i < t->n && compare(t->all[i], name, user) == 0 ? t->all[i] : NULL;
-}
-
-const struct version *store_version(const struct template *e, int64_t number)
-{
-    if (number == 0)
-        return e->n ? e->versions[e->n - 1] : NULL;
-    for (size_t i = 0; i < e->n; i++)
-        if (e->versions[i]->number == number)
-            return e->versions[i];
-    return NULL;
-}
-
-static struct template *make(struct templates *t, const char *name, const char *user)
-{
-    size_t i = place_of(t, name, user);
-    struct template *e;
-
-    if (i < t->n && compare(t->all[i], name, user) == 0)
-        return t->all[i];
-    if (t->n == t->cap) {
-        size_t cap = t->cap ? t->cap * 2 : 64;
-        struct template **all = realloc(t->all, cap * sizeof(*all));
-
-        if (!all)
-            return NULL;
-        t->all = all;
-        t->cap = cap;
-    }
-    e = calloc(1, sizeof(*e));
-    if (!e)
-        return NULL;
-    snprintf(e->name, sizeof(e->name), "%s", name);
-    snprintf(e->user, sizeof(e->user), "%s", user);
-    memmove(t->all + i + 1, t->all + i, (t->n - i) * sizeof(*t->all));
-    t->all[i] = e;
-    t->n++;
-    return e;
-}
-
-static void drop_versions(struct templates *t, struct template *e)
-{
-    for (size_t i = 0; i < e->n; i++) {
-        t->bytes -= e->versions[i]->len;
-        free(e->versions[i]);
-    }
-    e->n = 0;
-}
-
-static int add_version(struct templates *t, struct template *e, int64_t number,
-                       struct aiex_slice record)
-{
-    struct version *v;
-
-    if (e->n == e->cap) {
-        size_t cap = e->cap ? e->cap * 2 : 4;
-        struct version **versions = realloc(e->versions, cap * sizeof(*versions));
-
-        if (!versions)
-            return -ENOMEM;
-        e->versions = versions;
-        e->cap = cap;
-    }
-    v = malloc(sizeof(*v) + record.len);
-    if (!v)
-        return -ENOMEM;
-    v->number = number;
-    v->len = record.len;
-    memcpy(v->record, record.data, record.len);
-    e->versions[e->n++] = v;
-    e->last = number;
-    t->bytes += record.len;
-    return 0;
-}
+#include <unistd.h>
 
 /* One record of the log. 0, -ENOMEM, -EBADMSG. */
 static int replay(struct templates *t, struct aiex_slice record)
 {
-    char name[MAX_NAME + 1], user[MAX_USER + 1];
-    int64_t number = 0;
-    int removed = 0;
-    struct template *e;
+    struct aiex_slice inner = {NULL, 0};
+    struct position at = {.version = 0};
 
-    if (!aiex_is_map(record) || aiex_get_text(record, "name", name, sizeof(name)) != 1 ||
-        aiex_get_text(record, "user", user, sizeof(user)) != 1 ||
-        aiex_get_bool(record, "removed", &removed) < 0)
+    if (!aiex_is_map(record))
         return -EBADMSG;
-    e = make(t, name, user);
-    if (!e)
-        return -ENOMEM;
-    if (removed) {
-        drop_versions(t, e);
-        return 0;
+    if (aiex_get_int(record, "at", &at.version) != 1 || at.version < 0 ||
+        aiex_get_text(record, "event", at.event, sizeof(at.event)) != 1) {
+        t->position.version = 0;
+        return table_take(&t->table, record);
     }
-    if (aiex_get_int(record, "version", &number) != 1 || number <= e->last)
-        return -EBADMSG;
-    return add_version(t, e, number, record);
+    t->position = at;
+    t->was_cache = 1;
+    return aiex_get_bytes(record, "record", &inner) == 1 ? table_take(&t->table, inner) : 0;
 }
 
 static int see(void *arg, int kind, const struct aiex_rlog_item *item)
 {
     struct templates *t = arg;
-    int r = kind == AIEX_RLOG_RECORD ? replay(t, item->body) : -EBADMSG;
+    int r;
 
+    if (t->is_open && t->fold)
+        return 0; /* the stream tells */
+    r = kind == AIEX_RLOG_RECORD ? replay(t, item->body) : -EBADMSG;
     if (r != -EBADMSG)
         return r;
     if (kind == AIEX_RLOG_TORN) {
@@ -152,17 +53,28 @@ static int see(void *arg, int kind, const struct aiex_rlog_item *item)
     }
     t->holes++;
     aiex_logf(t->host, AIEX_LOG_ERROR, 0,
-              "templates.log is damaged: %llu bytes at %llu are skipped; put those templates again",
-              (unsigned long long)item->bytes, (unsigned long long)item->offset);
+              "templates.log is damaged: %llu bytes at %llu are skipped; %s",
+              (unsigned long long)item->bytes, (unsigned long long)item->offset,
+              stored_is_on(t) ? "they are read from the store" : "put those templates again");
     return 0;
+}
+
+static void path_of(const struct templates *t, const char *name, char path[PATH_MAX])
+{
+    snprintf(path, PATH_MAX, "%s/%s", t->host->data_dir, name);
 }
 
 int store_open(struct templates *t, struct aiex_error *err)
 {
     char path[PATH_MAX];
+    int r;
 
-    snprintf(path, sizeof(path), "%s/templates.log", t->host->data_dir);
-    return aiex_rlog_open(&t->log, path, 0, see, t, err);
+    path_of(t, "templates.log", path);
+    r = aiex_rlog_open(&t->log, path, 0, see, t, err);
+    t->is_open = r == 0;
+    if (t->holes)
+        t->position.version = 0; /* something of what was before it may be missing */
+    return r;
 }
 
 void store_close(struct templates *t)
@@ -170,30 +82,15 @@ void store_close(struct templates *t)
     if (t->log.fd > 0)
         aiex_rlog_sync(&t->log);
     aiex_rlog_close(&t->log);
-    for (size_t i = 0; i < t->n; i++) {
-        drop_versions(t, t->all[i]);
-        free(t->all[i]->versions);
-        free(t->all[i]);
-    }
-    free(t->all);
-    t->all = NULL;
-    t->n = t->cap = 0;
+    table_done(&t->table);
 }
 
 void store_refresh(struct templates *t)
 {
-    int r = aiex_rlog_catch_up(&t->log);
+    int r = t->fold ? 0 : aiex_rlog_catch_up(&t->log);
 
     if (r < 0)
         aiex_logf(t->host, AIEX_LOG_WARN, 0, "templates.log can not be read: %s", strerror(-r));
-}
-
-int64_t store_next(struct templates *t, const char *name, const char *user)
-{
-    const struct template *e = store_find(t, name, user);
-    int64_t last = e ? e->last : 0;
-
-    return !last && !user[0] && builtin_find(name) ? 2 : last + 1;
 }
 
 static int append(struct templates *t, struct aiex_slice record, struct aiex_error *err)
@@ -205,49 +102,153 @@ static int append(struct templates *t, struct aiex_slice record, struct aiex_err
     return 0;
 }
 
-int store_put(struct templates *t, const char *name, const char *user, int64_t number,
-              struct aiex_slice record, struct aiex_error *err)
+int store_check_put(struct templates *t, const char *name, const char *user, size_t len,
+                    struct aiex_error *err)
 {
-    const struct template *old = store_find(t, name, user);
-    struct template *e;
-    int r;
+    const struct template *old = table_find(&t->table, name, user);
 
     if (old && old->n >= (size_t)t->config->max_versions)
         return aiex_failed(err, -ENOSPC,
                            "the template '%s' has %zu versions, as many as max_versions allows; "
                            "remove it and put it again",
                            name, old->n);
-    if (!old && t->n >= MAX_TEMPLATES)
-        return aiex_failed(err, -ENOSPC, "there are %zu templates, as many as there may be", t->n);
-    if (t->bytes + record.len > (size_t)t->config->max_bytes)
+    if (!old && t->table.n >= MAX_TEMPLATES)
+        return aiex_failed(err, -ENOSPC, "there are %zu templates, as many as there may be",
+                           t->table.n);
+    if (t->table.bytes + len > (size_t)t->config->max_bytes)
         return aiex_failed(err, -ENOSPC, "all templates together are larger than max_bytes");
-    e = make(t, name, user);
-    if (!e)
-        return aiex_failed(err, -ENOMEM, "no memory for a template");
-    r = append(t, record, err);
-    if (r < 0)
-        return r;
-    r = add_version(t, e, number, record);
-    return r < 0 ? aiex_failed(err, r, "no memory; the template is there after a restart") : 0;
+    return 0;
 }
 
-int store_remove(struct templates *t, const char *name, const char *user, struct aiex_error *err)
+int store_check_remove(struct templates *t, const char *name, const char *user,
+                       struct aiex_error *err)
 {
-    struct template *e = store_find(t, name, user);
-    uint8_t mem[512];
+    const struct template *e = table_find(&t->table, name, user);
+
+    if (e && e->n)
+        return 0;
+    return aiex_failed(err, -ENOENT, "%s has no template '%s' to remove",
+                       user[0] ? user : "the system", name);
+}
+
+int store_write(struct templates *t, struct aiex_slice record, struct aiex_error *err)
+{
+    int r = append(t, record, err);
+
+    if (r < 0)
+        return r;
+    r = table_take(&t->table, record);
+    return r < 0 ? aiex_failed(err, r, "no memory; the change is there after a restart") : 0;
+}
+
+/* ---- As a cache ---- */
+
+struct wrapped {
+    const struct position *at;
+    struct aiex_slice record; /* empty = none */
+};
+
+static void write_wrapped(struct aiex_writer *w, const void *arg)
+{
+    const struct wrapped *x = arg;
+
+    aiex_w_map(w, 2u + (x->record.len != 0));
+    aiex_w_key_int(w, "at", x->at->version);
+    aiex_w_key_str(w, "event", x->at->event);
+    if (x->record.len)
+        aiex_w_key_bin(w, "record", x->record.data, x->record.len);
+}
+
+static int add_wrapped(struct templates *t, struct aiex_rlog *log, struct aiex_slice record)
+{
+    const struct wrapped x = {&t->position, record};
+    struct aiex_slice whole = {NULL, 0};
+    int r = aiex_write_alloc(write_wrapped, &x, &whole);
+
+    if (r == 0)
+        r = aiex_rlog_add(log, &whole, 1, NULL, NULL);
+    free((void *)(uintptr_t)whole.data);
+    return r;
+}
+
+void store_cache(struct templates *t, struct aiex_slice record)
+{
+    int r = t->stale ? 0 : add_wrapped(t, &t->log, record);
+
+    if (r == 0)
+        return;
+    t->stale = 1;
+    aiex_logf(t->host, AIEX_LOG_WARN, 0, "templates.log can not be written and will be, anew: %s",
+              strerror(-r));
+}
+
+static int add_removed(struct aiex_rlog *log, const struct template *e)
+{
+    struct aiex_slice record;
     struct aiex_writer w;
+    uint8_t mem[512];
+
+    aiex_writer_init(&w, mem, sizeof(mem));
+    aiex_w_map(&w, 4);
+    aiex_w_key_str(&w, "name", e->name);
+    aiex_w_key_str(&w, "user", e->user);
+    aiex_w_key_bool(&w, "removed", 1);
+    aiex_w_key_int(&w, "last", e->last);
+    record = aiex_written(&w);
+    return aiex_rlog_add(log, &record, 1, NULL, NULL);
+}
+
+static int add_template(struct aiex_rlog *log, const struct template *e)
+{
+    int r = e->n || !e->last ? 0 : add_removed(log, e);
+
+    for (size_t i = 0; i < e->n && r == 0; i++) {
+        struct aiex_slice record = {e->versions[i]->record, e->versions[i]->len};
+
+        r = aiex_rlog_add(log, &record, 1, NULL, NULL);
+    }
+    return r;
+}
+
+static int write_whole(struct templates *t, struct aiex_rlog *log, const char *fresh,
+                       const char *path, struct aiex_error *err)
+{
     int r;
 
-    if (!e || !e->n)
-        return aiex_failed(err, -ENOENT, "%s has no template '%s' to remove",
-                           user[0] ? user : "the system", name);
-    aiex_writer_init(&w, mem, sizeof(mem));
-    aiex_w_map(&w, 3);
-    aiex_w_key_str(&w, "name", name);
-    aiex_w_key_str(&w, "user", user);
-    aiex_w_key_bool(&w, "removed", 1);
-    r = append(t, aiex_written(&w), err);
+    unlink(fresh);
+    r = aiex_rlog_open(log, fresh, 0, see, t, err);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < t->table.n && r == 0; i++) {
+        r = add_template(log, t->table.all[i]);
+        if (i % 256 == 0)
+            t->host->alive(t->host);
+    }
     if (r == 0)
-        drop_versions(t, e);
-    return r;
+        r = add_wrapped(t, log, (struct aiex_slice){NULL, 0});
+    if (r == 0 && rename(fresh, path) < 0)
+        r = -errno;
+    return r < 0 ? aiex_failed(err, r, "%s", strerror(-r)) : 0;
+}
+
+void store_cache_anew(struct templates *t)
+{
+    char path[PATH_MAX], fresh[PATH_MAX];
+    struct aiex_rlog log = {.fd = 0};
+    struct aiex_error err = {""};
+
+    path_of(t, "templates.log", path);
+    path_of(t, "templates.log.new", fresh);
+    if (write_whole(t, &log, fresh, path, &err) == 0) {
+        aiex_rlog_close(&t->log);
+        t->log = log;
+        t->stale = 0;
+        t->holes = 0;
+        return;
+    }
+    if (!t->stale)
+        aiex_logf(t->host, AIEX_LOG_WARN, 0, "templates.log can not be written anew: %s", err.text);
+    t->stale = 1;
+    aiex_rlog_close(&log);
+    unlink(fresh);
 }

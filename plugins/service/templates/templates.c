@@ -1,11 +1,17 @@
 /* templates.c - the descriptor: options, life, dispatch. */
-#include "templates.h"
+#include "stored.h"
 
 #include <errno.h>
 
 #define OPT(field) offsetof(struct config, field)
 
 static const struct aiex_option options[] = {
+    {"store", "none",
+     "service in whose stream templates are kept, the data folder being a cache of it; none or "
+     "empty = they are kept in the data folder alone",
+     AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(store)},
+    {"store_wait", "5s", "how long a request may wait for the store", AIEX_OPT_DURATION, 0, 100,
+     60000, NULL, OPT(store_wait)},
     {"max_bytes", "64M", "all versions of all templates together; a put beyond it is refused",
      AIEX_OPT_SIZE, AIEX_OPT_RELOADABLE, 4096, 1 << 30, NULL, OPT(max_bytes)},
     {"max_versions", "1000", "versions of one template; a put beyond it is refused", AIEX_OPT_INT,
@@ -17,8 +23,8 @@ static const struct aiex_method methods[] = {
     {"templates.render", render_take},
     {"templates.show", show_take},
     {"templates.list", list_take},
-    {"templates.put", put_take},
-    {"templates.remove", remove_take},
+    {"templates.put", change_take},
+    {"templates.remove", change_take},
     {"service.health", health_take},
     {0},
 };
@@ -47,13 +53,48 @@ static int start(void *self, struct aiex_error *err)
     if (r < 0)
         return aiex_failed(err, r,
                            "the name 'templates' is taken by another instance; run one only");
-    return store_open(t, err);
+    r = store_open(t, err);
+    return r < 0 ? r : stored_start(t, err);
+}
+
+/* What is asked before it is known which templates there are. */
+static int run(void *self, const struct aiex_message *m)
+{
+    return aiex_dispatch(methods, self, m);
+}
+
+static int take(struct templates *t, const struct aiex_message *m)
+{
+    if (t->fold && !t->looked) { /* a predecessor may have changed something until now */
+        t->looked = 1;
+        aiex_fold_look(t->fold);
+    }
+    if (!stored_knows(t) && strncmp(m->method, "templates.", 10) == 0)
+        return kept_add(t, m, run);
+    return run(t, m);
 }
 
 static int handle(void *self, const struct aiex_message *m)
 {
-    return m->kind == AIEX_MSG_REQUEST || m->kind == AIEX_MSG_CAST ? aiex_dispatch(methods, self, m)
-                                                                   : 0;
+    switch (m->kind) {
+    case AIEX_MSG_REQUEST:
+    case AIEX_MSG_CAST:
+        return take(self, m);
+    case AIEX_MSG_CANCEL:
+        kept_cancel(self, m->id);
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+static void drain(void *self, void (*done)(void *arg), void *arg)
+{
+    struct templates *t = self;
+
+    t->drained = done;
+    t->drained_arg = arg;
+    kept_drain(t);
 }
 
 static int reload(void *self, const void *config, struct aiex_error *err)
@@ -70,6 +111,7 @@ static void destroy(void *self)
 
     if (!t)
         return;
+    stored_stop(t);
     store_close(t);
     t->host->release(t->host, t);
 }
@@ -91,6 +133,7 @@ static const struct aiex_plugin plugin = {
     .start = start,
     .handle = handle,
     .reload = reload,
+    .drain = drain,
     .destroy = destroy,
 };
 

@@ -1,7 +1,10 @@
 /*
  * templates.h - the parts of the templates service.
  *
- *     store.c      names, owners and versions, kept in one record log
+ *     table.c      names, owners and versions in memory
+ *     store.c      ... in one record log
+ *     stored.h     ... as events of a store, where there is one: stored.c, stored_import.c
+ *     kept.c       requests that wait for that store
  *     builtin.c    the templates that come with Aiex, as a table
  *     syntax.c     the language          variables.c  declared variables and their values
  *     methods.c    list, show, put, remove, render
@@ -23,7 +26,8 @@
 #define MAX_TEMPLATES 8192u
 
 struct config {
-    int64_t max_bytes, max_versions;
+    const char *store;
+    int64_t max_bytes, max_versions, store_wait;
 };
 
 /* One version: the map that was put, as it stands in the log. */
@@ -42,14 +46,44 @@ struct template
     int64_t last; /* highest number that was ever used */
 };
 
+struct table {
+    struct template **all; /* by name, then user */
+    size_t n, cap;
+    size_t bytes; /* of all versions */
+};
+
+/* How much of the store's stream is in a table. */
+struct position {
+    int64_t version; /* 0 = not known */
+    char event[65];
+};
+
+struct aiex_fold;
+struct kept;
+
 struct templates {
     const struct aiex_host *host;
     const struct config *config;
     struct aiex_rlog log;
-    struct template **all; /* by name, then user */
-    size_t n, cap;
-    size_t bytes; /* of all versions in memory */
+    struct table table;
     uint64_t holes;
+    int is_open;   /* the log has been read */
+    int was_cache; /* it was, when it was read */
+    int stale;     /* it could not be written, and is to be written anew */
+    /* with a store */
+    struct position position; /* of `table` while complete, else of `fresh` */
+    struct aiex_fold *fold;
+    int is_live;     /* the stream was read once in this life */
+    int is_complete; /* `table` is what the stream says; else it is compared with `fresh` */
+    int is_importing;
+    int was_stored; /* what is here came from the stream */
+    struct table fresh;
+    struct kept *kept, **last_kept;
+    size_t n_kept, kept_bytes;
+    uint64_t timer;
+    int looked;
+    void (*drained)(void *arg);
+    void *drained_arg;
 };
 
 /* ---- builtin.c ---- */
@@ -68,32 +102,55 @@ const struct builtin *builtin_find(const char *name);
 /* The same map as a stored version has: name, version 1, text, variables, description. */
 void builtin_write(struct aiex_writer *w, const void *builtin);
 
+/* ---- table.c ---- */
+
+/* The entry (perhaps without versions), or NULL. */
+struct template *table_find(const struct table *t, const char *name, const char *user);
+struct template *table_make(struct table *t, const char *name, const char *user); /* NULL: memory */
+/* Version by number, 0 = the latest; NULL when there is none. */
+const struct version *table_version(const struct template *e, int64_t number);
+/* Number that the next version of this name gets. */
+int64_t table_next(const struct table *t, const char *name, const char *user);
+/* A record: of a version, or {name, user, removed}. 0, -ENOMEM, -EBADMSG. */
+int table_take(struct table *t, struct aiex_slice record);
+int table_add(struct table *t, struct template *e, int64_t number, struct aiex_slice record);
+void table_drop(struct table *t, struct template *e); /* its versions */
+void table_done(struct table *t);
+
 /* ---- store.c ---- */
 
 int store_open(struct templates *t, struct aiex_error *err);
 void store_close(struct templates *t);
-/* The entry (perhaps without versions), or NULL. */
-struct template *store_find(struct templates *t, const char *name, const char *user);
-/* Version by number, 0 = the latest; NULL when there is none. */
-const struct version *store_version(const struct template *e, int64_t number);
-/* Writes a new version; `record` is its whole map, which has name, user and version in it. 0 or
- * negative errno with a reason. */
-int store_put(struct templates *t, const char *name, const char *user, int64_t number,
-              struct aiex_slice record, struct aiex_error *err);
-/* Hides all versions. 0, -ENOENT or other errno with a reason. */
-int store_remove(struct templates *t, const char *name, const char *user, struct aiex_error *err);
-/* Number that the next version of this name gets. */
-int64_t store_next(struct templates *t, const char *name, const char *user);
+/* 0, or -ENOSPC, -ENOENT and a reason. */
+int store_check_put(struct templates *t, const char *name, const char *user, size_t len,
+                    struct aiex_error *err);
+int store_check_remove(struct templates *t, const char *name, const char *user,
+                       struct aiex_error *err);
+/* Writes a record that was checked to the log and takes it. 0 or negative errno with a reason. */
+int store_write(struct templates *t, struct aiex_slice record, struct aiex_error *err);
 /* Takes in what another process wrote. */
 void store_refresh(struct templates *t);
+/* The record of an event, at `position`. What fails is made up for by the other. */
+void store_cache(struct templates *t, struct aiex_slice record);
+void store_cache_anew(struct templates *t);
 
 /* ---- methods.c ---- */
 
+/* The event that a put or remove is: its whole record, on the heap, to be freed; *ret_number is the
+ * version that a put makes. Negative and a reason: why not. */
+int method_record(struct templates *t, const struct aiex_message *m, struct aiex_slice *ret_record,
+                  int64_t *ret_number, struct aiex_error *err);
+/* Ends the request as done. 0, or what reply() returned. */
+int method_reply(struct templates *t, uint64_t id, int is_put, int64_t number);
+
 int list_take(void *self, const struct aiex_message *m);
 int show_take(void *self, const struct aiex_message *m);
-int put_take(void *self, const struct aiex_message *m);
-int remove_take(void *self, const struct aiex_message *m);
+int change_take(void *self, const struct aiex_message *m); /* put, remove */
 int render_take(void *self, const struct aiex_message *m);
 int health_take(void *self, const struct aiex_message *m);
+
+/* ---- stored.c ---- */
+
+int stored_is_on(const struct templates *t);
 
 #endif

@@ -11,43 +11,9 @@
 #include "bytes.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-
-#define HEAD_BYTES 33u
-#define CLOSED_BIT 1u
-
-int head_get(struct store *s, DB_TXN *txn, struct aiex_slice name, struct head_found *ret)
-{
-    uint8_t value[HEAD_BYTES];
-    int n = env_get(&s->env, HEADS, txn, name.data, name.len, value, sizeof(value));
-
-    memset(ret, 0, sizeof(*ret));
-    ret->first = 1;
-    if (n == -ENOENT)
-        return 0;
-    if (n != (int)HEAD_BYTES)
-        return n < 0 ? n : -EBADMSG;
-    ret->exists = 1;
-    ret->number = get_be(value, 8);
-    ret->version = get_be(value + 8, 8);
-    ret->first = get_be(value + 16, 8);
-    ret->last_sequence = get_be(value + 24, 8);
-    ret->closed = value[32] & CLOSED_BIT;
-    return 0;
-}
-
-int head_put(struct store *s, DB_TXN *txn, struct aiex_slice name, const struct head_found *head)
-{
-    uint8_t value[HEAD_BYTES];
-
-    put_be(value, head->number, 8);
-    put_be(value + 8, head->version, 8);
-    put_be(value + 16, head->first, 8);
-    put_be(value + 24, head->last_sequence, 8);
-    value[32] = head->closed ? CLOSED_BIT : 0;
-    return env_put(&s->env, HEADS, txn, name.data, name.len, value, sizeof(value), 0);
-}
 
 static int same(struct aiex_slice a, struct aiex_slice b)
 {
@@ -58,6 +24,8 @@ static int same(struct aiex_slice a, struct aiex_slice b)
 static int head_for(struct store *s, DB_TXN *txn, struct write *w, uint32_t index)
 {
     struct op *op = &w->ops[index];
+    struct head *h;
+    int r;
 
     for (uint32_t i = index; i-- > 0;) {
         struct op *before = &w->ops[i];
@@ -67,11 +35,11 @@ static int head_for(struct store *s, DB_TXN *txn, struct write *w, uint32_t inde
         op->head = before->head;
         op->head.exists = 1;
         op->head.version = before->version;
-        op->follows = 1;
         return 0;
     }
-    op->follows = 0;
-    return head_get(s, txn, op->stream, &op->head);
+    r = head_hot(s, txn, op->stream, &h);
+    op->head = h->is;
+    return r;
 }
 
 static size_t id_key(struct aiex_slice id, uint8_t key[MAX_ID + 1])
@@ -84,20 +52,19 @@ static size_t id_key(struct aiex_slice id, uint8_t key[MAX_ID + 1])
 /* Where the known event stands: 1, 0 = its stream is another, or negative errno. */
 static int known_place(struct store *s, DB_TXN *txn, struct op *op, uint64_t sequence)
 {
-    uint8_t key[8], head[EVENT_HEAD];
-    DBT k = env_dbt(key, sizeof(key)), v = env_room(head, sizeof(head));
-    DB *db = env_file(&s->env, EVENTS);
-    int r;
+    DBT mem = env_grows();
+    struct run_entry event;
+    int r = events_find(s, txn, sequence, &mem, &event);
 
-    put_be(key, sequence, 8);
-    v.flags |= DB_DBT_PARTIAL;
-    v.dlen = sizeof(head);
-    r = env_errno(&s->env, db->get(db, txn, &k, &v, 0));
-    if (r < 0 || v.size < EVENT_HEAD)
-        return r < 0 ? r : -EBADMSG;
-    op->version = get_be(head + 16, 8);
-    op->sequence = sequence;
-    return get_be(head + 24, 8) == op->head.number;
+    if (r == 0 && event.len < EVENT_HEAD)
+        r = -EBADMSG;
+    if (r == 0) {
+        op->version = get_be(event.record + 16, 8);
+        op->sequence = sequence;
+        r = get_be(event.record + 24, 8) == op->head.number;
+    }
+    free(mem.data);
+    return r == -ENOENT ? -EBADMSG : r;
 }
 
 /* How many events are known. Place and version are those of the last one. */
@@ -185,20 +152,6 @@ static const uint8_t *next_salt(struct writer *wr)
     return wr->salts[--wr->n_salts];
 }
 
-static int put_mark(struct store *s, DB_TXN *txn, char letter, struct aiex_slice text,
-                    uint64_t sequence)
-{
-    uint8_t key[1 + MAX_CORRELATION + 1 + 8];
-
-    if (!text.len)
-        return 0;
-    key[0] = (uint8_t)letter;
-    memcpy(key + 1, text.data, text.len);
-    key[1 + text.len] = 0;
-    put_be(key + 2 + text.len, sequence, 8);
-    return env_put(&s->env, MARKS, txn, key, text.len + 10, NULL, 0, 0);
-}
-
 /* Earliest and latest time of the block; a full block is written for good. */
 static int note_time(struct store *s, DB_TXN *txn, uint64_t sequence, uint64_t time)
 {
@@ -218,27 +171,18 @@ static int note_time(struct store *s, DB_TXN *txn, uint64_t sequence, uint64_t t
 }
 
 static int put_event(struct store *s, DB_TXN *txn, const struct event *e,
-                     const struct event_place *p)
+                     const struct event_place *p, struct head *h)
 {
     struct tail *t = &s->writer.draft;
-    size_t room = event_room(e, p), len;
-    uint8_t *record = writer_mem(s, room), key[MAX_ID + 1], place[8], stream_key[16];
-    const uint8_t *copy;
-    int r;
+    uint8_t key[MAX_ID + 1], place[8];
+    size_t len = 0;
+    int r = events_add(s, txn, e, p, next_salt(&s->writer), t->chain, &len);
 
-    if (!record)
-        return -ENOMEM;
     put_be(place, p->sequence, 8);
-    put_be(stream_key, p->number, 8);
-    put_be(stream_key + 8, p->version, 8);
-    len = event_write(record, room, e, p, next_salt(&s->writer), t->chain);
     t->events_bytes += len;
-    r = env_put(&s->env, EVENTS, txn, place, 8, record, len, DB_NOOVERWRITE);
-    len = event_copy(record, len, p->sequence, &copy);
-    r = r ? r : env_put(&s->env, STREAMS, txn, stream_key, 16, copy, len, DB_NOOVERWRITE);
-    r = r ? r : env_put(&s->env, IDS, txn, key, id_key(e->id, key), place, 8, DB_NOOVERWRITE);
-    r = r ? r : put_mark(s, txn, 't', e->type, p->sequence);
-    r = r ? r : put_mark(s, txn, 'c', e->correlation, p->sequence);
+    r = r ? r : stream_append(s, txn, h, p->sequence, len);
+    /* append_check() has looked: it is not there */
+    r = r ? r : env_put(&s->env, IDS, txn, key, id_key(e->id, key), place, 8, 0);
     return r ? r : note_time(s, txn, p->sequence, (uint64_t)e->time);
 }
 
@@ -246,22 +190,23 @@ int append_put(struct store *s, DB_TXN *txn, struct op *op)
 {
     struct tail *t = &s->writer.draft;
     struct event_place p = {.stream = op->stream};
-    struct head_found head = op->head;
-    int r = op->follows ? head_get(s, txn, op->stream, &head) : 0;
+    struct head *h;
+    int r = head_hot(s, txn, op->stream, &h);
 
-    if (r == 0 && !head.exists) {
-        head.number = ++t->next_number;
+    if (r == 0 && !h->is.exists) {
+        h->is.number = ++t->next_number;
+        h->is.exists = 1;
         t->streams++;
     }
-    p.number = head.number;
+    p.number = h->is.number;
     for (uint32_t i = 0; i < op->n_events && r == 0; i++) {
-        p.version = ++head.version;
+        p.version = h->is.version + 1;
         p.sequence = ++t->sequence;
-        r = put_event(s, txn, &op->events[i], &p);
+        r = put_event(s, txn, &op->events[i], &p, h);
     }
-    op->version = head.version;
-    op->sequence = head.last_sequence = t->sequence;
-    return r ? r : head_put(s, txn, op->stream, &head);
+    op->version = h->is.version;
+    op->sequence = t->sequence;
+    return r ? r : head_put(s, txn, op->stream, h);
 }
 
 /* ---- The kind ---- */

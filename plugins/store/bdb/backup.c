@@ -1,17 +1,17 @@
 /*
- * backup.c - store.backup and store.restore.
+ * backup.c - store.backup and store.backups.
  *
  * A backup is taken while writes go on, by Berkeley DB itself, on the care thread, so that no
  * checkpoint removes a log that it needs. Then it is opened as a store of its own, recovered, and
  * verified from the first event to the last, with its chain and all indexes; only then does it
- * get a side record and the answer says `verified`. What lies there is a data folder that can be
- * opened as it is: `db` and `side`.
- *
- * A restore puts copies of the two in the place of the store's own, which are kept beside
- * them as `db.replaced` and `side.replaced` until the next restore.
+ * get a side record and a manifest, and the answer says `verified`. What lies there is a data
+ * folder that can be opened as it is: `db`, `side`, `cipher`.
  */
+#include "archive.h"
+#include "backup.h"
+#include "copy.h"
 #include "folder.h"
-#include "verify.h"
+#include "manifest.h"
 
 #include <aiex/aiex_pack.h>
 #include <errno.h>
@@ -21,97 +21,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define COPY_CACHE (16ll << 20)
-#define MAX_PATH   180u
-
-/* A folder of ours by its relative name, or NULL. */
-static const char *folder_name(struct aiex_slice body, char out[MAX_PATH + 1])
+/* A folder of ours by its relative name. */
+const char *backup_name(struct aiex_slice body, char out[BACKUP_PATH + 1])
 {
-    static const char *const own[] = {"db", "side", "lock", "ballast", "db.replaced"};
-
-    if (aiex_get_text(body, "path", out, MAX_PATH + 1) != 1 || !out[0] || out[0] == '/' ||
+    if (aiex_get_text(body, "path", out, BACKUP_PATH + 1) != 1 || !out[0] || out[0] == '/' ||
         out[0] == '.' || strstr(out, ".."))
         return NULL;
     for (const char *c = out; *c; c++)
         if ((unsigned char)*c <= ' ')
             return NULL;
-    for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
-        if (strncmp(out, own[i], strlen(own[i])) == 0 && !strchr(out, '/'))
-            return NULL;
+    if (manifest_is_own(out))
+        return NULL;
     return out;
-}
-
-/* ---- The copy as a store of its own ---- */
-
-static int copy_verify(struct store *copy, struct verify *v, struct aiex_error *err)
-{
-    struct tail tail;
-    int r = tail_get(copy, &tail);
-
-    r = r ? r : tables_load(copy);
-    if (r < 0)
-        return aiex_failed(err, r, "the copy can not be read: %s", copy->env.said);
-    copy->writer.tail = tail;
-    verify_init(v, copy, tail.sequence);
-    do
-        r = verify_slice(v);
-    while (r == 0);
-    if (r < 0 || v->faults || memcmp(v->chain, tail.chain, EVENT_HASH) != 0)
-        return aiex_failed(err, -EBADMSG, "the copy has %llu faults up to sequence %llu",
-                           (unsigned long long)v->faults, (unsigned long long)tail.sequence);
-    return 0;
-}
-
-static int copy_side(struct store *copy, const char *path, struct aiex_error *err)
-{
-    struct tail *t = &copy->writer.tail;
-    struct side_record record = {.sequence = t->sequence,
-                                 .commits = t->commits,
-                                 .stamp = t->stamp,
-                                 .epoch = t->epoch,
-                                 .opens = t->opens};
-    int r;
-
-    memcpy(record.head, t->chain, SIDE_HASH);
-    r = side_open(&copy->side, path, &record, err);
-    if (r != 0)
-        return r < 0 ? r : -EEXIST;
-    r = side_write(&copy->side, &record);
-    r = r ? r : side_sync(&copy->side);
-    side_close(&copy->side);
-    return r < 0 ? aiex_failed(err, r, "side record '%.200s': %s", path, strerror(-r)) : 0;
-}
-
-/* Opens, verifies and closes what was copied. *ret_sequence: of its last event. */
-static int copy_try(struct store *s, const char *folder, uint64_t *ret_sequence,
-                    struct aiex_error *err)
-{
-    const struct env_options options = {COPY_CACHE, s->config.log_file};
-    struct store *copy = calloc(1, sizeof(*copy));
-    struct verify v = {0};
-    char path[600];
-    int r;
-
-    if (!copy)
-        return -ENOMEM;
-    copy->host = s->host;
-    copy->side.fd = -1;
-    tables_init(&copy->tables);
-    snprintf(path, sizeof(path), "%s/db", folder);
-    r = env_open(&copy->env, path, &options, s->host, err);
-    r = r ? r : copy_verify(copy, &v, err);
-    if (r == 0) {
-        r = env_errno(&copy->env, copy->env.env->txn_checkpoint(copy->env.env, 0, 0, DB_FORCE));
-        *ret_sequence = copy->writer.tail.sequence;
-    }
-    env_close(&copy->env);
-    r = r ? r : folder_sync(path);
-    snprintf(path, sizeof(path), "%s/side", folder);
-    r = r ? r : copy_side(copy, path, err);
-    verify_done(&v);
-    tables_done(&copy->tables);
-    free(copy);
-    return r;
 }
 
 /* ---- store.backup ---- */
@@ -119,8 +40,7 @@ static int copy_try(struct store *s, const char *folder, uint64_t *ret_sequence,
 struct backup {
     struct job job;
     char folder[500];
-    uint64_t sequence;
-    int64_t bytes;
+    struct manifest manifest;
 };
 
 static int take_copy(struct store *s, const char *folder, struct aiex_error *err)
@@ -134,22 +54,68 @@ static int take_copy(struct store *s, const char *folder, struct aiex_error *err
                            strerror(errno));
     snprintf(path, sizeof(path), "%s/db", folder);
     if (mkdir(path, 0700) != 0)
-        return aiex_failed(err, -errno, "folder '%.300s': %s", path, strerror(errno));
+        return aiex_failed(err, -EIO, "folder '%.300s': %s", path, strerror(errno));
     r = env_errno(&s->env, env->backup(env, path, DB_BACKUP_SINGLE_DIR | DB_BACKUP_FILES));
-    return r < 0 ? aiex_failed(err, r, "'%.200s' can not be written: %s; %.100s", path,
-                               strerror(-r), s->env.said)
-                 : 0;
+    if (r < 0)
+        return aiex_failed(err, r, "'%.200s' can not be written: %s; %.100s", path, strerror(-r),
+                           s->env.said);
+    r = cipher_copy(s->host->data_dir, folder);
+    return r < 0
+               ? aiex_failed(err, r, "'%.200s/cipher' can not be written: %s", folder, strerror(-r))
+               : 0;
 }
 
-static void forget_copy(const char *folder)
+void backup_remove(const char *folder)
+{
+    static const char *const files[] = {"manifest", "side", "cipher"}; /* from here on it is none */
+    char path[600];
+
+    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+        snprintf(path, sizeof(path), "%s/%s", folder, files[i]);
+        unlink(path);
+    }
+    snprintf(path, sizeof(path), "%s/db", folder);
+    folder_remove(path);
+    rmdir(folder);
+}
+
+/* What the copy is, after it was verified. */
+static int describe(struct store *s, const char *folder, const struct tail *t, struct manifest *m)
 {
     char path[600];
 
+    snprintf(path, sizeof(path), "%s/db/lineage", folder);
+    unlink(path); /* opened as it is, it begins one of its own */
     snprintf(path, sizeof(path), "%s/db", folder);
-    folder_remove(path);
-    snprintf(path, sizeof(path), "%s/side", folder);
-    unlink(path);
-    rmdir(folder);
+    m->sequence = t->sequence;
+    m->commits = t->commits;
+    m->transactions = t->transactions;
+    m->time_ms = wall_ms();
+    m->bytes = folder_bytes(path);
+    m->verified = 1;
+    m->encrypted = s->cipher.on;
+    m->first_log = archive_first(path);
+    memcpy(m->lineage, s->lineage, sizeof(m->lineage));
+    return manifest_write(folder, m);
+}
+
+/* All but the newest `keep_backups` go, and the log that only they could use. */
+static void retain(struct store *s)
+{
+    struct backup_entry *all = NULL;
+    size_t n = 0, keep = (size_t)s->config.keep_backups;
+    char folder[500];
+
+    if (keep && manifest_list(s->host->data_dir, &all, &n) == 0)
+        for (size_t i = 0; i + keep < n; i++) {
+            aiex_logf(s->host, AIEX_LOG_INFO, 0, "backup '%s' goes: keep_backups is %zu",
+                      all[i].path, keep);
+            snprintf(folder, sizeof(folder), "%s/%s", s->host->data_dir, all[i].path);
+            backup_remove(folder);
+        }
+    free(all);
+    if (s->lineage[0])
+        archive_prune(s);
 }
 
 static enum job_step step(struct job *j)
@@ -158,35 +124,37 @@ static enum job_step step(struct job *j)
     struct store *s = j->s;
     struct aiex_error err = {"the copy could not be checked"};
     uint64_t least = atomic_load(&s->visible);
-    char path[600];
+    struct tail tail = {0};
     int r = take_copy(s, b->folder, &err);
 
     if (r == -EEXIST)
         return job_refused(j, AIEX_E_CONFLICT, "%s", err.text);
-    r = r ? r : copy_try(s, b->folder, &b->sequence, &err);
-    if (r == 0 && b->sequence < least)
+    r = r ? r : copy_try(s, b->folder, cipher_password(&s->cipher), 0, &tail, &err);
+    if (r == 0 && tail.sequence < least)
         r = aiex_failed(&err, -EBADMSG, "the copy ends at sequence %llu, before %llu",
-                        (unsigned long long)b->sequence, (unsigned long long)least);
+                        (unsigned long long)tail.sequence, (unsigned long long)least);
+    r = r ? r : describe(s, b->folder, &tail, &b->manifest);
     if (r < 0) {
-        forget_copy(b->folder);
+        backup_remove(b->folder);
         if (r == -EUCLEAN && atomic_load(&s->env.panicked))
             state_damage(s, "a file, found by a backup");
         return job_refused(j, AIEX_E_INTERNAL, "no backup: %s", err.text);
     }
-    snprintf(path, sizeof(path), "%s/db", b->folder);
-    b->bytes = folder_bytes(path);
-    atomic_store(&s->last_backup, b->sequence);
+    atomic_store(&s->last_backup, tail.sequence);
+    retain(s);
     return JOB_END;
 }
 
 static void write_end(struct aiex_writer *w, const void *arg)
 {
-    const struct backup *b = arg;
+    const struct manifest *m = &((const struct backup *)arg)->manifest;
 
-    aiex_w_map(w, 3);
-    aiex_w_key_uint(w, "sequence", b->sequence);
-    aiex_w_key_int(w, "bytes", b->bytes);
-    aiex_w_key_bool(w, "verified", 1);
+    aiex_w_map(w, 5);
+    aiex_w_key_uint(w, "sequence", m->sequence);
+    aiex_w_key_int(w, "time", m->time_ms);
+    aiex_w_key_int(w, "bytes", m->bytes);
+    aiex_w_key_bool(w, "verified", m->verified);
+    aiex_w_key_bool(w, "encrypted", m->encrypted);
 }
 
 static void answer(struct job *j)
@@ -194,22 +162,22 @@ static void answer(struct job *j)
     aiex_reply_by(j->s->host, j->id, write_end, j);
 }
 
-static int refuse_path(struct store *s, uint64_t id)
+int backup_refuse_name(struct store *s, uint64_t id)
 {
     return aiex_refuse(s->host, id, AIEX_E_INVALID,
                        "field 'path' must name a folder below the store's data folder, relative, "
                        "of at most %u bytes",
-                       MAX_PATH);
+                       BACKUP_PATH);
 }
 
 int backup_take(void *self, const struct aiex_message *m)
 {
     struct store *s = self;
-    char path[MAX_PATH + 1];
+    char path[BACKUP_PATH + 1];
     struct backup *b;
 
-    if (!folder_name(m->body, path))
-        return refuse_path(s, m->id);
+    if (!backup_name(m->body, path))
+        return backup_refuse_name(s, m->id);
     b = job_new(s, m->id, sizeof(*b), step);
     if (!b)
         return 0;
@@ -220,101 +188,76 @@ int backup_take(void *self, const struct aiex_message *m)
     return 0;
 }
 
-/* ---- store.restore: on the writer thread, instead of a batch ---- */
+/* ---- store.backups ---- */
 
-struct paths {
-    char db[300], db_kept[320], side[320], side_kept[330], from_db[600], from_side[600];
+struct list {
+    struct job job;
+    struct backup_entry *all;
+    size_t n;
+    uint8_t *reaches; /* one for each */
 };
 
-static void name_paths(struct store *s, const char *from, struct paths *p)
+static enum job_step list_step(struct job *j)
 {
-    const char *dir = s->host->data_dir;
+    struct list *l = (struct list *)j;
+    int r = manifest_list(j->s->host->data_dir, &l->all, &l->n);
 
-    snprintf(p->db, sizeof(p->db), "%s", s->home);
-    snprintf(p->db_kept, sizeof(p->db_kept), "%s.replaced", s->home);
-    snprintf(p->side, sizeof(p->side), "%s/side", dir);
-    snprintf(p->side_kept, sizeof(p->side_kept), "%s/side.replaced", dir);
-    snprintf(p->from_db, sizeof(p->from_db), "%s/%s/db", dir, from);
-    snprintf(p->from_side, sizeof(p->from_side), "%s/%s/side", dir, from);
+    l->reaches = r == 0 ? calloc(1, l->n + 1) : NULL;
+    if (!l->reaches)
+        return job_refused(j, r ? AIEX_E_INTERNAL : AIEX_E_BUSY,
+                           "the backups can not be listed: %s", strerror(r ? -r : ENOMEM));
+    for (size_t i = 0; i < l->n; i++)
+        l->reaches[i] = (uint8_t)archive_reaches(j->s, l->all[i].manifest.lineage,
+                                                 l->all[i].manifest.first_log);
+    return JOB_END;
 }
 
-/* The new copies stand ready as *.new before the old ones are moved away. */
-static int exchange(const struct paths *p, struct aiex_error *err)
+static void write_backup(struct aiex_writer *w, const struct backup_entry *e, int reaches)
 {
-    char db_new[320], side_new[340];
-    int r;
-
-    snprintf(db_new, sizeof(db_new), "%s.new", p->db);
-    snprintf(side_new, sizeof(side_new), "%s.new", p->side);
-    folder_remove(db_new);
-    unlink(side_new);
-    r = folder_copy(p->from_db, db_new, err);
-    if (r < 0)
-        return r;
-    r = folder_copy_file(p->from_side, side_new);
-    if (r < 0)
-        return aiex_failed(err, r, "'%.300s': %s; is it a backup?", p->from_side, strerror(-r));
-    folder_remove(p->db_kept);
-    unlink(p->side_kept);
-    if (rename(p->db, p->db_kept) != 0 || rename(p->side, p->side_kept) != 0 ||
-        rename(db_new, p->db) != 0 || rename(side_new, p->side) != 0)
-        return aiex_failed(err, -errno, "'%.200s' can not be exchanged: %s", p->db,
-                           strerror(errno));
-    return 0;
+    aiex_w_map(w, 7);
+    aiex_w_key_str(w, "path", e->path);
+    aiex_w_key_uint(w, "sequence", e->manifest.sequence);
+    aiex_w_key_int(w, "time", e->manifest.time_ms);
+    aiex_w_key_int(w, "bytes", e->manifest.bytes);
+    aiex_w_key_bool(w, "verified", e->manifest.verified);
+    aiex_w_key_bool(w, "encrypted", e->manifest.encrypted);
+    aiex_w_key_bool(w, "points", reaches);
 }
 
-void restore_run(struct store *s, struct write *w)
+static void write_list(struct aiex_writer *w, const void *arg)
 {
-    struct aiex_error err = {""};
-    struct paths p;
-    int r;
+    const struct list *l = arg;
 
-    name_paths(s, w->arg, &p);
-    state_phase(&s->state, OPENING, NULL); /* before, so that nobody begins in between */
-    store_close(s);
-    r = exchange(&p, &err);
-    if (r == 0)
-        for (enum cause c = 0; c < N_CAUSES; c++)
-            if (c != OPERATOR)
-                state_clear(s, c);
-    if (store_open(s, r < 0 ? &(struct aiex_error){""} : &err) < 0) {
-        state_phase(&s->state, FAILED, err.text[0] ? err.text : "the store could not be opened");
-        r = r ? r : -EIO;
-    }
-    if (r < 0)
-        refuse(w, AIEX_E_INTERNAL, "%.190s", err.text);
-    w->version = s->writer.tail.sequence;
+    aiex_w_map(w, 1);
+    aiex_w_str(w, "backups");
+    aiex_w_array(w, (uint32_t)l->n);
+    for (size_t i = 0; i < l->n; i++)
+        write_backup(w, &l->all[i], l->reaches[i]);
 }
 
-static void write_restored(struct aiex_writer *out, const void *arg)
+static void list_answer(struct job *j)
 {
-    aiex_w_map(out, 1);
-    aiex_w_key_uint(out, "sequence", ((const struct write *)arg)->version);
+    aiex_reply_by(j->s->host, j->id, write_list, j);
 }
 
-static void restore_answer(struct store *s, struct write *w)
+static void list_done(struct job *j)
 {
-    if (w->code)
-        write_refused(s, w);
-    else
-        aiex_reply_by(s->host, w->id, write_restored, w);
+    struct list *l = (struct list *)j;
+
+    free(l->all);
+    free(l->reaches);
 }
 
-const struct write_kind restore_kind = {.answer = restore_answer, .alone = 1};
-
-int restore_take(void *self, const struct aiex_message *m)
+int backups_take(void *self, const struct aiex_message *m)
 {
     struct store *s = self;
-    char path[MAX_PATH + 1];
-    struct write *w;
+    struct list *l = job_new(s, m->id, sizeof(*l), list_step);
 
-    if (!folder_name(m->body, path))
-        return refuse_path(s, m->id);
-    w = write_new(&restore_kind, m->id, m->body);
-    if (!w)
-        return aiex_refuse(s->host, m->id, AIEX_E_BUSY, "no memory for the request");
-    w->arg = strdup(path);
-    jobs_end(s, AIEX_E_UNAVAILABLE, "a backup is being restored");
-    write_submit(s, w);
+    if (!l)
+        return 0;
+    l->job.slow = 1;
+    l->job.answer = list_answer;
+    l->job.done = list_done;
+    job_go(&l->job);
     return 0;
 }

@@ -8,6 +8,8 @@
  */
 #include "store.h"
 
+#include "archive.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,7 @@
 #define SWEEP_MS      1000
 #define SYNC_MS       1000
 #define CHECKPOINT_MS 60000
+#define HOLD_AT       4 /* times `checkpoint`: the writer waits */
 
 static int64_t mono_ms(void)
 {
@@ -73,11 +76,32 @@ static uint64_t log_bytes(struct store *s)
     return bytes;
 }
 
+static uint64_t due_bytes(struct store *s)
+{
+    return (uint64_t)__atomic_load_n(&s->config.checkpoint, __ATOMIC_RELAXED);
+}
+
+void care_pace(struct store *s)
+{
+    struct care *care = &s->care;
+    uint64_t behind = log_bytes(s) - atomic_load(&care->begun);
+
+    if (behind < due_bytes(s))
+        return;
+    if (!atomic_exchange(&care->hurrying, 1))
+        queue_nudge(s, &s->jobs.slow);
+    if (behind < HOLD_AT * due_bytes(s))
+        return;
+    pthread_mutex_lock(&care->running);
+    pthread_mutex_unlock(&care->running);
+}
+
 /* Everything dirty to its place. 0 or negative errno. */
 static int checkpoint(struct store *s, uint64_t stamp)
 {
     DB_ENV *env = s->env.env;
     int64_t began = mono_ms();
+    uint64_t bytes = log_bytes(s);
     int r = env_errno(&s->env, env->txn_checkpoint(env, 0, 0, DB_FORCE));
 
     if (r < 0)
@@ -85,7 +109,7 @@ static int checkpoint(struct store *s, uint64_t stamp)
     aiex_logf(s->host, AIEX_LOG_DEBUG, 0, "checkpoint %llu took %lld ms", (unsigned long long)stamp,
               (long long)(mono_ms() - began));
     fail_pass(&s->fail, FAIL_CHECKPOINT);
-    env->log_archive(env, NULL, DB_ARCH_REMOVE);
+    archive_logs(s);
     pthread_mutex_lock(&s->side_lock);
     s->acknowledged.stamp = stamp;
     r = side_write(&s->side, &s->acknowledged);
@@ -93,6 +117,8 @@ static int checkpoint(struct store *s, uint64_t stamp)
     pthread_mutex_unlock(&s->side_lock);
     s->care.checked = stamp;
     s->care.log_bytes = log_bytes(s);
+    atomic_store(&s->care.begun, bytes);
+    atomic_store(&s->care.hurrying, 0);
     atomic_fetch_add(&s->checkpoints, 1);
     return r;
 }
@@ -109,22 +135,23 @@ static void look_at_log(struct store *s, int64_t now)
 {
     struct care *care = &s->care;
     uint64_t stamped = atomic_load(&care->stamped), bytes = log_bytes(s);
-    int due = bytes - care->log_bytes >=
-                  (uint64_t)__atomic_load_n(&s->config.checkpoint, __ATOMIC_RELAXED) ||
+    int due = bytes - atomic_load(&care->begun) >= due_bytes(s) ||
               (now >= care->next_checkpoint_ms && bytes != care->log_bytes);
     int r = 0;
 
     atomic_store(&s->log_bytes, bytes);
     if (stamped != care->checked) {
         fail_pass(&s->fail, FAIL_STAMP);
+        pthread_mutex_lock(&care->running);
         r = checkpoint(s, stamped);
+        pthread_mutex_unlock(&care->running);
         care->next_checkpoint_ms = now + CHECKPOINT_MS;
     } else if (due && state_writes(&s->state, NULL, 0)) {
         begin_write(s, &stamp_kind, &care->stamping);
     } else if (due && state_has(&s->state, FULL) && !state_has(&s->state, DAMAGE)) {
         /* logs that are done with give room; a stamp would want some */
         r = env_errno(&s->env, s->env.env->txn_checkpoint(s->env.env, 0, 0, 0));
-        s->env.env->log_archive(s->env.env, NULL, DB_ARCH_REMOVE);
+        archive_logs(s);
         care->next_checkpoint_ms = now + SYNC_MS;
     }
     if (r < 0)

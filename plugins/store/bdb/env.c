@@ -1,6 +1,8 @@
 /* env.c - see env.h. */
 #include "env.h"
 
+#include "restore_point.h"
+
 #include <aiex_service.h>
 #include <errno.h>
 #include <stdio.h>
@@ -82,20 +84,28 @@ int env_errno(struct env *e, int result)
     }
 }
 
+void env_listen(struct env *e)
+{
+    e->env->app_private = e;
+    e->env->set_errcall(e->env, on_error);
+    e->env->set_event_notify(e->env, on_event);
+}
+
 static int configure(struct env *e, const struct env_options *o)
 {
     DB_ENV *env = e->env;
-    int r = 0;
+    int r;
 
-    env->app_private = e;
-    env->set_errcall(env, on_error);
-    r = r ? r : env->set_event_notify(env, on_event);
+    env_listen(e);
+    e->encrypted = o->password != NULL;
+    r = o->password ? env->set_encrypt(env, o->password, DB_ENCRYPT_AES) : 0;
+    r = r ? r : env->set_app_dispatch(env, restore_point_dispatch);
     r = r ? r
           : env->set_cachesize(env, (uint32_t)(o->cache_bytes >> 30),
                                (uint32_t)(o->cache_bytes & ((1 << 30) - 1)), 1);
     r = r ? r : env->set_lg_bsize(env, LOG_BUFFER);
     r = r ? r : env->set_lg_max(env, (uint32_t)o->log_bytes);
-    r = r ? r : env->log_set_config(env, DB_LOG_AUTO_REMOVE, 1);
+    r = r ? r : env->log_set_config(env, DB_LOG_AUTO_REMOVE, !o->keep_log);
     /* who holds the fewest write locks gives way: a reader, never the writer */
     r = r ? r : env->set_lk_detect(env, DB_LOCK_MINWRITE);
     r = r ? r : env->set_lk_max_locks(env, MAX_LOCKS);
@@ -115,7 +125,7 @@ static int open_file(struct env *e, enum file file)
     }
     db = e->files[file];
     r = db->set_pagesize(db, files[file].page_bytes);
-    r = r ? r : db->set_flags(db, DB_CHKSUM);
+    r = r ? r : db->set_flags(db, e->encrypted ? DB_ENCRYPT : DB_CHKSUM);
     r = r ? r
           : db->open(db, NULL, files[file].name, NULL, DB_BTREE,
                      DB_CREATE | DB_AUTO_COMMIT | DB_THREAD, 0600);
@@ -134,6 +144,9 @@ int env_open(struct env *e, const char *home, const struct env_options *options,
     r = pages_begin(&e->pages, home, err);
     if (r < 0)
         return r;
+    pages_log(e->pages, options->log_bytes);
+    if (!options->password)
+        pages_scrub(e->pages);
     r = db_env_create(&e->env, 0);
     if (r != 0) {
         e->env = NULL;
@@ -143,8 +156,9 @@ int env_open(struct env *e, const char *home, const struct env_options *options,
     r = configure(e, options);
     r = r ? r
           : e->env->open(e->env, home,
-                         DB_CREATE | DB_RECOVER | DB_PRIVATE | DB_THREAD | DB_INIT_TXN |
-                             DB_INIT_LOG | DB_INIT_LOCK | DB_INIT_MPOOL,
+                         DB_CREATE | (options->whole_log ? DB_RECOVER_FATAL : DB_RECOVER) |
+                             DB_PRIVATE | DB_THREAD | DB_INIT_TXN | DB_INIT_LOG | DB_INIT_LOCK |
+                             DB_INIT_MPOOL,
                          0600);
     for (enum file f = 0; r == 0 && f < N_FILES; f++) {
         what = files[f].name;
@@ -210,6 +224,18 @@ int env_del(struct env *e, enum file file, DB_TXN *txn, const void *key, size_t 
     DBT k = env_dbt(key, key_len);
 
     return env_errno(e, env_file(e, file)->del(e->files[file], txn, &k, 0));
+}
+
+int env_seek(struct env *e, enum file file, DB_TXN *txn, DBT *key, DBT *value, uint32_t how)
+{
+    DBC *c;
+    int r = env_errno(e, env_file(e, file)->cursor(e->files[file], txn, &c, 0));
+
+    if (r < 0)
+        return r;
+    r = env_errno(e, c->get(c, key, value, how));
+    c->close(c);
+    return r;
 }
 
 int env_last(struct env *e, enum file file, void *key, size_t size, DBT *value)

@@ -7,11 +7,11 @@
  * so recovery needs nothing of ours.
  *
  *     file      key                              value
- *     events    sequence 8                       event (event.h): the order of all
- *     streams   stream 8, version 8              the event again, to read a stream in one go
- *     heads     name of a stream                 its number, version, first version (head.h)
+ *     events    sequence 8                       run of events (event.h): the order of all
+ *     streams   stream 8, version 8              run of events again, to read a stream in one go
+ *     heads     name of a stream                 its number, versions and tail (streams.h)
  *     ids       'e' id of an event | 't' of a transaction     sequence | transaction
- *     marks     't' type 0 sequence | 'c' correlation 0 sequence           nothing
+ *     marks     't' type 0 sequence | 'c' correlation 0 sequence           sequences (marks.h)
  *     rows      table 4, key                     version 8, expires 8, value
  *     fields    table 4, index 2, field, 0 1, key             nothing (rows.h)
  *     meta      one letter and what it is about  (store.h)
@@ -37,6 +37,7 @@ enum file { EVENTS, STREAMS, HEADS, IDS, MARKS, META, ROWS, FIELDS, N_FILES };
 struct env {
     DB_ENV *env; /* NULL = closed */
     DB *files[N_FILES];
+    int encrypted;
     struct pages *pages;          /* the guard of its files */
     const struct aiex_host *host; /* for its log */
     atomic_int panicked, full;    /* full: a complaint was about the disk */
@@ -45,6 +46,9 @@ struct env {
 
 struct env_options {
     int64_t cache_bytes, log_bytes;
+    const char *password; /* NULL: nothing is encrypted */
+    int keep_log;         /* files of the log stay until somebody removes them */
+    int whole_log;        /* recovery repeats all of the log, not only what follows a checkpoint */
 };
 
 /* Opens, and makes, the environment in folder `home`, with recovery. 0 or negative errno with a
@@ -53,6 +57,10 @@ int env_open(struct env *e, const char *home, const struct env_options *options,
              const struct aiex_host *host, struct aiex_error *err);
 /* Closes what is open. After a panic Berkeley DB gives back less than everything. */
 void env_close(struct env *e);
+
+/* Its complaints go to `said` and the log, its panics to `panicked`; for environments that are
+ * opened otherwise. */
+void env_listen(struct env *e);
 
 /* Name of a file, as on the disk. */
 const char *env_file_name(enum file file);
@@ -67,6 +75,9 @@ int env_get(struct env *e, enum file file, DB_TXN *txn, const void *key, size_t 
 int env_put(struct env *e, enum file file, DB_TXN *txn, const void *key, size_t key_len,
             const void *value, size_t len, uint32_t flags);
 int env_del(struct env *e, enum file file, DB_TXN *txn, const void *key, size_t key_len);
+/* The entry to which a cursor goes from `key` as `how` says (DB_SET_RANGE, DB_LAST), which becomes
+ * its key. */
+int env_seek(struct env *e, enum file file, DB_TXN *txn, DBT *key, DBT *value, uint32_t how);
 /* The last key of a file into `key`; its length, 0 when the file is empty. `value` may be NULL. */
 int env_last(struct env *e, enum file file, void *key, size_t size, DBT *value);
 
@@ -90,6 +101,15 @@ static inline DBT env_dbt(const void *data, size_t len)
 
     t.data = (void *)(uintptr_t)data;
     t.size = (uint32_t)len;
+    return t;
+}
+
+/* Memory that grows with what is read; who made it frees its data. */
+static inline DBT env_grows(void)
+{
+    DBT t = {0};
+
+    t.flags = DB_DBT_REALLOC;
     return t;
 }
 

@@ -80,21 +80,16 @@ size_t event_write(uint8_t *out, size_t size, const struct event *e, const struc
     return EVENT_HEAD + w.len;
 }
 
-size_t event_copy(uint8_t *record, size_t len, uint64_t sequence, const uint8_t **ret_copy)
+size_t event_copy(uint8_t *out, const uint8_t *record, size_t len, uint64_t sequence)
 {
-    uint8_t *copy = record + EVENT_HEAD - EVENT_COPY;
-    size_t map_len = len - EVENT_HEAD;
-    uint8_t head[16];
+    size_t n = event_copy_len(len);
 
-    memcpy(head, record, sizeof(head));
-    if (map_len > EVENT_INLINE) {
-        head[1] |= EVENT_ELSEWHERE;
-        map_len = 0;
-    }
-    memcpy(copy, head, sizeof(head));
-    put_be(copy + 16, sequence, 8);
-    *ret_copy = copy;
-    return EVENT_COPY + map_len;
+    memcpy(out, record, 16);
+    if (len - EVENT_HEAD > EVENT_INLINE)
+        out[1] |= EVENT_ELSEWHERE;
+    put_be(out + 16, sequence, 8);
+    memcpy(out + EVENT_COPY, record + EVENT_HEAD, n - EVENT_COPY);
+    return n;
 }
 
 void event_stub(const uint8_t *record, size_t len, uint8_t *out)

@@ -61,9 +61,14 @@ size_t event_room(const struct event *e, const struct event_place *p);
 /* Writes the record for events; chain[] is moved on. Its length. */
 size_t event_write(uint8_t *out, size_t size, const struct event *e, const struct event_place *p,
                    const uint8_t *salt, uint8_t chain[EVENT_HASH]);
-/* The record for streams out of one for events, made in place: the bytes begin at *ret_copy inside
- * `record`, whose first EVENT_HEAD bytes are overwritten. Its length. */
-size_t event_copy(uint8_t *record, size_t len, uint64_t sequence, const uint8_t **ret_copy);
+/* The record for streams out of one for events, of event_copy_len() bytes. Its length. */
+size_t event_copy(uint8_t *out, const uint8_t *record, size_t len, uint64_t sequence);
+static inline size_t event_copy_len(size_t len)
+{
+    size_t map = len - EVENT_HEAD;
+
+    return EVENT_COPY + (map > EVENT_INLINE ? 0 : map);
+}
 /* The stub that stays of a record; out has EVENT_STUB bytes. */
 void event_stub(const uint8_t *record, size_t len, uint8_t *out);
 

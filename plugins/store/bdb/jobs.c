@@ -231,9 +231,10 @@ struct job *queue_take(struct store *s, struct queue *q, int64_t ms)
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
     pthread_mutex_lock(&jobs->lock);
-    while (!q->first && !jobs->stop && r == 0)
+    while (!q->first && !jobs->stop && !q->nudged && r == 0)
         r = ms < 0 ? pthread_cond_wait(&q->wake, &jobs->lock)
                    : pthread_cond_timedwait(&q->wake, &jobs->lock, &until);
+    q->nudged = 0;
     j = q->first;
     if (j) {
         q->first = j->next;
@@ -242,6 +243,14 @@ struct job *queue_take(struct store *s, struct queue *q, int64_t ms)
     }
     pthread_mutex_unlock(&jobs->lock);
     return j;
+}
+
+void queue_nudge(struct store *s, struct queue *q)
+{
+    pthread_mutex_lock(&s->jobs.lock);
+    q->nudged = 1;
+    pthread_cond_signal(&q->wake);
+    pthread_mutex_unlock(&s->jobs.lock);
 }
 
 /* One large event must not keep its memory for ever. */

@@ -93,6 +93,7 @@ static int stamp_all(struct store *s, DB_TXN *txn, struct write *w)
 static void stamped(struct store *s, struct write *w)
 {
     atomic_store(&s->care.stamped, w->a);
+    queue_nudge(s, &s->jobs.slow);
 }
 
 static void stamp_over(struct store *s, struct write *w)
@@ -170,120 +171,72 @@ const struct write_kind sweep_kind = {.apply = sweep, .answer = sweep_over};
 /* Takes an event out of the indexes, as its map says. */
 static int unmark(struct store *s, DB_TXN *txn, const struct event_view *v)
 {
-    static const struct {
-        const char *field;
-        char letter;
-        enum file file;
-    } marks[] = {{"id", 'e', IDS}, {"type", 't', MARKS}, {"correlation", 'c', MARKS}};
-    uint8_t key[2 + MAX_CORRELATION + 8];
+    struct aiex_slice text = {NULL, 0};
+    uint8_t key[1 + MAX_ID] = {'e'};
     int r = 0;
 
-    for (unsigned i = 0; i < 3 && r == 0; i++) {
-        struct aiex_slice text = {NULL, 0};
-        size_t n;
-
-        if (aiex_get_str(v->map, marks[i].field, &text) != 1 || text.len > MAX_CORRELATION)
-            continue;
-        key[0] = (uint8_t)marks[i].letter;
+    if (aiex_get_str(v->map, "id", &text) == 1 && text.len <= MAX_ID) {
         memcpy(key + 1, text.data, text.len);
-        n = 1 + text.len;
-        if (marks[i].file == MARKS) {
-            key[n] = 0;
-            put_be(key + n + 1, v->sequence, 8);
-            n += 9;
-        }
-        r = env_del(&s->env, marks[i].file, txn, key, n);
+        r = env_del(&s->env, IDS, txn, key, 1 + text.len);
     }
+    if (r == 0 && v->type.len)
+        r = marks_drop(s, txn, 't', v->type, v->sequence);
+    if (r == 0 && aiex_get_str(v->map, "correlation", &text) == 1 && text.len &&
+        text.len <= MAX_CORRELATION)
+        r = marks_drop(s, txn, 'c', text, v->sequence);
     return r;
 }
 
 /* The event's stub; what is erased already stays as it is. */
 static int erase_record(struct store *s, DB_TXN *txn, uint64_t sequence)
 {
-    uint8_t key[8], stub[EVENT_STUB];
-    DBT k = env_dbt(key, 8), v = {.flags = DB_DBT_MALLOC};
-    DB *db = env_file(&s->env, EVENTS);
+    uint8_t stub[EVENT_STUB];
+    DBT mem = env_grows();
+    struct run_entry event;
     struct event_view view;
-    int r;
+    int r = events_find(s, txn, sequence, &mem, &event);
 
-    put_be(key, sequence, 8);
-    r = env_errno(&s->env, db->get(db, txn, &k, &v, 0));
-    if (r < 0)
-        return r;
-    r = event_view(v.data, v.size, sequence, &view);
+    r = r ? r : event_view(event.record, event.len, sequence, &view);
     if (r == 0 && !(view.flags & EVENT_ERASED)) {
         r = unmark(s, txn, &view);
-        event_stub(v.data, v.size, stub);
-        r = r ? r : env_put(&s->env, EVENTS, txn, key, 8, stub, sizeof(stub), 0);
+        event_stub(event.record, event.len, stub);
+        r = r ? r : events_replace(s, txn, sequence, stub, sizeof(stub));
     }
-    free(v.data);
+    free(mem.data);
     return r;
-}
-
-/* The first version from `from` on that is there: its sequence, 0 = none up to `to`. */
-static int next_version(struct store *s, DB_TXN *txn, uint64_t number, uint64_t *from, uint64_t to,
-                        uint64_t *ret_sequence)
-{
-    uint8_t key[16], head[EVENT_COPY];
-    DBT k = env_room(key, sizeof(key)), v = env_room(head, sizeof(head));
-    DB *db = env_file(&s->env, STREAMS);
-    DBC *c;
-    int r = env_errno(&s->env, db->cursor(db, txn, &c, 0));
-
-    *ret_sequence = 0;
-    if (r < 0)
-        return r;
-    put_be(key, number, 8);
-    put_be(key + 8, *from, 8);
-    k.size = 16;
-    v.flags |= DB_DBT_PARTIAL;
-    v.dlen = sizeof(head);
-    r = env_errno(&s->env, c->get(c, &k, &v, DB_SET_RANGE));
-    c->close(c);
-    if (r < 0)
-        return r == -ENOENT ? 0 : r;
-    if (get_be(key, 8) != number || get_be(key + 8, 8) > to)
-        return 0;
-    *from = get_be(key + 8, 8);
-    *ret_sequence = get_be(head + 16, 8);
-    return 0;
 }
 
 /* a = next version, b = last one, c = close; removed is counted in w->version. */
 static int erase(struct store *s, DB_TXN *txn, struct write *w)
 {
-    struct head_found head;
-    uint64_t at = w->a, sequence = 1, number, removed = 0;
-    uint8_t key[16];
-    int r = head_get(s, txn, w->ops->stream, &head);
+    struct head *h;
+    uint64_t at = w->a, sequence = 1, removed = 0;
+    int r = head_hot(s, txn, w->ops->stream, &h);
 
     if (r < 0)
         return r;
-    if (!head.exists)
+    if (!h->is.exists)
         return refuse(w, AIEX_E_NOT_FOUND, "there is no stream '%.*s'", (int)w->ops->stream.len,
                       (const char *)w->ops->stream.data);
-    number = head.number;
-    while (removed < ERASE_EVENTS) {
-        r = next_version(s, txn, number, &at, w->b, &sequence);
-        if (r < 0 || !sequence)
+    while (removed < ERASE_EVENTS && r == 0) {
+        r = stream_at(&s->env, txn, h, at, &at, &sequence);
+        if (r < 0 || !sequence || at > w->b) {
+            sequence = 0;
             break;
-        put_be(key, number, 8);
-        put_be(key + 8, at, 8);
+        }
         r = erase_record(s, txn, sequence);
-        r = r ? r : env_del(&s->env, STREAMS, txn, key, 16);
-        if (r < 0)
-            break;
         removed++;
-        if (at++ == head.first)
-            head.first = at;
+        if (at++ == h->is.first)
+            h->is.first = at;
     }
+    r = r ? r : stream_cut(s, txn, h, w->a, sequence ? at - 1 : w->b);
     w->failed = sequence ? (int64_t)at : -1; /* go on from here */
     w->version = removed;
     if (!sequence && w->c)
-        head.closed = 1;
-    if (!sequence && w->a <= head.first && head.first <= w->b)
-        head.first = (w->b < head.version ? w->b : head.version) + 1;
-    return r ? r : head_put(s, txn, w->ops->stream, &head);
+        h->is.closed = 1;
+    if (!sequence && w->a <= h->is.first && h->is.first <= w->b)
+        h->is.first = (w->b < h->is.version ? w->b : h->is.version) + 1;
+    return r ? r : head_put(s, txn, w->ops->stream, h);
 }
 
 static void write_removed(struct aiex_writer *out, const void *arg)
@@ -335,24 +288,20 @@ const struct write_kind erase_kind = {.apply = erase, .answer = erase_answer};
 static int accept(struct store *s, DB_TXN *txn, struct write *w)
 {
     struct tail *t = &s->writer.draft;
-    uint8_t key[8];
+    DBT mem = env_grows();
+    struct run_entry event;
     struct event_view view;
-    DBT value = {.flags = DB_DBT_MALLOC};
-    int n = env_last(&s->env, EVENTS, key, sizeof(key), &value);
+    int r = events_last(&s->env, &mem, &event);
 
-    if (n < 0)
-        return n;
-    if (n == 8) {
-        t->sequence = get_be(key, 8);
-        n = event_view(value.data, value.size, t->sequence, &view);
-        if (n == 0)
+    if (r == 0 && event.number) {
+        t->sequence = event.number;
+        r = event_view(event.record, event.len, event.number, &view);
+        if (r == 0)
             memcpy(t->chain, view.chain, EVENT_HASH);
-    } else {
-        n = 0;
     }
-    free(value.data);
-    if (n < 0)
-        return n;
+    free(mem.data);
+    if (r < 0)
+        return r;
     pthread_mutex_lock(&s->side_lock);
     t->epoch = s->acknowledged.epoch > t->epoch ? s->acknowledged.epoch : t->epoch;
     t->commits = s->acknowledged.commits > t->commits ? s->acknowledged.commits : t->commits;

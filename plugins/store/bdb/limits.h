@@ -29,6 +29,9 @@
 #define RANGE_BYTES (2u << 20)   /* of the rows of one range request */
 #define BLOCK       1024u        /* events of which earliest and latest time are known */
 
+#define PIN_BYTES (64u << 20) /* of rows that changed while a snapshot is read */
+#define MAX_PINS  4u
+
 #define MAX_WINDOW     10000
 #define MAX_PARTITIONS 256
 

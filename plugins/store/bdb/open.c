@@ -9,14 +9,17 @@
  */
 #include "store.h"
 
+#include "archive.h"
 #include "bytes.h"
+#include "exchange.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#define TAIL_NUMBERS 11u
+#define TAIL_NUMBERS 12u
 #define TAIL_BYTES   (TAIL_NUMBERS * 8 + EVENT_HASH)
 
 static const uint8_t tail_key[1] = {'T'}, stamp_key[1] = {0};
@@ -28,7 +31,7 @@ static void tail_numbers(struct tail *t, uint64_t *numbers[TAIL_NUMBERS])
     uint64_t *const all[TAIL_NUMBERS] = {&t->sequence, &t->commits,     &t->transactions,
                                          &t->streams,  &t->next_number, &t->events_bytes,
                                          &t->stamp,    &t->epoch,       &t->opens,
-                                         &t->earliest, &t->latest};
+                                         &t->earliest, &t->latest,      &t->marked};
 
     memcpy(numbers, all, sizeof(all));
 }
@@ -93,38 +96,36 @@ int store_acknowledge(struct store *s, const struct tail *tail)
 /* The chain in the event with this sequence. 0 or negative errno. */
 static int chain_at(struct store *s, uint64_t sequence, uint8_t chain[EVENT_HASH])
 {
-    uint8_t key[8], head[EVENT_HEAD];
-    DBT k = env_dbt(key, sizeof(key)), v = env_room(head, sizeof(head));
-    int r;
+    DBT mem = env_grows();
+    struct run_entry event;
+    struct event_view view;
+    int r = events_get(&s->env, NULL, sequence, &mem, &event);
 
-    put_be(key, sequence, 8);
-    v.flags |= DB_DBT_PARTIAL;
-    v.dlen = sizeof(head);
-    r = env_errno(&s->env,
-                  env_file(&s->env, EVENTS)->get(env_file(&s->env, EVENTS), NULL, &k, &v, 0));
-    if (r == 0 && v.size < EVENT_HEAD)
-        r = -EBADMSG;
+    r = r ? r : event_view(event.record, event.len, sequence, &view);
     if (r == 0)
-        memcpy(chain, head + 32, EVENT_HASH);
+        memcpy(chain, view.chain, EVENT_HASH);
+    free(mem.data);
     return r;
 }
 
 static void compare_events(struct store *s, const struct tail *t)
 {
-    uint8_t key[8], chain[EVENT_HASH] = {0};
-    int n = env_last(&s->env, EVENTS, key, sizeof(key), NULL);
-    uint64_t last = n == 8 ? get_be(key, 8) : 0;
+    DBT mem = env_grows();
+    struct run_entry event;
+    uint8_t chain[EVENT_HASH];
 
-    if (n < 0 && n != -ENOBUFS)
+    if (events_last(&s->env, &mem, &event) < 0)
         state_damage(s, "events.db, at its end");
-    else if (last != t->sequence)
+    else if (event.number != t->sequence)
         state_set(s, DAMAGE,
                   "damage: events.db ends at sequence %llu, meta.db counts %llu; restore a backup",
-                  (unsigned long long)last, (unsigned long long)t->sequence);
-    else if (last && (chain_at(s, last, chain) < 0 || memcmp(chain, t->chain, EVENT_HASH) != 0))
+                  (unsigned long long)event.number, (unsigned long long)t->sequence);
+    else if (t->sequence &&
+             (chain_at(s, t->sequence, chain) < 0 || memcmp(chain, t->chain, EVENT_HASH) != 0))
         state_set(s, DAMAGE,
                   "damage: event %llu of events.db is not the one meta.db knows; restore a backup",
-                  (unsigned long long)last);
+                  (unsigned long long)t->sequence);
+    free(mem.data);
 }
 
 static uint64_t stamp_of(struct store *s, enum file file)
@@ -231,11 +232,48 @@ static int is_full(struct store *s, int r)
     return r == -ENOSPC || (r < 0 && !space_enough(&s->space));
 }
 
+struct env_options store_options(const struct store *s, int64_t cache_bytes)
+{
+    return (struct env_options){.cache_bytes = cache_bytes,
+                                .log_bytes = s->config.log_file,
+                                .password = cipher_password(&s->cipher),
+                                .keep_log = s->config.archive != 0};
+}
+
+/* The key that the database is under, before any of it is touched. */
+static int open_cipher(struct store *s, struct aiex_error *err)
+{
+    const char *const keys[] = {s->config.key, s->config.old_key};
+    const char *dir = s->host->data_dir;
+    struct stat st;
+    char path[400];
+    int r = cipher_read(dir, keys, 2, &s->cipher, err);
+
+    if (r < 0)
+        return r;
+    snprintf(path, sizeof(path), "%s/meta.db", s->home);
+    if (s->config.encrypt && !s->cipher.on && stat(path, &st) != 0)
+        return cipher_make(dir, s->config.key, &s->cipher, err);
+    if (s->cipher.on != (int)s->config.encrypt || s->cipher.key != 0)
+        return aiex_failed(err, -EINVAL,
+                           "the database is %s, and is to be %s; nothing was opened. store.rewrite "
+                           "(aiex events rewrite) changes it",
+                           s->cipher.key  ? "encrypted under 'old_key'"
+                           : s->cipher.on ? "encrypted"
+                                          : "not encrypted",
+                           s->config.encrypt ? "encrypted under 'key'" : "not encrypted");
+    return 0;
+}
+
 static int open_files(struct store *s, struct aiex_error *err)
 {
-    struct env_options options = {s->config.cache, s->config.log_file};
-    int r;
+    struct env_options options;
+    int r = exchange_finish(s->host->data_dir, err);
 
+    r = r ? r : open_cipher(s, err);
+    if (r < 0)
+        return r;
+    options = store_options(s, s->config.cache);
     if (mkdir(s->home, 0700) != 0 && errno != EEXIST)
         return aiex_failed(err, -errno, "folder '%.300s': %s", s->home, strerror(errno));
     r = env_open(&s->env, s->home, &options, s->host, err);
@@ -247,6 +285,7 @@ static int open_files(struct store *s, struct aiex_error *err)
 static void publish(struct store *s, const struct tail *t)
 {
     atomic_store(&s->visible, t->sequence);
+    atomic_store(&s->marked, t->marked);
     atomic_store(&s->streams, t->streams);
     atomic_store(&s->bytes, t->events_bytes);
     atomic_store(&s->transactions, t->transactions);
@@ -261,6 +300,9 @@ int store_open(struct store *s, struct aiex_error *err)
 
     if (r < 0)
         return r;
+    events_forget(s);
+    streams_forget(s);
+    atomic_store(&s->care.begun, 0); /* the log is counted from the opening */
     fail_pass(&s->fail, FAIL_OPEN);
     r = open_side(s, &side, err);
     if (r == 0) {
@@ -274,6 +316,7 @@ int store_open(struct store *s, struct aiex_error *err)
                       (long long)s->space.min_free, s->space.folder);
         r = state_writes(&s->state, NULL, 0) ? stamp_new(s) : 0;
         r = r ? r : tables_load(s);
+        r = r ? r : archive_begin(s, err);
     }
     if (r < 0) {
         if (!err->text[0])
@@ -293,6 +336,7 @@ void store_close(struct store *s)
         s->env.env->txn_checkpoint(s->env.env, 0, 0, 0);
     env_close(&s->env);
     side_close(&s->side);
+    cipher_wipe(&s->cipher);
     tables_clear(&s->tables);
     pthread_rwlock_unlock(&s->use);
 }

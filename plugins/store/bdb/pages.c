@@ -8,6 +8,7 @@
 #include "pages.h"
 
 #include "bytes.h"
+#include "scrub.h"
 
 #include <aiex_crc32c.h>
 #include <aiex_file.h>
@@ -21,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,7 +32,9 @@
 #define MAX_FILES 16u
 #define MAX_PAGE  65536u
 #define BUCKETS   4096u
-#define MAX_HELD  (48u << 20)
+#define MAX_HELD  (8u << 20)  /* in one go to the disk, where the log waits meanwhile */
+#define MAX_SPARE (12u << 20) /* memory of pages that were held, for the next ones */
+#define MAX_EMPTY (32u << 20) /* what an empty journal keeps of its file */
 #define MAX_FD    4096
 #define MAX_HOMES 8u
 
@@ -45,11 +49,13 @@ struct page {
 struct pages {
     char home[300];
     int journal;
+    int64_t log_bytes;        /* of a new file of the log; 0 = it grows as it is written */
     uint64_t generation, end; /* where the journal ends */
     pthread_mutex_t writing;
     pthread_rwlock_t map;
     struct page *buckets[BUCKETS];
-    size_t held;
+    size_t held, spare_bytes;
+    struct page *spare;
     struct file {
         char name[NAME];
         int fd;        /* for writing in place, -1 = not opened yet */
@@ -57,6 +63,7 @@ struct pages {
         int dirty;     /* written in place since its last sync */
     } files[MAX_FILES];
     unsigned n_files;
+    int scrubs;
     uint8_t frame[FRAME + MAX_PAGE]; /* with `writing` */
 };
 
@@ -99,8 +106,10 @@ static int journal_add(struct pages *p, unsigned file, uint64_t at, const void *
     put_be(frame + 20, len, 4);
     put_be(frame + 24, at, 8);
     memcpy(frame + 32, p->files[file].name, NAME);
-    put_be(frame + 16, frame_crc(frame, bytes, len), 4);
     memcpy(frame + FRAME, bytes, len);
+    if (p->scrubs)
+        scrub_page(frame + FRAME, len);
+    put_be(frame + 16, frame_crc(frame, frame + FRAME, len), 4);
     r = aiex_file_pwrite(p->journal, frame, FRAME + len, p->end);
     if (r == 0)
         p->end += FRAME + len;
@@ -164,10 +173,17 @@ static int sync_files(struct pages *p)
     return r;
 }
 
+/* Its blocks are kept, so that writing it again needs no new ones; what is left in them bears an
+ * older generation. Should the mark be lost in a power cut, the same pages are put in place once
+ * more: nothing else was, before the next generation was synced over them. */
 static int empty_journal(struct pages *p)
 {
-    if (ftruncate(p->journal, 0) != 0)
-        return -errno;
+    static const uint8_t mark[FRAME] = {0};
+    int r = p->end > MAX_EMPTY ? (ftruncate(p->journal, 0) == 0 ? 0 : -errno)
+                               : aiex_file_pwrite(p->journal, mark, sizeof(mark), 0);
+
+    if (r < 0)
+        return r;
     p->end = 0;
     p->generation++;
     return 0;
@@ -216,12 +232,35 @@ static struct page *held(struct pages *p, unsigned file, uint64_t at)
     return page;
 }
 
+/* Memory for a page, of one that was held before when the last of them has its size. */
+static struct page *page_new(struct pages *p, size_t len)
+{
+    struct page *page = p->spare;
+
+    if (!page || page->len != len)
+        return malloc(sizeof(*page) + len);
+    p->spare = page->next;
+    p->spare_bytes -= len;
+    return page;
+}
+
+static void page_end(struct pages *p, struct page *page)
+{
+    if (p->spare_bytes + page->len > MAX_SPARE) {
+        free(page);
+        return;
+    }
+    page->next = p->spare;
+    p->spare = page;
+    p->spare_bytes += page->len;
+}
+
 static int hold(struct pages *p, unsigned file, uint64_t at, const void *bytes, size_t len)
 {
     struct page *page = held(p, file, at), **head = bucket(p, file, at);
 
     if (!page) {
-        page = malloc(sizeof(*page) + len);
+        page = page_new(p, len);
         if (!page)
             return -ENOMEM;
         page->file = file;
@@ -244,7 +283,7 @@ static void forget(struct pages *p)
             struct page *page = p->buckets[i];
 
             p->buckets[i] = page->next;
-            free(page);
+            page_end(p, page);
         }
     p->held = 0;
 }
@@ -302,6 +341,29 @@ static int name_in(const struct pages *p, const char *path, const char **ret_nam
            !strchr(*ret_name, '/') && strcmp(path + len - 3, ".db") == 0;
 }
 
+void pages_log(struct pages *p, int64_t bytes)
+{
+    p->log_bytes = bytes;
+}
+
+/* With the lock of the process. A new file of the log, when it is one. */
+static void fill_log(int fd, const char *path)
+{
+    struct stat st;
+
+    for (unsigned i = 0; i < MAX_HOMES; i++) {
+        struct pages *p = process.homes[i];
+        size_t n = p ? strlen(p->home) : 0;
+
+        if (!p || !p->log_bytes || strncmp(path, p->home, n) != 0 ||
+            strncmp(path + n, "/log.", 5) != 0)
+            continue;
+        if (fstat(fd, &st) == 0 && st.st_size == 0 && fallocate(fd, 0, 0, p->log_bytes) != 0 &&
+            ftruncate(fd, 0) != 0)
+            return; /* it is as long as it is: zeros end a log */
+    }
+}
+
 /* With the lock of the process. 0, or -1 with errno: it can not be guarded. */
 static int guard(int fd, const char *path)
 {
@@ -341,6 +403,8 @@ static int on_open(const char *path, int flags, ...)
         return fd;
     pthread_mutex_lock(&process.lock);
     r = guard(fd, path);
+    if (flags & O_CREAT)
+        fill_log(fd, path);
     pthread_mutex_unlock(&process.lock);
     if (r == 0)
         return fd;
@@ -380,7 +444,7 @@ static int take_page(struct guarded *g, const void *bytes, size_t len, uint64_t 
     r = r ? r : journal_add(p, g->file, at, bytes, len);
     if (r == 0) {
         pthread_rwlock_wrlock(&p->map);
-        r = hold(p, g->file, at, bytes, len);
+        r = hold(p, g->file, at, p->frame + FRAME, len); /* as it went into the journal */
         pthread_rwlock_unlock(&p->map);
     }
     return r;
@@ -469,6 +533,23 @@ static int on_fsync(int fd)
     return r ? -1 : 0;
 }
 
+/* What is held of the file goes to its place before: nothing of it may come back behind its end. */
+static int on_ftruncate(int fd, off_t size)
+{
+    struct guarded *g = guarded_of(fd);
+    int r;
+
+    if (!g)
+        return ftruncate(fd, size);
+    pthread_mutex_lock(&g->pages->writing);
+    r = flush(g->pages);
+    r = r ? r : ftruncate(fd, size) == 0 ? 0 : -errno;
+    g->pages->files[g->file].dirty |= r == 0 && place_fd(g->pages, g->file) >= 0;
+    pthread_mutex_unlock(&g->pages->writing);
+    errno = -r;
+    return r ? -1 : 0;
+}
+
 static void set_functions(void)
 {
     db_env_set_func_open(on_open);
@@ -477,6 +558,7 @@ static void set_functions(void)
     db_env_set_func_pread(on_pread);
     db_env_set_func_pwrite(on_pwrite);
     db_env_set_func_fsync(on_fsync);
+    db_env_set_func_ftruncate(on_ftruncate);
 }
 
 /* ---- Life ---- */
@@ -496,6 +578,11 @@ static int add_home(struct pages *p)
     return r;
 }
 
+void pages_scrub(struct pages *p)
+{
+    p->scrubs = 1;
+}
+
 int pages_begin(struct pages **ret_pages, const char *home, struct aiex_error *err)
 {
     struct pages *p = calloc(1, sizeof(*p));
@@ -507,7 +594,9 @@ int pages_begin(struct pages **ret_pages, const char *home, struct aiex_error *e
     snprintf(p->home, sizeof(p->home), "%s", home);
     pthread_mutex_init(&p->writing, NULL);
     pthread_rwlock_init(&p->map, NULL);
-    p->generation = (uint64_t)time(NULL) << 20 | 1;
+    if (getrandom(&p->generation, sizeof(p->generation), 0) != sizeof(p->generation) ||
+        !p->generation)
+        p->generation = (uint64_t)time(NULL) << 20 | 1;
     snprintf(path, sizeof(path), "%s/pages.journal", home);
     p->journal = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     r = p->journal < 0 ? -errno : replay(p);
@@ -544,6 +633,12 @@ void pages_end(struct pages *p)
         if (p->files[i].fd >= 0)
             close(p->files[i].fd);
     forget(p);
+    while (p->spare) {
+        struct page *page = p->spare;
+
+        p->spare = page->next;
+        free(page);
+    }
     pthread_mutex_destroy(&p->writing);
     pthread_rwlock_destroy(&p->map);
     free(p);

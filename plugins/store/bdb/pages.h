@@ -25,6 +25,13 @@ struct pages;
 /* Writes in place what an earlier process left in the journal of folder `home`, and guards the *.db
  * files that are opened there from now on. 0, -ENOSPC, -ENOMEM, other errno with a reason. */
 int pages_begin(struct pages **ret_pages, const char *home, struct aiex_error *err);
+/* Files of the log that are made from now on get `bytes` of zeros at once: what is written into
+ * them then changes nothing but data, and a sync costs one write of the disk, not two. A disk that
+ * is too full for that is left as it is. */
+void pages_log(struct pages *p, int64_t bytes);
+/* The free room of pages is emptied (scrub.h): they are not encrypted. Before the first is written.
+ */
+void pages_scrub(struct pages *p);
 /* All pages in their place, on the disk. 0 or negative errno; then they stay in the journal. */
 int pages_flush(struct pages *p);
 /* Ends the guard; its files are closed. What is held is flushed, or stays in the journal. NULL is

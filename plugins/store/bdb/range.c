@@ -53,9 +53,8 @@ static int row_read(struct store *s, DB_TXN *txn, const uint8_t *key, size_t len
     return r;
 }
 
-/* Reads between two batches; `forget` drops what was read in vain. */
-static int read_quietly(struct store *s, struct table *t, int (*read)(void *),
-                        void (*forget)(void *), void *arg)
+int read_quietly(struct store *s, struct table *t, int (*read)(void *), void (*forget)(void *),
+                 void *arg)
 {
     unsigned turn = atomic_load(&t->turn);
     int r;

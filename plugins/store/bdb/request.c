@@ -62,8 +62,7 @@ void write_submit(struct store *s, struct write *w)
 
     if (s->draining)
         refuse(w, AIEX_E_UNAVAILABLE, "the store is closing");
-    else if (!state_writes(&s->state, why, sizeof(why)) && w->kind != &accept_kind &&
-             w->kind != &restore_kind)
+    else if (!state_writes(&s->state, why, sizeof(why)) && w->kind != &accept_kind && !w->kind->run)
         refuse(w, state_now(&s->state) == FAILED ? AIEX_E_UNAVAILABLE : AIEX_E_READ_ONLY, "%s",
                why);
     else if (writer_put(s, w) == 0) {

@@ -179,6 +179,8 @@ int rows_put(struct store *s, DB_TXN *txn, struct op *op, uint64_t version)
     r = row_get(s, txn, op->in, op->key, &old);
     if (r < 0)
         return r;
+    pins_note(s, op->in,
+              &(struct pinned_row){op->key, old.mem != NULL, old.version, old.expires, old.value});
     r = turn_fields(s, txn, op, &old, expires);
     if (r == 0 && op->kind == OP_PUT)
         r = put_row(s, txn, op, version, expires);

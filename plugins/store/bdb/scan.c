@@ -1,12 +1,13 @@
 /*
  * scan.c - events that pass a filter, one slice at a time.
  *
- * Four ways to them: a stream is read from `streams`, everything from `events`, both in bulk; a
- * correlation or a type through `marks`, event by event. Nothing with a sequence above the bound
- * is shown, and what is below it never changes (but for being erased), so that slices with any
- * time between them are one consistent view, without a transaction that would hold locks or pages.
+ * Four ways to them: a stream is read from `streams` and its tail, everything from `events`, both
+ * in runs; a correlation or a type through `marks`, event by event (scan_marks.c). Nothing with a
+ * sequence above the bound is shown, and what is below it never changes (but for being erased), so
+ * that slices with any time between them are one consistent view, without a transaction that would
+ * hold locks or pages.
  */
-#include "store.h"
+#include "scan.h"
 
 #include "bytes.h"
 
@@ -14,18 +15,20 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define SLICE_LOOKS 16u   /* bulk reads, of which a filter may let nothing through */
-#define SLICE_STEPS 2048u /* single reads */
-#define FULL_PART   1
+#define SLICE_LOOKS 16u  /* bulk reads, of which a filter may let nothing through */
+#define SLICE_RUNS  100u /* backwards */
 
-enum way { BY_STREAM, BY_CORRELATION, BY_TYPE, BY_SEQUENCE };
-
-static enum way way_of(const struct filter *f)
+enum scan_way scan_way(const struct filter *f)
 {
     return f->stream[0]        ? BY_STREAM
            : f->correlation[0] ? BY_CORRELATION
            : f->type[0]        ? BY_TYPE
                                : BY_SEQUENCE;
+}
+
+static enum scan_way way_of(const struct scan *c)
+{
+    return c->in_order ? BY_SEQUENCE : scan_way(&c->filter);
 }
 
 /* ---- Filter ---- */
@@ -58,7 +61,7 @@ static int add(struct job *j, struct scan *c, const struct event_view *v)
 
     if (c->left == 0) { /* only to know whether there was one more */
         c->end = 0;
-        return FULL_PART;
+        return SCAN_FULL;
     }
     r = job_room(j, v->map.len);
     if (r < 0)
@@ -74,87 +77,96 @@ static int add(struct job *j, struct scan *c, const struct event_view *v)
     return 0;
 }
 
-/* By its sequence, for what is not where it was found. 0 also when it is erased. */
-static int add_from_events(struct job *j, struct scan *c, uint64_t sequence)
+int scan_sequence(struct job *j, struct scan *c, uint64_t sequence)
 {
-    struct env *e = &j->s->env;
-    uint8_t key[8];
-    DBT k = env_dbt(key, 8), v = {.flags = DB_DBT_MALLOC};
+    DBT mem = env_grows();
+    struct run_entry event;
     struct event_view view;
-    int r;
+    int r = events_get(&j->s->env, j->reader->txn, sequence, &mem, &event);
 
-    put_be(key, sequence, 8);
-    r = env_errno(e, env_file(e, EVENTS)->get(env_file(e, EVENTS), j->reader->txn, &k, &v, 0));
-    if (r < 0)
-        return r == -ENOENT ? -EBADMSG : r; /* something points at it */
-    r = event_view(v.data, v.size, sequence, &view);
+    r = r ? r : event_view(event.record, event.len, sequence, &view);
     if (r == 0 && !view.flags && passes(c, &view))
         r = add(j, c, &view);
-    free(v.data);
-    return r;
+    free(mem.data);
+    return r == -ENOENT ? -EBADMSG : r; /* something points at it */
 }
 
-/* ---- One entry, of whichever file ---- */
+/* ---- One entry of a run, of whichever file ---- */
 
-static int take_stream(struct job *j, struct scan *c, const uint8_t *key, size_t key_len,
-                       const uint8_t *data, size_t len)
+static int over(struct scan *c)
+{
+    c->end = 1;
+    return SCAN_FULL;
+}
+
+static int take_version(struct job *j, struct scan *c, const struct run_entry *e)
 {
     struct event_view v;
-    uint64_t version;
     int r;
 
-    if (key_len != 16 || get_be(key, 8) != c->number) {
-        c->end = 1;
-        return FULL_PART;
-    }
-    version = get_be(key + 8, 8);
-    if (c->backwards ? version < c->to : version > c->to) {
-        c->end = 1;
-        return FULL_PART;
-    }
-    r = event_view_copy(data, len, version, &v);
-    if (r == 0 && v.sequence > c->bound && !c->backwards) {
-        c->end = 1;
-        return FULL_PART;
-    }
+    if (c->backwards ? e->number < c->to : e->number > c->to)
+        return over(c);
+    r = event_view_copy(e->record, e->len, e->number, &v);
+    if (r == 0 && v.sequence > c->bound && !c->backwards)
+        return over(c);
     if (r == 0 && v.flags & EVENT_ELSEWHERE)
-        r = v.sequence <= c->bound ? add_from_events(j, c, v.sequence) : 0;
+        r = v.sequence <= c->bound ? scan_sequence(j, c, v.sequence) : 0;
     else if (r == 0 && passes(c, &v))
         r = add(j, c, &v);
-    if (r == 0)
-        c->at = c->backwards ? version - 1 : version + 1;
     return r;
 }
 
-static int take_event(struct job *j, struct scan *c, const uint8_t *key, size_t key_len,
-                      const uint8_t *data, size_t len)
+static int take_event(struct job *j, struct scan *c, const struct run_entry *e)
 {
     struct event_view v;
-    uint64_t sequence = key_len == 8 ? get_be(key, 8) : 0;
     int r;
 
-    if (!sequence || (c->backwards ? sequence < c->to : sequence > c->to)) {
-        c->end = 1;
-        return FULL_PART;
-    }
-    r = event_view(data, len, sequence, &v);
+    if (c->backwards ? e->number < c->to : e->number > c->to)
+        return over(c);
+    r = event_view(e->record, e->len, e->number, &v);
     if (r == 0 && !(v.flags & EVENT_ERASED) && passes(c, &v))
         r = add(j, c, &v);
-    if (r == 0)
-        c->at = c->backwards ? sequence - 1 : sequence + 1;
     return r;
 }
 
-static int take(struct job *j, struct scan *c, const uint8_t *key, size_t key_len,
-                const uint8_t *data, size_t len)
+static int take(struct job *j, struct scan *c, const struct run_entry *e)
 {
-    return way_of(&c->filter) == BY_STREAM ? take_stream(j, c, key, key_len, data, len)
-                                           : take_event(j, c, key, key_len, data, len);
+    int r = way_of(c) == BY_STREAM ? take_version(j, c, e) : take_event(j, c, e);
+
+    if (r == 0)
+        c->at = c->backwards ? e->number - 1 : e->number + 1;
+    return r;
+}
+
+/* The run may begin before the place that is wanted. SCAN_NO_RUN: it is of something else. */
+static int take_run(struct job *j, struct scan *c, const uint8_t *key, size_t key_len,
+                    struct aiex_slice run)
+{
+    struct run_entry e;
+    uint64_t last;
+    int r;
+
+    if (key_len != (way_of(c) == BY_STREAM ? 16 : 8) ||
+        (key_len == 16 && get_be(key, 8) != c->number))
+        return SCAN_NO_RUN;
+    r = run_find(run, c->at, &e);
+    while (r == 1) {
+        r = take(j, c, &e);
+        if (r != 0)
+            return r;
+        run.len -= (size_t)(e.record + e.len - run.data);
+        run.data = e.record + e.len;
+        r = run_next(&run, &e);
+    }
+    last = get_be(key + key_len - 8, 8);
+    if (r == 0 && c->at <= last) /* its end was erased */
+        c->at = last + 1;
+    return r;
 }
 
 static size_t key_at(const struct scan *c, uint64_t at, uint8_t key[16])
 {
-    if (way_of(&c->filter) == BY_STREAM) {
+    if (way_of(c) == BY_STREAM) {
         put_be(key, c->number, 8);
         put_be(key + 8, at, 8);
         return 16;
@@ -165,7 +177,7 @@ static size_t key_at(const struct scan *c, uint64_t at, uint8_t key[16])
 
 static enum file file_of(const struct scan *c)
 {
-    return way_of(&c->filter) == BY_STREAM ? STREAMS : EVENTS;
+    return way_of(c) == BY_STREAM ? STREAMS : EVENTS;
 }
 
 /* ---- Forwards: in bulk ---- */
@@ -212,7 +224,7 @@ static int bulk_take(struct job *j, struct scan *c, DBT *v)
         DB_MULTIPLE_KEY_NEXT(at, v, key, key_len, data, len);
         if (!at)
             return 0;
-        r = take(j, c, key, key_len, data, len);
+        r = take_run(j, c, key, key_len, (struct aiex_slice){data, len});
     }
     return r;
 }
@@ -236,6 +248,34 @@ static void skip_blocks(struct job *j, struct scan *c)
     }
 }
 
+/* What a stream has behind its runs. 0 = look at the runs again: there are more by now. */
+static int tail_forwards(struct job *j, struct scan *c)
+{
+    struct head h;
+    int r = scan_head(j, c, &h);
+
+    if (r < 0)
+        return r;
+    if (c->at <= h.base && c->base != h.base) {
+        c->base = h.base;
+        return 0;
+    }
+    c->at = c->at > h.base ? c->at : h.base + 1; /* what is not there up to the base was erased */
+    while (c->at <= h.is.version && c->at <= c->to && j->part_len < PART_BYTES) {
+        uint64_t sequence = h.tail[c->at - h.base - 1];
+
+        if (sequence > c->bound)
+            break;
+        r = sequence ? scan_sequence(j, c, sequence) : 0;
+        if (r != 0)
+            return r;
+        c->at++;
+    }
+    if (j->part_len < PART_BYTES)
+        c->end = 1;
+    return SCAN_FULL;
+}
+
 static int forwards(struct job *j, struct scan *c)
 {
     DBT v;
@@ -244,19 +284,15 @@ static int forwards(struct job *j, struct scan *c)
     for (unsigned i = 0; i < SLICE_LOOKS && r == 0 && j->part_len < PART_BYTES; i++) {
         if (file_of(c) == EVENTS)
             skip_blocks(j, c);
-        if (c->at > c->to) {
-            c->end = 1;
-            return 0;
-        }
+        if (c->at > c->to)
+            return over(c);
         r = bulk_get(j, c, &v);
-        if (r == -ENOENT) {
-            c->end = 1;
-            return 0;
-        }
-        if (r == -ENOBUFS || r == -EAGAIN)
-            r = r == -ENOBUFS ? bulk_grow(j->reader) : 0;
-        else if (r == 0)
+        if (r == 0)
             r = bulk_take(j, c, &v);
+        else if (r == -ENOBUFS || r == -EAGAIN)
+            r = r == -ENOBUFS ? bulk_grow(j->reader) : 0;
+        if (r == -ENOENT || r == SCAN_NO_RUN)
+            r = file_of(c) == STREAMS ? tail_forwards(j, c) : over(c);
     }
     return r;
 }
@@ -275,158 +311,109 @@ static int record_get(struct job *j, DBC *cursor, DBT *k, uint32_t how, DBT *v)
     return r;
 }
 
-/* At the last entry that is not behind `at`. */
+/* At the run that has `at`, or the last one before it. */
 static int seek_back(struct job *j, DBC *cursor, struct scan *c, DBT *k, DBT *v)
 {
+    size_t len = key_at(c, c->at, k->data);
     int r;
 
-    k->size = (uint32_t)key_at(c, c->at + 1, k->data);
+    k->size = (uint32_t)len;
     r = record_get(j, cursor, k, DB_SET_RANGE, v);
     if (r == -ENOENT)
         return record_get(j, cursor, k, DB_LAST, v);
-    return r < 0 ? r : record_get(j, cursor, k, DB_PREV, v);
+    if (r == 0 && len == 16 && (k->size != 16 || get_be(k->data, 8) != c->number))
+        r = record_get(j, cursor, k, DB_PREV, v);
+    return r;
 }
 
-static int backwards(struct job *j, struct scan *c)
+static int take_run_back(struct job *j, struct scan *c, const DBT *k, const DBT *v)
+{
+    struct run_entry all[RUN_ENTRIES];
+    int n, r = 0;
+
+    if (k->size != (way_of(c) == BY_STREAM ? 16 : 8) ||
+        (k->size == 16 && get_be(k->data, 8) != c->number))
+        return over(c);
+    n = run_all((struct aiex_slice){v->data, v->size}, all);
+    if (n < 0)
+        return n;
+    while (n-- > 0 && r == 0)
+        if (all[n].number <= c->at)
+            r = take(j, c, &all[n]);
+    return r;
+}
+
+static int runs_backwards(struct job *j, struct scan *c)
 {
     struct env *e = &j->s->env;
     DB *db = env_file(e, file_of(c));
     uint8_t key[16];
     DBT k = env_room(key, sizeof(key)), v;
     DBC *cursor;
-    int r;
+    int r = env_errno(e, db->cursor(db, j->reader->txn, &cursor, 0));
 
-    if (c->at < c->to || !c->at) {
-        c->end = 1;
-        return 0;
-    }
-    r = env_errno(e, db->cursor(db, j->reader->txn, &cursor, 0));
     if (r < 0)
         return r;
     r = seek_back(j, cursor, c, &k, &v);
-    for (unsigned i = 0; i < SLICE_STEPS && r == 0 && j->part_len < PART_BYTES; i++) {
-        r = take(j, c, key, k.size, v.data, v.size);
+    for (unsigned i = 0; i < SLICE_RUNS && r == 0 && j->part_len < PART_BYTES; i++) {
+        r = take_run_back(j, c, &k, &v);
         env_look(file_of(c));
         if (r == 0)
             r = record_get(j, cursor, &k, DB_PREV, &v);
     }
     cursor->close(cursor);
-    if (r == -ENOENT)
-        c->end = 1;
-    return r == -ENOENT ? 0 : r;
+    return r == -ENOENT ? over(c) : r;
 }
 
-/* ---- Through marks ---- */
-
-static size_t mark_prefix(const struct scan *c, uint8_t *key)
+/* The tail of a stream, from its end. */
+static int tail_backwards(struct job *j, struct scan *c)
 {
-    int by_type = way_of(&c->filter) == BY_TYPE;
-    const char *text = by_type ? c->filter.type : c->filter.correlation;
-    size_t n = strlen(text);
+    struct head h;
+    int r = scan_head(j, c, &h);
 
-    key[0] = by_type ? 't' : 'c';
-    memcpy(key + 1, text, n + 1);
-    return n + 2;
-}
+    c->at = r == 0 && c->at > h.is.version ? h.is.version : c->at;
+    while (r == 0 && c->at > h.base && c->at >= c->to && j->part_len < PART_BYTES) {
+        uint64_t sequence = h.tail[c->at - h.base - 1];
 
-/* 0, -ENOENT: no mark is left. */
-static int mark_seek(struct env *e, DBC *cursor, struct scan *c, DBT *k, size_t prefix)
-{
-    DBT none = {.flags = DB_DBT_USERMEM | DB_DBT_PARTIAL};
-    int r;
-
-    put_be((uint8_t *)k->data + prefix, c->backwards ? c->at + 1 : c->at, 8);
-    k->size = (uint32_t)prefix + 8;
-    r = env_errno(e, cursor->get(cursor, k, &none, DB_SET_RANGE));
-    if (!c->backwards)
-        return r;
-    if (r == -ENOENT)
-        return env_errno(e, cursor->get(cursor, k, &none, DB_LAST));
-    return r < 0 ? r : env_errno(e, cursor->get(cursor, k, &none, DB_PREV));
-}
-
-static int take_mark(struct job *j, struct scan *c, const DBT *k, const uint8_t *prefix, size_t n)
-{
-    const uint8_t *key = k->data;
-    uint64_t sequence = k->size == n + 8 ? get_be(key + n, 8) : 0;
-    int r;
-
-    if (!sequence || memcmp(key, prefix, n) != 0 ||
-        (c->backwards ? sequence < c->to : sequence > c->to)) {
-        c->end = 1;
-        return FULL_PART;
+        r = sequence && sequence <= c->bound ? scan_sequence(j, c, sequence) : 0;
+        c->at -= r == 0;
     }
-    r = add_from_events(j, c, sequence);
-    if (r == 0)
-        c->at = c->backwards ? sequence - 1 : sequence + 1;
     return r;
 }
 
-static int through_marks(struct job *j, struct scan *c)
+static int backwards(struct job *j, struct scan *c)
 {
-    struct env *e = &j->s->env;
-    DB *db = env_file(e, MARKS);
-    uint8_t key[2 + MAX_CORRELATION + 8 + MAX_TYPE], prefix[2 + MAX_CORRELATION + MAX_TYPE];
-    size_t n = mark_prefix(c, prefix);
-    DBT k = env_room(key, sizeof(key)), none = {.flags = DB_DBT_USERMEM | DB_DBT_PARTIAL};
-    DBC *cursor;
-    int r;
+    int r = file_of(c) == STREAMS ? tail_backwards(j, c) : 0;
 
-    if (c->backwards ? c->at < c->to || !c->at : c->at > c->to) {
-        c->end = 1;
-        return 0;
-    }
-    r = env_errno(e, db->cursor(db, j->reader->txn, &cursor, 0));
-    if (r < 0)
-        return r;
-    memcpy(key, prefix, n);
-    r = mark_seek(e, cursor, c, &k, n);
-    for (unsigned i = 0; i < SLICE_STEPS && r == 0 && j->part_len < PART_BYTES; i++) {
-        r = take_mark(j, c, &k, prefix, n);
-        env_look(MARKS);
-        if (r == 0)
-            r = env_errno(e, cursor->get(cursor, &k, &none, c->backwards ? DB_PREV : DB_NEXT));
-    }
-    cursor->close(cursor);
-    if (r == -ENOENT)
-        c->end = 1;
-    return r == -ENOENT ? 0 : r;
+    if (r == 0 && (c->at < c->to || !c->at))
+        r = over(c);
+    return r == 0 && j->part_len < PART_BYTES ? runs_backwards(j, c) : r;
 }
 
 /* ---- A slice ---- */
 
-/* The first version from `from` on that is there: its sequence into *ret, 0 = none. */
-static int sequence_from(struct job *j, struct scan *c, uint64_t from, uint64_t *ret)
+int scan_head(struct job *j, const struct scan *c, struct head *ret)
 {
-    struct env *e = &j->s->env;
-    DB *db = env_file(e, STREAMS);
-    uint8_t key[16], head[EVENT_COPY];
-    DBT k = env_room(key, sizeof(key)), v = env_room(head, sizeof(head));
-    DBC *cursor;
-    int r = env_errno(e, db->cursor(db, NULL, &cursor, 0));
+    struct aiex_slice name = {(const uint8_t *)c->filter.stream, strlen(c->filter.stream)};
+    int r;
 
-    *ret = 0;
-    if (r < 0)
-        return r;
-    k.size = (uint32_t)key_at(c, from, key);
-    v.flags |= DB_DBT_PARTIAL;
-    v.dlen = sizeof(head);
-    r = env_errno(e, cursor->get(cursor, &k, &v, DB_SET_RANGE));
-    cursor->close(cursor);
-    if (r == 0 && k.size == 16 && get_be(key, 8) == c->number)
-        *ret = get_be(head + 16, 8);
-    return r == -ENOENT ? 0 : r;
+    do {
+        r = head_get(&j->s->env, j->reader->txn, name, ret);
+    } while (r == -EAGAIN && !j->reader->txn);
+    return r;
 }
 
 /* Sequences grow with versions: the first version behind a sequence is found by halving. */
-static int seek_version(struct job *j, struct scan *c, uint64_t versions)
+static int seek_version(struct job *j, struct scan *c, const struct head *h)
 {
-    uint64_t low = 1, high = versions + 1, sequence;
+    uint64_t low = 1, high = h->is.version + 1, version, sequence;
 
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
-        int r = sequence_from(j, c, middle, &sequence);
+        int r = stream_at(&j->s->env, NULL, h, middle, &version, &sequence);
 
+        if (r == -EAGAIN)
+            continue;
         if (r < 0)
             return r;
         if (sequence && sequence <= c->behind)
@@ -442,31 +429,28 @@ static int seek_version(struct job *j, struct scan *c, uint64_t versions)
 static int begin(struct job *j, struct scan *c)
 {
     uint64_t visible = atomic_load(&j->s->visible);
-    struct aiex_slice name = {(const uint8_t *)c->filter.stream, strlen(c->filter.stream)};
-    struct head_found head;
+    struct head h;
     int r;
 
     c->begun = 1;
     if (!c->bound || c->bound > visible)
         c->bound = visible;
-    if (way_of(&c->filter) != BY_STREAM) {
+    if (scan_way(&c->filter) != BY_STREAM) {
         if (c->backwards)
             c->at = c->at < c->bound ? c->at : c->bound;
         else
             c->to = c->to < c->bound ? c->to : c->bound;
         return 0;
     }
-    do {
-        r = head_get(j->s, NULL, name, &head);
-    } while (r == -EAGAIN);
-    c->number = head.number;
-    if (r == 0 && !head.exists)
+    r = scan_head(j, c, &h);
+    if (r < 0)
+        return r;
+    c->number = h.is.number;
+    if (!h.is.exists)
         c->end = 1;
-    if (r == 0 && c->backwards && c->at > head.version)
-        c->at = head.version;
-    if (r == 0 && c->behind && head.exists)
-        r = seek_version(j, c, head.version);
-    return r;
+    if (c->backwards && c->at > h.is.version)
+        c->at = h.is.version;
+    return c->behind && h.is.exists ? seek_version(j, c, &h) : 0;
 }
 
 static void close_array(struct job *j, uint64_t before, uint64_t after)
@@ -480,10 +464,44 @@ static void close_array(struct job *j, uint64_t before, uint64_t after)
     j->out = (struct aiex_slice){j->part, j->part_len};
 }
 
+static int walk(struct job *j, struct scan *c)
+{
+    int by_marks = way_of(c) == BY_CORRELATION || way_of(c) == BY_TYPE, r;
+
+    if (!by_marks && !c->backwards)
+        return forwards(j, c);
+    r = env_read_begin(&j->s->env, &j->reader->txn);
+    if (r == 0)
+        r = by_marks ? scan_marks(j, c) : backwards(j, c);
+    env_read_end(j->reader->txn);
+    j->reader->txn = NULL;
+    return r;
+}
+
+/* By marks as far as there are some; the newest events have none yet and are looked at in order. */
+static int marked(struct job *j, struct scan *c)
+{
+    uint64_t last = atomic_load(&j->s->marked), to = c->to;
+    int r;
+
+    c->in_order = c->at > last;
+    if (c->backwards && c->in_order && to <= last)
+        c->to = last + 1;
+    else if (!c->backwards && !c->in_order && to > last)
+        c->to = last;
+    r = walk(j, c);
+    if (c->end && c->to != to) { /* of this half */
+        c->end = 0;
+        c->at = c->backwards ? last : last + 1;
+    }
+    c->to = to;
+    return r;
+}
+
 int scan_slice(struct job *j, struct scan *c)
 {
     uint64_t before = c->shown;
-    enum way way;
+    enum scan_way way;
     int r;
 
     j->part_len = 0;
@@ -494,16 +512,8 @@ int scan_slice(struct job *j, struct scan *c)
     if (r < 0 || c->end)
         return r;
     j->part_len = 5;
-    way = way_of(&c->filter);
-    if (way != BY_CORRELATION && way != BY_TYPE && !c->backwards) {
-        r = forwards(j, c);
-    } else {
-        r = env_read_begin(&j->s->env, &j->reader->txn);
-        if (r == 0)
-            r = way == BY_CORRELATION || way == BY_TYPE ? through_marks(j, c) : backwards(j, c);
-        env_read_end(j->reader->txn);
-        j->reader->txn = NULL;
-    }
+    way = scan_way(&c->filter);
+    r = way == BY_CORRELATION || way == BY_TYPE ? marked(j, c) : walk(j, c);
     close_array(j, before, c->shown);
-    return r == FULL_PART || r == -EAGAIN ? 0 : r;
+    return r == SCAN_FULL || r == -EAGAIN ? 0 : r;
 }

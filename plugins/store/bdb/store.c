@@ -18,7 +18,7 @@ static const struct aiex_option options[] = {
      OPT(cache)},
     {"log_file", "16M", "size of one file of the log", AIEX_OPT_SIZE, 0, 9 << 20, 1 << 30, NULL,
      OPT(log_file)},
-    {"checkpoint", "16M", "log after which the files are brought up to date: what a start repeats",
+    {"checkpoint", "8M", "log after which the files are brought up to date: what a start repeats",
      AIEX_OPT_SIZE, AIEX_OPT_RELOADABLE, 1 << 20, 1 << 30, NULL, OPT(checkpoint)},
     {"min_free", "64M", "free space below which nothing is written", AIEX_OPT_SIZE, 0, 1 << 20,
      1ll << 40, NULL, OPT(min_free)},
@@ -27,6 +27,16 @@ static const struct aiex_option options[] = {
     {"max_event", "1M", "bytes of data and meta of one event", AIEX_OPT_SIZE, AIEX_OPT_RELOADABLE,
      1024, 16 << 20, NULL, OPT(max_event)},
     {"readers", "2", "threads that read", AIEX_OPT_INT, 0, 1, MAX_READERS, NULL, OPT(readers)},
+    {"archive", "0", "closed log files that are kept for restores to a point; 0 = none",
+     AIEX_OPT_SIZE, 0, 0, 1ll << 44, NULL, OPT(archive)},
+    {"keep_backups", "0", "backups that stay when one more is taken; 0 = all", AIEX_OPT_INT, 0, 0,
+     MAX_BACKUPS, NULL, OPT(keep_backups)},
+    {"encrypt", "off", "whether the database and its backups lie encrypted on the disk",
+     AIEX_OPT_BOOL, 0, 0, 0, NULL, OPT(encrypt)},
+    {"key", NULL, "key for that, of 16 bytes at least; 32 random ones as text are best",
+     AIEX_OPT_SECRET, 0, 0, 0, NULL, OPT(key)},
+    {"old_key", NULL, "the key before, while store.rewrite changes it", AIEX_OPT_SECRET, 0, 0, 0,
+     NULL, OPT(old_key)},
     {0},
 };
 
@@ -36,6 +46,7 @@ static const struct aiex_method methods[] = {
     {"store.read", read_take},
     {"store.get", get_take},
     {"store.range", range_take},
+    {"store.snapshot", snapshot_take},
     {"store.define", define_take},
     {"store.subscribe", subscribe_take},
     {"store.ack", ack_take},
@@ -44,7 +55,10 @@ static const struct aiex_method methods[] = {
     {"store.erase", erase_take},
     {"store.verify", verify_take},
     {"store.backup", backup_take},
+    {"store.backups", backups_take},
     {"store.restore", restore_take},
+    {"store.rewrite", rewrite_take},
+    {"store.shrink", shrink_take},
     {"store.accept", accept_take},
     {"store.freeze", freeze_take},
     {"store.status", status_take},
@@ -66,6 +80,7 @@ static void init(struct store *s)
     s->jobs.slow.end = &s->jobs.slow.first;
     pthread_mutex_init(&s->box.lock, NULL);
     pthread_mutex_init(&s->side_lock, NULL);
+    pthread_mutex_init(&s->care.running, NULL);
     pthread_mutex_init(&s->gate.turn, NULL);
     pthread_mutex_init(&s->gate.inside, NULL);
     pthread_rwlock_init(&s->use, NULL);
@@ -82,6 +97,7 @@ static void init(struct store *s)
 static int create(const struct aiex_host *host, const void *config, void **ret_self,
                   struct aiex_error *err)
 {
+    const struct config *c = config;
     struct store *s;
 
     if (!host->data_dir[0])
@@ -91,13 +107,22 @@ static int create(const struct aiex_host *host, const void *config, void **ret_s
                            host->data_dir);
     if (sodium_init() < 0)
         return aiex_failed(err, -EINVAL, "libsodium can not be used here");
+    if (c->encrypt && strlen(c->key) < CIPHER_MIN_KEY)
+        return aiex_failed(err, -EINVAL,
+                           "option 'encrypt' is on and 'key' has %zu bytes; give it a secret of at "
+                           "least %u",
+                           strlen(c->key), CIPHER_MIN_KEY);
     s = host->alloc(host, sizeof(*s));
     if (!s)
         return aiex_failed(err, -ENOMEM, "no memory");
     s->host = host;
-    s->config = *(const struct config *)config;
+    s->config = *c;
+    s->config.key = strdup(c->key); /* threads read them, and a reload has others */
+    s->config.old_key = strdup(c->old_key);
     *ret_self = s;
     init(s);
+    if (!s->config.key || !s->config.old_key)
+        return aiex_failed(err, -ENOMEM, "no memory");
     snprintf(s->home, sizeof(s->home), "%s/db", host->data_dir);
     space_init(&s->space, host->data_dir, s->config.min_free, s->config.ballast);
     return fail_init(&s->fail, getenv("AIEX_FAIL"), err);
@@ -167,6 +192,15 @@ static void drain(void *self, void (*done)(void *arg), void *arg)
     writer_end(s); /* land_closed() tells when the database is closed */
 }
 
+static void wipe(const char *secret)
+{
+    char *text = (char *)(uintptr_t)secret;
+
+    if (text)
+        sodium_memzero(text, strlen(text));
+    free(text);
+}
+
 static void destroy(void *self)
 {
     struct store *s = self;
@@ -181,9 +215,13 @@ static void destroy(void *self)
     if (s->box.fd >= 0)
         box_empty(s); /* what the threads left */
     box_stop(s);
+    pins_done(s);
     lock_close(&s->lock);
     tables_done(&s->tables);
     state_done(&s->state);
+    wipe(s->config.key);
+    wipe(s->config.old_key);
+    cipher_wipe(&s->cipher);
     s->host->release(s->host, s);
 }
 

@@ -10,13 +10,19 @@
  *     request.c    bodies -> struct write         limits.h     what is too much
  *     writer.c     queue, batch, commit, flush    open.c       opening, and what is compared
  *     append.c     streams in a batch             rows.c       tables in a batch
+ *     events.c streams.c runs.c  where events lie scan*.c marks.c  and how they are found
  *     keep.c       stamps, erasing, positions of subscriptions, epochs in a batch
  *     jobs.c       reads: slices, back-pressure   read.c       events
  *     range.c      tables                         subs*.c      durable subscriptions
+ *     snapshot.c pins.c   many tables as they were at one moment, while writers go on
  *     care.c       the care thread                verify.c     everything against everything
- *     backup.c folder.c  copies that were tried   pages.c      pages, written twice
+ *     backup.c copy.c manifest.c                  copies that were tried
+ *     restore.c point.c exchange.c                another database in the place of this one
+ *     archive.c restore_point.c  the log, points in it  cipher.c rewrite.c  encryption
+ *     shrink.c           room given back          pages.c scrub.c      pages, written twice
  *     state.c      may it write, and if not, why  status.c     status, health
- *     env.c lock_file.c side.c event.c tables.c space.c fail.c: one idea each, see their headers
+ *     env.c folder.c lock_file.c side.c event.c tables.c space.c fail.c: one idea each, see their
+ * headers
  *
  * A write is acknowledged at its level: `applied` and `written` when its transaction is committed
  * and its log is with the system (kill -9 loses nothing), `synced` when the log is on the disk. One
@@ -38,21 +44,28 @@
 #ifndef STORE_H
 #define STORE_H
 
+#include "cipher.h"
 #include "env.h"
 #include "event.h"
+#include "events.h"
 #include "fail.h"
 #include "limits.h"
 #include "lock_file.h"
+#include "manifest.h"
+#include "pins.h"
+#include "marks.h"
 #include "side.h"
 #include "space.h"
+#include "streams.h"
 #include "tables.h"
 
 #include <aiex_service.h>
 #include <pthread.h>
 
 struct config {
-    const char *name;
+    const char *name, *key, *old_key;
     int64_t cache, log_file, checkpoint, min_free, ballast, max_event, readers;
+    int64_t archive, keep_backups, encrypt;
 };
 
 struct store;
@@ -129,11 +142,7 @@ struct op {
     struct aiex_slice table, key, value; /* PUT, DELETE */
     int64_t ttl_ms;
     /* what came out of it */
-    struct head_found {
-        uint64_t number, version, first, last_sequence;
-        int exists, closed;
-    } head;
-    int follows; /* another operation of the request on the same stream */
+    struct head_found head;
     uint64_t version, sequence;
     int duplicate;
     struct table *in; /* table of PUT, DELETE */
@@ -150,6 +159,8 @@ struct write_kind {
     /* Loop thread; NULL = nobody waits. Does not free. */
     void (*answer)(struct store *, struct write *);
     int alone; /* a batch of its own */
+    /* Writer thread, instead of a batch, also when the store is not open. NULL = a batch. */
+    void (*run)(struct store *, struct write *);
 };
 
 #define REFUSED   1
@@ -209,6 +220,7 @@ struct tail {
     uint64_t sequence, commits, transactions, streams, next_number, events_bytes;
     uint64_t stamp, epoch, opens;
     uint64_t earliest, latest; /* times in the block of `sequence` */
+    uint64_t marked;           /* events up to this one have their marks */
     uint8_t chain[EVENT_HASH];
 };
 
@@ -219,7 +231,7 @@ struct writer {
     pthread_cond_t wake;
     struct write *first, **end;
     size_t n, bytes;
-    int stop;
+    int stop, over; /* over: the thread takes no more */
     /* of the writer thread */
     struct tail tail, draft;
     uint8_t *mem; /* for one record */
@@ -235,7 +247,7 @@ int writer_start(struct store *s, struct aiex_error *err);
 void writer_stop(struct store *s);
 /* The same without waiting: the phase becomes CLOSED. */
 void writer_end(struct store *s);
-/* Any thread. -EBUSY: the queue is full; not taken. */
+/* Any thread. -EBUSY: the queue is full, or nobody empties it any more; not taken. */
 int writer_put(struct store *s, struct write *w);
 /* Writer thread. At least `size` bytes of scratch memory, NULL = none. */
 uint8_t *writer_mem(struct store *s, size_t size);
@@ -262,13 +274,13 @@ int store_acknowledge(struct store *s, const struct tail *tail);
 int tail_put(struct store *s, DB_TXN *txn, struct tail *tail);
 /* All zero when there is none. */
 int tail_get(struct store *s, struct tail *tail);
-/* Another database in the place of this one; w->arg is the folder. backup.c */
-void restore_run(struct store *s, struct write *w);
+/* The options of the configuration for an environment with that much cache. */
+struct env_options store_options(const struct store *s, int64_t cache_bytes);
 
 /* ---- append.c, rows.c, keep.c: in a batch ---- */
 
 extern const struct write_kind append_kind, transact_kind, define_kind, stamp_kind, sweep_kind,
-    erase_kind, accept_kind, subscription_kind, ack_kind, drop_kind, restore_kind;
+    erase_kind, accept_kind, subscription_kind, ack_kind, drop_kind, restore_kind, rewrite_kind;
 
 int append_check(struct store *s, DB_TXN *txn, struct write *w, uint32_t op);
 int append_put(struct store *s, DB_TXN *txn, struct op *op);
@@ -278,8 +290,6 @@ int rows_put(struct store *s, DB_TXN *txn, struct op *op, uint64_t version);
 void rows_release(struct store *s);
 int epoch_check(struct store *s, DB_TXN *txn, struct write *w);
 int epoch_put(struct store *s, DB_TXN *txn, struct write *w);
-int head_get(struct store *s, DB_TXN *txn, struct aiex_slice name, struct head_found *ret);
-int head_put(struct store *s, DB_TXN *txn, struct aiex_slice name, const struct head_found *head);
 /* Definition of a table that has none. Before the batch, in a transaction of its own. */
 int tables_prepare(struct store *s, struct write *w);
 int tables_load(struct store *s);
@@ -326,6 +336,7 @@ struct job {
 struct queue {
     pthread_cond_t wake;
     struct job *first, **end;
+    int nudged; /* look now */
 };
 
 struct jobs {
@@ -352,6 +363,8 @@ void job_stop(struct job *j, const char *code, const char *text);
 void jobs_end(struct store *s, const char *code, const char *text);
 /* The next job of a queue within `ms` (-1: wait), NULL = none or stop. */
 struct job *queue_take(struct store *s, struct queue *q, int64_t ms);
+/* Any thread: whoever waits for the queue comes back at once. */
+void queue_nudge(struct store *s, struct queue *q);
 /* One step of a job on this thread, and its way back. */
 void job_run(struct reader *reader, struct job *j);
 /* Reader: room for n more bytes of the part. 0, -ENOMEM. */
@@ -361,17 +374,25 @@ enum job_step job_failed(struct job *j, int r, const char *what);
 enum job_step job_refused(struct job *j, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* ---- read.c, range.c, subs.c, verify.c, backup.c, status.c ---- */
+/* ---- read.c, range.c, subs.c, verify.c, backup.c, restore.c, rewrite.c, shrink.c, status.c ----
+ */
 
 int read_take(void *self, const struct aiex_message *m);
 int get_take(void *self, const struct aiex_message *m);
 int range_take(void *self, const struct aiex_message *m);
+int snapshot_take(void *self, const struct aiex_message *m);
+/* Reads a table between two batches; `forget` drops what was read in vain. What read() says. */
+int read_quietly(struct store *s, struct table *t, int (*read)(void *), void (*forget)(void *),
+                 void *arg);
 int subscribe_take(void *self, const struct aiex_message *m);
 int unsubscribe_take(void *self, const struct aiex_message *m);
 int ack_take(void *self, const struct aiex_message *m);
 int verify_take(void *self, const struct aiex_message *m);
 int backup_take(void *self, const struct aiex_message *m);
+int backups_take(void *self, const struct aiex_message *m);
 int restore_take(void *self, const struct aiex_message *m);
+int rewrite_take(void *self, const struct aiex_message *m);
+int shrink_take(void *self, const struct aiex_message *m);
 int status_take(void *self, const struct aiex_message *m);
 int metrics_take(void *self, const struct aiex_message *m);
 int health_take(void *self, const struct aiex_message *m);
@@ -391,7 +412,9 @@ struct scan {
     int backwards;
     int64_t left;                  /* events, -1 = all */
     uint64_t number;               /* of the stream, once it is known */
+    uint64_t base;                 /* of the stream, when its runs were looked at */
     int begun, end;                /* end: nothing is left */
+    int in_order;                  /* of what has no marks yet */
     uint64_t shown, last_sequence; /* events, and the last one's sequence */
     uint64_t behind; /* of a stream: not before this sequence; until `at` is known by it */
     void (*note)(struct scan *, uint64_t sequence); /* sees what is shown; may be NULL */
@@ -414,10 +437,16 @@ struct care {
     atomic_int sweeping, stamping; /* a write is on its way */
     atomic_uint_fast64_t stamped;  /* the last stamp that was written */
     uint64_t checked;              /* the one that a checkpoint followed */
-    uint64_t log_bytes;            /* at the last checkpoint */
+    uint64_t log_bytes;            /* behind the last checkpoint */
+    atomic_uint_fast64_t begun;    /* bytes of log before it: a start repeats those behind them */
+    atomic_int hurrying;           /* the writer has seen that the next one is due */
+    pthread_mutex_t running;       /* held during a checkpoint */
 };
 
 void *care_main(void *reader);
+/* Writer, between two batches: tells the care thread when a checkpoint is due; waits for the end of
+ * the one that is running when a start would have to repeat too much by now. */
+void care_pace(struct store *s);
 
 struct store {
     const struct aiex_host *host;
@@ -429,11 +458,17 @@ struct store {
     pthread_mutex_t side_lock;
     struct side_record acknowledged;
     struct env env;
-    pthread_rwlock_t use; /* readers: of env, while it is open */
-    struct gate gate;     /* held by the writer from the first put to the flush */
+    struct cipher cipher;       /* of the database that is open */
+    char lineage[LINEAGE_TEXT]; /* of its log, "" = no archive */
+    pthread_rwlock_t use;       /* readers: of env, while it is open */
+    struct gate gate;           /* held by the writer from the first put to the flush */
     struct state state;
     struct tables tables;
     struct writer writer;
+    struct events events; /* the writer's */
+    struct streams heads;
+    struct pin *pins; /* with the gate */
+    struct marks marks;
     struct box box;
     struct note closed; /* the writer's last word */
     struct jobs jobs;
@@ -442,6 +477,7 @@ struct store {
     struct care care;
     struct space space;
     atomic_uint_fast64_t visible; /* last sequence that readers may see */
+    atomic_uint_fast64_t marked;  /* last one that `marks` has, for readers */
     uint64_t seen;                /* loop: `visible` when subscribers were woken */
     atomic_uint_fast64_t streams, transactions, batches, flushes, bytes, log_bytes, flush_us,
         writes, conflicts, reads, parts, checkpoints, epoch, opens, last_backup;

@@ -54,7 +54,7 @@ static void test_backup_and_restore(void)
     HAS(ask("store.backup", "{'path': '../x'}"), "invalid");
     HAS(ask("store.backup", "{'path': '/x'}"), "invalid");
     HAS(ask("store.backup", "{'path': 'db'}"), "invalid");
-    HAS(ask("store.restore", "{'path': 'nothing'}"), "internal");
+    HAS(ask("store.restore", "{'path': 'nothing'}"), "not_found");
     HAS(ask("store.health", "{}"), "'healthy':true");
     CU_ASSERT_EQUAL(number(ask("store.restore", "{'path': 'monday'}"), "sequence"), sequence);
     CU_ASSERT_EQUAL(number(ask("store.read", "{}"), "events"), sequence);

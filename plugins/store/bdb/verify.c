@@ -67,15 +67,6 @@ static void fault(struct verify *v, enum file file, uint64_t sequence, const cha
 
 /* ---- Look-ups ---- */
 
-static int fetch(struct verify *v, enum file file, const void *key, size_t len, DBT *out)
-{
-    DBT k = env_dbt(key, len);
-    DB *db = env_file(&v->s->env, file);
-
-    *out = (DBT){.flags = DB_DBT_MALLOC};
-    return env_errno(&v->s->env, db->get(db, v->txn, &k, out, 0));
-}
-
 static int is_there(struct verify *v, enum file file, const void *key, size_t len)
 {
     DBT k = env_dbt(key, len);
@@ -85,34 +76,27 @@ static int is_there(struct verify *v, enum file file, const void *key, size_t le
     return r == 0 ? 1 : r == -ENOENT ? 0 : r;
 }
 
-/* The event with a sequence; free(out->data). */
-static int event_of(struct verify *v, uint64_t sequence, DBT *out, struct event_view *view)
+/* The event with a sequence, in mem (env_grows(), free its data). */
+static int event_of(struct verify *v, uint64_t sequence, DBT *mem, struct event_view *view)
 {
-    uint8_t key[8];
-    int r;
+    struct run_entry event;
+    int r = events_get(&v->s->env, v->txn, sequence, mem, &event);
 
-    put_be(key, sequence, 8);
-    r = fetch(v, EVENTS, key, 8, out);
-    if (r == 0)
-        r = event_view(out->data, out->size, sequence, view);
-    return r;
+    return r ? r : event_view(event.record, event.len, sequence, view);
 }
 
 /* ---- Events ---- */
 
 static int check_mark(struct verify *v, const struct event_view *e, const char *field, char letter)
 {
-    uint8_t key[2 + MAX_CORRELATION + 8];
+    uint8_t key[MARK_KEY];
     struct aiex_slice text = {NULL, 0};
     int r;
 
-    if (aiex_get_str(e->map, field, &text) != 1 || text.len > MAX_CORRELATION)
+    if (e->sequence > atomic_load(&v->s->marked) || aiex_get_str(e->map, field, &text) != 1 ||
+        text.len > MAX_CORRELATION)
         return 0;
-    key[0] = (uint8_t)letter;
-    memcpy(key + 1, text.data, text.len);
-    key[1 + text.len] = 0;
-    put_be(key + 2 + text.len, e->sequence, 8);
-    r = is_there(v, MARKS, key, text.len + 10);
+    r = marks_have(&v->s->env, v->txn, key, mark_key(letter, text, e->sequence, key));
     if (r == 0)
         fault(v, MARKS, e->sequence, "the event's %s is not in the index", field);
     return r < 0 ? r : 0;
@@ -136,40 +120,70 @@ static int check_id(struct verify *v, const struct event_view *e)
     return n < 0 && n != -ENOENT ? n : 0;
 }
 
-static int check_copy(struct verify *v, const struct event_view *e)
+/* 1 when a run of the stream has a copy of the version, 0 when not, or negative errno. */
+static int copy_of(struct verify *v, uint64_t number, uint64_t version, DBT *mem,
+                   struct run_entry *ret_copy)
 {
-    struct event_view copy;
-    uint8_t key[16];
-    DBT found;
-    int r;
+    uint64_t last;
+    int r = stream_run(&v->s->env, v->txn, number, version, mem, &last);
 
-    put_be(key, e->number, 8);
-    put_be(key + 8, e->version, 8);
-    r = fetch(v, STREAMS, key, 16, &found);
-    if (r == -ENOENT) {
-        fault(v, STREAMS, e->sequence, "the event is not in its stream, version %llu",
-              (unsigned long long)e->version);
-        return 0;
-    }
+    if (r == 0)
+        r = run_find((struct aiex_slice){mem->data, mem->size}, version, ret_copy);
+    if (r == 1)
+        r = ret_copy->number == version;
+    return r == -ENOENT ? 0 : r;
+}
+
+/* 1 when the tail of its stream has the event, 0 when not, or negative errno. */
+static int in_tail(struct verify *v, struct aiex_slice stream, uint64_t version, uint64_t sequence)
+{
+    struct head h;
+    int r = head_get(&v->s->env, v->txn, stream, &h);
+
     if (r < 0)
         return r;
-    if (event_view_copy(found.data, found.size, e->version, &copy) < 0 ||
-        copy.sequence != e->sequence ||
-        (!copy.flags &&
-         (copy.map.len != e->map.len || memcmp(copy.map.data, e->map.data, e->map.len) != 0)))
+    return h.is.exists && version > h.base && version <= h.is.version &&
+           h.tail[version - h.base - 1] == sequence;
+}
+
+static int is_other(const struct run_entry *entry, const struct event_view *e)
+{
+    struct event_view copy;
+
+    return event_view_copy(entry->record, entry->len, e->version, &copy) < 0 ||
+           copy.sequence != e->sequence ||
+           (!copy.flags &&
+            (copy.map.len != e->map.len || memcmp(copy.map.data, e->map.data, e->map.len) != 0));
+}
+
+static int check_copy(struct verify *v, const struct event_view *e)
+{
+    struct aiex_slice stream = {NULL, 0};
+    struct run_entry entry;
+    DBT mem = env_grows();
+    int r = copy_of(v, e->number, e->version, &mem, &entry), tail = 0;
+
+    if (r == 0 && aiex_get_str(e->map, "stream", &stream) == 1)
+        tail = in_tail(v, stream, e->version, e->sequence);
+    if (r == 0 && tail == 0) /* its tail became a run in between */
+        r = copy_of(v, e->number, e->version, &mem, &entry);
+    if (r == 0 && tail == 0)
+        fault(v, STREAMS, e->sequence, "the event is not in its stream, version %llu",
+              (unsigned long long)e->version);
+    else if (r == 1 && is_other(&entry, e))
         fault(v, STREAMS, e->sequence, "the event in its stream is another one");
-    free(found.data);
-    return 0;
+    free(mem.data);
+    return r < 0 ? r : tail < 0 ? tail : 0;
 }
 
 /* Erased since its slice was begun? Then its entries are rightly gone. */
 static int is_erased(struct verify *v, uint64_t sequence)
 {
     struct event_view view;
-    DBT found;
-    int r = event_of(v, sequence, &found, &view);
+    DBT mem = env_grows();
+    int r = event_of(v, sequence, &mem, &view);
 
-    free(found.data);
+    free(mem.data);
     return r == 0 && view.flags & EVENT_ERASED;
 }
 
@@ -190,13 +204,11 @@ static int check_places(struct verify *v, const struct event_view *e)
     return r;
 }
 
-static int check_event(struct verify *v, const DBT *key, const DBT *data)
+static int check_record(struct verify *v, const struct run_entry *entry)
 {
-    uint64_t sequence = key->size == 8 ? get_be(key->data, 8) : 0;
+    uint64_t sequence = entry->number;
     struct event_view e;
 
-    if (!sequence)
-        return 0; /* the stamp */
     if (sequence > v->bound)
         return 1;
     if (sequence != v->last + 1)
@@ -204,7 +216,7 @@ static int check_event(struct verify *v, const DBT *key, const DBT *data)
               (unsigned long long)v->last + 1, (unsigned long long)sequence - 1);
     v->last = sequence;
     v->checked++;
-    if (event_view(data->data, data->size, sequence, &e) < 0) {
+    if (event_view(entry->record, entry->len, sequence, &e) < 0) {
         fault(v, EVENTS, sequence, "the event can not be read");
         return 0;
     }
@@ -216,79 +228,185 @@ static int check_event(struct verify *v, const DBT *key, const DBT *data)
     return e.flags & EVENT_ERASED ? 0 : check_places(v, &e);
 }
 
-/* ---- The other way round ---- */
-
-/* An entry of `file` that leads to an event. The entry itself is looked up again when the event is
- * erased. */
-static int check_entry(struct verify *v, enum file file, const DBT *key, uint64_t sequence,
-                       uint64_t number, uint64_t version)
+/* A run whose entries can not be told apart. */
+static int torn(struct verify *v, enum file file, uint64_t sequence)
 {
-    struct event_view e;
-    DBT found;
+    fault(v, file, sequence, "a run of events can not be read");
+    return 0;
+}
+
+static int check_events(struct verify *v, const DBT *key, const DBT *data)
+{
+    struct aiex_slice run = {data->data, data->size};
+    struct run_entry entry = {0};
     int r;
 
-    if (!sequence || sequence > v->bound)
+    if (key->size != 8)
+        return 0; /* the stamp */
+    while ((r = run_next(&run, &entry)) == 1) {
+        r = check_record(v, &entry);
+        if (r != 0)
+            return r;
+    }
+    if (r < 0)
+        return torn(v, EVENTS, v->last + 1);
+    if (entry.number != get_be(key->data, 8))
+        fault(v, EVENTS, entry.number, "a run of events does not end where its key says");
+    return 0;
+}
+
+/* ---- The other way round ---- */
+
+/* What leads to an event: an entry of a run (STREAMS, number, version), of a tail (HEADS, the
+ * same), of a piece (MARKS), or a key. */
+struct lead {
+    enum file file;
+    const DBT *key;
+    uint64_t sequence, number, version;
+};
+
+static int mark_is_there(struct verify *v, const struct lead *l)
+{
+    uint8_t key[MARK_KEY];
+
+    memcpy(key, l->key->data, l->key->size);
+    put_be(key + l->key->size - 8, l->sequence, 8);
+    return marks_have(&v->s->env, v->txn, key, l->key->size);
+}
+
+static int leads_still(struct verify *v, const struct lead *l)
+{
+    struct aiex_slice name = {l->key->data, l->key->size};
+    struct run_entry copy;
+    DBT mem = env_grows();
+    int r;
+
+    if (l->file == HEADS)
+        return in_tail(v, name, l->version, l->sequence);
+    if (l->file == MARKS)
+        return mark_is_there(v, l);
+    if (l->file != STREAMS)
+        return is_there(v, l->file, l->key->data, l->key->size);
+    r = copy_of(v, l->number, l->version, &mem, &copy);
+    free(mem.data);
+    return r;
+}
+
+/* When the event is erased, what leads to it is looked up again. */
+static int check_lead(struct verify *v, const struct lead *l)
+{
+    struct event_view e;
+    DBT mem = env_grows();
+    int r;
+
+    if (!l->sequence || l->sequence > v->bound)
         return 0;
     v->checked++;
-    r = event_of(v, sequence, &found, &e);
+    r = event_of(v, l->sequence, &mem, &e);
     if (r == -ENOENT || r == -EBADMSG)
-        fault(v, file, sequence, "an entry leads to an event that is not there");
-    else if (r == 0 && e.flags & EVENT_ERASED && is_there(v, file, key->data, key->size) == 1)
-        fault(v, file, sequence, "an entry leads to an event that was erased");
-    else if (r == 0 && number && (e.number != number || e.version != version))
-        fault(v, file, sequence, "an entry leads to another stream's event");
-    free(found.data);
+        fault(v, l->file, l->sequence, "an entry leads to an event that is not there");
+    else if (r == 0 && e.flags & EVENT_ERASED && leads_still(v, l) == 1)
+        fault(v, l->file, l->sequence, "an entry leads to an event that was erased");
+    else if (r == 0 && l->number && (e.number != l->number || e.version != l->version))
+        fault(v, l->file, l->sequence, "an entry leads to another stream's event");
+    free(mem.data);
     return r == -ENOENT || r == -EBADMSG ? 0 : r;
 }
 
 static int check_stream(struct verify *v, const DBT *key, const DBT *data)
 {
-    if (key->size != 16 || data->size < EVENT_COPY)
+    struct aiex_slice run = {data->data, data->size};
+    struct lead l = {.file = STREAMS, .key = key};
+    struct run_entry entry;
+    int r;
+
+    if (key->size != 16)
         return 0;
-    return check_entry(v, STREAMS, key, get_be((uint8_t *)data->data + 16, 8), get_be(key->data, 8),
-                       get_be((uint8_t *)key->data + 8, 8));
+    l.number = get_be(key->data, 8);
+    while ((r = run_next(&run, &entry)) == 1) {
+        if (entry.len < EVENT_COPY)
+            return torn(v, STREAMS, 0);
+        l.version = entry.number;
+        l.sequence = get_be(entry.record + 16, 8);
+        r = check_lead(v, &l);
+        if (r < 0)
+            return r;
+    }
+    return r < 0 ? torn(v, STREAMS, 0) : 0;
 }
 
 static int check_known(struct verify *v, const DBT *key, const DBT *data)
 {
+    struct lead l = {.file = IDS, .key = key};
+
     if (*(uint8_t *)key->data != 'e' || data->size != 8)
         return 0;
-    return check_entry(v, IDS, key, get_be(data->data, 8), 0, 0);
+    l.sequence = get_be(data->data, 8);
+    return check_lead(v, &l);
 }
 
 static int check_index(struct verify *v, const DBT *key, const DBT *data)
 {
-    (void)data;
+    struct lead l = {.file = MARKS, .key = key};
+    struct piece piece;
+    int r = 0;
+
     if (key->size < 10)
+        return 0; /* the stamp */
+    if (key->size > MARK_KEY || piece_read(key, data, &piece) < 0) {
+        fault(v, MARKS, 0, "a piece of the index can not be read");
         return 0;
-    return check_entry(v, MARKS, key, get_be((uint8_t *)key->data + key->size - 8, 8), 0, 0);
+    }
+    for (unsigned i = 0; i < piece.n && r == 0; i++) {
+        l.sequence = piece.sequences[i];
+        r = check_lead(v, &l);
+    }
+    return r;
 }
 
 /* The last event of a stream is where its head says. */
-static int check_head(struct verify *v, const DBT *key, const DBT *data)
+static int check_end(struct verify *v, const DBT *key, const struct head *h)
 {
-    const uint8_t *head = data->data;
+    uint64_t sequence = h->is.last_sequence;
+    int shown = (int)(key->size > 60 ? 60 : key->size), r;
     struct event_view e;
-    uint64_t sequence;
-    DBT found;
-    int r;
+    DBT mem = env_grows();
 
-    if (data->size != 33)
-        return 0;
-    sequence = get_be(head + 24, 8);
     if (!sequence || sequence > v->bound)
         return 0;
     v->checked++;
-    r = event_of(v, sequence, &found, &e);
-    if (r == 0 && (e.number != get_be(head, 8) || e.version != get_be(head + 8, 8)))
+    r = event_of(v, sequence, &mem, &e);
+    if (r == 0 && (e.number != h->is.number || e.version != h->is.version))
         fault(v, HEADS, sequence, "stream '%.*s' ends at version %llu, its last event has %llu",
-              (int)(key->size > 60 ? 60 : key->size), (char *)key->data,
-              (unsigned long long)get_be(head + 8, 8), (unsigned long long)e.version);
+              shown, (char *)key->data, (unsigned long long)h->is.version,
+              (unsigned long long)e.version);
     if (r == -ENOENT)
-        fault(v, HEADS, sequence, "stream '%.*s' ends at an event that is not there",
-              (int)(key->size > 60 ? 60 : key->size), (char *)key->data);
-    free(found.data);
+        fault(v, HEADS, sequence, "stream '%.*s' ends at an event that is not there", shown,
+              (char *)key->data);
+    free(mem.data);
     return r == -ENOENT ? 0 : r;
+}
+
+static int check_head(struct verify *v, const DBT *key, const DBT *data)
+{
+    struct lead l = {.file = HEADS, .key = key};
+    struct head h;
+    int r;
+
+    if (data->size == 8 && key->size == 1) /* the stamp */
+        return 0;
+    if (head_read(data->data, data->size, &h) < 0) {
+        fault(v, HEADS, 0, "the head of stream '%.*s' can not be read",
+              (int)(key->size > 60 ? 60 : key->size), (char *)key->data);
+        return 0;
+    }
+    r = check_end(v, key, &h);
+    l.number = h.is.number;
+    for (l.version = h.base + 1; l.version <= h.is.version && r == 0; l.version++) {
+        l.sequence = h.tail[l.version - h.base - 1];
+        r = check_lead(v, &l);
+    }
+    return r;
 }
 
 /* ---- Tables ---- */
@@ -353,8 +471,8 @@ static int check_field(struct verify *v, const DBT *key, const DBT *data)
 static const struct stage {
     enum file file;
     check_fn check;
-} stages[] = {{EVENTS, check_event}, {STREAMS, check_stream}, {IDS, check_known},
-              {MARKS, check_index},  {HEADS, check_head},     {ROWS, check_row},
+} stages[] = {{EVENTS, check_events}, {STREAMS, check_stream}, {IDS, check_known},
+              {MARKS, check_index},   {HEADS, check_head},     {ROWS, check_row},
               {FIELDS, check_field}};
 
 #define N_STAGES (sizeof(stages) / sizeof(*stages))

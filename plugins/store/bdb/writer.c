@@ -10,6 +10,8 @@
  */
 #include "store.h"
 
+#include "restore_point.h"
+
 #include <stdarg.h>
 #include <errno.h>
 #include <signal.h>
@@ -86,7 +88,7 @@ int writer_put(struct store *s, struct write *w)
 
     w->next = NULL;
     pthread_mutex_lock(&wr->lock);
-    if (wr->n >= QUEUE_WRITES || (wr->n && wr->bytes + w->bytes > QUEUE_BYTES)) {
+    if (wr->over || wr->n >= QUEUE_WRITES || (wr->n && wr->bytes + w->bytes > QUEUE_BYTES)) {
         r = -EBUSY;
     } else {
         *wr->end = w;
@@ -131,6 +133,7 @@ static struct write *next_batch(struct writer *wr)
     while (!wr->first && !wr->stop)
         pthread_cond_wait(&wr->wake, &wr->lock);
     batch = cut(wr);
+    wr->over = !batch;
     pthread_mutex_unlock(&wr->lock);
     return batch;
 }
@@ -216,12 +219,24 @@ static int apply_one(struct store *s, DB_TXN *txn, struct write *w)
     return r;
 }
 
+/* A restore can end here. */
+static int put_point(struct store *s, const struct tail *t)
+{
+    const struct restore_point point = {.time_ms = (uint64_t)wall_ms(),
+                                        .sequence = t->sequence,
+                                        .commits = t->commits,
+                                        .transactions = t->transactions};
+
+    return restore_point_put(&s->env, &point);
+}
+
 /* 0 = something was put, UNCHANGED = nothing was, or negative errno. */
 static int apply_all(struct store *s, DB_TXN *txn, struct write *batch)
 {
     int result = UNCHANGED;
 
     s->writer.draft = s->writer.tail;
+    events_drop(s);
     for (struct write *w = batch; w; w = w->next) {
         int r = apply_one(s, txn, w);
 
@@ -232,7 +247,11 @@ static int apply_all(struct store *s, DB_TXN *txn, struct write *batch)
     }
     if (result == 0) {
         s->writer.draft.commits++;
-        result = tail_put(s, txn, &s->writer.draft);
+        result = events_flush(s, txn);
+        result = result ? result : marks_flush(s, txn);
+        result = result ? result : tail_put(s, txn, &s->writer.draft);
+        if (result == 0 && s->lineage[0])
+            result = put_point(s, &s->writer.draft);
     }
     return result;
 }
@@ -247,11 +266,29 @@ static enum level highest(const struct write *batch)
     return level;
 }
 
-/* *ret_sure: it failed, and is not there. */
-static int finish(struct store *s, DB_TXN *txn, enum level level, int *ret_sure)
+/* The log on the disk, when somebody waits for that, and the side record. */
+static int settle(struct store *s, enum level level)
 {
     DB_ENV *env = s->env.env;
     uint64_t began;
+    int r = 0;
+
+    if (level == SYNCED) {
+        began = now_us();
+        r = env_errno(&s->env, env->log_flush(env, NULL));
+        atomic_fetch_add(&s->flushes, 1);
+        atomic_fetch_add(&s->flush_us, now_us() - began);
+    }
+    fail_pass(&s->fail, FAIL_FLUSH);
+    if (r == 0)
+        r = store_acknowledge(s, &s->writer.draft);
+    fail_pass(&s->fail, FAIL_SIDE);
+    return r;
+}
+
+/* *ret_sure: it failed, and is not there. */
+static int finish(struct store *s, DB_TXN *txn, enum level level, int *ret_sure)
+{
     int r;
 
     *ret_sure = 1;
@@ -259,16 +296,7 @@ static int finish(struct store *s, DB_TXN *txn, enum level level, int *ret_sure)
     if (r == 0) {
         *ret_sure = 0;
         fail_pass(&s->fail, FAIL_COMMIT);
-        if (level == SYNCED) {
-            began = now_us();
-            r = env_errno(&s->env, env->log_flush(env, NULL));
-            atomic_fetch_add(&s->flushes, 1);
-            atomic_fetch_add(&s->flush_us, now_us() - began);
-        }
-        fail_pass(&s->fail, FAIL_FLUSH);
-        if (r == 0)
-            r = store_acknowledge(s, &s->writer.draft);
-        fail_pass(&s->fail, FAIL_SIDE);
+        r = settle(s, level);
     }
     /* a quorum would be waited for here: the log is on our disk and no lock of the database held */
     return r;
@@ -280,6 +308,7 @@ static void publish(struct store *s)
 
     *t = s->writer.draft;
     atomic_store(&s->visible, t->sequence);
+    atomic_store(&s->marked, t->marked);
     atomic_store(&s->streams, t->streams);
     atomic_store(&s->bytes, t->events_bytes);
     atomic_store(&s->transactions, t->transactions);
@@ -298,6 +327,7 @@ static int try_batch(struct store *s, struct write *batch, int *ret_sure)
         return r;
     r = apply_all(s, txn, batch);
     if (r != 0) {
+        streams_forget(s);
         txn->abort(txn);
         return r == UNCHANGED ? 0 : r;
     }
@@ -305,10 +335,83 @@ static int try_batch(struct store *s, struct write *batch, int *ret_sure)
     r = finish(s, txn, highest(batch), ret_sure);
     if (r == 0)
         publish(s);
+    else
+        streams_forget(s);
     for (struct write *w = batch; w && r == 0; w = w->next)
         if (!w->code && w->kind->committed)
             w->kind->committed(s, w);
     return r;
+}
+
+/* ---- The same with an archive ---- */
+
+/* One request as a transaction of its own, so that a restore can end behind it. */
+static int commit_one(struct store *s, struct write *w)
+{
+    DB_TXN *txn;
+    int r = env_errno(&s->env, s->env.env->txn_begin(s->env.env, NULL, &txn, 0));
+
+    if (r < 0)
+        return r;
+    r = apply_all(s, txn, w);
+    if (r != 0) {
+        txn->abort(txn);
+        return r == UNCHANGED ? 0 : r;
+    }
+    fail_pass(&s->fail, FAIL_BATCH);
+    r = env_errno(&s->env, txn->commit(txn, DB_TXN_WRITE_NOSYNC));
+    if (r == 0)
+        s->writer.tail = s->writer.draft;
+    fail_pass(&s->fail, FAIL_COMMIT);
+    return r;
+}
+
+/* Up to the first that can not be committed; *ret_rest: it and those behind, NULL = none. */
+static int commit_each(struct store *s, struct write *batch, struct write **ret_rest)
+{
+    int r = 0;
+
+    for (struct write *w = batch; w; w = w->next) {
+        struct write *next = w->next;
+
+        w->next = NULL; /* a batch of one */
+        for (int i = 0; i < TRIES && (i == 0 || r == -EAGAIN); i++)
+            r = commit_one(s, w);
+        w->next = next;
+        *ret_rest = r < 0 ? w : NULL;
+        if (r < 0)
+            break;
+    }
+    s->writer.draft = s->writer.tail; /* of the last one that was committed */
+    return r;
+}
+
+/* One flush for all that were committed. */
+static void run_each(struct store *s, struct write *batch)
+{
+    struct write *rest = NULL, *done = batch, **cut_at = &done;
+    int r, settled = 0;
+
+    gate_enter(&s->gate);
+    r = commit_each(s, batch, &rest);
+    while (*cut_at != rest)
+        cut_at = &(*cut_at)->next;
+    *cut_at = NULL;
+    if (done)
+        settled = settle(s, highest(done));
+    if (settled == 0)
+        publish(s);
+    for (struct write *w = done; w && settled == 0; w = w->next)
+        if (!w->code && w->kind->committed)
+            w->kind->committed(s, w);
+    rows_release(s);
+    gate_leave(&s->gate);
+    if (settled < 0)
+        fall(s, done, settled, 1);
+    if (r < 0)
+        fall(s, rest, r, 0);
+    *cut_at = rest;
+    hand_out(s, batch);
 }
 
 static void run_batch(struct store *s, struct write *batch)
@@ -316,8 +419,8 @@ static void run_batch(struct store *s, struct write *batch)
     char why[320];
     int r = 0, sure = 1;
 
-    if (batch->kind == &restore_kind) {
-        restore_run(s, batch);
+    if (batch->kind->run) {
+        batch->kind->run(s, batch);
         hand_out(s, batch);
         return;
     }
@@ -326,8 +429,13 @@ static void run_batch(struct store *s, struct write *batch)
         hand_out(s, batch);
         return;
     }
+    care_pace(s);
     for (struct write *w = batch; w && r == 0; w = w->next)
         r = tables_prepare(s, w);
+    if (s->lineage[0] && r == 0) {
+        run_each(s, batch);
+        return;
+    }
     for (int i = 0; i < TRIES && (i == 0 ? r == 0 : r == -EAGAIN); i++) {
         gate_enter(&s->gate);
         r = try_batch(s, batch, &sure);
@@ -427,7 +535,7 @@ static void *writer_main(void *arg)
     if (r < 0 && r != -ECANCELED)
         aiex_logf(s->host, AIEX_LOG_ERROR, 0, "the store is not open: %.400s", s->state.failed);
     while ((batch = next_batch(&s->writer)) != NULL) {
-        if (r == 0 || (batch->kind == &restore_kind && r != -ECANCELED)) {
+        if (r == 0 || (batch->kind->run && r != -ECANCELED)) {
             run_batch(s, batch);
             r = state_now(&s->state) == OPEN ? 0 : -EIO;
         } else {
@@ -486,4 +594,7 @@ void writer_stop(struct store *s)
     s->writer.running = 0;
     free(s->writer.mem);
     s->writer.mem = NULL;
+    events_done(s);
+    streams_done(s);
+    marks_done(s);
 }

@@ -197,7 +197,7 @@ static void all_errors_of_all_files_in_one_run(void)
                                   "default_timeout, hang, zygote, preload_http, master_key_file, "
                                   "memory_interval, memory_calm, memory_elevated, memory_high, "
                                   "memory_critical, stall_elevated, stall_high, stall_critical, "
-                                  "memory_stall_file, memory_info_file, memory_group)"));
+                                  "memory_stall_file, memory_info_file, memory_group, audit)"));
     CU_ASSERT(has_line(&report, A "5: [host] hang = '1ms': expected a duration such as 500ms, "
                                   "30s or 2m, from 50ms to 1h"));
     CU_ASSERT(has_line(&report, A "6: [host:x] expected [host]"));

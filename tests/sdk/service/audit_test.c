@@ -120,9 +120,9 @@ static void test_answers(void)
         const char *code, *act;
         int must, goes;
     } ends[] = {
-        {"read_only", "must", 0, 0}, {"read_only", "may", 0, 1},  {"read_only", "may", 1, 0},
-        {"unavailable", NULL, 0, 1}, {"unavailable", NULL, 1, 0}, {"timeout", NULL, 0, 0},
-        {"crashed", NULL, 0, 0},     {"invalid", NULL, 0, 0},     {"busy", NULL, 0, 0},
+        {"read_only", "must", 0, 0}, {"read_only", "may", 0, 1}, {"read_only", "may", 1, 0},
+        {"unavailable", NULL, 1, 0}, {"timeout", NULL, 0, 0},    {"crashed", NULL, 0, 0},
+        {"invalid", NULL, 0, 0},     {"busy", NULL, 0, 0},
     };
     uint8_t mem[64];
 
@@ -142,6 +142,36 @@ static void test_answers(void)
         CU_ASSERT_STRING_EQUAL(why, "the disk is full");
     }
     end();
+}
+
+/* Nobody serves the log: the host knows whether that matters. */
+static void test_no_log(void)
+{
+    const struct aiex_slice none = {NULL, 0};
+    const struct aiex_fake_record *r;
+    uint8_t mem[64];
+    struct aiex_writer w;
+
+    for (int must = 0; must < 3; must++) { /* 2: a host that does not know */
+        begin();
+        aiex_fake_answer_error(h, ask(0), "unavailable", "it is dead", 0, none);
+        CU_ASSERT_EQUAL(called, 0);
+        r = aiex_fake_last(h, AIEX_FAKE_CALL);
+        CU_ASSERT_STRING_EQUAL(r->service, "host");
+        CU_ASSERT_STRING_EQUAL(r->name, "host.act_policy");
+        CU_ASSERT_STRING_EQUAL(text(r->body, "type"), "t");
+        aiex_writer_init(&w, mem, sizeof(mem));
+        aiex_w_map(&w, 1);
+        aiex_w_key_bool(&w, "must", must);
+        if (must < 2)
+            aiex_fake_answer_ok(h, r->id, aiex_written(&w));
+        else
+            aiex_fake_answer_error(h, r->id, "not_found", "no such method", 0, none);
+        CU_ASSERT_EQUAL(called, 1);
+        CU_ASSERT_EQUAL(went, must != 1);
+        CU_ASSERT_STRING_EQUAL(why, "not recorded: no audit log runs: it is dead");
+        end();
+    }
 }
 
 static int answer_at_once(void *arg, struct aiex_fake_host *fake,
@@ -185,7 +215,11 @@ static void test_given_up(void)
 }
 
 const struct test_case tests[] = {
-    {"cast", test_cast},         {"cut", test_cut},
-    {"answers", test_answers},   {"answered_at_once", test_answered_at_once},
-    {"given_up", test_given_up}, {0},
+    {"cast", test_cast},
+    {"cut", test_cut},
+    {"answers", test_answers},
+    {"no_log", test_no_log},
+    {"answered_at_once", test_answered_at_once},
+    {"given_up", test_given_up},
+    {0},
 };

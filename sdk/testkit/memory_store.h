@@ -36,5 +36,10 @@ void memory_store_add(struct memory_store *m, const char *table, const char *key
 /* Events that a stream has, erased ones not counted; its version. */
 unsigned memory_store_events(const struct memory_store *m, const char *stream);
 long long memory_store_version(const struct memory_store *m, const char *stream);
+/* The n-th event (from 0), the map that was appended. 0 = there is none. */
+int memory_store_event(const struct memory_store *m, const char *stream, unsigned n,
+                       struct aiex_slice *ret_map);
+/* Puts a stream back to an earlier version, as a backup does. */
+void memory_store_forget(struct memory_store *m, const char *stream, long long version);
 
 #endif

@@ -301,21 +301,26 @@ static int is_op(struct aiex_slice op, const char *kind)
     return aiex_get_str(op, "op", &s) == 1 && aiex_slice_is(s, kind);
 }
 
+static void add_events(struct memory_store *m, const char *stream, struct aiex_slice op)
+{
+    struct stream *s = stream_make(m, stream);
+    struct aiex_value v;
+    struct aiex_slice one;
+
+    if (aiex_get(op, "events", &v) != 1)
+        abort();
+    for (uint32_t i = 0; i < v.count && next_map(&v.bytes, &one); i++)
+        add_event(m, s, one);
+}
+
 static void apply(struct memory_store *m, struct aiex_slice op)
 {
     char table[64], key[80];
-    struct aiex_slice value = {(const uint8_t *)"", 0}, one;
-    struct aiex_value v;
+    struct aiex_slice value = {(const uint8_t *)"", 0};
 
     if (is_op(op, "append")) {
-        struct stream *s;
-
         text_field(op, "stream", key, sizeof(key));
-        s = stream_make(m, key);
-        if (aiex_get(op, "events", &v) != 1)
-            abort();
-        for (uint32_t i = 0; i < v.count && next_map(&v.bytes, &one); i++)
-            add_event(m, s, one);
+        add_events(m, key, op);
         return;
     }
     text_field(op, "table", table, sizeof(table));
@@ -349,6 +354,24 @@ static void transact(struct memory_store *m, struct aiex_slice body, struct end 
         apply(m, one);
     aiex_w_map(&end->w, 2);
     aiex_w_key_int(&end->w, "version", m->transactions);
+    aiex_w_key_bool(&end->w, "duplicate", known);
+}
+
+static void append(struct memory_store *m, struct aiex_slice body, struct end *end)
+{
+    int known = check_append(m, body, end);
+    const struct stream *s;
+    char name[80];
+
+    if (known < 0)
+        return;
+    text_field(body, "stream", name, sizeof(name));
+    if (!known)
+        add_events(m, name, body);
+    s = stream_of(m, name);
+    aiex_w_map(&end->w, 3);
+    aiex_w_key_int(&end->w, "version", s->version);
+    aiex_w_key_int(&end->w, "sequence", s->events[s->n - 1].sequence);
     aiex_w_key_bool(&end->w, "duplicate", known);
 }
 
@@ -533,6 +556,27 @@ static void compact(struct memory_store *m, struct aiex_slice body, struct end *
 
 /* ---- Calls ---- */
 
+void memory_store_forget(struct memory_store *m, const char *stream, long long version)
+{
+    struct stream *s = stream_of(m, stream);
+
+    while (s && s->n && s->events[s->n - 1].version > version)
+        free(s->events[--s->n].map);
+    if (s && s->version > version)
+        s->version = version;
+}
+
+int memory_store_event(const struct memory_store *m, const char *stream, unsigned n,
+                       struct aiex_slice *ret_map)
+{
+    const struct stream *s = stream_of(m, stream);
+
+    if (!s || n >= s->n)
+        return 0;
+    *ret_map = (struct aiex_slice){s->events[n].map, s->events[n].len};
+    return 1;
+}
+
 void memory_store_fail(struct memory_store *m, const char *method, unsigned skip, unsigned times,
                        const char *code, enum when when)
 {
@@ -588,6 +632,8 @@ static void perform(struct memory_store *m, const char *method, struct aiex_slic
 {
     if (strcmp(method, "store.transact") == 0)
         transact(m, body, end);
+    else if (strcmp(method, "store.append") == 0)
+        append(m, body, end);
     else if (strcmp(method, "store.get") == 0)
         get(m, body, end);
     else if (strcmp(method, "store.read") == 0)

@@ -1,9 +1,8 @@
-/* store.c - the files: head, checks, room. */
+/* files.c - a file for each response: head, checks. */
 #include "responses.h"
 
 #include <aiex_crc32c.h>
 #include <aiex_file.h>
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,16 +15,6 @@
 #define MAGIC    "AIEXRSP1"
 #define SUFFIX   ".resp"
 #define MAX_META 1024u
-
-int store_is_id(const char *id)
-{
-    size_t n = strlen(id);
-
-    for (size_t i = 0; i < n; i++)
-        if (!isalnum((unsigned char)id[i]) && id[i] != '_' && id[i] != '-')
-            return 0;
-    return n > 0 && n <= MAX_ID;
-}
 
 static void path_of(const struct responses *r, const char *id, char path[PATH_MAX])
 {
@@ -52,7 +41,7 @@ static size_t write_meta(const struct entry *e, uint8_t *mem, size_t size)
     aiex_writer_init(&w, mem, size);
     aiex_w_map(&w, 4);
     aiex_w_key_str(&w, "id", e->id);
-    aiex_w_key_str(&w, "owner", e->owner);
+    aiex_w_key_str(&w, "owner", e->key);
     aiex_w_key_str(&w, "previous", e->previous);
     aiex_w_key_int(&w, "created", e->created);
     return aiex_written(&w).len;
@@ -84,7 +73,7 @@ static int read_meta(struct aiex_slice meta, uint32_t crc, struct entry *e)
 {
     if (aiex_crc32c(0, meta.data, meta.len) != crc || !aiex_is_map(meta) ||
         aiex_get_text(meta, "id", e->id, sizeof(e->id)) != 1 ||
-        aiex_get_text(meta, "owner", e->owner, sizeof(e->owner)) != 1 ||
+        aiex_get_text(meta, "owner", e->key, sizeof(e->key)) != 1 ||
         aiex_get_text(meta, "previous", e->previous, sizeof(e->previous)) != 1 ||
         aiex_get_int(meta, "created", &e->created) != 1)
         return -EBADMSG;
@@ -127,10 +116,8 @@ static int load(struct responses *r, const char *id)
     error = fd < 0 ? -errno : read_start(fd, id, e);
     if (fd >= 0)
         close(fd);
-    if (error == 0) {
-        index_add(r, e);
-        return 0;
-    }
+    if (error == 0)
+        return index_add(r, e);
     free(e);
     if (error == -EBADMSG)
         damaged(r, path, "is torn or damaged");
@@ -138,31 +125,6 @@ static int load(struct responses *r, const char *id)
 }
 
 /* ---- The start ---- */
-
-/* The least recently created is the least recently used: use itself is not written down. */
-static int by_created(const void *a, const void *b)
-{
-    const struct entry *x = *(struct entry *const *)a, *y = *(struct entry *const *)b;
-
-    return x->created < y->created ? -1 : x->created > y->created;
-}
-
-static int order(struct responses *r)
-{
-    struct entry **all = calloc(r->n + 1, sizeof(*all));
-    size_t n = 0;
-
-    if (!all)
-        return -ENOMEM;
-    for (struct entry *e = r->newest; e; e = e->older)
-        all[n++] = e;
-    if (n)
-        qsort(all, n, sizeof(*all), by_created);
-    for (size_t i = 0; i < n; i++)
-        index_touch(r, all[i]);
-    free(all);
-    return 0;
-}
 
 static int take_file(struct responses *r, const char *name)
 {
@@ -178,13 +140,13 @@ static int take_file(struct responses *r, const char *name)
     if (n <= suffix || n - suffix > MAX_ID || strcmp(name + n - suffix, SUFFIX) != 0)
         return 0;
     snprintf(id, sizeof(id), "%.*s", (int)(n - suffix), name);
-    if (!store_is_id(id))
+    if (!keep_is_id(id))
         return 0;
     error = load(r, id);
     return error == -ENOMEM ? error : 0;
 }
 
-int store_start(struct responses *r, struct aiex_error *err)
+int files_start(struct responses *r, struct aiex_error *err)
 {
     DIR *dir = opendir(r->host->data_dir);
     struct dirent *file;
@@ -200,7 +162,7 @@ int store_start(struct responses *r, struct aiex_error *err)
     }
     closedir(dir);
     if (error == 0)
-        error = order(r);
+        error = index_order(r);
     if (error < 0)
         return aiex_failed(err, error, "no memory for the index of %zu responses", r->n);
     return 0;
@@ -208,26 +170,16 @@ int store_start(struct responses *r, struct aiex_error *err)
 
 /* ---- One response ---- */
 
-static int is_over(const struct responses *r, const struct entry *e)
-{
-    return r->config->ttl && wall_ms() - e->created > r->config->ttl;
-}
-
-struct entry *store_find(struct responses *r, const char *id)
+struct entry *files_find(struct responses *r, const char *id)
 {
     struct entry *e = index_find(r, id);
 
     if (!e && load(r, id) == 0) /* a process that is being replaced may have written it */
         e = index_find(r, id);
-    if (e && is_over(r, e)) {
-        r->expired++;
-        store_remove(r, e);
-        return NULL;
-    }
     return e;
 }
 
-void store_remove(struct responses *r, struct entry *e)
+void files_remove(struct responses *r, struct entry *e)
 {
     char path[PATH_MAX];
 
@@ -236,31 +188,11 @@ void store_remove(struct responses *r, struct entry *e)
     index_remove(r, e);
 }
 
-/* `old`, the newest by now, will be replaced: its room counts as free. */
-static int make_room(struct responses *r, const struct entry *e, const struct entry *old,
-                     struct aiex_error *err)
-{
-    uint64_t need = entry_bytes(e), max = (uint64_t)r->config->max_bytes;
-    uint64_t freed = old ? entry_bytes(old) : 0;
-
-    if (need > max)
-        return aiex_failed(err, -EFBIG, "a response of %llu bytes is larger than max_bytes",
-                           (unsigned long long)need);
-    while (
-        r->oldest && r->oldest != old &&
-        (r->n - (old != NULL) >= (size_t)r->config->max_count || r->bytes - freed + need > max)) {
-        r->evicted++;
-        store_remove(r, r->oldest);
-    }
-    return 0;
-}
-
-int store_put(struct responses *r, struct entry *e, struct aiex_slice input,
+int files_put(struct responses *r, struct entry *e, struct entry *old, struct aiex_slice input,
               struct aiex_slice response, struct aiex_error *err)
 {
     uint8_t head[HEAD], meta[MAX_META];
     struct aiex_slice pieces[4] = {{head, HEAD}, {meta, 0}, input, response};
-    struct entry *old = index_find(r, e->id);
     char path[PATH_MAX];
     int error;
 
@@ -270,25 +202,18 @@ int store_put(struct responses *r, struct entry *e, struct aiex_slice input,
     e->response_len = (uint32_t)response.len;
     e->crc = aiex_crc32c(aiex_crc32c(0, input.data, input.len), response.data, response.len);
     write_head(e, meta, head);
-    if (old)
-        index_touch(r, old);
-    error = make_room(r, e, old, err);
-    if (error == 0) {
-        path_of(r, e->id, path);
-        error = aiex_file_replace(path, pieces, 4, 0, err);
-        r->write_error = error;
-    }
+    path_of(r, e->id, path);
+    error = aiex_file_replace(path, pieces, 4, 0, err);
     if (error < 0) {
         free(e);
         return error;
     }
     if (old)
         index_remove(r, old);
-    index_add(r, e);
-    return 0;
+    return index_add(r, e);
 }
 
-int store_read(struct responses *r, struct entry *e, uint8_t **ret_mem,
+int files_read(struct responses *r, struct entry *e, uint8_t **ret_mem,
                struct aiex_slice *ret_input, struct aiex_slice *ret_response)
 {
     char path[PATH_MAX];
@@ -321,20 +246,4 @@ int store_read(struct responses *r, struct entry *e, uint8_t **ret_mem,
     }
     *ret_mem = mem;
     return 0;
-}
-
-int store_expire(struct responses *r)
-{
-    struct entry *e = r->oldest, *next;
-    unsigned n = 0;
-
-    for (; e && n < EXPIRE_SLICE; e = next) {
-        next = e->newer;
-        if (!is_over(r, e))
-            continue;
-        r->expired++;
-        store_remove(r, e);
-        n++;
-    }
-    return n == EXPIRE_SLICE;
 }

@@ -1,0 +1,15 @@
+/* backup.h - backups by their names. */
+#ifndef BACKUP_H
+#define BACKUP_H
+
+#include "manifest.h"
+#include "store.h"
+
+/* The field `path`: a folder below the data folder that may be a backup. NULL: it is none. */
+const char *backup_name(struct aiex_slice body, char out[BACKUP_PATH + 1]);
+/* Loop: refuses a request for such a path. */
+int backup_refuse_name(struct store *s, uint64_t id);
+/* Removes one. */
+void backup_remove(const char *folder);
+
+#endif

@@ -1,0 +1,243 @@
+/*
+ * shrink.c - store.shrink: gives room back to the system while reads and writes go on, and lets
+ * nothing of what was erased stay behind.
+ *
+ * The trees are gone through a piece at a time: pages that are half empty are brought together,
+ * free ones at the end of a file are cut off. A piece holds the writer's gate, so it never
+ * meets a batch, and is small, so a batch does not wait for long; between two pieces the gate is
+ * free for as long as it was held. Then the log is filled until a new file begins, a checkpoint is
+ * made, and the files before it go, or, with an archive, go there. With `forget` also the archive
+ * and what the last restore put aside are removed.
+ */
+#include "store.h"
+
+#include "archive.h"
+#include "exchange.h"
+#include "folder.h"
+#include "restore_point.h"
+
+#include <aiex/aiex_pack.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define PIECE_ROWS  400u
+#define PIECE_PAGES 64u
+#define FILL_BYTES  (256u << 10)
+#define TRIES       50
+
+struct shrink {
+    struct job job;
+    int forget;
+    enum file file;
+    uint8_t *from; /* key at which the next piece begins */
+    size_t from_len;
+    int tries;
+    uint32_t log_file; /* the one that was written when the files were done */
+    int64_t before, after;
+};
+
+static void pause_for(const struct timespec *began)
+{
+    struct timespec now, pause;
+    int64_t ns;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    ns = (int64_t)(now.tv_sec - began->tv_sec) * 1000000000 + (now.tv_nsec - began->tv_nsec);
+    pause.tv_sec = ns / 1000000000;
+    pause.tv_nsec = ns % 1000000000;
+    nanosleep(&pause, NULL);
+}
+
+/* ---- One piece of a tree ---- */
+
+/* The key PIECE_ROWS behind `from`, to be freed; NULL and -ENOENT at the end of the file. */
+static int piece_end(struct shrink *h, DBT *end)
+{
+    struct env *e = &h->job.s->env;
+    DBT none = {.flags = DB_DBT_USERMEM | DB_DBT_PARTIAL};
+    DB_TXN *txn;
+    DBC *c;
+    int r = env_read_begin(e, &txn);
+
+    if (r < 0)
+        return r;
+    *end = (DBT){.flags = DB_DBT_REALLOC};
+    end->data = malloc(h->from_len + 1);
+    if (!end->data) {
+        env_read_end(txn);
+        return -ENOMEM;
+    }
+    end->size = (uint32_t)h->from_len;
+    if (h->from_len)
+        memcpy(end->data, h->from, h->from_len);
+    r = env_errno(e, env_file(e, h->file)->cursor(e->files[h->file], txn, &c, 0));
+    if (r == 0) {
+        r = env_errno(e, c->get(c, end, &none, h->from_len ? DB_SET_RANGE : DB_FIRST));
+        for (unsigned i = 0; i < PIECE_ROWS && r == 0; i++)
+            r = env_errno(e, c->get(c, end, &none, DB_NEXT));
+        c->close(c);
+    }
+    env_read_end(txn);
+    if (r < 0) {
+        free(end->data);
+        end->data = NULL;
+    }
+    return r;
+}
+
+static int compact(struct shrink *h, DBT *end)
+{
+    struct env *e = &h->job.s->env;
+    DB_COMPACT how = {.compact_pages = PIECE_PAGES};
+    DBT from = env_dbt(h->from, h->from_len);
+    DB *db = env_file(e, h->file);
+    DB_TXN *txn;
+    int r = env_errno(e, e->env->txn_begin(e->env, NULL, &txn, 0));
+
+    if (r < 0)
+        return r;
+    r = env_errno(e,
+                  db->compact(db, txn, h->from_len ? &from : NULL, end, &how, DB_FREE_SPACE, NULL));
+    if (r < 0) {
+        txn->abort(txn);
+        return r;
+    }
+    return env_errno(e, txn->commit(txn, DB_TXN_NOSYNC));
+}
+
+/* 1 = the file is done, 0, or negative errno. */
+static int piece(struct shrink *h)
+{
+    struct store *s = h->job.s;
+    struct timespec began;
+    DBT end;
+    int r = piece_end(h, &end), is_last = r == -ENOENT;
+
+    if (r < 0 && !is_last)
+        return r;
+    clock_gettime(CLOCK_MONOTONIC, &began);
+    gate_enter(&s->gate);
+    r = compact(h, is_last ? NULL : &end);
+    gate_leave(&s->gate);
+    pause_for(&began);
+    if (r < 0) {
+        free(is_last ? NULL : end.data);
+        return r;
+    }
+    free(h->from);
+    h->from = is_last ? NULL : end.data;
+    h->from_len = is_last ? 0 : end.size;
+    return is_last;
+}
+
+/* ---- The log ---- */
+
+static uint32_t log_file(struct store *s)
+{
+    DB_LOG_STAT *stat;
+    uint32_t n;
+
+    if (s->env.env->log_stat(s->env.env, &stat, 0) != 0)
+        return 0;
+    n = stat->st_cur_file;
+    free(stat);
+    return n;
+}
+
+/* 1 = the files of before are gone, 0 = more, or negative errno. */
+static int turn_log(struct shrink *h)
+{
+    struct store *s = h->job.s;
+    int r = 0;
+
+    if (log_file(s) == h->log_file)
+        return restore_point_fill(&s->env, FILL_BYTES);
+    r = env_errno(&s->env, s->env.env->txn_checkpoint(s->env.env, 0, 0, DB_FORCE));
+    if (r < 0)
+        return r;
+    archive_logs(s);
+    if (h->forget) {
+        archive_forget(s);
+        exchange_drop_old(s->host->data_dir);
+    }
+    return 1;
+}
+
+/* ---- store.shrink ---- */
+
+static enum job_step ended(struct shrink *h, int r)
+{
+    struct job *j = &h->job;
+
+    if (r == -EAGAIN && ++h->tries < TRIES)
+        return JOB_PART;
+    if (r == -ENOSPC)
+        return job_refused(j, AIEX_E_READ_ONLY, "the disk is full");
+    return r == -EAGAIN
+               ? job_refused(j, AIEX_E_BUSY, "others hold '%s'; try again", env_file_name(h->file))
+               : job_failed(j, r, env_file_name(h->file));
+}
+
+static enum job_step step(struct job *j)
+{
+    struct shrink *h = (struct shrink *)j;
+    struct store *s = j->s;
+    char why[240];
+    int r;
+
+    if (!state_writes(&s->state, why, sizeof(why)))
+        return job_refused(j, AIEX_E_READ_ONLY, "%s", why);
+    if (!h->before)
+        h->before = folder_bytes(s->home);
+    r = h->file < N_FILES ? piece(h) : turn_log(h);
+    if (r < 0)
+        return ended(h, r);
+    h->tries = 0;
+    if (h->file == N_FILES && r) {
+        h->after = folder_bytes(s->home);
+        return JOB_END;
+    }
+    if (h->file < N_FILES && r && ++h->file == N_FILES)
+        h->log_file = log_file(s);
+    return JOB_PART;
+}
+
+static void write_end(struct aiex_writer *w, const void *arg)
+{
+    const struct shrink *h = arg;
+
+    aiex_w_map(w, 2);
+    aiex_w_key_int(w, "freed", h->before > h->after ? h->before - h->after : 0);
+    aiex_w_key_int(w, "bytes", h->after);
+}
+
+static void answer(struct job *j)
+{
+    aiex_reply_by(j->s->host, j->id, write_end, j);
+}
+
+static void done(struct job *j)
+{
+    free(((struct shrink *)j)->from);
+}
+
+int shrink_take(void *self, const struct aiex_message *m)
+{
+    struct store *s = self;
+    struct shrink *h;
+    int forget = 0;
+
+    if (aiex_get_bool(m->body, "forget", &forget) < 0)
+        return aiex_refuse(s->host, m->id, AIEX_E_INVALID, "field 'forget' must be a bool");
+    h = job_new(s, m->id, sizeof(*h), step);
+    if (!h)
+        return 0;
+    h->forget = forget;
+    h->job.slow = 1;
+    h->job.answer = answer;
+    h->job.done = done;
+    job_go(&h->job);
+    return 0;
+}
