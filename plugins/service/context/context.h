@@ -31,7 +31,7 @@
  *     work.c     a request's life        row.c     an entry as a row and as callers see it
  *     put.c  remove.c  get.c  list.c  fresh.c     relate.c  related.c
  *     search.c   postings of a query     rank.c    BM25
- *     snippet.c  why a text was found
+ *     query.c    its words and terms       snippet.c  why a text was found
  *     sweep.c    what is over or dead    fetch.c   contents, once for all who wait
  *     tiers.c    who they are, get       balance.c what moves between them
  *     interactions.c interaction_list.c  requests to models, from the ledger
@@ -60,7 +60,6 @@
 #define MAX_META       (16u << 10)
 #define MAX_TYPE       64u /* of a relation */
 #define MAX_QUERY      1024u
-#define MAX_TERMS      16u
 #define MAX_HITS       100
 #define MAX_PAGE       200
 #define MAX_RELATED    200

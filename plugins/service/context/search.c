@@ -1,10 +1,7 @@
 /*
  * search.c - context.search: the words of a query, their postings, the best entries.
  *
- * A word of the query is read as it is written (`word*`: all that begin with it) and, when it has a
- * stem (stem.h), with the other forms of it. What is as written counts twice as much as a form.
- * Each of that is one range of the table of postings, a term.
- *
+ * Each term of the query (query.h) is one range of the table of postings.
  * Docs that are not live in memory are passed over, so what was deleted, replaced or is over is
  * never found, swept or not. When all words are read the docs are ranked, and the rows of the best
  * are read and compared once more with what was asked, until there are enough.
@@ -13,8 +10,8 @@
  * is told as `partial`.
  */
 #include "context.h"
+#include "query.h"
 #include "snippet.h"
-#include "stem.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -22,23 +19,6 @@
 #define PAGE_ROWS      8000
 #define MAX_CANDIDATES 50000u
 #define MAX_SEARCHES   16u
-
-#define AS_WRITTEN 1u
-#define AS_FORM    2u
-
-struct term {
-    char text[WORD_MAX + 2];
-    size_t len;
-    int prefix;
-    unsigned word, what; /* AS_* */
-};
-
-struct query_word {
-    char text[WORD_MAX + 1], stem[STEM_MAX];
-    size_t len, stem_len;
-    int prefix, needed; /* needed: when all words are wanted */
-    uint64_t df;
-};
 
 struct candidate_doc {
     int64_t doc;
@@ -57,10 +37,8 @@ struct search {
     int64_t limit;
     int64_t snippet; /* bytes of it, 0 = none */
     int all, partial, no_memory;
-    struct query_word words[MAX_TERMS];
-    unsigned n_words;
-    struct term terms[3 * MAX_TERMS];
-    unsigned n_terms, at;
+    struct query query;
+    unsigned at; /* the term that is read */
     uint8_t *token;
     size_t token_len;
     struct posting *page; /* of the answer that is being read */
@@ -92,68 +70,10 @@ static void search_done(struct work *w)
 
 /* ---- The query ---- */
 
-struct parse {
-    struct search *q;
-    const uint8_t *end;
-    int too_many;
-};
-
-static int take_word(void *arg, const struct word_seen *seen)
-{
-    struct parse *p = arg;
-    struct search *q = p->q;
-    struct query_word *t = &q->words[q->n_words];
-    int prefix = seen->last && seen->behind < p->end && *seen->behind == '*';
-
-    for (unsigned i = 0; i < q->n_words; i++)
-        if (q->words[i].len == seen->len && q->words[i].prefix == prefix &&
-            memcmp(q->words[i].text, seen->text, seen->len) == 0) {
-            q->words[i].needed |= seen->what != WORD_WHOLE;
-            return 0;
-        }
-    if (q->n_words == MAX_TERMS)
-        return p->too_many = 1;
-    memcpy(t->text, seen->text, seen->len);
-    t->len = seen->len;
-    t->prefix = prefix;
-    t->needed = seen->what != WORD_WHOLE; /* its parts are looked for as well */
-    if (t->needed && !prefix)
-        t->stem_len = stem_of(t->text, t->len, t->stem);
-    q->n_words++;
-    return 0;
-}
-
-static void add_term(struct search *q, unsigned word, const char *text, size_t len, unsigned what)
-{
-    struct term *t = &q->terms[q->n_terms++];
-
-    *t = (struct term){.len = len, .word = word, .what = what, .prefix = q->words[word].prefix};
-    memcpy(t->text, text, len);
-}
-
-/* "tests": as it is written; all that have its stem and are not the stem; "test". */
-static void make_terms(struct search *q)
-{
-    for (unsigned i = 0; i < q->n_words; i++) {
-        const struct query_word *t = &q->words[i];
-        int same = t->stem_len == t->len && memcmp(t->stem, t->text, t->len) == 0;
-        char forms[STEM_MAX + 1] = {WORD_STEM};
-
-        add_term(q, i, t->text, t->len, AS_WRITTEN | (same || !t->stem_len ? AS_FORM : 0));
-        if (!t->stem_len)
-            continue;
-        memcpy(forms + 1, t->stem, t->stem_len);
-        add_term(q, i, forms, t->stem_len + 1, AS_FORM);
-        if (!same)
-            add_term(q, i, t->stem, t->stem_len, AS_FORM);
-    }
-}
-
 static int read_query(struct work *w, struct aiex_error *err)
 {
     struct search *q = w->search;
     struct aiex_slice b = w->body, text = {NULL, 0};
-    struct parse p = {.q = q};
     int r = field_text(b, "kind", q->kind, sizeof(q->kind), 0, err);
 
     q->limit = 10;
@@ -167,15 +87,12 @@ static int read_query(struct work *w, struct aiex_error *err)
         r = aiex_failed(err, -EINVAL, "field 'query' must be text of at most %u bytes", MAX_QUERY);
     if (r < 0)
         return r;
-    p.end = text.data + text.len;
-    words_scan(text, take_word, &p);
-    if (p.too_many)
+    if (query_read(&q->query, text) < 0)
         return aiex_failed(err, -EINVAL,
                            "the query has more than %u words (parts of identifiers count); ask "
                            "for fewer",
                            MAX_TERMS);
-    make_terms(q);
-    return q->n_words ? 0 : aiex_failed(err, -EINVAL, "the query has no word in it");
+    return q->query.n_words ? 0 : aiex_failed(err, -EINVAL, "the query has no word in it");
 }
 
 /* ---- Postings ---- */
@@ -274,7 +191,7 @@ static void add_posting(struct context *c, struct search *q, const struct postin
         q->docs[q->n_docs].doc = p->doc;
         *slot = ++q->n_docs;
     }
-    count_posting(&q->docs[*slot - 1], &q->terms[q->at], p->tf);
+    count_posting(&q->docs[*slot - 1], &q->query.terms[q->at], p->tf);
 }
 
 static int keep_token(struct search *q, struct aiex_slice next)
@@ -310,8 +227,8 @@ static unsigned forms_of(const struct candidate_doc *d, unsigned word)
 
 static int has_all(const struct search *q, const struct candidate_doc *d)
 {
-    for (unsigned i = 0; i < q->n_words; i++)
-        if (q->words[i].needed && !forms_of(d, i))
+    for (unsigned i = 0; i < q->query.n_words; i++)
+        if (q->query.words[i].needed && !forms_of(d, i))
             return 0;
     return 1;
 }
@@ -334,17 +251,17 @@ static void rank(struct context *c, struct search *q)
         struct candidate_doc *d = &q->docs[i];
 
         d->e = index_doc(&c->index, d->doc);
-        for (unsigned t = 0; d->e && t < q->n_words; t++)
-            q->words[t].df += forms_of(d, t) != 0;
+        for (unsigned t = 0; d->e && t < q->query.n_words; t++)
+            q->query.words[t].df += forms_of(d, t) != 0;
     }
-    for (unsigned t = 0; t < q->n_words; t++)
-        weights[t] = rank_weight(c->index.n_live, q->words[t].df);
+    for (unsigned t = 0; t < q->query.n_words; t++)
+        weights[t] = rank_weight(c->index.n_live, q->query.words[t].df);
     for (uint32_t i = 0; i < q->n_docs; i++) {
         struct candidate_doc *d = &q->docs[i];
 
         if (!d->e || !is_wanted(c, q, d->e) || (q->all && !has_all(q, d)))
             continue;
-        for (unsigned t = 0; t < q->n_words; t++)
+        for (unsigned t = 0; t < q->query.n_words; t++)
             d->score += rank_term(weights[t], (forms_of(d, t) + d->written[t]) / 2.0, d->e->length,
                                   average);
         q->docs[kept++] = *d;
@@ -411,26 +328,6 @@ static void write_answer(struct aiex_writer *w, const void *arg)
 
 /* ---- Why it was found ---- */
 
-static int is_word(const struct query_word *t, const char *word, size_t len)
-{
-    return len >= t->len && (len == t->len || t->prefix) && memcmp(word, t->text, t->len) == 0;
-}
-
-static int match(void *arg, const char *word, size_t len)
-{
-    const struct search *q = arg;
-    char stem[STEM_MAX];
-    size_t n = stem_of(word, len, stem);
-
-    for (unsigned i = 0; i < q->n_words; i++) {
-        const struct query_word *t = &q->words[i];
-
-        if (is_word(t, word, len) || (n && t->stem_len == n && memcmp(stem, t->stem, n) == 0))
-            return (int)i;
-    }
-    return -1;
-}
-
 static void next_hit(struct work *w, const struct row *row, const struct snippet *snippet)
 {
     struct search *q = w->search;
@@ -448,7 +345,7 @@ static void on_text(struct work *w, struct aiex_slice text)
     struct snippet snippet;
 
     if (text.data && aiex_get_bytes(text, "content", &content) == 1)
-        snippet_make(content, (size_t)q->snippet, match, q, &snippet);
+        snippet_make(content, (size_t)q->snippet, query_match, &q->query, &snippet);
     next_hit(w, &q->row, content.data ? &snippet : NULL);
 }
 
@@ -519,9 +416,9 @@ static void on_page(struct aiex_ask *a, const struct aiex_answer *end)
         work_fail(w, AIEX_E_BUSY, "no memory for the search");
         return;
     }
-    if (q->read >= w->c->config->max_postings && (q->token || q->at + 1 < q->n_terms)) {
+    if (q->read >= w->c->config->max_postings && (q->token || q->at + 1 < q->query.n_terms)) {
         q->partial = 1;
-        q->at = q->n_terms;
+        q->at = q->query.n_terms;
     } else if (!q->token) {
         q->at++;
     }
@@ -531,12 +428,12 @@ static void on_page(struct aiex_ask *a, const struct aiex_answer *end)
 static void term_begin(struct work *w)
 {
     struct search *q = w->search;
-    const struct term *t = &q->terms[q->at];
+    const struct term *t = &q->query.terms[q->at];
     uint8_t from[WORD_MAX + 2], to[WORD_MAX + 2];
     struct range r = {
         .table = "context_posting", .token = {q->token, q->token_len}, .limit = PAGE_ROWS};
 
-    if (q->at == q->n_terms) {
+    if (q->at == q->query.n_terms) {
         rank(w->c, q);
         look_begin(w);
         return;
