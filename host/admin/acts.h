@@ -78,6 +78,9 @@ void acts_drop_call(struct acts *acts, uint64_t call);
 /* What became of a call by this rule: tells `done`, or the type with ".failed". `end` is its answer. */
 void acts_ended(struct acts *acts, const struct act_rule *rule, const char *actor, const char *subject,
                 const struct aiex_answer *end);
+/* It must be recorded, could not be, and was not done: told once the log takes something again. The log
+ * may have the act itself all the same: what did not answer in time may have written. */
+void acts_refused(struct acts *acts, const char *type, const char *actor, const char *subject);
 /* A new configuration was applied, or refused: names of what changed, never values. */
 void acts_configured(struct acts *acts, const char *actor, int ok, size_t n_errors);
 

@@ -49,6 +49,14 @@ void acts_ended(struct acts *acts, const struct act_rule *rule, const char *acto
         acts_configured(acts, actor, 1, 0);
 }
 
+void acts_refused(struct acts *acts, const char *type, const char *actor, const char *subject)
+{
+    char refused[80];
+
+    snprintf(refused, sizeof(refused), "%s.refused", type);
+    acts_tell(acts, refused, actor, subject, (struct aiex_slice){0});
+}
+
 /* ---- Configurations ---- */
 
 /* {changed: {NAME: "option option"}, host, settings}; an instance that came or went says so. */

@@ -7,7 +7,7 @@
 #include "wire/pack.h"
 
 #define ACTS_SERVICE    "audit"
-#define ACTS_TIMEOUT_MS 950u /* the log itself refuses after 800 ms */
+#define ACTS_TIMEOUT_MS 900u /* the log itself refuses after 800 ms */
 
 struct acts {
     struct node *node;
@@ -18,6 +18,8 @@ struct acts {
     uint32_t n_kept, n_sent; /* sent: of the request that is open */
     uint32_t n_alone;        /* of those sent together one is invalid: so many go one by one */
     size_t sent_len;
+    int64_t nonce;  /* says who numbers them */
+    uint64_t first; /* number of the oldest that is kept */
     uint64_t call; /* 0 = none */
     struct loop_timer *timer;
     int waiting; /* the log took nothing; tried again after a pause */

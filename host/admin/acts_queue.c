@@ -3,7 +3,8 @@
  *
  * They are gathered for a moment, sent as one request (audit.append_all) and kept until the log says
  * that they are on its disk: what happens while it starts, is dead or hangs is in it afterwards, its own
- * crash among the rest. After a crash an act may stand there twice.
+ * crash among the rest. They are numbered, so that what is sent again is recorded once, unless the log
+ * died meanwhile.
  */
 #include "admin/acts_private.h"
 
@@ -14,6 +15,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define KEPT_MAX  (1024u * 1024u)
 #define ACT_MAX   (40u * 1024u)
@@ -36,6 +38,7 @@ struct acts *acts_new(struct node *node, struct endpoint *endpoint, unsigned par
     a->endpoint = endpoint;
     a->part = part;
     buf_init(&a->kept, KEPT_MAX);
+    a->nonce = clock_wall_ms() | (int64_t)(getpid() & 0xffff) << 44; /* another one for each host that ever was */
     a->timer = loop_timer_new(node_loop(node), on_timer, a);
     if (!a->timer) {
         free(a);
@@ -171,6 +174,7 @@ static void on_answer(void *arg, const struct aiex_answer *answer)
     }
     a->waiting = 0;
     a->n_alone -= a->n_alone != 0;
+    a->first += a->n_sent;
     a->n_kept -= a->n_sent;
     buf_eat(&a->kept, a->sent_len);
     keep_gap(a);
@@ -202,7 +206,9 @@ void acts_flush(struct acts *a)
         return;
     choose(a);
     pack_init(&p, KEPT_MAX + 64);
-    pack_map(&p, 1);
+    pack_map(&p, 3);
+    pack_key_int(&p, "sender", a->nonce);
+    pack_key_int(&p, "first", (int64_t)a->first);
     pack_str(&p, "acts");
     pack_array(&p, a->n_sent);
     pack_whole(&p, (struct aiex_slice){a->kept.data, a->sent_len});
@@ -218,7 +224,9 @@ void acts_flush(struct acts *a)
 
 void acts_save(const struct acts *a, struct pack *out)
 {
-    pack_map(out, 5);
+    pack_map(out, 7);
+    pack_key_int(out, "sender", a->nonce);
+    pack_key_int(out, "first", (int64_t)a->first);
     pack_key_int(out, "call", (int64_t)a->call);
     pack_key_int(out, "n", a->n_kept);
     pack_key_int(out, "n_sent", a->n_sent);
@@ -232,6 +240,8 @@ void acts_load(struct acts *a, const void *saved)
     struct aiex_slice acts = doc_bytes(doc_get(saved, "acts"));
     int64_t n = doc_int(doc_get(saved, "n"), 0);
 
+    a->nonce = doc_int(doc_get(saved, "sender"), a->nonce);
+    a->first = (uint64_t)doc_int(doc_get(saved, "first"), 0);
     if (n <= 0 || buf_add(&a->kept, acts.data, acts.len) < 0)
         return;
     a->n_kept += (uint32_t)n;

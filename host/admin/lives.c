@@ -99,6 +99,7 @@ static void on_asked(void *arg, int may_go, const char *reason)
     admin->reloading = NULL;
     if (!may_go) {
         log_error("no reload: %s", reason);
+        acts_refused(admin->acts, "config.reload", "signal", NULL);
         return;
     }
     acts_configured(admin->acts, "signal", admin->reload() == 0, 0);

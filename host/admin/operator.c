@@ -94,6 +94,7 @@ static void on_asked(void *arg, int may_go, const char *reason)
 
     act->asked = NULL;
     if (!may_go) {
+        acts_refused(acts_of(act), act->rule->type, act->actor, act->subject);
         control_refuse(act->call, AIEX_E_READ_ONLY, reason);
         return;
     }
@@ -111,8 +112,10 @@ int operator_asks(struct client_call *k, const struct aiex_request *req)
     struct acts *acts = k->client->control->admin->acts;
     const struct act_rule *rule = acts_rule(req->method);
     struct operator_act *act;
+    int is_dry = 0; /* it only says what would be done */
 
-    if (!rule || !acts_are_told(acts))
+    aiex_get_bool(req->body, "dry_run", &is_dry);
+    if (!rule || is_dry || !acts_are_told(acts))
         return 0;
     act = make(k, rule, req->body.len);
     if (!act) {

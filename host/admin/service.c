@@ -473,6 +473,49 @@ static void on_state(void *arg, const char *instance, const char *state, const c
     lives_state(admin, instance, state, why);
 }
 
+#define SECTION_TEXT_MAX 12000u /* an event is one record */
+
+static void write_changed(struct aiex_writer *w, const char *why, const struct buf *text)
+{
+    aiex_w_map(w, 2);
+    aiex_w_key_str(w, "reason", why);
+    aiex_w_key_strn(w, "text", (const char *)text->data, text->len);
+}
+
+/* What the section says now, secrets as "***"; nothing when it is gone, or too long. */
+static void section_text(const struct config *config, const char *section, struct buf *text)
+{
+    int r = 0;
+
+    if (config_find(config, section))
+        r = config_show(config, section, text);
+    else if (!strcmp(section, "settings"))
+        for (size_t i = 0; i < config->n_settings && r == 0; i++)
+            r = buf_addf(text, "%s = %s\n", config->settings[i].name, config->settings[i].text);
+    if (r < 0)
+        text->len = 0;
+}
+
+static void on_config(void *arg, const char *section, const char *change, const char *why)
+{
+    struct admin *admin = arg;
+    uint8_t mem[SECTION_TEXT_MAX + 1024];
+    struct aiex_writer w;
+    struct buf text;
+
+    buf_init(&text, SECTION_TEXT_MAX);
+    section_text(node_config(admin->node), section, &text);
+    aiex_writer_init(&w, mem, sizeof(mem));
+    write_changed(&w, why, &text);
+    buf_done(&text);
+    endpoint_publish(inside_endpoint(node_inside(admin->node)), (unsigned)admin->host_index,
+                     &(struct aiex_event){.struct_size = sizeof(struct aiex_event),
+                                          .topic = "host.config",
+                                          .type = change,
+                                          .subject = section,
+                                          .data = aiex_written(&w)});
+}
+
 struct admin *admin_new(struct node *node, const char *path, const struct admin_actions *actions,
                         void *arg, struct aiex_error *err)
 {
@@ -496,6 +539,7 @@ struct admin *admin_new(struct node *node, const char *path, const struct admin_
         return NULL;
     }
     node_on_state(node, on_state, admin);
+    node_on_config(node, on_config, admin);
     lives_begin(admin);
     return admin;
 }
@@ -505,6 +549,7 @@ void admin_free(struct admin *admin)
     if (!admin)
         return;
     node_on_state(admin->node, NULL, NULL);
+    node_on_config(admin->node, NULL, NULL);
     memory_done(admin);
     node_on_secret(admin->node, NULL, NULL);
     acts_cancel(admin->reloading);

@@ -407,6 +407,25 @@ static void remember_change(struct node *node, const struct config_change_of *c)
     node->changes[node->n_changes++].change = c->change;
 }
 
+/* To whom it may concern, once everything holds. */
+static void tell_changes(struct node *node, const struct config_diff *diff)
+{
+    const struct {
+        const char *name;
+        int differs;
+    } sections[] = {{"host", diff->host}, {"settings", diff->settings}, {"groups", diff->groups}, {"jobs", diff->jobs}};
+
+    if (!node->on_config)
+        return;
+    for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
+        if (sections[i].differs)
+            node->on_config(node->on_config_arg, sections[i].name, "changed", "");
+    for (size_t i = 0; i < diff->n; i++)
+        if (diff->changes[i].change != CONFIG_SAME)
+            node->on_config(node->on_config_arg, diff->changes[i].name,
+                            config_change_name(diff->changes[i].change), diff->changes[i].why);
+}
+
 /* What instances with `cell = host` share; nothing is made when there are none. */
 static const struct config_cell own_process = {.name = CONFIG_HOST_CELL, .is_shared = 1};
 
@@ -448,6 +467,7 @@ void apply_config(struct node *node, struct config *config)
                        diff.changes[i].why[0] ? ": " : "", diff.changes[i].why);
     if (!old || diff.jobs)
         node_jobs_apply(node->jobs, config, 0);
+    tell_changes(node, &diff);
     config_diff_done(&diff);
     config_free(old);
 }

@@ -291,6 +291,8 @@ int node_remove(struct node *node, const char *name)
         return -EBUSY;
     snprintf(node->removed[node->n_removed++ % UNITS_MAX], sizeof(node->removed[0]), "%s", name);
     forget_loaded(node, c->at.file);
+    if (node->on_config)
+        node->on_config(node->on_config_arg, name, "removed", "asked to");
     if (pool)
         pool_remove(pool);
     else

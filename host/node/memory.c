@@ -96,7 +96,8 @@ static void log_level(struct node_memory *m, enum pressure_level before)
     m->rises += m->pressure.level > before;
     if (m->pressure.level > before)
         log_warn(
-            "memory: %s (%d %% of the %s's in use, %d %% of the time waited for); caches give back",
+            "memory: %s (%d %% of what the %s has is in use, %d %% of the time was waited for it); "
+            "caches give back",
             pressure_level_text(m->pressure.level), r->used_percent,
             *r->limited_by ? r->limited_by : "machine", r->stall_percent);
     else

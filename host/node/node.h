@@ -152,6 +152,11 @@ void node_on_secret(struct node *node,
 void node_on_state(struct node *node,
                    void (*fn)(void *arg, const char *instance, const char *state, const char *why),
                    void *arg);
+/* What a new configuration changed: an instance (options, replace, added, removed), or `changed` of
+ * host, settings, groups, jobs. It holds already. */
+void node_on_config(struct node *node,
+                    void (*fn)(void *arg, const char *section, const char *change, const char *why),
+                    void *arg);
 /* Runs in every loop turn after the records. 1 = did something. */
 void node_on_turn(struct node *node, int (*fn)(void *arg), void *arg);
 

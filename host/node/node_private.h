@@ -117,6 +117,8 @@ struct node {
     unsigned n_removed;
     void (*on_state)(void *arg, const char *instance, const char *state, const char *why);
     void *on_state_arg;
+    void (*on_config)(void *arg, const char *section, const char *change, const char *why);
+    void *on_config_arg;
     struct list opened; /* secrets.c: secrets that were given out, while nobody is told */
     unsigned n_opened;
     void (*on_secret)(void *arg, const char *instance, const char *option, const char *secret);

@@ -154,6 +154,14 @@ void node_on_state(struct node *node,
     node->on_state_arg = arg;
 }
 
+void node_on_config(struct node *node,
+                    void (*fn)(void *arg, const char *section, const char *change, const char *why),
+                    void *arg)
+{
+    node->on_config = fn;
+    node->on_config_arg = arg;
+}
+
 void node_on_turn(struct node *node, int (*fn)(void *arg), void *arg)
 {
     node->on_turn = fn;

@@ -31,6 +31,8 @@ extern "C" {
 #define AIEX_AUDIT_WRITER    256u /* bytes of a writer's name with its 0 */
 #define AIEX_AUDIT_MAX_LINE  (4u << 20)
 #define AIEX_AUDIT_MAX_FAULT 10000u
+#define AIEX_AUDIT_KEYS      256u                /* that signed one log, one after the other */
+#define AIEX_AUDIT_ROTATED   "audit.key_rotated" /* type of the entry that names the next key */
 
 /* ---- Bodies: the exact bytes of a leaf ---- */
 
@@ -92,7 +94,10 @@ struct aiex_check_entry {
 /* 0, -ENOMEM. */
 int aiex_check_new(const struct aiex_check_setup *s, struct aiex_check **ret_check);
 void aiex_check_free(struct aiex_check *c);
+/* The only key. */
 void aiex_check_key(struct aiex_check *c, const struct aiex_note_key *key);
+/* One of several: heads of at most `until` entries are good when it signed them. 0, -E2BIG. */
+int aiex_check_key_until(struct aiex_check *c, const struct aiex_note_key *key, uint64_t until);
 /* 0, -ENOMEM, -E2BIG (more than 65,536 writers). *ret_body (may be NULL) is NULL when it could not
  * be read. */
 int aiex_check_entry(struct aiex_check *c, const struct aiex_check_entry *e,

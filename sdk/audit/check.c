@@ -132,8 +132,16 @@ void aiex_check_free(struct aiex_check *c)
 
 void aiex_check_key(struct aiex_check *c, const struct aiex_note_key *key)
 {
-    c->key = *key;
-    c->has_key = 1;
+    c->n_keys = 0;
+    aiex_check_key_until(c, key, UINT64_MAX);
+}
+
+int aiex_check_key_until(struct aiex_check *c, const struct aiex_note_key *key, uint64_t until)
+{
+    if (c->n_keys == AIEX_AUDIT_KEYS)
+        return -E2BIG;
+    c->keys[c->n_keys++] = (struct check_key){*key, until};
+    return 0;
 }
 
 /* ---- Entries ---- */

@@ -27,10 +27,15 @@ struct check_head {
     uint8_t root[AIEX_HASH];
 };
 
+struct check_key {
+    struct aiex_note_key key;
+    uint64_t until; /* size of the last head that it may sign */
+};
+
 struct aiex_check {
     struct aiex_check_setup setup;
-    struct aiex_note_key key;
-    int has_key;
+    struct check_key keys[AIEX_AUDIT_KEYS];
+    size_t n_keys;               /* 0: signatures are not looked at */
     char origin[AIEX_NOTE_NAME]; /* "" = not known yet */
     uint64_t next;               /* seq to come */
     uint64_t gap;                /* seq behind the last unreadable entry + 1; 0 = none */

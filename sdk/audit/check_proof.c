@@ -115,6 +115,20 @@ static void check_root(struct aiex_check *c, const struct aiex_checkpoint *p)
     }
 }
 
+/* 1: a key signed it that was good at this size. 0: none; -EBADMSG: its signature is wrong. */
+static int is_signed(const struct aiex_check *c, const struct aiex_note *note, uint64_t size)
+{
+    int r = c->n_keys == 0;
+
+    for (size_t i = c->n_keys; i-- > 0 && r != 1;) {
+        int s = size <= c->keys[i].until ? aiex_note_signed_by(note, &c->keys[i].key, NULL) : 0;
+
+        if (s != 0)
+            r = s;
+    }
+    return r;
+}
+
 int aiex_check_head(struct aiex_check *c, struct aiex_slice bytes)
 {
     struct aiex_checkpoint p;
@@ -132,7 +146,7 @@ int aiex_check_head(struct aiex_check *c, struct aiex_slice bytes)
         head_fault(c, p.size, "origin", "it is of another log");
         return 0;
     }
-    r = c->has_key ? aiex_note_signed_by(&note, &c->key, NULL) : 1;
+    r = is_signed(c, &note, p.size);
     if (r != 1) {
         head_fault(c, p.size, "signature",
                    r == 0 ? "it is not signed by the log's key" : "its signature is wrong");

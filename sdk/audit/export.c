@@ -5,6 +5,7 @@
  * them, so they are kept until the end; only then is all known that they are compared with.
  */
 #include "aiex_audit_check.h"
+#include "export_keys.h"
 #include "note_text.h"
 #include "view.h"
 
@@ -37,6 +38,7 @@ enum field {
     F_ORIGIN,
     F_ENCODING,
     F_KEY,
+    F_KEYS,
     F_FROM,
     F_TO,
     F_REDACTIONS,
@@ -44,9 +46,9 @@ enum field {
 };
 
 static const char *const names[N_FIELDS] = {
-    "kind",   "seq",      "body", "view", "writer", "wseq",       "payload", "salt",
-    "note",   "index",    "size", "leaf", "proof",  "size1",      "size2",   "format",
-    "origin", "encoding", "key",  "from", "to",     "redactions",
+    "kind",   "seq",      "body", "view", "writer", "wseq",  "payload",    "salt",
+    "note",   "index",    "size", "leaf", "proof",  "size1", "size2",      "format",
+    "origin", "encoding", "key",  "keys", "from",   "to",    "redactions",
 };
 
 struct kept {
@@ -60,6 +62,7 @@ struct aiex_export {
     struct aiex_check *check; /* once the meta line was there */
     struct aiex_note_key key;
     int has_key, key_is_its_own, encoding, strict;
+    struct export_keys keys;
     char origin[AIEX_NOTE_NAME];
     uint8_t *witness;
     size_t witness_len;
@@ -190,6 +193,8 @@ static int begin(struct aiex_export *x, const struct aiex_json_field *f)
     x->encoding = strcmp(encoding, "msgpack") == 0 ? AIEX_BODY_MSGPACK : AIEX_BODY_JSON;
     if (f) {
         meta_key(x, f);
+        if (f[F_KEYS].seen)
+            export_keys_read(&x->keys, &f[F_KEYS].value);
         if (f[F_ORIGIN].seen)
             aiex_json_text(&f[F_ORIGIN].value, x->origin, sizeof(x->origin));
         x->strict = f[F_REDACTIONS].seen && aiex_json_is(&f[F_REDACTIONS].value, "entries");
@@ -198,7 +203,6 @@ static int begin(struct aiex_export *x, const struct aiex_json_field *f)
         s.has_last = f[F_TO].seen && whole(&f[F_TO], &s.last) == 0;
     }
     s.origin = x->origin[0] ? x->origin : NULL;
-    s.key = x->has_key ? &x->key : NULL;
     x->strict = x->strict && s.first == 0 && !s.has_last;
     return aiex_check_new(&s, &x->check);
 }
@@ -279,6 +283,8 @@ static int take_entry(struct aiex_export *x, const struct aiex_json_field *f)
     r = check_view(x, f, e.seq, e.body);
     if (r == 0)
         r = aiex_check_entry(x->check, &e, &b);
+    if (r == 0 && b && strcmp(b->writer, "audit") == 0)
+        export_keys_entry(&x->keys, e.seq, e.body, x->encoding);
     if (r == 0 && b)
         check_beside(x, f, e.seq, b);
     return r;
@@ -372,16 +378,22 @@ int aiex_export_line(struct aiex_export *x, struct aiex_slice line, struct aiex_
 
 /* ---- The end ---- */
 
+/* The note of a line with a head; its length, or -1. */
+static long note_of(const struct kept *k, char note[AIEX_NOTE_MAX + 1])
+{
+    struct aiex_json_field f[N_FIELDS];
+
+    scan((struct aiex_slice){(const uint8_t *)k->text, k->len}, f);
+    return f[F_NOTE].value.type == AIEX_JSON_STRING
+               ? aiex_json_text(&f[F_NOTE].value, note, AIEX_NOTE_MAX + 1)
+               : -1;
+}
+
 static int finish_head(struct aiex_export *x, const struct kept *k)
 {
-    struct aiex_slice line = {(const uint8_t *)k->text, k->len};
-    struct aiex_json_field f[N_FIELDS];
     char note[AIEX_NOTE_MAX + 1];
-    long n = -1;
+    long n = note_of(k, note);
 
-    scan(line, f);
-    if (f[F_NOTE].value.type == AIEX_JSON_STRING)
-        n = aiex_json_text(&f[F_NOTE].value, note, sizeof(note));
     if (n >= 0)
         return aiex_check_head(x->check, (struct aiex_slice){(uint8_t *)note, (size_t)n});
     aiex_check_fault(x->check, "note", 0, 0, 0, "a head has no note, or one above %u bytes",
@@ -455,9 +467,25 @@ static int finish_witness(struct aiex_export *x)
     return aiex_check_head(x->check, bytes);
 }
 
+/* The keys whose heads are good. */
+static int finish_keys(struct aiex_export *x)
+{
+    char note[AIEX_NOTE_MAX + 1];
+
+    if (!x->has_key)
+        return 0;
+    for (const struct kept *k = x->heads; k && x->keys.n > 1; k = k->next) {
+        long n = note_of(k, note);
+
+        if (n >= 0)
+            export_keys_head(&x->keys, (struct aiex_slice){(uint8_t *)note, (size_t)n});
+    }
+    return export_keys_trust(&x->keys, &x->key, x->check);
+}
+
 static int finish_all(struct aiex_export *x)
 {
-    int r = 0;
+    int r = finish_keys(x);
 
     for (const struct kept *k = x->heads; k && r == 0; k = k->next)
         r = finish_head(x, k);

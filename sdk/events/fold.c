@@ -6,6 +6,7 @@
 
 #define LONGEST_PAUSE_MS 1000u
 #define BROKEN_PAUSE_MS  60000u
+#define QUIET_MS         3000u /* of the beginning: the store may start, too */
 
 /* ---- Steps ---- */
 
@@ -111,6 +112,17 @@ static void on_pause(void *owner)
     ev_fold_go(f);
 }
 
+/* Once. A store that starts beside its users is no trouble. */
+static void say_trouble(struct aiex_fold *f)
+{
+    const struct aiex_host *host = f->setting.host;
+
+    if (f->is_said || (!f->live && host->now_ms(host) < f->quiet_until_ms))
+        return;
+    f->is_said = 1;
+    aiex_logf(host, AIEX_LOG_WARN, 0, "%s; trying again", f->trouble);
+}
+
 void ev_fold_failed(struct aiex_fold *f, const char *doing, const char *code, const char *text)
 {
     uint64_t pause = ev_pause_of(++f->tries);
@@ -123,7 +135,8 @@ void ev_fold_failed(struct aiex_fold *f, const char *doing, const char *code, co
     snprintf(f->trouble, sizeof(f->trouble), "the stream '%.60s' can not be %s: %.180s (%.20s)",
              f->setting.stream, doing, text, code);
     if (strcmp(before, f->trouble) != 0)
-        aiex_logf(f->setting.host, AIEX_LOG_WARN, 0, "%s; trying again", f->trouble);
+        f->is_said = 0;
+    say_trouble(f);
     f->doing = PAUSED;
     f->paused = ev_asking_later(&f->ask, pause < most ? pause : most, on_pause) == 0;
     end_overdue(f);
@@ -131,11 +144,12 @@ void ev_fold_failed(struct aiex_fold *f, const char *doing, const char *code, co
 
 void ev_fold_fine(struct aiex_fold *f)
 {
-    if (f->trouble[0])
+    if (f->trouble[0] && f->is_said)
         aiex_logf(f->setting.host, AIEX_LOG_NOTICE, 0,
                   "the stream '%.60s' is there again, version %lld", f->setting.stream,
                   (long long)f->version);
     f->trouble[0] = 0;
+    f->is_said = 0;
     f->tries = 0;
 }
 
@@ -185,6 +199,7 @@ int aiex_fold_new(const struct aiex_fold_setting *setting, struct aiex_fold **re
     f->version = setting->version;
     snprintf(f->event, sizeof(f->event), "%s", setting->event ? setting->event : "");
     f->actual = -1;
+    f->quiet_until_ms = host->now_ms(host) + QUIET_MS;
     f->last = &f->first;
     f->decision.host = host;
     /* half, so that an answer that was lost can be asked for again */

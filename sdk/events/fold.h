@@ -45,6 +45,8 @@ struct aiex_fold {
     uint32_t conflicts;
     int maybe; /* its append may have happened */
     struct aiex_error err;
+    uint64_t quiet_until_ms;
+    int is_said; /* `trouble` stands in the log */
     char trouble[320];
 };
 

@@ -26,7 +26,7 @@ extern "C" {
 
 /* How long an act is waited for. The audit log refuses what it can not record in 800 ms itself;
  * this is for one that does not answer at all. */
-#define AIEX_AUDIT_TIMEOUT_MS 950u
+#define AIEX_AUDIT_TIMEOUT_MS 900u
 
 /* Texts may be NULL but for type and actor; limits are those of sdk/kinds/audit.md, longer texts
  * are cut. */

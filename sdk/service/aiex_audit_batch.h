@@ -4,8 +4,9 @@
  * A cast for each act costs its sender little and the log a request each, and what the log can not
  * take at that moment is gone. A batch gathers acts for 20 ms, sends them as one request
  * (audit.append_all) and keeps them until the log has said that they are on its disk: a log that is
- * killed, hung, full or not there yet gets them when it is back. An act may stand twice in the log
- * when the log died between writing and answering; none is left out without a word.
+ * killed, hung, full or not there yet gets them when it is back. Acts are numbered, so that what is
+ * sent again is recorded once; only when the log died between writing and answering may an act
+ * stand there twice. None is left out without a word.
  *
  *     aiex_audit_batch_init(&b, host, "audit", 1 << 20);    "none" = nobody is told
  *     aiex_audit_batch_add(&b, &act);
@@ -35,6 +36,8 @@ struct aiex_audit_batch {
     uint32_t n;
     size_t sent_len; /* of the request that is open */
     uint32_t n_sent;
+    int64_t nonce;        /* says who numbers them */
+    uint64_t first;       /* number of the oldest act that is kept */
     uint32_t n_alone;     /* of those sent together one is invalid: so many go one by one */
     uint64_t call, timer; /* 0 = none */
     uint64_t lost, lost_told, told_ms, recorded;

@@ -115,7 +115,7 @@ static void write_type(struct aiex_writer *w, const void *arg)
     aiex_w_key_str(w, "type", a->type);
 }
 
-static int ask_policy(struct aiex_audit_asked *a, const char *reason)
+static int ask_policy(struct aiex_audit_asked *a, const char *code, const char *reason)
 {
     struct aiex_request q = {.struct_size = sizeof(q),
                              .service = "host",
@@ -125,10 +125,25 @@ static int ask_policy(struct aiex_audit_asked *a, const char *reason)
 
     if (r < 0)
         return r;
-    snprintf(a->reason, sizeof(a->reason), "not recorded: no audit log runs: %.120s", reason);
+    snprintf(a->reason, sizeof(a->reason), "not recorded: %s: %.120s",
+             strcmp(code, AIEX_E_UNAVAILABLE) == 0 ? "no audit log runs"
+                                                   : "the audit log does not answer",
+             reason);
     r = a->host->call(a->host, &q, on_policy, a, &a->call);
     free((void *)(uintptr_t)q.body.data);
     return r;
+}
+
+/* It can not tell now; another error says that the act itself is wrong. */
+static int is_away(const char *code)
+{
+    static const char *const codes[] = {AIEX_E_UNAVAILABLE, AIEX_E_TIMEOUT, AIEX_E_CRASHED,
+                                        AIEX_E_BUSY};
+
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+        if (strcmp(code, codes[i]) == 0)
+            return 1;
+    return 0;
 }
 
 /* The log says itself what its refusal means for the act, where it can. */
@@ -146,9 +161,10 @@ static void on_answer(void *arg, const struct aiex_answer *answer)
         finish(a, 1, seq, "");
     } else if (aiex_get_text(answer->body, "act", act, sizeof(act)) == 1) {
         finish(a, strcmp(act, "may") == 0 && !a->must, -1, text);
-    } else if (a->must || strcmp(answer->code, AIEX_E_UNAVAILABLE) != 0 ||
-               ask_policy(a, text) < 0) {
-        finish(a, 0, -1, text);
+    } else if (a->must || !is_away(answer->code) || ask_policy(a, answer->code, text) < 0) {
+        snprintf(a->reason, sizeof(a->reason),
+                 "not recorded: the audit log does not answer: %.120s", text);
+        finish(a, 0, -1, a->reason);
     }
 }
 

@@ -12,19 +12,33 @@
 #define AGAIN_MS    250u /* after the log took nothing */
 #define FULL_BYTES  (32u << 10)
 #define MOST_ACTS   512u /* of a request */
-#define HEAD_BYTES  16u  /* {"acts": [ */
+#define HEAD_BYTES  64u  /* {"sender": "first": "acts": [ */
 #define FIRST_BYTES (8u << 10)
 #define LARGEST_ACT (68u << 10)
 
 static void flush_soon(struct aiex_audit_batch *b, uint64_t after_ms);
+
+/* Another one for each batch of an instance that ever was. */
+static int64_t make_nonce(const void *place)
+{
+    struct timespec t;
+    uint64_t n;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    n = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    n ^= (uint64_t)(uintptr_t)place << 20;
+    return (int64_t)(n >> 1 | 1);
+}
 
 void aiex_audit_batch_init(struct aiex_audit_batch *b, const struct aiex_host *host,
                            const char *service, size_t max_bytes)
 {
     int none = !service[0] || strcmp(service, "none") == 0;
 
-    *b = (struct aiex_audit_batch){
-        .host = host, .service = none ? NULL : service, .max_bytes = max_bytes};
+    *b = (struct aiex_audit_batch){.host = host,
+                                   .service = none ? NULL : service,
+                                   .max_bytes = max_bytes,
+                                   .nonce = make_nonce(b)};
 }
 
 void aiex_audit_batch_done(struct aiex_audit_batch *b)
@@ -127,6 +141,7 @@ static void alarm_lost(struct aiex_audit_batch *b)
 static void drop_sent(struct aiex_audit_batch *b)
 {
     b->recorded += b->n_sent;
+    b->first += b->n_sent;
     b->n -= b->n_sent;
     b->len -= b->sent_len;
     memmove(b->acts, b->acts + b->sent_len, b->len);
@@ -207,7 +222,9 @@ void aiex_audit_batch_flush(struct aiex_audit_batch *b)
         return;
     }
     aiex_writer_init(&w, mem, HEAD_BYTES + b->sent_len);
-    aiex_w_map(&w, 1);
+    aiex_w_map(&w, 3);
+    aiex_w_key_int(&w, "sender", b->nonce);
+    aiex_w_key_uint(&w, "first", b->first);
     aiex_w_str(&w, "acts");
     aiex_w_array(&w, b->n_sent);
     aiex_w_raw(&w, b->acts, b->sent_len);

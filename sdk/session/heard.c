@@ -81,7 +81,7 @@ static void add_call(struct aiex_turn *t, const struct aiex_json_span *delta)
 static void add_content(struct aiex_turn *t, const struct aiex_json_span *v)
 {
     if (!t->heard.cut)
-        take(&t->heard, text_add_string(t->all, &t->heard.content, v, AIEX_TURN_MESSAGE));
+        take(&t->heard, text_add_cut(t->all, &t->heard.content, v, AIEX_TURN_MESSAGE));
 }
 
 static void read_calls(struct aiex_turn *t, const struct aiex_json_span *calls, int whole)

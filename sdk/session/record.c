@@ -146,7 +146,9 @@ void record_end(struct aiex_turn *t)
     struct aiex_turns *all = t->all;
     struct text json = {NULL, 0, 0};
 
-    if ((t->heard.n_calls || t->heard.calls_json.len) && heard_json(t, &json) < 0) {
+    /* one that is too long with its calls is recorded without them */
+    if ((t->heard.n_calls || t->heard.calls_json.len) &&
+        (heard_json(t, &json) < 0 || json.len > AIEX_TURN_MESSAGE)) {
         text_drop(all, &json);
         t->heard.cut = 1;
     }

@@ -54,6 +54,18 @@ int text_add_string(struct aiex_turns *all, struct text *t, const struct aiex_js
     return 0;
 }
 
+int text_add_cut(struct aiex_turns *all, struct text *t, const struct aiex_json_span *string,
+                 size_t max)
+{
+    int r = text_add_string(all, t, string, max);
+
+    if (r != -EMSGSIZE || t->cap <= max)
+        return r;
+    for (t->len = max; t->len && ((uint8_t)t->data[t->len] & 0xc0) == 0x80;)
+        t->len--; /* to the begin of a character */
+    return r;
+}
+
 int text_add_quoted(struct aiex_turns *all, struct text *t, const char *bytes, size_t n, size_t max)
 {
     struct aiex_json_out w;

@@ -50,6 +50,9 @@ int text_add(struct aiex_turns *all, struct text *t, const void *bytes, size_t n
 /* The characters of a JSON string. */
 int text_add_string(struct aiex_turns *all, struct text *t, const struct aiex_json_span *string,
                     size_t max);
+/* The same, but what fits is kept: whole characters of it. */
+int text_add_cut(struct aiex_turns *all, struct text *t, const struct aiex_json_span *string,
+                 size_t max);
 /* As a JSON string, with quotes. */
 int text_add_quoted(struct aiex_turns *all, struct text *t, const char *bytes, size_t n,
                     size_t max);

@@ -94,8 +94,9 @@ int aiex_fake_drained(struct aiex_fake_host *h);
 /* destroy(); posts that were not run are dropped, as when a cell ends. */
 void aiex_fake_stop(struct aiex_fake_host *h, const struct aiex_plugin *p, void *self);
 
-/* The plugin of a shared object, for tests that have real services beside the plugin that they test:
- * give it a host of its own and carry calls between the two. Stays loaded. NULL and a reason. */
+/* The plugin of a shared object, for tests that have real services beside the plugin that they
+ * test: give it a host of its own and carry calls between the two. Stays loaded. NULL and a reason.
+ */
 const struct aiex_plugin *aiex_fake_load(const char *path, struct aiex_error *err);
 
 /* ---- Playing the callers of the plugin ----------------------------------------- */

@@ -566,6 +566,20 @@ void memory_store_forget(struct memory_store *m, const char *stream, long long v
         s->version = version;
 }
 
+void memory_store_append(struct memory_store *m, const char *stream, const char *id,
+                         const char *type)
+{
+    struct aiex_writer w;
+    uint8_t mem[512];
+
+    aiex_writer_init(&w, mem, sizeof(mem));
+    aiex_w_map(&w, 3);
+    aiex_w_key_str(&w, "id", id);
+    aiex_w_key_str(&w, "type", type);
+    aiex_w_key_bin(&w, "data", "\x80", 1);
+    add_event(m, stream_make(m, stream), aiex_written(&w));
+}
+
 int memory_store_event(const struct memory_store *m, const char *stream, unsigned n,
                        struct aiex_slice *ret_map)
 {

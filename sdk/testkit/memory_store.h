@@ -39,6 +39,9 @@ long long memory_store_version(const struct memory_store *m, const char *stream)
 /* The n-th event (from 0), the map that was appended. 0 = there is none. */
 int memory_store_event(const struct memory_store *m, const char *stream, unsigned n,
                        struct aiex_slice *ret_map);
+/* Appends an event as another writer would; data is an empty map. */
+void memory_store_append(struct memory_store *m, const char *stream, const char *id,
+                         const char *type);
 /* Puts a stream back to an earlier version, as a backup does. */
 void memory_store_forget(struct memory_store *m, const char *stream, long long version);
 

@@ -24,7 +24,8 @@
  * (to the node's when it was used twice).
  *
  * A tier is a cache of a cache: what fails there is a miss. All tiers together have `wait_ms` for
- * an answer; one that did not answer, or can not be reached, is not asked for AIEX_LEVELS_REST_MS.
+ * an answer. One that can not be reached, or was too slow three times in a row, is not asked for
+ * AIEX_LEVELS_REST_MS, and after that until it answers once.
  *
  * Who has a table of its own for the process (max_bytes 0) uses the lower half alone:
  * aiex_levels_look() and aiex_levels_put(), without flights.

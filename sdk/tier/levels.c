@@ -2,7 +2,8 @@
  * levels.c - what a cache in levels asks of tiers: look, put, delete.
  *
  * A look asks the node's tier and then the disk's; both have `wait_ms` together, as the deadline of
- * each call. Who fails rests. The time to live goes along twice: as ttl_ms, which the tier counts,
+ * each call. Who can not be reached rests at once, who is slow at the third time in a row, and
+ * after a rest at the first. The time to live goes along twice: as ttl_ms, which the tier counts,
  * and in `meta` as the wall clock's end, so that time on the way (a cast that waited for a tier to
  * come up) does not make an entry older than it may be. The sooner of both holds.
  */
@@ -13,8 +14,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define MAX_TTL (UINT64_C(100) * 366 * 86400 * 1000) /* ms; what lives longer has no end */
-#define MAX_KEY (AIEX_LEVELS_MAX_NAME + 1 + AIEX_LEVELS_MAX_KEY)
+#define MAX_SLOW 3u /* answers in a row that come too late, before the tier rests */
+#define MAX_TTL  (UINT64_C(100) * 366 * 86400 * 1000) /* ms; what lives longer has no end */
+#define MAX_KEY  (AIEX_LEVELS_MAX_NAME + 1 + AIEX_LEVELS_MAX_KEY)
 
 const char *const aiex_level_names[AIEX_N_LEVELS] = {"process", "node", "disk"};
 
@@ -85,13 +87,15 @@ static int is_usable(struct aiex_levels *l, struct levels_tier *t)
 static void failed(struct aiex_levels *l, struct levels_tier *t, const char *code, const char *text)
 {
     l->count.failures++;
+    if (++t->failures < MAX_SLOW && strcmp(code, AIEX_E_TIMEOUT) == 0)
+        return;
     t->rests_ms = now_of(l) + AIEX_LEVELS_REST_MS;
-    if (!t->failing)
+    if (!t->told)
         aiex_logf(l->host, AIEX_LOG_WARN, 0,
                   "tier '%s' of cache '%s': %s (%s); it is passed over for %u s at a time until it "
                   "answers",
                   t->name, l->name, text ? text : "", code, AIEX_LEVELS_REST_MS / 1000);
-    t->failing = 1;
+    t->told = 1;
 }
 
 /* ---- Looking ---- */
@@ -181,7 +185,7 @@ static void on_answer(void *arg, const struct aiex_answer *a)
     if (a->code)
         failed(l, t, a->code, a->text);
     else
-        t->failing = 0;
+        t->failures = 0, t->told = 0;
     if (!a->code && read_found(k, a->body, &v, &uses)) {
         if (k->tier > 0 && uses >= 2) {
             l->count.promotions++;

@@ -13,7 +13,8 @@
 struct levels_tier {
     char name[AIEX_MAX_NAME + 1]; /* "" = there is no such level */
     uint64_t rests_ms;            /* not asked until then; 0 = well */
-    int failing;                  /* said in the log */
+    unsigned failures;            /* in a row */
+    int told;                     /* said in the log since it last answered */
 };
 
 struct aiex_levels {

@@ -12,7 +12,7 @@ const only = ['00-host.ini', '38-store.ini', '39-sessions.ini', '39-checkpoints.
 const node = new Node(), other = new Node();
 
 before(async () => {
-  await node.start({}, { only });
+  await node.start({}, { only, ini: '[job:checkpoint-prune]\ncron = @yearly\nservice = checkpoints\nmethod = checkpoints.prune\n' });
   await other.start({}, { only });
 });
 after(async () => {
@@ -189,11 +189,24 @@ test('a restore that is killed goes on', async () => {
 test('the policy is applied by a job', async () => {
   for (let i = 0; i < 12; i++) await cp('create', `p${i}`, '--parts', 'table:people');
   const would = JSON.parse((await cp('prune', '--dry-run', '--json')).stdout);
-  const pruned = JSON.parse((await cp('prune', '--json')).stdout);
-  assert.deepEqual(pruned.removed, would.removed);
-  assert.ok(pruned.removed.length > 0);
-  const list = JSON.parse((await cp('list', '--json')).stdout);
-  assert.equal(list.length, pruned.kept);
-  assert.ok(list.some(c => c.name === 'monday'), 'its tag keeps it');
-  for (const c of list) await cp('verify', c.name);
+  assert.ok(would.removed.length > 0);
+  const before = JSON.parse((await cp('list', '--json')).stdout).map(c => c.name);
+  assert.equal((await node.aiex('job', 'run', 'checkpoint-prune')).code, 0);
+  const names = async () => JSON.parse((await cp('list', '--json')).stdout).map(c => c.name);
+  await node.until(async () => (await names()).length === would.kept, 'the job');
+  const kept = await names();
+  assert.deepEqual(kept, before.filter(n => !would.removed.includes(n)));
+  assert.ok(kept.includes('monday'), 'its tag keeps it');
+  for (const name of kept) await cp('verify', name);
+});
+
+test('a reload loses nothing', async () => {
+  const create = node.aiex('checkpoint', 'create', 'while-reloaded');
+  const reload = await node.aiex('plugin', 'reload', 'service_checkpoints');
+  assert.equal(reload.code, 0, reload.stderr);
+  const r = await create;
+  await ready(node);
+  assert.equal((await node.aiex('checkpoint', 'show', 'while-reloaded')).code === 0, r.code === 0, r.stderr);
+  await cp('create', 'after-reload');
+  await cp('verify', 'after-reload');
 });

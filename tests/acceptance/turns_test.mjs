@@ -9,8 +9,8 @@ import { Node } from './node.mjs';
 
 const model = 'provider_openai/scripted-large';
 const only = ['00-host.ini', '20-provider-openai.ini', '28-service-gateway.ini', '30-coordinator.ini', '33-responses.ini', '35-prices.ini',
-  '38-store.ini', '39-sessions.ini', '40-interface-http.ini', '50-interface-cli.ini'];
-const ini = `[service_coordinator]\nbreaker_failures = 0\nbreaker_percent = 0\nfallback = none\n[interface_cli]\nmodel = ${model}\n`;
+  '38-store.ini', '39-projections.ini', '39-sessions.ini', '40-interface-http.ini', '50-interface-cli.ini'];
+const ini = `[service_projections]\nlook = 100ms\n[service_sessions]\nturn_timeout = 4s\nsweep = 1s\n[service_coordinator]\nbreaker_failures = 0\nbreaker_percent = 0\nfallback = none\n[interface_cli]\nmodel = ${model}\n`;
 let vendor, node;
 
 before(async () => {
@@ -130,6 +130,21 @@ test('a store that is killed in the middle of an answer loses nothing of it', as
   assert.equal((await talk(session, 2))[1], `assistant: ${r.text}`);
 });
 
+test('a question whose answer never came is marked', async () => {
+  const { session } = await call('sessions', 'sessions.create');
+  const open = say('chat', session, 'stall 2', { stream: true });
+  await talk(session, 1);
+  const { pid } = JSON.parse((await node.aiex('plugin', 'list', '--json')).stdout).find(p => p.name === 'interface_http');
+  process.kill(pid, 'SIGKILL');
+  assert.equal((await open.catch(() => ({ clean: false }))).clean, false);
+  assert.equal((await call('sessions', 'sessions.get', { session })).open_turns, 1);
+  await node.until(async () => (await call('sessions', 'sessions.get', { session })).open_turns === 0, 'the sweep', 30000);
+  assert.deepEqual((await call('sessions', 'sessions.history', { session })).events.map(e => e.type), ['session.turn_lost', 'session.message']);
+  await node.until(async () => (await say('chat', session, 'say again').catch(() => ({}))).text === 'again', 'the interface', 30000);
+  const next = await say('chat', session, 'seen', { headers: { 'x-aiex-history': 'send' } });
+  assert.ok(!next.text.includes('stall'), next.text); // the client asks again, or not
+});
+
 test('a session is of the key that made it; for others it does not exist', async () => {
   const bearer = async user => ({ authorization: `Bearer ${(await call('gateway', 'gateway.key_create', { local: true, name: user, user })).key}` });
   const ann = await bearer('ann'), bob = await bearer('bob');
@@ -173,6 +188,14 @@ test('a stored response outlives every process, is of one key, and is erased', a
     assert.equal(input.length, 3);
     assert.match(JSON.stringify(input), /say mysecret.*mysecret.*seen/);
   }
+  for (let i = 0; i < 6; i++) { // killed as soon as the client has the end
+    const last = await respond({ input: `say kept${i}` }, ann);
+    const all = JSON.parse((await node.aiex('plugin', 'list', '--json')).stdout);
+    for (const v of [['store_bdb'], ['service_responses'], ['store_bdb', 'service_responses']][i % 3]) process.kill(all.find(p => p.name === v).pid, 'SIGKILL');
+    let next;
+    await node.until(async () => (next = await respond({ input: 'seen', previous_response_id: last.body.id }, ann)).status !== 504, 'an answer', 30000);
+    assert.equal(next.status, 200, JSON.stringify(next.body));
+  }
   const mine = await rows('responses.piece');
   assert.ok(mine.includes(id + '/000'), mine.slice(0, 500));
   assert.equal(await stored('DELETE', id, ann), 200);
@@ -188,4 +211,33 @@ test('a response of megabytes is stored and continued', async () => {
   const next = await respond({ input: 'say fine', previous_response_id: first.body.id }, headers);
   assert.equal(next.status, 200, JSON.stringify(next.body).slice(0, 300));
   assert.ok(vendor.log.at(-1).body === undefined || JSON.stringify(vendor.log.at(-1).body).length > (5 << 20));
+});
+
+/* ---- The statistics, which are projected in a process of their own ---- */
+
+test('usage of sessions is counted once, whatever is killed, and shown', async () => {
+  const headers = { authorization: `Bearer ${(await call('gateway', 'gateway.key_create', { local: true, name: 'counted', user: 'counted' })).key}` };
+  const first = await say('chat', 'new', 'say one', { headers }), id = first.headers.get('x-aiex-session');
+  const usage = async () => JSON.parse((await node.aiex('session', 'usage', '--by', 'user,model', '--user', 'counted', '--json')).stdout || '[]');
+  const answers = async n => node.until(async () => (await usage()).reduce((sum, r) => sum + r.answers, 0) >= n, `${n} answers`, 60000);
+  await answers(1);
+  const pid = async name => JSON.parse((await node.aiex('plugin', 'list', '--json')).stdout).find(p => p.name === name).pid;
+  for (const victim of ['service_projections', 'store_bdb', 'service_projections']) {
+    process.kill(await pid(victim), 'SIGKILL');
+    for (let i = 0; i < 3; i++) {
+      let r;
+      await node.until(async () => (r = await say('chat', id, 'say more', { headers })).headers.get('x-aiex-session') === id, 'a recorded answer', 30000);
+      assert.equal(r.text, 'more');
+    }
+  }
+  await answers(10);
+  assert.equal((await node.aiex('projection', 'rebuild', 'session_usage')).code, 0);
+  await node.until(async () => JSON.parse((await node.aiex('projection', 'list', '--json')).stdout).some(p => p.name === 'session_usage' && p.generation >= 2 && p.state === 'live' && p.lag === 0 && p.service === 'service_projections'), 'the new build', 60000);
+  const rows = await usage();
+  assert.deepEqual(rows.map(r => [r.user, r.model, r.messages, r.answers, r.failed]), [['counted', '', 10, 0, 0], ['counted', 'scripted-large', 10, 10, 0]]);
+  assert.ok(rows[1].output_tokens >= 10 && rows[1].input_tokens >= 10, JSON.stringify(rows));
+  assert.match((await node.aiex('session', 'usage', '--by', 'day')).stdout, /^DAY +MESSAGES/);
+  const page = await (await fetch(node.url + '/metrics', { headers })).text();
+  assert.match(page, /^aiex_projection_lag_events\{plugin="service_projections",projection="session_usage"\} 0$/m);
+  assert.match(page, /^aiex_responses_kept\{plugin="service_responses"\} /m);
 });

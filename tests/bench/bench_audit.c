@@ -319,6 +319,39 @@ static void append(const char *name, uint64_t n, uint64_t window)
     row(text, (cpu_s() - cpu) / (double)n * 1e6, "us/entry");
 }
 
+/* n entries as gathered acts: `each` of them in a request, one request under way. */
+static void append_all(const char *name, uint64_t n, uint32_t each)
+{
+    static uint8_t mem[1 << 19];
+    uint64_t begin = now_ns(), failed = host.failed;
+    double cpu = cpu_s(), s;
+    char text[64];
+
+    for (uint64_t sent = 0; sent < n; sent += each) {
+        struct aiex_writer w;
+
+        aiex_writer_init(&w, mem, sizeof(mem));
+        aiex_w_map(&w, 3);
+        aiex_w_key_int(&w, "sender", 1);
+        aiex_w_key_uint(&w, "first", sent + 1);
+        aiex_w_str(&w, "acts");
+        aiex_w_array(&w, each);
+        for (uint32_t i = 0; i < each; i++) {
+            struct aiex_slice one = entry(sent + i);
+
+            aiex_w_raw(&w, one.data, one.len);
+        }
+        ask_and_wait("audit.append_all", aiex_written(&w));
+    }
+    s = since(begin);
+    if (host.failed != failed)
+        give_up("%llu requests were refused", (unsigned long long)(host.failed - failed));
+    snprintf(text, sizeof(text), "audit.append_all.%s", name);
+    row(text, (double)n / s, "entries/s");
+    snprintf(text, sizeof(text), "audit.append_all.%s.cpu", name);
+    row(text, (cpu_s() - cpu) / (double)n * 1e6, "us/entry");
+}
+
 /* What one writer that waits for the disk can do. */
 static void raw_limit(const char *dir, unsigned n)
 {
@@ -430,6 +463,8 @@ int main(int argc, char **argv)
     append("w1", (uint64_t)rounds(2000, 200), 1);
     append("w64", (uint64_t)n / 20, 64);
     append("w1024", (uint64_t)n, 1024);
+    append_all("e20", (uint64_t)rounds(20000, 400), 20);
+    append_all("e500", (uint64_t)rounds(200000, 5000), 500);
     verify("all");
     prove((uint64_t)n);
     restart();

@@ -7,7 +7,8 @@ build=$1
 programs=$build/tests/bench
 
 for program in "$build/bin/aiex-host" "$programs/bench_limits" "$programs/bench_host" "$programs/bench_gateway" \
-    "$programs/bench_store" "$programs/bench_store_service" "$programs/bench_store_peers" "$programs/bench_audit" "$programs/bench_tier"; do
+    "$programs/bench_store" "$programs/bench_store_service" "$programs/bench_store_peers" "$programs/bench_snapshot" \
+    "$programs/bench_audit" "$programs/bench_tier"; do
     [ -x "$program" ] || {
         echo "$program is missing; build it first: ./run build" >&2
         exit 1
@@ -26,6 +27,7 @@ esac
 "$programs/bench_audit" "$build"
 "$programs/bench_tier"
 "$programs/bench_store" "$build"
+"$programs/bench_snapshot" "$build"
 "$programs/bench_store_service" "$build"
 "$programs/bench_store_peers"
 "$programs/bench_limits" | sed 's/^limit\./limit.again./'

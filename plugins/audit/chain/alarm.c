@@ -123,13 +123,15 @@ static void write_status(struct aiex_writer *w, const void *arg)
 {
     const struct status *s = arg;
     struct chain *c = s->chain;
+    struct aiex_note_key now;
     char key[AIEX_NOTE_KEY];
 
-    aiex_note_key_text(&c->log.signer.key, key);
+    keys_current(&c->log, &now);
+    aiex_note_key_text(&now, key);
     aiex_w_map(w, 11);
     aiex_w_key_str(w, "state", c->hung ? "hung" : state_names[c->told_state]);
     aiex_w_key_str(w, "reason", c->reason);
-    aiex_w_key_str(w, "origin", c->log.signer.key.name);
+    aiex_w_key_str(w, "origin", now.name);
     aiex_w_key_str(w, "key", key);
     aiex_w_key_uint(w, "entries", s->size);
     aiex_w_key_uint(w, "waiting", c->n_waiting);

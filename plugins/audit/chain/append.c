@@ -1,5 +1,6 @@
 /*
- * append.c - requests that the writer answers: append, redact, head, cosign; append_all.c has many.
+ * append.c - requests that the writer answers: append, redact, head, cosign, rotate_key;
+ * append_all.c has many.
  *
  * A request waits in a list by arrival until the writer gives its op back. What waits longer than
  * `deadline` is refused by the tick; its op still comes back, to nobody.
@@ -35,6 +36,7 @@ void op_free(struct op *op)
 {
     free(op->note);
     free(op->cosigned);
+    free(op->key);
     free(op);
 }
 
@@ -279,6 +281,24 @@ int redact_take(void *self, const struct aiex_message *m)
     return 0;
 }
 
+/* ---- audit.rotate_key ---- */
+
+int rotate_take(void *self, const struct aiex_message *m)
+{
+    struct chain *c = self;
+    struct op *op = op_new(c, m, OP_ROTATE);
+
+    if (!op)
+        return 0;
+    op->must = 1;
+    op->entry.time = wall_ms();
+    if (read_fields(op, redact_fields) != 0)
+        op_free(op);
+    else
+        append_push(c, op);
+    return 0;
+}
+
 /* ---- audit.head, audit.cosign ---- */
 
 int append_head(struct chain *c, uint64_t id, void (*then)(struct op *), void *arg)
@@ -335,8 +355,7 @@ static int read_cosigned(struct op *op)
         return aiex_refuse(c->host, op->id, AIEX_E_INVALID, "field 'note' must be text"), -1;
     if (aiex_note_read(&n, bytes, &err) != 0 || aiex_checkpoint_read(&p, n.text, &err) != 0)
         return aiex_refuse(c->host, op->id, AIEX_E_INVALID, "%s", err.text), -1;
-    if (strcmp(p.origin, c->log.signer.key.name) != 0 ||
-        aiex_note_signed_by(&n, &c->log.signer.key, NULL) != 1)
+    if (strcmp(p.origin, c->origin) != 0 || !keys_signed(&c->log, &n, p.size))
         return aiex_refuse(c->host, op->id, AIEX_E_INVALID, "this log did not sign the head"), -1;
     if (count_witnesses(c, &n) < 1)
         return aiex_refuse(c->host, op->id, AIEX_E_DENIED,
@@ -376,15 +395,22 @@ static void write_appended(struct aiex_writer *w, const void *arg)
 static void write_head(struct aiex_writer *w, const void *arg)
 {
     const struct op *op = arg;
-    char key[AIEX_NOTE_KEY];
 
-    aiex_note_key_text(&op->chain->log.signer.key, key);
     aiex_w_map(w, 5);
     aiex_w_key_uint(w, "size", op->size);
     aiex_w_key_bin(w, "root", op->root, AIEX_HASH);
     aiex_w_key_str(w, "note", op->note ? op->note : "");
-    aiex_w_key_str(w, "key", key);
+    aiex_w_key_str(w, "key", op->key ? op->key : "");
     aiex_w_key_str(w, "cosigned", op->cosigned ? op->cosigned : "");
+}
+
+static void write_rotated(struct aiex_writer *w, const void *arg)
+{
+    const struct op *op = arg;
+
+    aiex_w_map(w, 2);
+    aiex_w_key_uint(w, "seq", op->entry.seq);
+    aiex_w_key_str(w, "key", op->key ? op->key : "");
 }
 
 /* The writer could not, or would not. */
@@ -401,8 +427,15 @@ static void refuse_op(struct chain *c, struct op *op)
         aiex_refuse(c->host, op->id, AIEX_E_CONFLICT, "the payload of entry %" PRId64 " is gone",
                     op->target);
         break;
+    case -EPERM:
+        aiex_refuse(c->host, op->id, AIEX_E_DENIED, "%s", op->why);
+        break;
     case -E2BIG:
     case -EINVAL:
+        if (op->kind == OP_ROTATE) {
+            aiex_refuse(c->host, op->id, AIEX_E_INVALID, "%s", op->why);
+            break;
+        }
         aiex_refuse(c->host, op->id, AIEX_E_INVALID, "%s: at most %u writers are known", op->why,
                     MAX_WRITERS);
         break;
@@ -415,7 +448,7 @@ static void refuse_op(struct chain *c, struct op *op)
             break;
         }
         refuse_act(c, op->id, op->must, alarm_word(c), op->why);
-        if (op->kind == OP_APPEND || op->kind == OP_REDACT)
+        if (op->kind == OP_APPEND || op->kind == OP_REDACT || op->kind == OP_ROTATE)
             alarm_lost(c, op->must, op->id != 0);
     }
 }
@@ -437,6 +470,8 @@ static void answer(struct chain *c, struct op *op)
         refuse_op(c, op);
     else if (op->kind == OP_HEAD)
         aiex_reply_by(c->host, op->id, write_head, op);
+    else if (op->kind == OP_ROTATE)
+        aiex_reply_by(c->host, op->id, write_rotated, op);
     else if (op->kind == OP_COSIGN)
         aiex_reply_done(c->host, op->id);
     else if (op->id)

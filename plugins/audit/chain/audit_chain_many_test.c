@@ -24,6 +24,21 @@ static struct aiex_slice acts(uint8_t *mem, size_t size, uint32_t n, int64_t bad
     return aiex_written(&w);
 }
 
+/* {sender: 7, first, acts: [n acts]} */
+static uint64_t send_numbered(uint32_t n, int64_t first)
+{
+    static uint8_t mem[64 << 10], body[65 << 10];
+    struct aiex_slice whole = acts(mem, sizeof(mem), n, -1);
+    struct aiex_writer w;
+
+    aiex_writer_init(&w, body, sizeof(body));
+    aiex_w_map(&w, 3);
+    aiex_w_key_int(&w, "sender", 7);
+    aiex_w_key_int(&w, "first", first);
+    aiex_w_raw(&w, whole.data + 1, whole.len - 1);
+    return aiex_fake_request(h, p, self, "audit.append_all", aiex_written(&w), 0);
+}
+
 static uint64_t send_acts(uint32_t n, int64_t bad)
 {
     static uint8_t mem[64 << 10];
@@ -128,6 +143,51 @@ static void test_left(void)
     rig_end();
 }
 
+static int64_t recorded(uint64_t id)
+{
+    wait_end(id);
+    CU_ASSERT_STRING_EQUAL(code_of(id), "");
+    return number(answer_of(id), "entries");
+}
+
+/* What comes again is recorded once. */
+static void test_again(void)
+{
+    uint64_t a, b;
+
+    rig_begin(NULL);
+    CU_ASSERT_EQUAL(recorded(send_numbered(3, 0)), 3);
+    CU_ASSERT_EQUAL(recorded(send_numbered(3, 0)), 0);
+    CU_ASSERT_EQUAL(recorded(send_numbered(5, 0)), 2);
+    CU_ASSERT_EQUAL(recorded(send_numbered(5, 5)), 5);
+    CU_ASSERT_EQUAL(recorded(send_numbered(2, 8)), 0);
+    CU_ASSERT_EQUAL(put(1), 10);
+    disk_hangs(1);
+    a = send_numbered(2, 10);
+    disk_entered();
+    b = send_numbered(3, 10); /* while the first is not through */
+    CU_ASSERT_STRING_EQUAL(code_of(b), "busy");
+    CU_ASSERT_EQUAL(aiex_fake_cancel(h, a), 0);
+    disk_hangs(0);
+    CU_ASSERT_EQUAL(put(1), 13);
+    CU_ASSERT_EQUAL(recorded(send_numbered(3, 10)), 1);
+    disk_fails(28);
+    a = send_numbered(3, 13);
+    wait_end(a);
+    CU_ASSERT_STRING_EQUAL(code_of(a), "read_only");
+    disk_fails(0);
+    do {
+        pass(100);
+        a = send_numbered(3, 13);
+        wait_end(a);
+    } while (strcmp(code_of(a), "read_only") == 0);
+    CU_ASSERT_EQUAL(number(answer_of(a), "entries"), 3);
+    CU_ASSERT_STRING_EQUAL(code_of(send_numbered(3, -1)), "invalid");
+    CU_ASSERT_STRING_EQUAL(verify(), "");
+    rig_close();
+    rig_end();
+}
+
 static void test_no_memory(void)
 {
     rig_begin(NULL);
@@ -147,6 +207,11 @@ static void test_no_memory(void)
 }
 
 const struct test_case tests[] = {
-    {"recorded", test_recorded}, {"invalid", test_invalid},     {"full", test_full},
-    {"left", test_left},         {"no_memory", test_no_memory}, {0},
+    {"recorded", test_recorded},
+    {"invalid", test_invalid},
+    {"full", test_full},
+    {"left", test_left},
+    {"no_memory", test_no_memory},
+    {"again", test_again},
+    {0},
 };

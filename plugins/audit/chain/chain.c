@@ -1,14 +1,11 @@
-/* chain.c - the descriptor: options, life, dispatch; the key that signs. */
+/* chain.c - the descriptor: options, life, dispatch. */
 #include "chain.h"
 
-#include <aiex_file.h>
 #include <aiex_metrics.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define OPT(field) offsetof(struct config, field)
 
@@ -22,6 +19,11 @@ static const struct aiex_option options[] = {
      "the "
      "first start, in the file signing.key",
      AIEX_OPT_SECRET, 0, 0, 0, NULL, OPT(key)},
+    {"key_old", "",
+     "the former key (secret:NAME) while `key` names a new one: the log records the change, and "
+     "both "
+     "sign a head of it",
+     AIEX_OPT_SECRET, 0, 0, 0, NULL, OPT(key_old)},
     {"must",
      "key.* config.* plugin.* secret.* session.delete data.backup data.restore data.erase "
      "audit.redact "
@@ -57,6 +59,7 @@ static const struct aiex_method methods[] = {
     {"audit.redact", redact_take},
     {"audit.export", export_take},
     {"audit.cosign", cosign_take},
+    {"audit.rotate_key", rotate_take},
     {"audit.status", status_take},
     {"audit.health", health_take},
     {"service.health", health_take},
@@ -78,77 +81,20 @@ static void origin_of(struct chain *c, char name[AIEX_NOTE_NAME])
             *p = '-';
 }
 
-/* From a text: a PRIVATE+KEY+ line or the hex of a seed. */
-static int key_from(struct chain *c, const char *text, const char *name, struct aiex_error *err)
-{
-    uint8_t seed[32];
-    struct aiex_error why = {""};
-    int r;
-
-    if (aiex_unhex(text, strlen(text), seed, sizeof(seed)) == 0) {
-        r = aiex_note_from_seed(&c->log.signer, name, AIEX_KEY_ED25519, seed);
-        aiex_note_wipe(seed, sizeof(seed));
-        return r < 0 ? aiex_failed(err, r, "'%s' can not be the origin of a log", name) : 0;
-    }
-    if (aiex_note_signer_read(&c->log.signer, text, &why) != 0)
-        return aiex_failed(err, -EINVAL, "the key of the log is not readable: %s", why.text);
-    if (c->log.signer.key.type != AIEX_KEY_ED25519)
-        return aiex_failed(err, -EINVAL, "the key of the log is that of a witness");
-    if (*c->config->origin && strcmp(c->log.signer.key.name, name) != 0)
-        return aiex_failed(err, -EINVAL,
-                           "the log is '%s', the option origin says '%s'; a log keeps its name",
-                           c->log.signer.key.name, name);
-    return 0;
-}
-
-static int make_key(struct chain *c, const char *path, const char *name, struct aiex_error *err)
-{
-    char text[AIEX_NOTE_KEY + 1];
-    int fd, r;
-
-    if (aiex_note_generate(&c->log.signer, name, AIEX_KEY_ED25519) != 0)
-        return aiex_failed(err, -EINVAL, "'%s' can not be the origin of a log", name);
-    aiex_note_signer_text(&c->log.signer, text);
-    strcat(text, "\n");
-    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return aiex_failed(err, -errno, "file '%s' can not be made: %s", path, strerror(errno));
-    r = aiex_file_pwrite(fd, text, strlen(text), 0);
-    if (r == 0 && fdatasync(fd) != 0)
-        r = -errno;
-    close(fd);
-    aiex_note_wipe(text, sizeof(text));
-    if (r < 0)
-        unlink(path);
-    return r < 0 ? aiex_failed(err, r, "file '%s' can not be written: %s", path, strerror(-r)) : 0;
-}
-
+/* The configuration is the loop's; the writer needs this, too, once it has the folder. */
 static int load_key(struct chain *c, struct aiex_error *err)
 {
-    char path[600], name[AIEX_NOTE_NAME], *text;
-    uint8_t *data;
-    size_t len;
+    struct key_source *s = &c->source;
     int r;
 
-    origin_of(c, name);
-    if (*c->config->key)
-        return key_from(c, c->config->key, name, err);
-    snprintf(path, sizeof(path), "%s/signing.key", c->log.dir);
-    r = aiex_file_read(path, AIEX_NOTE_KEY, &data, &len);
-    if (r == -ENOENT)
-        return make_key(c, path, name, err);
-    if (r < 0)
-        return aiex_failed(err, r, "file '%s' can not be read: %s", path, strerror(-r));
-    text = strndup((const char *)data, strcspn((const char *)data, "\n") < len
-                                           ? strcspn((const char *)data, "\n")
-                                           : len);
-    aiex_note_wipe(data, len);
-    free(data);
-    if (!text)
-        return aiex_failed(err, -ENOMEM, "no memory");
-    r = key_from(c, text, name, err);
-    aiex_note_wipe(text, strlen(text));
-    free(text);
+    origin_of(c, s->origin);
+    s->is_named = *c->config->origin != 0;
+    if ((size_t)snprintf(s->secret, sizeof(s->secret), "%s", c->config->key) >= sizeof(s->secret) ||
+        (size_t)snprintf(s->old_key, sizeof(s->old_key), "%s", c->config->key_old) >=
+            sizeof(s->old_key))
+        return aiex_failed(err, -EINVAL, "the key of the log is not readable: it is too long");
+    r = keys_load(&c->log, s, err);
+    strcpy(c->origin, c->log.signer.key.name);
     return r;
 }
 

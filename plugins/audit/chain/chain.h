@@ -1,7 +1,8 @@
 /*
  * chain.h - the parts of the audit log.
  *
- *     chain.c    descriptor, options, life       append.c   audit.append, redact, head, cosign
+ *     chain.c    descriptor, options, life       append.c   audit.append, redact, head, cosign,
+ *                                                             rotate_key
  *     append_all.c   many acts at once
  *     writer.c   the thread that writes          alarm.c    what can not be recorded: told, counted
  *     log.h      the log on the disk             policy.c   which acts must be recorded
@@ -24,13 +25,14 @@
 #define MAX_QUEUED_OPS   65536u
 #define MAX_QUEUED_BYTES (64u << 20)
 #define MAX_JOBS         64u
+#define MAX_SENDERS      64u
 #define N_WORKERS        2u
 #define MAX_WITNESSES    16u
 #define TICK_MS          100u
 #define PART_BYTES       (64u << 10)
 
 struct config {
-    const char *origin, *key, *must, *witnesses, *topics;
+    const char *origin, *key, *key_old, *must, *witnesses, *topics;
     int64_t deadline, head_interval, head_entries, segment_size, verify_interval;
 };
 
@@ -47,7 +49,16 @@ extern const char *const state_names[]; /* "opening", "ok", "full", "fault", "de
 
 /* ---- One thing for the writer ---- */
 
-enum op_kind { OP_APPEND, OP_REDACT, OP_HEAD, OP_COSIGN };
+enum op_kind { OP_APPEND, OP_REDACT, OP_HEAD, OP_COSIGN, OP_ROTATE };
+
+/* append_all.c: who numbers its acts. */
+struct sender {
+    char by[WRITER_NAME];
+    int64_t nonce;
+    uint64_t next; /* number of its next act */
+    uint64_t used; /* greater = later */
+    int open;      /* a request is not through */
+};
 
 struct group; /* append_all.c: acts that came in one request */
 
@@ -70,7 +81,7 @@ struct op {
     /* HEAD, COSIGN */
     uint64_t size, heads_end; /* heads_end: of the file that has no later heads */
     uint8_t root[AIEX_HASH];
-    char *note, *cosigned; /* malloced */
+    char *note, *cosigned, *key; /* malloced; key: HEAD, ROTATE */
     struct chain *chain;
     size_t n_bytes;
     uint8_t bytes[]; /* the request's body */
@@ -128,7 +139,9 @@ struct workers {
 struct chain {
     const struct aiex_host *host;
     const struct config *config;
+    char origin[AIEX_NOTE_NAME];
     struct log log;
+    struct key_source source; /* until the writer has opened the log; then wiped */
     struct aiex_note_key witnesses[MAX_WITNESSES];
     size_t n_witnesses;
     struct writer_thread writer;
@@ -138,6 +151,8 @@ struct chain {
     /* the loop's own */
     struct op *oldest, *newest; /* that wait for the writer */
     struct group *groups;
+    struct sender senders[MAX_SENDERS];
+    uint64_t sender_uses;
     size_t n_waiting;
     struct job *jobs;
     size_t n_jobs;
@@ -153,10 +168,6 @@ struct chain {
     void *drained_arg;
 };
 
-/* ---- clock.c ---- */
-
-int64_t wall_ms(void);
-
 /* ---- policy.c ---- */
 
 /* 1 = `type` is in the list of the option `must`: words with blanks or commas between them, a * at
@@ -171,6 +182,7 @@ int append_take(void *self, const struct aiex_message *m);
 int redact_take(void *self, const struct aiex_message *m);
 int head_take(void *self, const struct aiex_message *m);
 int cosign_take(void *self, const struct aiex_message *m);
+int rotate_take(void *self, const struct aiex_message *m);
 /* An event of the topics that are recorded. */
 int event_take(struct chain *c, const struct aiex_message *m);
 /* Answers what the writer is done with. */

@@ -86,19 +86,41 @@ static int is_whole(const struct exporting *x)
     return x->from == 0 && (uint64_t)x->to + 1 == x->size;
 }
 
-static int put_meta(struct exporting *x)
+/* Those that signed before, for who knows one of them. */
+static void put_keys(struct exporting *x)
 {
-    const struct aiex_note_key *key = &x->job.chain->log.signer.key;
+    struct log_key *keys = calloc(AIEX_AUDIT_KEYS, sizeof(*keys));
+    size_t n = keys ? keys_all(&x->job.chain->log, keys) : 0;
     char text[AIEX_NOTE_KEY];
 
-    if (open_line(x, 2048) != 0)
+    while (n && keys[n - 1].from > x->size)
+        n--; /* took over while this was made */
+    for (size_t i = 0; i < n && n > 1; i++) {
+        put_number(x, i ? ",{\"from\":" : ",\"keys\":[{\"from\":", keys[i].from);
+        aiex_note_key_text(&keys[i].key, text);
+        aiex_jw_raw(&x->out, ",\"key\":");
+        aiex_jw_str(&x->out, text);
+        aiex_jw_raw(&x->out, i + 1 == n ? "}]" : "}");
+    }
+    free(keys);
+}
+
+static int put_meta(struct exporting *x)
+{
+    struct aiex_note_key key;
+    char text[AIEX_NOTE_KEY];
+
+    if (open_line(x, 2048 + AIEX_AUDIT_KEYS * (AIEX_NOTE_KEY + 64)) != 0)
         return -ENOMEM;
-    aiex_note_key_text(key, text);
+    keys_current(&x->job.chain->log, &key);
+    aiex_note_key_text(&key, text);
     aiex_jw_raw(&x->out, "{\"kind\":\"meta\",\"format\":\"aiex-audit/1\",\"origin\":");
-    aiex_jw_str(&x->out, key->name);
+    aiex_jw_str(&x->out, key.name);
     aiex_jw_raw(&x->out, ",\"encoding\":\"json\",\"key\":");
     aiex_jw_str(&x->out, text);
     aiex_jw_raw(&x->out, ",\"redactions\":\"entries\"");
+    if (is_whole(x))
+        put_keys(x);
     if (!is_whole(x)) {
         put_number(x, ",\"from\":", (uint64_t)x->from);
         put_number(x, ",\"to\":", (uint64_t)x->to);
@@ -113,6 +135,15 @@ static int put_head(struct exporting *x, struct aiex_slice note)
     aiex_jw_raw(&x->out, "{\"kind\":\"head\",\"note\":");
     aiex_jw_strn(&x->out, (const char *)note.data, note.len);
     return close_line(x);
+}
+
+/* The key of now signs what an earlier one has signed: who has one key can check all heads. */
+static int put_old_head(struct exporting *x, struct aiex_slice note)
+{
+    char signed_again[AIEX_NOTE_MAX];
+    size_t n = keys_resign(&x->job.chain->log, note, signed_again);
+
+    return put_head(x, (struct aiex_slice){(uint8_t *)signed_again, n});
 }
 
 static int put_entry(struct exporting *x, const struct record *rec, const struct aiex_audit_body *b)
@@ -240,7 +271,7 @@ static int do_meta(struct exporting *x)
     int r = put_meta(x);
 
     if (r == 0 && !is_whole(x))
-        r = put_head(x, last_note(x));
+        r = put_old_head(x, last_note(x));
     if (r == 0)
         r = walk_begin(x->job.chain, &x->walk, (uint64_t)x->from);
     x->walking = r == 0;
@@ -301,7 +332,7 @@ static int do_heads(struct exporting *x)
             aiex_checkpoint_read(&c, note.text, NULL) != 0 || c.size > x->size)
             continue;
         x->has_last |= c.size == x->size;
-        r = put_head(x, bytes);
+        r = put_old_head(x, bytes);
     }
     return r;
 }
@@ -309,7 +340,7 @@ static int do_heads(struct exporting *x)
 static int finish(struct exporting *x)
 {
     struct aiex_writer w;
-    int r = x->has_last ? 0 : put_head(x, last_note(x));
+    int r = x->has_last ? 0 : put_old_head(x, last_note(x));
 
     if (r < 0)
         return job_fail(&x->job, AIEX_E_BUSY, "no memory");

@@ -6,7 +6,8 @@
  * Readers see what is on the disk and nothing else; `lock` guards what they share with the writer.
  *
  *     log_open.c   what is in the folder: counted from the file `state` on, compared with index and
- * heads log.c        batches, segments, erasing, heads body.c       an entry as JSON record.c
+ * heads   keys.c       the signing key, and how the next one takes over
+ *     log.c        batches, segments, erasing, heads body.c       an entry as JSON record.c
  * segments as bytes
  *
  * A log that is damaged is opened, for reading only: `faulty` says why.
@@ -16,6 +17,7 @@
 
 #include "heads.h"
 #include "index.h"
+#include "keys.h"
 #include "record.h"
 #include "writers.h"
 
@@ -46,9 +48,11 @@ struct log {
     const struct aiex_host *host;
     char dir[512];
     int64_t segment_size; /* atomic */
-    struct aiex_note_signer signer;
 
     pthread_mutex_t lock; /* writer and readers: */
+    struct aiex_note_signer signer;
+    struct log_key *keys; /* that signed or sign; AIEX_AUDIT_KEYS of room */
+    size_t n_keys;
     struct segment *segments;
     size_t n_segments;
     uint64_t size; /* entries on the disk */
@@ -58,6 +62,8 @@ struct log {
     uint64_t heads_end;
 
     /* the writer's own */
+    int key_is_secret;         /* of the configuration, not of a file */
+    char named[AIEX_NOTE_KEY]; /* the key that keys_rotate() made */
     struct writers writers;
     struct heads heads;
     uint8_t *batch, *leaves; /* bytes of the records; leaf and offset of each */
@@ -123,6 +129,7 @@ size_t log_segment_of(const struct log *l, uint64_t seq);
 
 /* Milliseconds that only go forwards. */
 uint64_t mono_ms(const struct aiex_host *host);
+int64_t wall_ms(void);
 
 /* ---- body.c ---- */
 

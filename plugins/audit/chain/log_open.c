@@ -378,5 +378,5 @@ void log_close(struct log *l)
     free(l->offsets);
     if (l->lock_fd > 0)
         close(l->lock_fd);
-    aiex_note_wipe(&l->signer, sizeof(l->signer));
+    keys_close(l);
 }

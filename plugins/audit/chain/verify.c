@@ -375,16 +375,30 @@ static int end(struct verifying *v)
     return JOB_DONE;
 }
 
+/* Each for the heads of its time. */
+static int use_keys(struct verifying *v)
+{
+    struct log_key *keys = calloc(AIEX_AUDIT_KEYS, sizeof(*keys));
+    size_t n = keys ? keys_all(&v->job.chain->log, keys) : 0;
+    int r = keys ? 0 : -ENOMEM;
+
+    for (size_t i = 0; i < n && r == 0; i++)
+        r = aiex_check_key_until(v->check, &keys[i].key, i + 1 < n ? keys[i + 1].from : UINT64_MAX);
+    free(keys);
+    return r;
+}
+
 static int open_all(struct verifying *v)
 {
     struct chain *c = v->job.chain;
-    const struct aiex_check_setup s = {
-        .fault = on_fault, .arg = v, .origin = c->log.signer.key.name, .key = &c->log.signer.key};
+    const struct aiex_check_setup s = {.fault = on_fault, .arg = v, .origin = c->origin};
     int r = walk_begin(c, &v->walk, (uint64_t)v->from);
 
     v->walking = r == 0;
     if (r == 0)
         r = aiex_check_new(&s, &v->check);
+    if (r == 0)
+        r = use_keys(v);
     v->items = malloc((size_t)STEP_RECORDS * INDEX_ITEM);
     if (r == 0 && !v->items)
         r = -ENOMEM;

@@ -178,6 +178,14 @@ static void add(struct turn *t, struct op *op)
 
 /* ---- Heads ---- */
 
+static char *key_text(const struct aiex_note_key *key)
+{
+    char text[AIEX_NOTE_KEY];
+
+    aiex_note_key_text(key, text);
+    return strdup(text);
+}
+
 static void make_head(struct turn *t, struct op *op)
 {
     struct chain *c = t->c;
@@ -189,9 +197,24 @@ static void make_head(struct turn *t, struct op *op)
     }
     op->note[log_head(&c->log, op->note, &op->size, op->root)] = 0;
     op->cosigned = c->log.heads.cosigned ? strdup(c->log.heads.cosigned) : NULL;
+    op->key = key_text(&c->log.signer.key);
     op->heads_end = c->log.heads.end;
     t->head_size = op->size;
     give_one(c, op, 0, "");
+}
+
+static void rotate(struct turn *t, struct op *op)
+{
+    struct chain *c = t->c;
+    struct aiex_error err = {""};
+    enum state state = get_state(c);
+    int r = state == STATE_OK ? keys_rotate(&c->log, &op->entry, &err) : -EROFS;
+
+    if (state != STATE_OK)
+        snprintf(err.text, sizeof(err.text), "%.400s", c->writer.reason);
+    op->key = key_text(&c->log.signer.key);
+    t->head_size = c->log.heads.size;
+    give_one(c, op, r, err.text);
 }
 
 /* op->note is a checked note that witnesses signed; only its root is not compared yet. */
@@ -333,6 +356,8 @@ static void run(struct turn *t, struct op *list)
         commit(t);
         if (op->kind == OP_HEAD)
             make_head(t, op);
+        else if (op->kind == OP_ROTATE)
+            rotate(t, op);
         else
             cosign(t, op);
     }
@@ -375,8 +400,13 @@ static int take_folder(struct chain *c, struct aiex_error *err)
             set_state(c, STATE_OPENING, err->text);
         nanosleep(&pause, NULL);
     }
+    if (r == 0) /* who held it may have changed the key */
+        r = keys_load(&c->log, &c->source, err);
     if (r == 0)
         r = log_open(&c->log, &c->stop, err);
+    if (r == 0)
+        r = keys_open(&c->log, &c->source, err);
+    aiex_note_wipe(&c->source, sizeof(c->source));
     return r;
 }
 

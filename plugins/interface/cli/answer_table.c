@@ -49,7 +49,8 @@ char *answer_cell(struct aiex_slice map, const char *key, enum cell_form form, c
         field_text(map, key, FIELD_DURATION, out);
         break;
     case CELL_BYTES:
-        field_text(map, key, FIELD_BYTES, out);
+        if (has && number)
+            field_text(map, key, FIELD_BYTES, out);
         break;
     case CELL_SCORE:
         if (aiex_get(map, key, &value) == 1 && value.type == AIEX_T_REAL)

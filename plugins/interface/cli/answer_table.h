@@ -15,7 +15,7 @@ enum cell_form {
     CELL_LOCAL,  /* the same in the zone of this terminal, as jobs are thought of */
     CELL_WORDS,  /* an array of texts */
     CELL_MS,     /* a duration in milliseconds */
-    CELL_BYTES,  /* 12.3M */
+    CELL_BYTES,  /* 12.3M; "-" for 0 */
     CELL_SCORE,  /* a fraction, two digits of it */
     CELL_RESULT  /* an error's code; "ok" when it is empty or not there */
 };

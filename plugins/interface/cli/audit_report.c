@@ -8,30 +8,62 @@
 
 /* ---- Shapes ---- */
 
+#define BY_GATEWAY   "service_gateway with the option audit"
+#define BY_LEDGER    "service_ledger with the option audit"
+#define BY_OPERATORS "the host, of what operators do, with audit = yes in [host]"
+#define BY_HOST      "the host, with audit = yes in [host]"
+#define BY_LOG       "the audit log itself"
+
 static const struct report_control gdpr[] = {
-    {"Art. 30", "Records of processing activities", "model.* gateway.chat.* file.* data.*"},
-    {"Art. 15", "Access to personal data", "file.read data.read data.exported audit.exported"},
-    {"Art. 17", "Erasure", "audit.redacted data.erased"},
-    {"Art. 25", "Settings that protect data", "config.* secret.*"},
-    {"Art. 32", "Security of processing: keys and sign-in", "auth.* key.* gateway.key.*"},
-    {"Art. 33", "What may be a breach: refused access, gaps of the record",
-     "auth.failed auth.refused gateway.key.refused audit.resumed"},
-    {NULL, NULL, NULL},
+    {"Art. 30", "Records of processing activities",
+     "model.* gateway.chat.* file.* data.* session.* context.* job.* host.job.*",
+     BY_LEDGER "; " BY_OPERATORS},
+    {"Art. 15", "Access to personal data",
+     "file.read data.read data.exported data.backup data.backed_up session.read context.read "
+     "audit.read audit.export audit.exported",
+     BY_OPERATORS},
+    {"Art. 17", "Erasure",
+     "audit.redacted data.erase data.erased session.delete session.deleted context.delete "
+     "context.deleted",
+     BY_LOG "; " BY_OPERATORS},
+    {"Art. 25", "Settings that protect data", "config.* secret.*", BY_HOST},
+    {"Art. 32", "Security of processing: keys, sign-in, programs",
+     "auth.* key.* gateway.key.* secret.* plugin.* host.plugin.* audit.key_rotated audit.verify "
+     "audit.verified",
+     BY_GATEWAY "; " BY_HOST},
+    {"Art. 33", "What may be a breach: refused access, failures, gaps of the record",
+     "auth.failed auth.refused gateway.key.refused audit.resumed audit.gap audit.verify.failed "
+     "config.reload.failed config.reload.refused data.restore.failed plugin.backoff plugin.failed plugin.refused",
+     BY_GATEWAY "; " BY_HOST "; " BY_LOG},
+    {NULL, NULL, NULL, NULL},
 };
 
 static const struct report_control soc2[] = {
-    {"CC6.1", "Logical access: authentication and keys", "auth.* key.* gateway.key.* secret.*"},
+    {"CC6.1", "Logical access: authentication, keys and secrets",
+     "auth.* key.* gateway.key.* secret.* audit.key_rotated", BY_GATEWAY "; " BY_HOST},
     {"CC6.2", "Access granted and changed",
-     "key.created key.changed gateway.key.created gateway.key.changed gateway.key.limits"},
+     "key.create key.created key.set key.changed key.limit key.limits gateway.key.created "
+     "gateway.key.changed gateway.key.limits",
+     BY_GATEWAY},
     {"CC6.3", "Access removed and renewed",
-     "key.revoked key.rotated gateway.key.revoked gateway.key.rotated"},
-    {"CC6.6", "Refused access", "auth.failed auth.refused gateway.key.refused"},
-    {"CC6.7", "Data that was read, moved or changed", "file.* data.*"},
-    {"CC7.2", "Monitoring: gaps of the record", "audit.resumed"},
-    {"CC8.1", "Changes of configuration and programs", "config.* plugin.* host.plugin.*"},
-    {"C1.2", "Disposal of confidential information", "audit.redacted data.erased"},
-    {"PI1.3", "Processing: requests to models", "model.* gateway.chat.*"},
-    {NULL, NULL, NULL},
+     "key.revoke key.revoked key.rotate key.rotated gateway.key.revoked gateway.key.rotated "
+     "secret.removed secret.rotated audit.key_rotated",
+     BY_GATEWAY "; " BY_HOST},
+    {"CC6.6", "Refused access", "auth.failed auth.refused gateway.key.refused", BY_GATEWAY},
+    {"CC6.7", "Data that was read, moved or changed",
+     "file.* data.* session.* context.* audit.read audit.export audit.exported", BY_OPERATORS},
+    {"CC7.2", "Monitoring: verifications, failures, gaps of the record",
+     "audit.resumed audit.gap audit.verify audit.verified audit.verify.failed plugin.backoff "
+     "plugin.failed plugin.refused",
+     BY_LOG "; " BY_HOST},
+    {"CC8.1", "Changes of configuration and programs", "config.* plugin.* host.*", BY_HOST},
+    {"C1.2", "Disposal of confidential information",
+     "audit.redacted data.erase data.erased session.delete session.deleted context.delete "
+     "context.deleted",
+     BY_LOG "; " BY_OPERATORS},
+    {"PI1.3", "Processing: requests to models and jobs", "model.* gateway.chat.* job.* host.job.*",
+     BY_LEDGER},
+    {NULL, NULL, NULL, NULL},
 };
 
 static const struct report_shape shapes[] = {

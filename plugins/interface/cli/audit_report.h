@@ -10,6 +10,7 @@
 /* A requirement, and the types of acts that speak of it: words, with * at the end for anything. */
 struct report_control {
     const char *id, *title, *types; /* id NULL ends a table */
+    const char *told_by;            /* who tells them, for a section that has none */
 };
 
 struct report_shape {

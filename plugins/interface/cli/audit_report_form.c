@@ -75,7 +75,7 @@ static void text_control(FILE *to, const struct report *r, const struct report_c
 
     fprintf(to, "\n%s  %s\n", k->id, k->title);
     if (s.entries == 0) {
-        fputs("    no entries\n", to);
+        fprintf(to, "    no entries in this period; told by %s\n", k->told_by);
         return;
     }
     fprintf(to, "    %" PRIu64 " entries by %" PRIu64 " actors, %s to %s\n", s.entries, s.actors,
@@ -141,7 +141,9 @@ static void html_control(FILE *to, const struct report *r, const struct report_c
     fputs(" ", to);
     html(to, k->title);
     if (s.entries == 0) {
-        fputs("</h2>\n<p>No entries.</p>\n", to);
+        fputs("</h2>\n<p>No entries in this period; told by ", to);
+        html(to, k->told_by);
+        fputs(".</p>\n", to);
         return;
     }
     fprintf(to,
@@ -220,13 +222,29 @@ static void csv_row(FILE *to, const struct report_control *k, const struct repor
             when(row->last, last));
 }
 
+/* A control without entries has a row of its own: nobody has to know which there are. */
+static void csv_control(FILE *to, const struct report *r, const struct report_control *k)
+{
+    int n = 0;
+
+    for (size_t i = 0; i < r->n_rows; i++)
+        if (report_matches(k, r->rows[i].type)) {
+            csv_row(to, k, &r->rows[i]);
+            n++;
+        }
+    if (n)
+        return;
+    csv(to, k->id);
+    putc(',', to);
+    csv(to, k->title);
+    fputs(",\"none\",\"\",0,,\r\n", to);
+}
+
 static void print_csv(FILE *to, const struct report *r)
 {
     fputs("control,title,type,actor,entries,first,last\r\n", to);
     for (const struct report_control *k = r->shape->controls; k->id; k++)
-        for (size_t i = 0; i < r->n_rows; i++)
-            if (report_matches(k, r->rows[i].type))
-                csv_row(to, k, &r->rows[i]);
+        csv_control(to, r, k);
 }
 
 /* ---- JSON ---- */
@@ -244,6 +262,7 @@ static void json_control(FILE *to, const struct report *r, const struct report_c
 
     json(to, "    {\"id\": ", k->id);
     json(to, ", \"title\": ", k->title);
+    json(to, ", \"told_by\": ", k->told_by);
     fprintf(to,
             ", \"entries\": %" PRIu64 ", \"actors\": %" PRIu64 ", \"first\": %" PRId64
             ", \"last\": %" PRId64 ", \"acts\": [",

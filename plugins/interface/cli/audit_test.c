@@ -51,12 +51,17 @@ static void play_log(struct peer *p)
     aiex_writer_init(&w, mem, sizeof(mem));
     aiex_w_array(&w, 2);
     for (int i = 0; i < 2; i++) {
-        aiex_w_map(&w, 6);
+        aiex_w_map(&w, 7);
         aiex_w_key_int(&w, "seq", 40 + i);
         aiex_w_key_int(&w, "time", 1795262400000);
         aiex_w_key_str(&w, "type", "key.created");
         aiex_w_key_str(&w, "actor", "a\033[31m");
         aiex_w_key_bool(&w, "redacted", i);
+        aiex_w_key_bin(&w, "payload",
+                       i ? "\x81\xa4"
+                           "code\x01"
+                         : "\x81 text",
+                       i ? 7 : 6);
         aiex_w_key_bin(&w, "hash", hash, 32);
     }
     peer_part(p, peer_id(p), mem, w.len);
@@ -76,7 +81,8 @@ static void test_log(void)
         CU_ASSERT_PTR_NULL(strchr(ran.out, '\033'));
         if (json)
             CU_ASSERT(has(ran.out, "{\"seq\":41,\"time\":1795262400000,\"type\":\"key.created\"") &&
-                      has(ran.out, "\"hash\":\"ab00"))
+                      has(ran.out, "\"hash\":\"ab00") && has(ran.out, "\"payload\":{\"code\":1}") &&
+                      has(ran.out, "\"payload\":\"base64:gSB0ZXh0\""))
         else
             CU_ASSERT(has(ran.out, "2026-11-21 12:00:00  40  key.created  a[31m  -\n") &&
                       has(ran.out, "41  key.created  a[31m  -  (payload redacted)\n"));
@@ -248,6 +254,7 @@ static void test_wrong_usage(void)
         {{"audit", "report", "--shape", "iso"}, "is none of: gdpr soc2"},
         {{"audit", "redact", "5"}, "say why with --reason"},
         {{"audit", "redact", "x", "--reason", "r"}, "'x' is no whole number"},
+        {{"audit", "rotate-key"}, "say why with --reason"},
     };
     const struct run_as as = {0};
 
@@ -255,6 +262,32 @@ static void test_wrong_usage(void)
         run_aiex(&as, t[i].args, &ran);
         CU_ASSERT_EQUAL(ran.code, 2);
         CU_ASSERT(has(ran.err, t[i].says));
+    }
+}
+
+/* ---- rotate-key ---- */
+
+static void play_rotate(struct peer *p)
+{
+    uint8_t mem[256];
+
+    peer_expect_call(p, "audit", "audit.rotate_key");
+    peer_end(p, peer_id(p),
+             make_map(mem, sizeof(mem),
+                      (const char *const[]){"seq", "#12", "key", "log+01020304+AAAA", NULL}));
+}
+
+static void test_rotate(void)
+{
+    for (int json = 0; json < 2; json++) {
+        struct scripted_host *h = scripted_host_new(play_rotate, NULL);
+        const struct run_as as = {.socket = scripted_host_path(h)};
+
+        RUN(&as, "audit", "rotate-key", "--reason", "r", json ? "--json" : "-q");
+        CU_ASSERT_EQUAL(ran.code, 0);
+        CU_ASSERT(has(ran.out, json ? "{\"seq\":12,\"key\":\"log+01020304+AAAA\"}\n"
+                                    : "log+01020304+AAAA\n"));
+        CU_ASSERT(scripted_host_free(h));
     }
 }
 
@@ -272,8 +305,13 @@ static void test_begin(void)
 }
 
 const struct test_case tests[] = {
-    {"begin", test_begin},     {"log", test_log},
-    {"verify", test_verify},   {"verify_files", test_verify_files},
-    {"witness", test_witness}, {"wrong_usage", test_wrong_usage},
-    {"end", test_end},         {0},
+    {"begin", test_begin},
+    {"log", test_log},
+    {"verify", test_verify},
+    {"verify_files", test_verify_files},
+    {"witness", test_witness},
+    {"wrong_usage", test_wrong_usage},
+    {"rotate", test_rotate},
+    {"end", test_end},
+    {0},
 };

@@ -1,4 +1,4 @@
-/* audit_verbs.c - aiex audit log, export, head, prove and redact. */
+/* audit_verbs.c - aiex audit log, export, head, prove, redact and rotate-key. */
 #include "answer_table.h"
 #include "audit_calls.h"
 #include "json_out.h"
@@ -24,6 +24,14 @@ static void pack_log(struct aiex_writer *w, const void *arg)
     option_fields_pack(w, arg, log_fields);
 }
 
+/* Plugins' payloads are packed maps, which no text is: its first byte would not be UTF-8. */
+static int is_packed_map(struct aiex_slice bytes)
+{
+    struct aiex_slice at = bytes;
+
+    return bytes.len && aiex_is_map(bytes) && aiex_r_skip(&at) == 0 && at.len == 0;
+}
+
 static int put_pair(void *arg, const char *key, struct aiex_slice value)
 {
     int *first = arg;
@@ -38,6 +46,9 @@ static int put_pair(void *arg, const char *key, struct aiex_slice value)
     if (strcmp(key, "hash") == 0 && aiex_r_value(&at, &v) == 0 && v.bytes.len == AIEX_HASH) {
         aiex_hex(v.bytes.data, AIEX_HASH, hex);
         json_out_string(stdout, hex, 2 * AIEX_HASH);
+    } else if (strcmp(key, "payload") == 0 && aiex_r_value(&at, &v) == 0 && v.type == AIEX_T_BIN &&
+               is_packed_map(v.bytes)) {
+        json_out(stdout, v.bytes, JSON_LINE);
     } else {
         json_out(stdout, value, JSON_LINE);
     }
@@ -283,16 +294,25 @@ enum outcome verb_audit_prove(struct command *c)
 
 /* ---- redact ---- */
 
+/* --actor, else the user as the host itself would name him. */
+static void put_actor(struct aiex_writer *w, const struct command *c)
+{
+    const char *actor = arguments_value(&c->args, "actor");
+    char own[24];
+
+    snprintf(own, sizeof(own), "uid:%u", (unsigned)getuid());
+    aiex_w_key_str(w, "actor", actor ? actor : own);
+}
+
 static void pack_redact(struct aiex_writer *w, const void *arg)
 {
     const struct command *c = arg;
-    const char *actor = arguments_value(&c->args, "actor");
     int64_t seq = 0;
 
     aiex_w_map(w, 3);
     sscanf(c->args.words[0], "%" SCNd64, &seq);
     aiex_w_key_int(w, "seq", seq);
-    aiex_w_key_str(w, "actor", actor ? actor : "operator");
+    put_actor(w, c);
     aiex_w_key_str(w, "reason", arguments_value(&c->args, "reason"));
 }
 
@@ -309,4 +329,45 @@ enum outcome verb_audit_redact(struct command *c)
     if (audit_number(c, "audit redact", c->args.words[0], &seq) != OUTCOME_OK)
         return OUTCOME_USAGE;
     return answer_done(c, &call, "redacted", c->args.words[0]);
+}
+
+/* ---- rotate-key ---- */
+
+static void pack_rotate(struct aiex_writer *w, const void *arg)
+{
+    const struct command *c = arg;
+
+    aiex_w_map(w, 2);
+    put_actor(w, c);
+    aiex_w_key_str(w, "reason", arguments_value(&c->args, "reason"));
+}
+
+enum outcome verb_audit_rotate(struct command *c)
+{
+    const struct command_call call = {
+        .service = AUDIT, .method = "audit.rotate_key", .pack = pack_rotate, .pack_arg = c};
+    char key[AIEX_NOTE_KEY] = "";
+    struct control_end end;
+    enum outcome outcome;
+    int64_t seq = 0;
+
+    if (!arguments_value(&c->args, "reason")) {
+        complain(&c->screen, "say why with --reason; it stays in the log");
+        return OUTCOME_USAGE;
+    }
+    outcome = command_call(c, &call, &end);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    aiex_get_int(end.body, "seq", &seq);
+    aiex_get_text(end.body, "key", key, sizeof(key));
+    if (command_wants_json(c)) {
+        printf("{\"seq\":%" PRId64 ",\"key\":", seq);
+        json_out_string(stdout, key, strlen(key));
+        puts("}");
+    } else {
+        puts(key);
+        notice(&c->screen, "this key signs from now on; entry %" PRId64 " says so", seq);
+    }
+    control_end_done(&end);
+    return OUTCOME_OK;
 }

@@ -125,6 +125,7 @@ enum outcome verb_audit_report(struct command *c);     /* audit_report.c */
 enum outcome verb_audit_head(struct command *c);       /* audit_verbs.c */
 enum outcome verb_audit_witness(struct command *c);    /* audit_witness.c */
 enum outcome verb_audit_redact(struct command *c);     /* audit_verbs.c */
+enum outcome verb_audit_rotate(struct command *c);     /* audit_verbs.c */
 enum outcome verb_session_list(struct command *c);     /* session_verbs.c */
 enum outcome verb_session_show(struct command *c);     /* session_verbs.c */
 enum outcome verb_session_create(struct command *c);   /* session_verbs.c */
@@ -135,6 +136,7 @@ enum outcome verb_session_rollback(struct command *c); /* session_verbs.c */
 enum outcome verb_session_fork(struct command *c);     /* session_verbs.c */
 enum outcome verb_session_expire(struct command *c);   /* session_verbs.c */
 enum outcome verb_session_delete(struct command *c);   /* session_verbs.c */
+enum outcome verb_session_usage(struct command *c);    /* usage_verbs.c */
 enum outcome verb_call(struct command *c);             /* call.c */
 enum outcome verb_new_plugin(struct command *c);       /* new_plugin.c */
 enum outcome verb_completion(struct command *c);       /* complete.c */

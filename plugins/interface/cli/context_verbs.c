@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define MAX_QUERY 1024 /* bytes of the joined words */
+#define SNIPPET   100  /* bytes of a found text that are shown */
 
 static const struct option_field fields[] = {
     {"id", "id", FORM_TEXT},           {"kind", "kind", FORM_TEXT},
@@ -18,9 +19,10 @@ static const struct option_field fields[] = {
 };
 
 static const struct answer_column found_columns[] = {
-    {{"SCORE", 1, 5, 0}, "score", CELL_SCORE}, {{"ID", 0, 0, 1}, "id", CELL_PLAIN},
-    {{"KIND", 0, 3, 1}, "kind", CELL_PLAIN},   {{"PROJECT", 0, 4, 1}, "project", CELL_PLAIN},
-    {{"PATH", 0, 1, 1}, "path", CELL_PLAIN},   {{"TITLE", 0, 2, 1}, "title", CELL_PLAIN},
+    {{"SCORE", 1, 5, 0}, "score", CELL_SCORE},   {{"ID", 0, 0, 1}, "id", CELL_PLAIN},
+    {{"KIND", 0, 3, 1}, "kind", CELL_PLAIN},     {{"PROJECT", 0, 4, 1}, "project", CELL_PLAIN},
+    {{"PATH", 0, 1, 1}, "path", CELL_PLAIN},     {{"TITLE", 0, 6, 1}, "title", CELL_PLAIN},
+    {{"FOUND", 0, 2, 1}, "snippet", CELL_PLAIN},
 };
 
 static const struct answer_column list_columns[] = {
@@ -47,9 +49,13 @@ static void pack(struct aiex_writer *w, const void *arg)
     const struct sent *s = arg;
     int is_put = s->key && strcmp(s->key, "content") == 0;
     int no_kind = is_put && !arguments_value(&s->c->args, "kind");
+    int is_query = s->key && strcmp(s->key, "query") == 0;
 
-    aiex_w_map(w, option_fields_count(s->c, fields) + (s->key != NULL) + (uint32_t)no_kind);
+    aiex_w_map(w, option_fields_count(s->c, fields) + (s->key != NULL) + (uint32_t)no_kind +
+                      (uint32_t)is_query);
     option_fields_pack(w, s->c, fields);
+    if (is_query)
+        aiex_w_key_int(w, "snippet", SNIPPET);
     if (no_kind)
         aiex_w_key_str(w, "kind", "note");
     if (s->key)

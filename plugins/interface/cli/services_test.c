@@ -285,7 +285,8 @@ static void contexts(void)
     static const struct script search = {
         "context",
         "context.search",
-        "{\"kind\":\"analysis\",\"limit\":5,\"all\":true,\"query\":\"parse head*\"}",
+        "{\"kind\":\"analysis\",\"limit\":5,\"all\":true,\"snippet\":100,\"query\":\"parse "
+        "head*\"}",
         {NULL},
         "{\"entries\":[{\"score\":2.5041,\"id\":\"a1\",\"kind\":\"analysis\",\"project\":\"p\","
         "\"path\":\"src/a.c\",\"title\":\"T\"}],\"found\":1,\"partial\":false}"};

@@ -1,4 +1,5 @@
-/* usage_verbs.c - aiex usage: what was used and spent, as sums or request by request. */
+/* usage_verbs.c - aiex usage: what was used and spent, as sums or request by request; aiex session
+ * usage: what was said in sessions. */
 #include "answer_table.h"
 #include "json_out.h"
 #include "option_fields.h"
@@ -58,9 +59,9 @@ struct by_name {
     char key[N_NAME], title[N_NAME];
 };
 
-/* The columns that were asked for, then the sums. */
-static size_t report_columns(const char *by, struct by_name names[N_BY],
-                             struct answer_column out[N_BY + N_SUMS])
+/* The columns that were asked for; how many. */
+static size_t by_columns(const char *by, struct by_name names[N_BY],
+                         struct answer_column out[N_BY + N_SUMS])
 {
     size_t n = 0;
 
@@ -81,8 +82,7 @@ static size_t report_columns(const char *by, struct by_name names[N_BY],
         n++;
         by += len + (by[len] == ',');
     }
-    memcpy(out + n, sums, sizeof(sums));
-    return n + N_SUMS;
+    return n;
 }
 
 /* One verb, two tables: what only the other one has would be ignored. */
@@ -102,6 +102,47 @@ static enum outcome refuse_others(struct command *c, const struct option_field *
     return option_fields_check(c, mine);
 }
 
+/* ---- Sessions ---- */
+
+static const struct option_field session_fields[] = {
+    {"by", "by", FORM_TEXT},     {"from", "from", FORM_DAY},    {"to", "to", FORM_DAY_END},
+    {"user", "user", FORM_TEXT}, {"model", "model", FORM_TEXT}, {0},
+};
+
+static const struct answer_column session_sums[] = {
+    {{"MESSAGES", 1, 0, 0}, "messages", CELL_PLAIN},
+    {{"ANSWERS", 1, 1, 0}, "answers", CELL_PLAIN},
+    {{"FAILED", 1, 2, 0}, "failed", CELL_LIMIT},
+    {{"INPUT", 1, 1, 0}, "input_tokens", CELL_PLAIN},
+    {{"OUTPUT", 1, 1, 0}, "output_tokens", CELL_PLAIN},
+};
+
+static void pack_session_report(struct aiex_writer *w, const void *arg)
+{
+    aiex_w_map(w, option_fields_count(arg, session_fields));
+    option_fields_pack(w, arg, session_fields);
+}
+
+enum outcome verb_session_usage(struct command *c)
+{
+    const struct command_call call = {.service = "session_usage",
+                                      .method = "session_usage.report",
+                                      .pack = pack_session_report,
+                                      .pack_arg = c};
+    const char *by = arguments_value(&c->args, "by");
+    struct answer_column columns[N_BY + N_SUMS];
+    struct by_name names[N_BY] = {0};
+    size_t n = by_columns(by ? by : "day", names, columns);
+    enum outcome outcome = option_fields_check(c, session_fields);
+
+    memcpy(columns + n, session_sums, sizeof(session_sums));
+    return outcome != OUTCOME_OK ? outcome
+                                 : answer_list(c, &call, "rows", columns,
+                                               n + sizeof(session_sums) / sizeof(*session_sums));
+}
+
+/* ---- Of all ---- */
+
 static enum outcome usage_report(struct command *c)
 {
     const struct command_call call = {.service = "ledger",
@@ -112,10 +153,11 @@ static enum outcome usage_report(struct command *c)
     const char *by = arguments_value(&c->args, "by");
     struct answer_column columns[N_BY + N_SUMS];
     struct by_name names[N_BY] = {0};
-    size_t n = report_columns(by ? by : "", names, columns);
+    size_t n = by_columns(by ? by : "", names, columns);
     enum outcome outcome = refuse_others(c, report_fields, tail_fields, "aiex usage tail");
 
-    return outcome != OUTCOME_OK ? outcome : answer_list(c, &call, "rows", columns, n);
+    memcpy(columns + n, sums, sizeof(sums));
+    return outcome != OUTCOME_OK ? outcome : answer_list(c, &call, "rows", columns, n + N_SUMS);
 }
 
 /* ---- tail ---- */

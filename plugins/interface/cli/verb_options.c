@@ -304,7 +304,13 @@ const struct verb_option audit_witness_options[] = {
 };
 const struct verb_option audit_redact_options[] = {
     {0, "reason", "TEXT", "why; it stays in the log", HINT_NONE, NULL},
-    {0, "actor", "NAME", "who; else operator", HINT_NONE, NULL},
+    {0, "actor", "NAME", "who; else the number of your user, as uid:N", HINT_NONE, NULL},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
+const struct verb_option audit_rotate_options[] = {
+    {0, "reason", "TEXT", "why; it stays in the log", HINT_NONE, NULL},
+    {0, "actor", "NAME", "who; else the number of your user, as uid:N", HINT_NONE, NULL},
     JSON_OPTION,
     END_OF_OPTIONS,
 };
@@ -321,6 +327,17 @@ const struct verb_option audit_redact_options[] = {
     {                                                                                              \
         0, "next", "TOKEN", "go on where the page before ended", HINT_NONE, NULL                   \
     }
+
+const struct verb_option session_usage_options[] = {
+    {0, "by", "COLUMNS", "day, user, model, or several with commas; day unless told otherwise",
+     HINT_NONE, NULL},
+    {0, "from", "DAY", "first day, as in 2026-11-21", HINT_NONE, NULL},
+    {0, "to", "DAY", "last day", HINT_NONE, NULL},
+    {0, "user", "USER", "only sessions of this user", HINT_NONE, NULL},
+    {0, "model", "MODEL", "only answers of this model", HINT_NONE, NULL},
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
 
 const struct verb_option session_list_options[] = {
     {0, "title", "TEXT", "only with this in the title", HINT_NONE, NULL},
@@ -409,7 +426,8 @@ const struct verb_option checkpoint_restore_options[] = {
     {'n', "dry-run", NULL, "say what would change, and change nothing", HINT_NONE, NULL},
     PARTS_OPTION,
     {0, "keep-added", NULL, "leave what came since", HINT_NONE, NULL},
-    {0, "mark", NULL, "end streams that have later events with stream.restored", HINT_NONE, NULL},
+    {0, "mark", NULL, "end streams of --parts that changed since with stream.restored", HINT_NONE,
+     NULL},
     {0, "no-backup", NULL, "make no checkpoint of now before", HINT_NONE, NULL},
     KEYS_OPTION,
     JSON_OPTION,

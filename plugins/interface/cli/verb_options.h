@@ -12,10 +12,11 @@ extern const struct verb_option no_options[], json_lines_only[], json_only[], as
     template_list_options[], template_read_options[], template_put_options[],
     template_remove_options[], key_create_options[], key_set_options[], key_rotate_options[],
     limit_set_options[], audit_log_options[], audit_export_options[], audit_verify_options[],
-    audit_report_options[], audit_witness_options[], audit_redact_options[], session_list_options[],
-    session_show_options[], session_create_options[], session_fork_options[],
-    context_list_options[], context_search_options[], context_put_options[],
-    checkpoint_create_options[], checkpoint_list_options[], checkpoint_compare_options[],
-    checkpoint_restore_options[], checkpoint_prune_options[], checkpoint_import_options[];
+    audit_report_options[], audit_witness_options[], audit_redact_options[], audit_rotate_options[],
+    session_list_options[], session_show_options[], session_usage_options[],
+    session_create_options[], session_fork_options[], context_list_options[],
+    context_search_options[], context_put_options[], checkpoint_create_options[],
+    checkpoint_list_options[], checkpoint_compare_options[], checkpoint_restore_options[],
+    checkpoint_prune_options[], checkpoint_import_options[];
 
 #endif

@@ -199,7 +199,8 @@ const struct verb verbs[] = {
     {"context get", "ID", 1, 1, "print the text of a context", "", json_only, HINT_NONE, NULL,
      ACTION_CONTEXT_GET},
     {"context search", "WORD...", 1, ANY_NUMBER, "find contexts by their words, best first",
-     "WORD* finds all words that begin so; identifiers are found by their parts.\n",
+     "WORD* finds all words that begin so; identifiers are found by their parts, English words in "
+     "their forms.\n",
      context_search_options, HINT_NONE, NULL, ACTION_CONTEXT_SEARCH},
     {"context list", "", 0, 0, "list the contexts, newest first", "", context_list_options,
      HINT_NONE, NULL, ACTION_CONTEXT_LIST},
@@ -258,6 +259,10 @@ const struct verb verbs[] = {
      audit_witness_options, HINT_FILE, NULL, ACTION_AUDIT_WITNESS},
     {"audit redact", "SEQ", 1, 1, "take the payload of an entry away; every proof stays valid", "",
      audit_redact_options, HINT_NONE, NULL, ACTION_AUDIT_REDACT},
+    {"audit rotate-key", "", 0, 0, "give the log a new signing key, and forget the former one",
+     "The log records the change, and a head with the signatures of both keys vouches for it. Tell "
+     "those who verify the new key; who knows the former one can go on from it.\n",
+     audit_rotate_options, HINT_NONE, NULL, ACTION_AUDIT_ROTATE},
     {"session list", "", 0, 0, "list the sessions, the one that changed last first", "",
      session_list_options, HINT_NONE, NULL, ACTION_SESSION_LIST},
     {"session show", "SESSION", 1, 1, "print a session and its conversation",
@@ -279,6 +284,13 @@ const struct verb verbs[] = {
      session_fork_options, HINT_NONE, NULL, ACTION_SESSION_FORK},
     {"session expire", "[SESSION]", 0, 1, "let a session expire, or all whose time is over", "",
      json_only, HINT_NONE, NULL, ACTION_SESSION_EXPIRE},
+    {"session usage", "", 0, 0, "show what was said in sessions, by day, user or model",
+     "Columns are those of --by, then messages, answers, failed ones, and tokens. The figures are "
+     "a "
+     "projection of the stored events: a moment behind, and gone on with after any crash.\n"
+     "JSON: an array of objects with day, user, model (as asked), messages, answers, failed, "
+     "input_tokens and output_tokens.\n",
+     session_usage_options, HINT_NONE, NULL, ACTION_SESSION_USAGE},
     {"session delete", "SESSION", 1, 1, "erase a session and what was said in it",
      "There is no way back. What its forks had of it is erased, too.\n", json_only, HINT_NONE, NULL,
      ACTION_SESSION_DELETE},

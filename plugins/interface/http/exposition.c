@@ -124,7 +124,7 @@ static struct block *begin(struct blocks *b, struct aiex_slice family)
 /* 0, or -ENOMEM: no room for more. */
 static int cut(struct blocks *b, struct aiex_slice text)
 {
-    const uint8_t *p = text.data, *end = p + text.len;
+    const uint8_t *p = text.data, *end = text.len ? p + text.len : p;
     struct block *open = NULL;
 
     while (p < end) {

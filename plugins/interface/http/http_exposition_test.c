@@ -30,7 +30,8 @@ static int keep(void *arg, const void *bytes, size_t n)
 static const char *merged(const char *a, const char *b)
 {
     static struct kept k;
-    struct aiex_slice texts[2] = {{(const uint8_t *)a, strlen(a)}, {(const uint8_t *)b, strlen(b)}};
+    struct aiex_slice texts[2] = {{(const uint8_t *)a, strlen(a)},
+                                  {(const uint8_t *)b, b ? strlen(b) : 0}};
 
     memset(&k, 0, sizeof(k));
     CU_ASSERT_EQUAL(exposition_merge(texts, 2, keep, &k), 0);
@@ -44,6 +45,13 @@ static void families_come_together(void)
                "# HELP b B.\n# TYPE b counter\nb{q=\"2\"} 3\na 4\n"),
         "# HELP a A.\n# TYPE a counter\na{p=\"1\"} 1\na 4\n"
         "# TYPE b gauge\nb 2\nb{q=\"2\"} 3\n");
+}
+
+/* A plugin that has said nothing. */
+static void nothing_is_a_text(void)
+{
+    CU_ASSERT_STRING_EQUAL(merged("a 1\n", NULL), "a 1\n");
+    CU_ASSERT_STRING_EQUAL(merged("", NULL), "");
 }
 
 static void histograms_stay_whole(void)
@@ -92,6 +100,7 @@ static void it_is_bounded(void)
 }
 
 const struct test_case tests[] = {
+    {"nothing is a text", nothing_is_a_text},
     {"families_come_together", families_come_together},
     {"histograms_stay_whole", histograms_stay_whole},
     {"bad_lines_are_left_out", bad_lines_are_left_out},

@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define H "HTTP/1.1\r\nHost: localhost\r\n"
 
 static const struct aiex_slice nothing;
+static const struct aiex_fake_pair no_wait[] = {{"responses_wait", "0s"}, {NULL, NULL}};
 
 static struct aiex_slice principal_end(void)
 {
@@ -67,7 +69,7 @@ static void stores_a_whole_response(void)
     struct client c;
     struct rig r;
 
-    rig_start(&r, NULL);
+    rig_start(&r, no_wait);
     client_open(&r, &c);
     call = call_for(&c, post_request("/v1/responses", "authorization: Bearer sk\r\n",
                                      "{\"model\":\"m\",\"input\":\"h\\\"i\"}"));
@@ -120,7 +122,7 @@ static void stores_a_streamed_response(void)
     struct client c;
     struct rig r;
 
-    rig_start(&r, NULL);
+    rig_start(&r, no_wait);
     client_open(&r, &c);
     call_for(&c, post_request("/v1/responses", "",
                               "{\"model\":\"m\",\"input\":[ {\"a\":1} ],\"stream\":true}"));
@@ -152,7 +154,7 @@ static void stores_nothing_that_failed(void)
     struct client c;
     struct rig r;
 
-    rig_start(&r, NULL);
+    rig_start(&r, no_wait);
     client_open(&r, &c);
     for (size_t i = 0; i < 4; i++) {
         const struct aiex_fake_record *call;
@@ -179,7 +181,7 @@ static void does_without_the_service(void)
     struct client c;
     struct rig r;
 
-    rig_start(&r, NULL);
+    rig_start(&r, no_wait);
     client_open(&r, &c);
     for (int i = 0; i < 3; i++) {
         const struct aiex_fake_record *call;
@@ -213,7 +215,7 @@ static void casts_to_a_known_service(void)
     struct client c;
     struct rig r;
 
-    rig_start(&r, NULL);
+    rig_start(&r, no_wait);
     client_open(&r, &c);
     for (size_t i = 0; i < 3; i++) {
         const struct aiex_fake_record *call, *put;
@@ -236,6 +238,127 @@ static void casts_to_a_known_service(void)
     rig_stop(&r);
 }
 
+/* ---- Its end comes when it is stored ---- */
+
+#define DELTA "data: {\"type\":\"response.output_text.delta\",\"delta\":\"x\"}\n\n"
+#define COMPLETED                                                                                  \
+    "event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"id\":"      \
+    "\"resp_2\"}}\n\n"
+
+/* A stored response whose model has said all; the put. */
+static const struct aiex_fake_record *all_said(struct client *c, int stream, int ended)
+{
+    struct aiex_fake_host *h = c->rig->host;
+    const struct aiex_fake_record *call;
+
+    call_for(c, post_request("/v1/responses", "",
+                             stream ? "{\"model\":\"m\",\"input\":\"x\",\"stream\":true}"
+                                    : "{\"model\":\"m\",\"input\":\"x\"}"));
+    answer_next(c, "gateway.check", 0, principal_end());
+    call = wait_for_call(c->rig, "gateway.chat", 0);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(call);
+    if (stream)
+        aiex_fake_answer_part(h, call->id, slice_of(DELTA));
+    aiex_fake_answer_part(h, call->id, slice_of(stream ? COMPLETED : "{\"id\":\"resp_2\"}"));
+    if (ended == 1)
+        aiex_fake_answer_ok(h, call->id, nothing);
+    else if (ended == 2)
+        aiex_fake_answer_error(h, call->id, "upstream", "late", 0, nothing);
+    call = aiex_fake_find(h, AIEX_FAKE_CALL, "responses.put", 0);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(call);
+    return call;
+}
+
+static void the_end_waits_until_it_is_stored(void)
+{
+    /* stored, refused, away, too late */
+    static const char *const codes[] = {NULL, "timeout", "unavailable", "-"};
+
+    for (int i = 0; i < 8; i++) {
+        const struct aiex_fake_record *put;
+        const char *code = codes[i / 2];
+        struct response p;
+        struct client c;
+        struct rig r;
+
+        rig_start(&r, NULL);
+        client_open(&r, &c);
+        put = all_said(&c, i & 1, 1);
+        rig_settle(&r);
+        client_read(&c, 65536);
+        CU_ASSERT_PTR_NULL(c.n ? strstr(c.in, "resp_2") : NULL);
+        if (!code)
+            aiex_fake_answer_ok(r.host, put->id, nothing);
+        else if (*code != '-')
+            aiex_fake_answer_error(r.host, put->id, code, "x", 0, nothing);
+        else
+            aiex_fake_advance(r.host, 1000);
+        CU_ASSERT_EQUAL(client_response(&c, &p), 200);
+        CU_ASSERT_EQUAL(p.complete, i & 1); /* a stream has an end */
+        CU_ASSERT_PTR_NOT_NULL(strstr(p.body, "resp_2"));
+        response_done(&p);
+        client_close(&c);
+        rig_stop(&r);
+    }
+}
+
+static void what_comes_meanwhile_is_not_lost(void)
+{
+    const struct aiex_fake_record *put, *call;
+    struct response p;
+    struct client c;
+    struct rig r;
+
+    rig_start(&r, NULL);
+    client_open(&r, &c);
+    put = all_said(&c, 1, 0);
+    call = aiex_fake_find(r.host, AIEX_FAKE_CALL, "gateway.chat", 0);
+    aiex_fake_answer_part(r.host, call->id, slice_of("data: [DONE]\n\n"));
+    aiex_fake_answer_ok(r.host, put->id, nothing); /* before the end */
+    aiex_fake_answer_ok(r.host, call->id, nothing);
+    CU_ASSERT_EQUAL(client_response(&c, &p), 200);
+    CU_ASSERT_PTR_NOT_NULL(strstr(p.body, "resp_2"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(p.body, "[DONE]"));
+    CU_ASSERT_TRUE(p.complete);
+    response_done(&p);
+    client_close(&c);
+    rig_stop(&r);
+    rig_start(&r, NULL); /* a late error, and what was held comes before it */
+    client_open(&r, &c);
+    all_said(&c, 1, 2);
+    client_response(&c, &p);
+    CU_ASSERT_PTR_NOT_NULL(strstr(p.body, "resp_2"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(p.body, "response.failed"));
+    response_done(&p);
+    client_close(&c);
+    rig_stop(&r);
+}
+
+/* The client leaves, or the plugin ends; what was sent is stored all the same. */
+static void nobody_waits_any_more(void)
+{
+    for (int i = 0; i < 4; i++) {
+        const struct aiex_fake_record *put;
+        struct client c;
+        struct rig r;
+
+        rig_start(&r, NULL);
+        client_open(&r, &c);
+        put = all_said(&c, i & 1, 1);
+        if (i < 2) {
+            client_close(&c);
+            rig_settle(&r);
+            CU_ASSERT_PTR_NULL(aiex_fake_find(r.host, AIEX_FAKE_CANCEL, "responses.put", 0));
+            aiex_fake_answer_ok(r.host, put->id, nothing);
+        }
+        rig_stop(&r);
+        if (i >= 2) { /* after the plugin, which has nothing left to say */
+            close(c.fd);
+            free(c.in);
+        }
+    }
+}
+
 /* ---- Building on an earlier one ---- */
 
 static void puts_history_before_the_input(void)
@@ -256,7 +379,7 @@ static void puts_history_before_the_input(void)
     struct client c;
     struct rig r;
 
-    rig_start(&r, NULL);
+    rig_start(&r, no_wait);
     client_open(&r, &c);
     for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
         const struct aiex_fake_record *call, *put;
@@ -304,7 +427,7 @@ static void tells_what_is_wrong_with_history(void)
     struct client c;
     struct rig r;
 
-    rig_start(&r, NULL);
+    rig_start(&r, no_wait);
     client_open(&r, &c);
     for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
         const struct aiex_fake_record *call;
@@ -359,7 +482,7 @@ static void shows_what_was_stored(void)
     struct client c;
     struct rig r;
 
-    rig_start(&r, NULL);
+    rig_start(&r, no_wait);
     client_open(&r, &c);
     for (size_t i = 0; i < 2 * sizeof(t) / sizeof(t[0]); i++) {
         const struct aiex_fake_record *call;
@@ -394,7 +517,7 @@ static void asks_who_is_there_first(void)
     struct client c;
     struct rig r;
 
-    rig_start(&r, NULL);
+    rig_start(&r, no_wait);
     client_open(&r, &c);
     for (size_t i = 0; i < 2 * sizeof(requests) / sizeof(requests[0]); i++) {
         const struct aiex_fake_record *call;
@@ -421,7 +544,7 @@ static void cancels_in_each_step(void)
     struct client c;
     struct rig r;
 
-    rig_start(&r, NULL);
+    rig_start(&r, no_wait);
     for (int step = 0; step < 4; step++) {
         const struct aiex_fake_record *call;
 
@@ -451,7 +574,7 @@ static void survives_every_lack_of_memory(void)
         struct client c;
         struct rig r;
 
-        rig_start(&r, NULL);
+        rig_start(&r, no_wait);
         aiex_fake_fail_alloc(r.host, n);
         client_open(&r, &c);
         client_send(&c, "POST /v1/responses " H "content-length: 58\r\n\r\n"
@@ -480,6 +603,9 @@ static void survives_every_lack_of_memory(void)
 }
 
 const struct test_case tests[] = {
+    {"the_end_waits_until_it_is_stored", the_end_waits_until_it_is_stored},
+    {"what_comes_meanwhile_is_not_lost", what_comes_meanwhile_is_not_lost},
+    {"nobody_waits_any_more", nobody_waits_any_more},
     {"stores_a_whole_response", stores_a_whole_response},
     {"stores_a_streamed_response", stores_a_streamed_response},
     {"stores_nothing_that_failed", stores_nothing_that_failed},

@@ -58,6 +58,8 @@ static const struct aiex_option options[] = {
     STRING(gateway, "gateway", "service that answers model requests and knows the keys"),
     STRING(coordinator, "coordinator", "service that tells for /readyz and /metrics how it is"),
     STRING(responses, "responses", "service that keeps responses; need not be there"),
+    DURATION(responses_wait, "1s", 0,
+             "how long the end of a response is held back until it is stored; 0 = not at all"),
     STRING(sessions, "sessions",
            "service that keeps sessions (x-aiex-session); empty = the header only keeps a "
            "conversation at one provider"),

@@ -3,10 +3,12 @@
  *
  * previous_response_id: the gateway says who asks, the service `responses` gives what was said
  * before, and that goes before the request's own input. store (the default): the finished
- * response, taken from the document or from the stream's last event as it passes, is put
- * into the service before the client sees it, so that a request which builds on it finds it.
- * Where the service is absent nothing is stored and nothing said about it.
+ * response, taken from the document or from the stream's last event as it passes, is put into the
+ * service, and the client's end is held back until that has it on disk (responses_put.h), so that
+ * what the client was told is complete can be continued whatever crashes. Where the service is
+ * absent nothing is stored and nothing said about it.
  */
+#include "responses_put.h"
 #include "session.h"
 #include "splice.h"
 
@@ -16,7 +18,6 @@
 #define ID_BYTES        128
 #define PRINCIPAL_BYTES 2048
 #define HISTORY_MS      10000
-#define ABSENT_MS       10000 /* how long an absent service is not asked again */
 
 struct memory {
     struct work work;
@@ -27,6 +28,12 @@ struct memory {
     size_t n_principal;
     uint8_t *input; /* what is stored as this request's input; NULL: nothing is stored */
     size_t n_input;
+    /* what the client gets when its response is stored */
+    struct put *put; /* NULL: nothing is held back */
+    struct buffer held;
+    struct aiex_answer end;
+    uint8_t *end_body;
+    int has_end;
 };
 
 static struct memory *memory_of(struct conn *c)
@@ -39,54 +46,16 @@ static void drop(struct conn *c, struct work *w)
     struct memory *m = (struct memory *)(void *)w;
     const struct aiex_host *host = c->server->host;
 
+    put_forget(m->put);
+    buffer_drop(&c->server->pool, &m->held);
+    host->release(host, m->end_body);
     host->release(host, m->input);
     host->release(host, m);
 }
 
 /* ---- Putting a response away ---- */
 
-/* 0 = do not bother. */
-static int service_is_there(struct server *s)
-{
-    return s->store.absent_until <= s->host->now_ms(s->host);
-}
-
-static void on_put(void *arg, const struct aiex_answer *answer)
-{
-    struct server *s = arg;
-
-    if (answer->kind != AIEX_ANSWER_END)
-        return;
-    s->store.call = 0;
-    s->store.known = !answer->code || strcmp(answer->code, AIEX_E_UNAVAILABLE) != 0;
-    if (!s->store.known)
-        s->store.absent_until = s->host->now_ms(s->host) + ABSENT_MS;
-}
-
-/* Nobody waits for the answer. The first ones are asked for it, to learn whether the service is
- * there; a service that has answered once is told without. */
-static void send_put(struct server *s, uint64_t trace, struct aiex_slice body)
-{
-    struct aiex_request r = {.struct_size = sizeof(r),
-                             .service = s->config->responses,
-                             .method = "responses.put",
-                             .body = body,
-                             .trace = trace,
-                             .timeout_ms = HISTORY_MS};
-    uint64_t id = 0;
-
-    if (s->store.known || s->store.call)
-        s->host->call(s->host, &r, NULL, NULL, &id);
-    else if (s->host->call(s->host, &r, on_put, s, &s->store.call) != 0)
-        s->store.call = 0;
-}
-
-void responses_stop(struct server *s)
-{
-    if (s->store.call)
-        s->host->cancel(s->host, s->store.call);
-    s->store.call = 0;
-}
+static void go_on(struct conn *c);
 
 static void put_response(struct conn *c, const struct aiex_json_span *response)
 {
@@ -111,7 +80,7 @@ static void put_response(struct conn *c, const struct aiex_json_span *response)
     aiex_w_key_bin(&w, "input", m->input, m->n_input);
     aiex_w_key_bin(&w, "response", response->data, response->len);
     if (!w.failed)
-        send_put(s, c->trace, aiex_written(&w));
+        m->put = put_send(c, aiex_written(&w), go_on);
     buffer_drop(&s->pool, &out);
     s->host->release(s->host, m->input); /* once is enough */
     m->input = NULL;
@@ -162,7 +131,65 @@ static void look_at_whole(struct conn *c)
         put_response(c, &whole);
 }
 
-static void on_answer(struct conn *c, const struct aiex_answer *answer)
+/* ---- Holding its end back until it is stored ---- */
+
+static void take(struct conn *c, const struct aiex_answer *answer)
+{
+    struct memory *m = memory_of(c);
+
+    if (answer->kind == AIEX_ANSWER_END && answer->code && c->stream && c->status) {
+        session_note(c, answer);
+        error_in_stream(c, answer, &m->trail);
+    } else {
+        answer_take(c, answer);
+    }
+}
+
+/* The part that ends it, and what came behind. */
+static void go_on(struct conn *c)
+{
+    struct memory *m = memory_of(c);
+    struct aiex_answer part = {.struct_size = sizeof(part), .kind = AIEX_ANSWER_PART};
+    struct aiex_answer end = m->end;
+    struct buffer held = m->held;
+    uint8_t *end_body = m->end_body;
+    int has_end = m->has_end;
+
+    m->put = NULL;
+    m->held = (struct buffer){0};
+    m->end_body = NULL;
+    m->has_end = 0;
+    part.body = (struct aiex_slice){held.data, held.len};
+    if (held.len)
+        take(c, &part);
+    if (has_end && c->work == &m->work) /* the client may have gone meanwhile */
+        take(c, &end);
+    buffer_drop(&c->server->pool, &held);
+    c->server->host->release(c->server->host, end_body);
+}
+
+/* 0, or -1: there is no memory to hold it back. */
+static int hold_back(struct conn *c, const struct aiex_answer *answer)
+{
+    struct memory *m = memory_of(c);
+    const struct aiex_host *host = c->server->host;
+
+    if (answer->kind == AIEX_ANSWER_PART)
+        return buffer_add(&c->server->pool, &m->held, answer->body.data, answer->body.len,
+                          AIEX_MAX_BODY);
+    if (answer->body.len) {
+        m->end_body = host->alloc(host, answer->body.len);
+        if (!m->end_body)
+            return -1;
+        memcpy(m->end_body, answer->body.data, answer->body.len);
+    }
+    m->end = *answer;
+    m->end.body.data = m->end_body;
+    m->has_end = 1;
+    return 0;
+}
+
+static void look_at(struct conn *c, const struct aiex_answer *answer)
 {
     struct memory *m = memory_of(c);
 
@@ -170,15 +197,28 @@ static void on_answer(struct conn *c, const struct aiex_answer *answer)
         if (m->input)
             look_at_part(c, answer->body);
         aiex_chat_trail_note(&m->trail, c->dialect, answer->body);
-    } else if (answer->kind == AIEX_ANSWER_END && answer->code && c->stream && c->status) {
-        session_note(c, answer);
-        error_in_stream(c, answer, &m->trail);
-        return;
     } else if (answer->kind == AIEX_ANSWER_END && !answer->code && !c->stream && m->input &&
                buffer_size(&c->out)) {
         look_at_whole(c);
     }
-    answer_take(c, answer);
+}
+
+static void on_answer(struct conn *c, const struct aiex_answer *answer)
+{
+    struct memory *m = memory_of(c);
+
+    if (!m->put)
+        look_at(c, answer);
+    /* an error's texts live no longer than this call */
+    if (m->put && !answer->code && hold_back(c, answer) == 0)
+        return;
+    if (m->put) {
+        put_forget(m->put);
+        go_on(c);
+        if (c->work != &m->work)
+            return;
+    }
+    take(c, answer);
 }
 
 /* ---- The request ---- */
@@ -313,7 +353,7 @@ void responses_begin(struct conn *c)
     c->work = &m->work;
     if (ask_read(c, &m->ask) != 0 || read_previous(c, m) != 0)
         return;
-    m->ask.store = m->ask.store && service_is_there(c->server);
+    m->ask.store = m->ask.store && put_is_welcome(c->server);
     if (m->ask.store || m->previous[0])
         call_check(c, "chat", on_principal);
     else

@@ -38,7 +38,7 @@ struct config {
     int64_t tls_min_version;                        /* 0 = 1.2, 1 = 1.3 */
     int64_t authentication;                         /* AUTHENTICATION_* */
     int64_t insecure_public, access_log, compression;
-    int64_t session_history;
+    int64_t session_history, responses_wait;
     int64_t max_body, max_bodies, max_head, max_connections, write_high_water;
     int64_t head_timeout, body_timeout, idle_timeout, write_timeout, timeout, drain_grace;
 };
@@ -185,7 +185,8 @@ struct server {
     struct bio_method_st *tls_method;
     struct compressor *compressor; /* made when first needed */
     struct added_routes *added;
-    struct store_probe store; /* responses.c: is the service there? */
+    struct store_probe store; /* responses_put.c: is the service there? */
+    struct put *puts;         /* that somebody waits for, or did */
     struct aiex_turns *turns; /* session.c; NULL: the option `sessions` is empty */
     uint8_t *scratch;         /* SCRATCH_BYTES to receive into */
     void (*drained)(void *arg);

@@ -355,13 +355,15 @@ static int adopt(struct import *x)
     r = r ? r : has_all(x, &x->m.heads);
     for (int64_t i = 0; i < x->m.about.n_tables && r == 0; i++)
         r = has_all(x, &x->m.tables[i].chunks);
+    if (r == 0 && catalog_reserve(&s->catalog) < 0)
+        r = job_errno(x->job, -ENOMEM, "the catalog");
     r = r ? r : chunks_sync(&s->chunks, &err);
     r = r ? r : manifest_write(s->manifests, &x->m, &err);
     if (r < 0)
         return job_errno(x->job, r, err.text);
     chunks_keep_fresh(&s->chunks);
-    return catalog_add(&s->catalog, &x->m.about) < 0 ? job_errno(x->job, -ENOMEM, "the catalog")
-                                                     : 0;
+    catalog_add(&s->catalog, &x->m.about);
+    return 0;
 }
 
 static void write_imported(struct aiex_writer *w, const void *arg)
@@ -385,7 +387,7 @@ static int finish(struct job *j, const char *path)
     unlink(path);
     free(x.mem);
     if (r == 0) {
-        r = job_end_by(j, write_imported, &x.m.about);
+        job_done_by(j, write_imported, &x.m.about);
         tell_log(j, "checkpoint.imported", &x.m.about);
     }
     manifest_done(&x.m);

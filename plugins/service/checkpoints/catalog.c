@@ -17,32 +17,45 @@ static int by_age(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-static void clear(struct catalog *c)
+void catalog_done(struct catalog *c)
 {
     while (c->n)
         free(c->all[--c->n]);
-    c->broken = 0;
-}
-
-void catalog_done(struct catalog *c)
-{
-    clear(c);
     free(c->all);
+    free(c->spare);
     c->all = NULL;
+    c->spare = NULL;
 }
 
-static int add(struct catalog *c, const struct about *a)
+static int reserve(struct catalog *c)
 {
-    struct about **all = realloc(c->all, (c->n + 1) * sizeof(*all)), *copy;
+    struct about **all = realloc(c->all, (c->n + 1) * sizeof(*all));
 
     if (!all)
         return -ENOMEM;
     c->all = all;
-    copy = malloc(sizeof(*copy));
-    if (!copy)
+    if (!c->spare)
+        c->spare = malloc(sizeof(*c->spare));
+    return c->spare ? 0 : -ENOMEM;
+}
+
+int catalog_reserve(struct catalog *c)
+{
+    int r;
+
+    pthread_mutex_lock(&c->lock);
+    r = reserve(c);
+    pthread_mutex_unlock(&c->lock);
+    return r;
+}
+
+static int add(struct catalog *c, const struct about *a)
+{
+    if (!c->spare && reserve(c) < 0)
         return -ENOMEM;
-    *copy = *a;
-    c->all[c->n++] = copy;
+    *c->spare = *a;
+    c->all[c->n++] = c->spare;
+    c->spare = NULL;
     qsort(c->all, c->n, sizeof(*c->all), by_age);
     return 0;
 }
@@ -102,9 +115,8 @@ int catalog_newest(struct catalog *c, int (*fits)(void *arg, const struct about 
 /* ---- From the folder ---- */
 
 /* A manifest that can not be read stays where it is: who knows what an operator can still do. */
-static int load_one(struct cps *s, const char *name)
+static int load_one(struct cps *s, const char *name, struct catalog *c)
 {
-    struct catalog *c = &s->catalog;
     struct aiex_error err = {""};
     struct manifest m;
     int r = manifest_read(s->manifests, name, &m, &err);
@@ -137,28 +149,45 @@ static int ends_in_tmp(const char *name)
     return n > 4 && strcmp(name + n - 4, ".tmp") == 0;
 }
 
-int catalog_load(struct cps *s)
+static int load_all(struct cps *s, struct catalog *c)
 {
-    struct catalog *c = &s->catalog;
     struct dirent *e;
     DIR *d = opendir(s->manifests);
     int r = 0;
 
     if (!d)
         return -errno;
-    pthread_mutex_lock(&c->lock);
-    clear(c);
     while (r == 0 && (e = readdir(d)) != NULL) {
         if (e->d_name[0] == '.')
             continue;
         if (ends_in_tmp(e->d_name))
             remove_draft(s, e->d_name);
         else
-            r = load_one(s, e->d_name);
+            r = load_one(s, e->d_name, c);
     }
-    c->loaded = r == 0;
-    pthread_mutex_unlock(&c->lock);
     closedir(d);
+    return r;
+}
+
+/* Read beside the one that is shown, so that the loop never waits for files. */
+int catalog_load(struct cps *s)
+{
+    struct catalog *c = &s->catalog, fresh = {.n = 0}, old;
+    int r = load_all(s, &fresh);
+
+    if (r == 0) {
+        pthread_mutex_lock(&c->lock);
+        old = *c;
+        c->all = fresh.all;
+        c->n = fresh.n;
+        c->spare = fresh.spare;
+        c->broken = fresh.broken;
+        memcpy(c->why, fresh.why, sizeof(c->why));
+        c->loaded = 1;
+        pthread_mutex_unlock(&c->lock);
+        fresh = old;
+    }
+    catalog_done(&fresh);
     return r;
 }
 

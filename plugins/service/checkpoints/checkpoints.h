@@ -159,6 +159,8 @@ int job_fail(struct job *j, const char *code, const char *format, ...)
 int job_errno(struct job *j, int r, const char *what);
 /* The end's body. 0 or -ENOMEM, told. */
 int job_end_by(struct job *j, aiex_write_fn write, const void *arg);
+/* The same for what is done and can not be undone: without memory the answer is empty. */
+void job_done_by(struct job *j, aiex_write_fn write, const void *arg);
 /* A field of the request; told when it is wrong. 1 = there, 0 = not, negative. */
 int job_text(struct job *j, const char *key, char *out, size_t size);
 int job_bool(struct job *j, const char *key, int *out);
@@ -172,6 +174,7 @@ struct catalog {
     pthread_mutex_t lock;
     struct about **all; /* oldest first */
     size_t n;
+    struct about *spare; /* and room for it: catalog_reserve() */
     int loaded;
     size_t broken; /* manifests that can not be read */
     char why[300]; /* the last of them */
@@ -180,6 +183,8 @@ struct catalog {
 /* Reads all manifests again. Those that can not be read are logged and counted. 0, -ENOMEM ... */
 int catalog_load(struct cps *s);
 void catalog_done(struct catalog *c);
+/* So that the next catalog_add() does not fail. 0, -ENOMEM. */
+int catalog_reserve(struct catalog *c);
 int catalog_add(struct catalog *c, const struct about *a);
 void catalog_drop(struct catalog *c, const char *name);
 /* A copy; 0, -ENOENT. */
@@ -202,6 +207,8 @@ struct choice {
  */
 int part_check(const char *part, struct aiex_error *err);
 int choice_has_stream(const struct choice *c, struct aiex_slice stream);
+/* By a part `stream:...`. */
+int choice_names_stream(const struct choice *c, struct aiex_slice stream);
 int choice_has_table(const struct choice *c, const char *table);
 /* Some table may be in it. */
 int choice_has_tables(const struct choice *c);
@@ -388,9 +395,13 @@ struct restore {
     struct tally tally;
     struct batch batch;
     struct heads *here; /* same store: streams that changed since; other: all, see replay.c */
-    int touches_sessions, touches_contexts;
+    unsigned restarts;  /* bits of who may remember other rows now */
 };
 int restore_has_stream(const struct restore *x, struct aiex_slice stream);
+/* The request marks, and names this stream by a part of its own. */
+int restore_marks(const struct restore *x, struct aiex_slice stream);
+/* Rows of this table change: notes who must be started anew. */
+void restore_touches(struct restore *x, const char *table);
 int restore_has_table(const struct restore *x, const char *table);
 /* Streams first: on another store the rows of sessions come when their streams are there. */
 int restore_streams(struct restore *x);

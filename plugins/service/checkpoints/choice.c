@@ -68,6 +68,14 @@ int is_derived_table(const char *table)
            strcmp(table, "projections") == 0 || begins(table, "projection.");
 }
 
+int choice_names_stream(const struct choice *c, struct aiex_slice stream)
+{
+    for (uint32_t i = 0; i < c->n; i++)
+        if (begins(c->parts[i], "stream:") && part_has_stream(c->parts[i], stream))
+            return 1;
+    return 0;
+}
+
 int choice_has_stream(const struct choice *c, struct aiex_slice stream)
 {
     if (slice_begins(stream, OWN_PREFIX))

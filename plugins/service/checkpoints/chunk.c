@@ -298,7 +298,7 @@ int chunk_adopt(struct chunks *c, struct aiex_slice file, struct chunk_ref *ref,
 
 /* ---- Folders ---- */
 
-static int sync_folder(const char *path)
+int folder_sync(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
 
@@ -313,13 +313,13 @@ static int sync_folder(const char *path)
 int chunks_sync(struct chunks *c, struct aiex_error *err)
 {
     char path[512];
-    int r = sync_folder(c->dir);
+    int r = folder_sync(c->dir);
 
     for (unsigned i = 0; i < 256 && r == 0; i++) {
         if (!c->touched[i])
             continue;
         snprintf(path, sizeof(path), "%s/%02x", c->dir, i);
-        r = sync_folder(path);
+        r = folder_sync(path);
         c->touched[i] = 0;
     }
     return r < 0 ? aiex_failed(err, r, "folder '%.300s': %s", c->dir, strerror(-r)) : 0;

@@ -62,6 +62,8 @@ int chunk_file(struct chunks *c, const struct chunk_ref *ref, uint8_t **ret_file
 /* A file as chunk_file() gives it, from elsewhere: checked and put. *ref is filled but `items`. */
 int chunk_adopt(struct chunks *c, struct aiex_slice file, struct chunk_ref *ref,
                 struct aiex_error *err);
+/* What was made and removed in a folder is on the disk. 0, negative errno. */
+int folder_sync(const char *path);
 /* The folders are on the disk. */
 int chunks_sync(struct chunks *c, struct aiex_error *err);
 /* What is fresh stays, or goes. */

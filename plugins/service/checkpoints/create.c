@@ -212,14 +212,15 @@ static int finish(struct making *k)
     a->took_ms = wall_ms() - a->created;
     if (a->took_ms < 0)
         a->took_ms = 0;
+    if (catalog_reserve(&s->catalog) < 0)
+        return job_errno(k->job, -ENOMEM, "the catalog");
     r = chunks_sync(&s->chunks, &err);
     r = r ? r : manifest_write(s->manifests, k->m, &err);
     if (r < 0)
         return job_errno(k->job, r, err.text);
     chunks_keep_fresh(&s->chunks);
-    return catalog_add(&s->catalog, a) < 0
-               ? job_errno(k->job, -ENOMEM, "the catalog; restart the service to see it")
-               : 0;
+    catalog_add(&s->catalog, a);
+    return 0;
 }
 
 static int make(struct making *k)
@@ -284,7 +285,8 @@ int run_create(struct job *j)
     memset(&m, 0, sizeof(m));
     r = read_request(j, &m.about);
     r = r ? r : create_now(j, &m);
-    r = r ? r : job_end_by(j, write_made, &m.about);
+    if (r == 0)
+        job_done_by(j, write_made, &m.about);
     manifest_done(&m);
     return r;
 }

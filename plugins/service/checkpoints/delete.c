@@ -5,20 +5,8 @@
 #include "checkpoints.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
-
-static int sync_folder(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
-
-    if (fd < 0)
-        return -errno;
-    r = fsync(fd) != 0 ? -errno : 0;
-    close(fd);
-    return r;
-}
 
 int remove_manifest(struct job *j, const struct about *a)
 {
@@ -29,7 +17,7 @@ int remove_manifest(struct job *j, const struct about *a)
     if (unlink(path) != 0 && errno != ENOENT)
         return job_fail(j, AIEX_E_INTERNAL, "'%.300s' can not be removed: %s", path,
                         strerror(errno));
-    sync_folder(s->manifests);
+    folder_sync(s->manifests);
     catalog_drop(&s->catalog, a->name);
     tell_log(j, "checkpoint.deleted", a);
     return 0;
@@ -62,5 +50,7 @@ int run_delete(struct job *j)
         return job_fail(j, AIEX_E_NOT_FOUND, "there is no checkpoint '%s'", name);
     r = remove_manifest(j, &about);
     r = r ? r : catalog_collect(j, &f.chunks, &f.bytes);
-    return r ? r : job_end_by(j, write_freed, &f);
+    if (r == 0)
+        job_done_by(j, write_freed, &f);
+    return r;
 }

@@ -208,7 +208,7 @@ static int change_row(struct restore *x, const char *table, const struct then *t
         return 0; /* what this store's own sessions are */
     if (!t && x->keep_added)
         return 0;
-    x->touches_contexts |= strncmp(table, "context_", 8) == 0;
+    restore_touches(x, table);
     return batch_row(&x->batch, table, key, t ? t->value : none, t ? t->expires : 0,
                      n ? n->version : 0);
 }

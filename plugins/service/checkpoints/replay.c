@@ -3,8 +3,9 @@
  *
  * Streams are append-only and what happened has happened. On the store that the checkpoint is from,
  * its events are all still there, so nothing of them is to be put: sessions are rolled back by
- * their service, other streams are left as they are, with a word about each, or (`mark`) get an
- * event `stream.restored` {to, checkpoint} at their end, for owners that go back by it.
+ * their service, other streams are left as they are, with a word about each. Those that the request
+ * names and wants marked get an event `stream.restored` {to, checkpoint} at their end, for owners
+ * that go back by it; others would stumble over an event that they do not know.
  *
  * On another store (or one that lost events since) what is missing is appended in the order of
  * then, under the same ids. A stream that is here already must end with an event that the
@@ -96,7 +97,7 @@ static int go_back(struct restore *x, const struct head *then, const struct head
         return restore_session(x, then, now);
     if (now->back_to == to)
         return 0;
-    if (x->mark)
+    if (restore_marks(x, now->stream))
         return mark(x, now, to);
     stream_part(now->stream, part);
     snprintf(detail, sizeof(detail), "version %lld then, %lld now: its later events stay",
@@ -247,7 +248,8 @@ static int tell_stream(struct restore *x, const struct head *then)
     }
     if (here->version == here->back_to)
         return 0;
-    x->touches_sessions |= is_session(then->stream);
+    if (is_session(then->stream))
+        restore_touches(x, SESSION_TABLE);
     snprintf(detail, sizeof(detail), "version %lld -> %lld%s", (long long)here->back_to,
              (long long)here->version,
              here->version == then->version ? "" : ", other numbers than then");

@@ -38,6 +38,27 @@ int restore_has_table(const struct restore *x, const char *table)
     return choice_has_table(&made, table) && choice_has_table(&x->choice, table);
 }
 
+int restore_marks(const struct restore *x, struct aiex_slice stream)
+{
+    return x->mark && choice_names_stream(&x->choice, stream);
+}
+
+/* Who keeps rows in memory and does not look again. Folds of streams look by themselves. */
+static const struct {
+    const char *begin, *instance;
+} keepers[] = {{SESSION_TABLE, "service_sessions"},
+               {"context_", "service_context"},
+               {"responses", "service_responses"}};
+
+#define N_KEEPERS (sizeof(keepers) / sizeof(*keepers))
+
+void restore_touches(struct restore *x, const char *table)
+{
+    for (size_t i = 0; i < N_KEEPERS; i++)
+        if (strncmp(table, keepers[i].begin, strlen(keepers[i].begin)) == 0)
+            x->restarts |= 1u << i;
+}
+
 static void restore_free(struct restore *x)
 {
     if (!x)
@@ -57,6 +78,14 @@ static int read_choice(struct job *j, struct restore *x)
     return choice_read(j, x->parts, &x->choice.n);
 }
 
+static int names_streams(const struct restore *x)
+{
+    for (uint32_t i = 0; i < x->choice.n; i++)
+        if (strncmp(x->parts[i], "stream:", 7) == 0)
+            return 1;
+    return 0;
+}
+
 static int read_fields(struct job *j, struct restore *x, int *ret_backup)
 {
     int r = job_bool(j, "dry_run", &x->dry);
@@ -69,6 +98,10 @@ static int read_fields(struct job *j, struct restore *x, int *ret_backup)
         r = job_bool(j, "backup", ret_backup);
     if (r >= 0)
         r = read_choice(j, x);
+    if (r >= 0 && x->mark && !names_streams(x))
+        return job_fail(j, AIEX_E_INVALID,
+                        "field 'mark' needs parts stream:BEGIN: only the owner of a stream knows "
+                        "what the mark means");
     return r < 0 ? r : job_manifest(j, "name", &x->m);
 }
 
@@ -251,11 +284,10 @@ static void write_restored(struct aiex_writer *w, const void *arg)
     aiex_w_key_bool(w, "dry_run", x->dry);
     aiex_w_key_bool(w, "same_store", x->same_store);
     aiex_w_str(w, "restart");
-    aiex_w_array(w, (uint32_t)(x->touches_sessions != 0) + (uint32_t)(x->touches_contexts != 0));
-    if (x->touches_sessions)
-        aiex_w_str(w, "service_sessions");
-    if (x->touches_contexts)
-        aiex_w_str(w, "service_context");
+    aiex_w_array(w, (uint32_t)__builtin_popcount(x->restarts));
+    for (size_t i = 0; i < N_KEEPERS; i++)
+        if (x->restarts & 1u << i)
+            aiex_w_str(w, keepers[i].instance);
     tally_write(w, &x->tally);
 }
 
@@ -309,7 +341,8 @@ int run_restore(struct job *j)
     r = read_fields(j, x, &backup);
     r = r ? r : tally_begin(&x->tally, j);
     r = r ? r : restore(x, backup);
-    r = r ? r : job_end_by(j, write_restored, x);
+    if (r == 0)
+        job_done_by(j, write_restored, x);
     restore_free(x);
     return r;
 }

@@ -108,7 +108,8 @@ int run_prune(struct job *j)
             r = remove_manifest(j, &p.all[i].about);
     if (r == 0 && !p.dry && p.kept < p.n)
         r = catalog_collect(j, &p.chunks, &p.bytes);
-    r = r ? r : job_end_by(j, write_pruned, &p);
+    if (r == 0)
+        job_done_by(j, write_pruned, &p);
     free(p.all);
     return r;
 }

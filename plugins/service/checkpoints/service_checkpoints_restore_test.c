@@ -173,17 +173,22 @@ static void test_streams(void)
               "stay'");
     HAS(done, "'total':{'left':2}");
     done = query_all(CHECKPOINTS, "checkpoints.restore",
-                     "{'name': 'then', 'backup': false, 'mark': true}");
+                     "{'name': 'then', 'backup': false, 'mark': true, 'parts': ['stream:talk', "
+                     "'stream:new', 'table:*']}");
     HAS(done, "'total':{'marked':2}");
     HAS(query_all(STORE, "store.read", "{'stream': 'talk', 'type': 'stream.restored'}"),
         "'version':3");
+    HAS(query(CHECKPOINTS, "checkpoints.restore", "{'name': 'then', 'mark': true}"),
+        "invalid: field 'mark' needs parts");
     /* what is marked is marked */
     HAS(query(CHECKPOINTS, "checkpoints.restore",
-              "{'name': 'then', 'backup': false, 'mark': true}"),
+              "{'name': 'then', 'backup': false, 'mark': true, 'parts': ['stream:talk', "
+              "'stream:new', 'table:*']}"),
         "'total':{}");
     say("talk", "a3");
     HAS(query(CHECKPOINTS, "checkpoints.restore",
-              "{'name': 'then', 'backup': false, 'mark': true}"),
+              "{'name': 'then', 'backup': false, 'mark': true, 'parts': ['stream:talk', "
+              "'stream:new', 'table:*']}"),
         "'total':{'marked':1}");
     rig_close();
     rig_end();
@@ -381,7 +386,8 @@ static void test_trouble(void)
             counted = 0;
             on_carry = trouble;
             HAS(query(CHECKPOINTS, "checkpoints.restore",
-                      "{'name': 'then', 'backup': false, 'mark': true}"),
+                      "{'name': 'then', 'backup': false, 'mark': true, 'parts': ['stream:talk', "
+                      "'stream:new', 'table:*']}"),
                 "'restore'");
             went = counted >= nth;
             on_carry = NULL;

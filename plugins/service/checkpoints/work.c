@@ -67,6 +67,16 @@ int job_end_by(struct job *j, aiex_write_fn write, const void *arg)
     return 0;
 }
 
+void job_done_by(struct job *j, aiex_write_fn write, const void *arg)
+{
+    if (job_end_by(j, write, arg) == 0)
+        return;
+    j->code = NULL;
+    free(j->end);
+    j->end = NULL;
+    j->end_len = 0;
+}
+
 /* ---- Fields ---- */
 
 int job_text(struct job *j, const char *key, char *out, size_t size)
@@ -259,10 +269,45 @@ static struct job *next_job(struct cps *s)
     return j;
 }
 
-/* Until the process that we replace is gone. */
+/* One that came before the catalog was there. */
+static struct job *next_quick(struct cps *s)
+{
+    struct job **at = &s->first, *j;
+
+    pthread_mutex_lock(work_lock(s));
+    while (*at && !(*at)->verb->quick)
+        at = &(*at)->next;
+    j = *at;
+    if (j) {
+        *at = j->next;
+        if (!*at)
+            s->end = at;
+        s->n_jobs--;
+        s->now = j;
+    }
+    pthread_mutex_unlock(work_lock(s));
+    return j;
+}
+
+static void run(struct job *j)
+{
+    struct cps *s = j->s;
+    int r = atomic_load(&s->ready) || j->verb->quick
+                ? j->verb->run(j)
+                : job_fail(j, AIEX_E_UNAVAILABLE, "the data folder can not be used; see the log");
+
+    if (r < 0 && !j->code)
+        job_errno(j, r, strerror(-r));
+    if (r < 0 && !j->verb->quick)
+        atomic_fetch_add(&s->failed, 1);
+    work_land_later(s, j);
+}
+
+/* Until the process that we replace is gone. What the catalog can answer does not wait for it. */
 static int wait_for_lock(struct job *j)
 {
     struct cps *s = j->s;
+    struct job *quick;
     int told = 0, r = 0;
 
     while (r == 0 && flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
@@ -271,6 +316,8 @@ static int wait_for_lock(struct job *j)
         if (!told++)
             aiex_logf(s->host, AIEX_LOG_NOTICE, 0,
                       "another process of this instance is at work; waiting for its end");
+        while ((quick = next_quick(s)) != NULL)
+            run(quick);
         r = job_pause(j, LOCK_PAUSE_MS);
     }
     return r;
@@ -290,6 +337,7 @@ static int begin_all(struct job *j)
     snprintf(dir, sizeof(dir), "%s/chunks", s->host->data_dir);
     r = r ? r : chunks_open(&s->chunks, dir, (int)s->config->level, &err);
     r = r ? r : catalog_load(s); /* what the other one did last */
+    r = r ? r : folder_sync(s->host->data_dir);
     if (r < 0)
         return job_errno(j, r, err.text[0] ? err.text : strerror(-r));
     carry_clean(s);
@@ -312,20 +360,6 @@ static void resume(struct cps *s)
         aiex_logf(s->host, AIEX_LOG_WARN, 0, "a restore was not gone on with: %.400s", j->text);
     free(j->end);
     free(j);
-}
-
-static void run(struct job *j)
-{
-    struct cps *s = j->s;
-    int r = atomic_load(&s->ready) || j->verb->quick
-                ? j->verb->run(j)
-                : job_fail(j, AIEX_E_UNAVAILABLE, "the data folder can not be used; see the log");
-
-    if (r < 0 && !j->code)
-        job_errno(j, r, strerror(-r));
-    if (r < 0 && !j->verb->quick)
-        atomic_fetch_add(&s->failed, 1);
-    work_land_later(s, j);
 }
 
 void *work_main(void *arg)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #define HIGH_PERCENT 90
+#define CANDIDATES   500
 
 enum step { CHOOSE, GET, PUT, DELETE };
 
@@ -23,7 +24,7 @@ static void write_choose(struct aiex_writer *w, const void *arg)
 
     aiex_w_map(w, 2);
     aiex_w_key_str(w, "direction", m->demote ? "down" : "up");
-    aiex_w_key_int(w, "limit", sizeof(m->all) / sizeof(m->all[0]));
+    aiex_w_key_int(w, "limit", CANDIDATES); /* others' keys are among them */
 }
 
 static void write_get(struct aiex_writer *w, const void *arg)

@@ -37,6 +37,10 @@ static const struct aiex_option options[] = {
      AIEX_OPT_RELOADABLE, 1000, 86400000, NULL, OPT(balance)},
     {"promote_uses", "2", "uses after which a content moves to the next hotter tier", AIEX_OPT_INT,
      AIEX_OPT_RELOADABLE, 1, 1000000, NULL, OPT(promote_uses)},
+    {"interactions", "off", "keep a row for each request to a model, from the ledger's records",
+     AIEX_OPT_BOOL, AIEX_OPT_RELOADABLE, 0, 0, NULL, OPT(interactions)},
+    {"interactions_keep", "2160h", "how long these rows are kept; 0 = for ever", AIEX_OPT_DURATION,
+     AIEX_OPT_RELOADABLE, 0, (int64_t)1 << 46, NULL, OPT(interactions_keep)},
     {0},
 };
 
@@ -51,6 +55,7 @@ static const struct aiex_method methods[] = {
     {"context.list", list_take},
     {"context.delete", delete_take},
     {"context.stats", stats_take},
+    {"context.interactions", interactions_take},
     {"context.metrics", metrics_take},
     {"service.metrics", metrics_take},
     {"service.health", health_take},
@@ -127,8 +132,11 @@ static void tick(void *arg)
     uint64_t sweep = (uint64_t)c->config->sweep, balance = (uint64_t)c->config->balance;
 
     works_look(c);
-    if (before / sweep != now / sweep)
+    interactions_tick(c);
+    if (before / sweep != now / sweep) {
         sweep_tick(c);
+        interactions_prune(c);
+    }
     if (before / balance != now / balance)
         tiers_tick(c);
 }
@@ -202,6 +210,7 @@ static void drain(void *self, void (*done)(void *arg), void *arg)
     sweep_stop(c);
     tiers_stop(c);
     balance_stop(c);
+    interactions_stop(c);
     works_drain(c);
     if (!c->first) {
         done(arg);
@@ -225,6 +234,7 @@ static void destroy(void *self)
     sweep_stop(c);
     tiers_stop(c);
     balance_stop(c);
+    interactions_stop(c);
     works_stop(c);
     flights_stop(c);
     index_done(&c->index);

@@ -12,6 +12,7 @@
  *     context_relation  f|r id 0 type 0 id -> who is related, both ways
  *     context_dead      doc             -> what the sweeper has to take away
  *     context_meta      "owner"         -> the epoch of who writes
+ *     llm_interaction   time id ticket  -> a usage record
  *
  * Each content gets a random number, its `doc`, which is never used again: what is kept under it
  * never changes, in the tiers as well, so nothing has to be invalidated. A put is one transaction
@@ -25,13 +26,15 @@
  * dead and to rank. It is made from the table at the start. That it stays true is the epoch's work:
  * an older owner's write is refused by the store.
  *
- *     words.c    text to words           index.c   entries by id and by doc
+ *     words.c fold.c stem.c  text to words   index.c  entries by id and by doc
  *     ask.c      what is asked of the store  boot.c   tables, epoch, index
  *     work.c     a request's life        row.c     an entry as a row and as callers see it
  *     put.c  remove.c  get.c  list.c  fresh.c     relate.c  related.c
  *     search.c   postings of a query     rank.c    BM25
+ *     query.c    its words and terms       snippet.c  why a text was found
  *     sweep.c    what is over or dead    fetch.c   contents, once for all who wait
  *     tiers.c    who they are, get       balance.c what moves between them
+ *     interactions.c interaction_list.c  requests to models, from the ledger
  *     stats.c    numbers
  *
  * Everything happens on the loop thread. A call may be answered before call() returns, so whatever
@@ -57,7 +60,6 @@
 #define MAX_META       (16u << 10)
 #define MAX_TYPE       64u /* of a relation */
 #define MAX_QUERY      1024u
-#define MAX_TERMS      16u
 #define MAX_HITS       100
 #define MAX_PAGE       200
 #define MAX_RELATED    200
@@ -71,6 +73,7 @@
 struct config {
     int64_t max_entries, max_bytes, max_words, max_postings, ttl, sweep, store_wait;
     int64_t balance, promote_uses, level;
+    int64_t interactions, interactions_keep;
     const char *store, *tiers;
 };
 
@@ -192,6 +195,7 @@ struct work {
         struct relate *relate;
         struct walk *walk;
         struct search *search;
+        struct interaction_list *interactions;
     };
 };
 
@@ -323,6 +327,31 @@ struct move {
 void balance_tick(struct context *c);
 void balance_stop(struct context *c);
 
+/* ---- interactions.c ---- */
+
+#define INTERACTION_TABLE "llm_interaction"
+
+struct interactions {
+    struct aiex_ask ask; /* of the store, one at a time */
+    struct transact transact;
+    uint64_t call;              /* ledger.tail; 0 = none */
+    int ready, trouble, silent; /* table and position are known; said in the log */
+    uint8_t *rows;
+    size_t len, cap;
+    unsigned n, n_sent;
+    int64_t end, begun; /* wall ms: written up to there; before that it was when the tail began */
+    struct {
+        size_t len;
+        uint8_t key[64];
+    } * old;
+    unsigned n_old;
+    uint64_t written, pruned, missed, failures;
+};
+
+void interactions_tick(struct context *c);
+void interactions_prune(struct context *c);
+void interactions_stop(struct context *c);
+
 /* ---- All of it ---- */
 
 struct context {
@@ -342,6 +371,7 @@ struct context {
     struct tier_ask members; /* host.plugins, then tier.stats of each */
     unsigned asking;
     struct move move;
+    struct interactions interactions;
     char kinds[MAX_KINDS][MAX_KIND + 1];
     uint64_t kind_count[MAX_KINDS];
     unsigned n_kinds;
@@ -363,7 +393,7 @@ struct context {
 /* What a word is worth that `df` of n texts have. */
 double rank_weight(uint64_t n, uint64_t df);
 /* What `tf` of them in a text of `length` words add, where `average` is usual. */
-double rank_term(double weight, uint32_t tf, uint32_t length, double average);
+double rank_term(double weight, double tf, uint32_t length, double average);
 
 /* The number of a kind, made when it is new; -ENOSPC. */
 int kind_number(struct context *c, const char *kind);
@@ -386,6 +416,7 @@ int relate_take(void *self, const struct aiex_message *m);
 int unrelate_take(void *self, const struct aiex_message *m);
 int related_take(void *self, const struct aiex_message *m);
 int search_take(void *self, const struct aiex_message *m);
+int interactions_take(void *self, const struct aiex_message *m);
 int stats_take(void *self, const struct aiex_message *m);
 int metrics_take(void *self, const struct aiex_message *m);
 int health_take(void *self, const struct aiex_message *m);

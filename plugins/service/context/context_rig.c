@@ -20,6 +20,8 @@ int64_t now = 1795262400000ll;
 unsigned fate_at, store_calls;
 enum fate fate, fate_all;
 int at_once, with_tiers;
+uint64_t rig_tail;
+unsigned rig_tails;
 struct rig_tier tiers[RIG_TIERS];
 
 static uint64_t waiting[MAX_OPEN];
@@ -189,6 +191,11 @@ static void answer_call(const struct aiex_fake_record *call)
     }
     if (find_tier(call->service)) {
         answer_tier(call);
+        return;
+    }
+    if (strcmp(call->service, "ledger") == 0) {
+        rig_tails++;
+        rig_tail = call->id;
         return;
     }
     store_calls++;

@@ -40,6 +40,10 @@ struct rig_tier {
 extern struct rig_tier tiers[RIG_TIERS];
 extern int with_tiers;
 
+/* The last ledger.tail, which the test answers, and how many there were. */
+extern uint64_t rig_tail;
+extern unsigned rig_tails;
+
 /* A store and an instance; rig_open() and rig_close() are a restart between them. */
 void rig_begin(const struct aiex_fake_pair *pairs);
 void rig_end(void);

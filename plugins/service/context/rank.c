@@ -11,9 +11,9 @@ double rank_weight(uint64_t n, uint64_t df)
     return log(1.0 + ((double)n - (double)df + 0.5) / ((double)df + 0.5));
 }
 
-double rank_term(double weight, uint32_t tf, uint32_t length, double average)
+double rank_term(double weight, double tf, uint32_t length, double average)
 {
     double norm = K1 * (1.0 - B + B * (double)length / (average > 0 ? average : 1.0));
 
-    return tf ? weight * (double)tf * (K1 + 1.0) / ((double)tf + norm) : 0;
+    return tf > 0 ? weight * tf * (K1 + 1.0) / (tf + norm) : 0;
 }

@@ -1,7 +1,7 @@
 /*
  * search.c - context.search: the words of a query, their postings, the best entries.
  *
- * Each word of the query is one range of the table of postings (`word*`: all that begin with it).
+ * Each term of the query (query.h) is one range of the table of postings.
  * Docs that are not live in memory are passed over, so what was deleted, replaced or is over is
  * never found, swept or not. When all words are read the docs are ranked, and the rows of the best
  * are read and compared once more with what was asked, until there are enough.
@@ -10,6 +10,8 @@
  * is told as `partial`.
  */
 #include "context.h"
+#include "query.h"
+#include "snippet.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,18 +20,11 @@
 #define MAX_CANDIDATES 50000u
 #define MAX_SEARCHES   16u
 
-struct term {
-    char text[WORD_MAX + 1];
-    size_t len;
-    int prefix, needed; /* needed: when all words are wanted */
-    uint64_t df;
-};
-
 struct candidate_doc {
     int64_t doc;
     const struct entry *e; /* while it is ranked */
     double score;
-    uint32_t tf[MAX_TERMS];
+    uint16_t written[MAX_TERMS], forms[MAX_TERMS]; /* of each word; forms: as written too */
 };
 
 struct posting {
@@ -40,9 +35,10 @@ struct posting {
 struct search {
     char kind[MAX_KIND + 1], session[MAX_NAME + 1], project[MAX_NAME + 1];
     int64_t limit;
+    int64_t snippet; /* bytes of it, 0 = none */
     int all, partial, no_memory;
-    struct term terms[MAX_TERMS];
-    unsigned n_terms, at;
+    struct query query;
+    unsigned at; /* the term that is read */
     uint8_t *token;
     size_t token_len;
     struct posting *page; /* of the answer that is being read */
@@ -50,8 +46,9 @@ struct search {
     int64_t read; /* postings in all */
     struct candidate_doc *docs;
     uint32_t n_docs, cap_docs, *slots, n_slots;
-    uint32_t look; /* the candidate whose row is read */
-    uint8_t *hits; /* maps */
+    uint32_t look;  /* the candidate whose row is read */
+    struct row row; /* of the one whose content is read */
+    uint8_t *hits;  /* maps */
     size_t hits_len, hits_cap;
     uint32_t n_hits;
 };
@@ -73,60 +70,29 @@ static void search_done(struct work *w)
 
 /* ---- The query ---- */
 
-struct parse {
-    struct search *q;
-    const uint8_t *end;
-    int too_many;
-};
-
-static int take_word(void *arg, const struct word_seen *seen)
-{
-    struct parse *p = arg;
-    struct search *q = p->q;
-    struct term *t = &q->terms[q->n_terms];
-    int prefix = seen->last && seen->behind < p->end && *seen->behind == '*';
-
-    for (unsigned i = 0; i < q->n_terms; i++)
-        if (q->terms[i].len == seen->len && q->terms[i].prefix == prefix &&
-            memcmp(q->terms[i].text, seen->text, seen->len) == 0) {
-            q->terms[i].needed |= seen->what != WORD_WHOLE;
-            return 0;
-        }
-    if (q->n_terms == MAX_TERMS)
-        return p->too_many = 1;
-    memcpy(t->text, seen->text, seen->len);
-    t->len = seen->len;
-    t->prefix = prefix;
-    t->needed = seen->what != WORD_WHOLE; /* its parts are looked for as well */
-    q->n_terms++;
-    return 0;
-}
-
 static int read_query(struct work *w, struct aiex_error *err)
 {
     struct search *q = w->search;
     struct aiex_slice b = w->body, text = {NULL, 0};
-    struct parse p = {.q = q};
     int r = field_text(b, "kind", q->kind, sizeof(q->kind), 0, err);
 
     q->limit = 10;
     r = r ? r : field_text(b, "session", q->session, sizeof(q->session), 0, err);
     r = r ? r : field_text(b, "project", q->project, sizeof(q->project), 0, err);
     r = r ? r : field_number(b, "limit", 1, MAX_HITS, &q->limit, err);
+    r = r ? r : field_number(b, "snippet", 0, SNIPPET_MAX, &q->snippet, err);
     if (r == 0 && aiex_get_bool(b, "all", &q->all) < 0)
         r = aiex_failed(err, -EINVAL, "field 'all' must be a bool");
     if (r == 0 && (aiex_get_str(b, "query", &text) != 1 || text.len > MAX_QUERY))
         r = aiex_failed(err, -EINVAL, "field 'query' must be text of at most %u bytes", MAX_QUERY);
     if (r < 0)
         return r;
-    p.end = text.data + text.len;
-    words_scan(text, take_word, &p);
-    if (p.too_many)
+    if (query_read(&q->query, text) < 0)
         return aiex_failed(err, -EINVAL,
                            "the query has more than %u words (parts of identifiers count); ask "
                            "for fewer",
                            MAX_TERMS);
-    return q->n_terms ? 0 : aiex_failed(err, -EINVAL, "the query has no word in it");
+    return q->query.n_words ? 0 : aiex_failed(err, -EINVAL, "the query has no word in it");
 }
 
 /* ---- Postings ---- */
@@ -194,6 +160,16 @@ static int grow(struct search *q)
     return 0;
 }
 
+static void count_posting(struct candidate_doc *d, const struct term *t, uint32_t tf)
+{
+    uint16_t *counts[] = {&d->written[t->word], &d->forms[t->word]};
+
+    for (unsigned i = 0; i < 2; i++)
+        if (t->what & (1u << i))
+            *counts[i] = tf > (uint32_t)UINT16_MAX - *counts[i] ? UINT16_MAX
+                                                                : (uint16_t)(*counts[i] + tf);
+}
+
 static void add_posting(struct context *c, struct search *q, const struct posting *p)
 {
     const struct entry *e = index_doc(&c->index, p->doc);
@@ -215,7 +191,7 @@ static void add_posting(struct context *c, struct search *q, const struct postin
         q->docs[q->n_docs].doc = p->doc;
         *slot = ++q->n_docs;
     }
-    q->docs[*slot - 1].tf[q->at] += p->tf;
+    count_posting(&q->docs[*slot - 1], &q->query.terms[q->at], p->tf);
 }
 
 static int keep_token(struct search *q, struct aiex_slice next)
@@ -243,10 +219,16 @@ static int by_score(const void *a, const void *b)
     return r ? r : (int)x->e->id_len - (int)y->e->id_len;
 }
 
+/* Entries that were put before there were stems have no forms besides what is written. */
+static unsigned forms_of(const struct candidate_doc *d, unsigned word)
+{
+    return d->forms[word] > d->written[word] ? d->forms[word] : d->written[word];
+}
+
 static int has_all(const struct search *q, const struct candidate_doc *d)
 {
-    for (unsigned i = 0; i < q->n_terms; i++)
-        if (q->terms[i].needed && !d->tf[i])
+    for (unsigned i = 0; i < q->query.n_words; i++)
+        if (q->query.words[i].needed && !forms_of(d, i))
             return 0;
     return 1;
 }
@@ -269,18 +251,19 @@ static void rank(struct context *c, struct search *q)
         struct candidate_doc *d = &q->docs[i];
 
         d->e = index_doc(&c->index, d->doc);
-        for (unsigned t = 0; d->e && t < q->n_terms; t++)
-            q->terms[t].df += d->tf[t] != 0;
+        for (unsigned t = 0; d->e && t < q->query.n_words; t++)
+            q->query.words[t].df += forms_of(d, t) != 0;
     }
-    for (unsigned t = 0; t < q->n_terms; t++)
-        weights[t] = rank_weight(c->index.n_live, q->terms[t].df);
+    for (unsigned t = 0; t < q->query.n_words; t++)
+        weights[t] = rank_weight(c->index.n_live, q->query.words[t].df);
     for (uint32_t i = 0; i < q->n_docs; i++) {
         struct candidate_doc *d = &q->docs[i];
 
         if (!d->e || !is_wanted(c, q, d->e) || (q->all && !has_all(q, d)))
             continue;
-        for (unsigned t = 0; t < q->n_terms; t++)
-            d->score += rank_term(weights[t], d->tf[t], d->e->length, average);
+        for (unsigned t = 0; t < q->query.n_words; t++)
+            d->score += rank_term(weights[t], (forms_of(d, t) + d->written[t]) / 2.0, d->e->length,
+                                  average);
         q->docs[kept++] = *d;
     }
     q->n_docs = kept;
@@ -292,6 +275,7 @@ static void rank(struct context *c, struct search *q)
 
 struct hit {
     const struct row *row;
+    const struct snippet *snippet; /* or NULL */
     double score;
 };
 
@@ -299,14 +283,17 @@ static void write_hit(struct aiex_writer *w, const void *arg)
 {
     const struct hit *h = arg;
 
-    aiex_w_map(w, ROW_SHOWN + 1);
+    aiex_w_map(w, ROW_SHOWN + 1 + (h->snippet ? SNIPPET_SHOWN : 0));
     aiex_w_key_real(w, "score", h->score);
+    if (h->snippet)
+        snippet_write(w, h->snippet);
     row_show(w, h->row);
 }
 
-static int keep_hit(struct search *q, const struct row *row, double score)
+static int keep_hit(struct search *q, const struct row *row, const struct snippet *snippet,
+                    double score)
 {
-    const struct hit h = {row, score};
+    const struct hit h = {row, snippet, score};
     uint8_t mem[8192];
     struct aiex_writer w;
 
@@ -339,6 +326,29 @@ static void write_answer(struct aiex_writer *w, const void *arg)
     aiex_w_key_bool(w, "partial", q->partial);
 }
 
+/* ---- Why it was found ---- */
+
+static void next_hit(struct work *w, const struct row *row, const struct snippet *snippet)
+{
+    struct search *q = w->search;
+
+    if (keep_hit(q, row, snippet, q->docs[q->look - 1].score) < 0)
+        work_fail(w, AIEX_E_BUSY, "no memory for what was found");
+    else
+        look_begin(w);
+}
+
+static void on_text(struct work *w, struct aiex_slice text)
+{
+    struct search *q = w->search;
+    struct aiex_slice content = {NULL, 0};
+    struct snippet snippet;
+
+    if (text.data && aiex_get_bytes(text, "content", &content) == 1)
+        snippet_make(content, (size_t)q->snippet, query_match, &q->query, &snippet);
+    next_hit(w, &q->row, content.data ? &snippet : NULL);
+}
+
 static void on_row(struct aiex_ask *a, const struct aiex_answer *end)
 {
     struct work *w = a->arg;
@@ -347,17 +357,17 @@ static void on_row(struct aiex_ask *a, const struct aiex_answer *end)
     struct aiex_slice value = {NULL, 0};
     struct row row;
 
-    if (end->code) {
+    if (end->code)
         work_store_failed(w, end, "the entries could not be read");
-        return;
-    }
-    if (aiex_get_bytes(end->body, "value", &value) == 1 && row_read(value, 0, &row) == 0 &&
-        row.doc == d->doc && !row_is_over(&row) &&
-        (!q->session[0] || strcmp(q->session, row.session) == 0) &&
-        (!q->project[0] || strcmp(q->project, row.project) == 0) && keep_hit(q, &row, d->score) < 0)
-        work_fail(w, AIEX_E_BUSY, "no memory for what was found");
-    else
+    else if (aiex_get_bytes(end->body, "value", &value) != 1 || row_read(value, 0, &row) != 0 ||
+             row.doc != d->doc || row_is_over(&row) ||
+             (q->session[0] && strcmp(q->session, row.session) != 0) ||
+             (q->project[0] && strcmp(q->project, row.project) != 0))
         look_begin(w);
+    else if (!q->snippet)
+        next_hit(w, &row, NULL);
+    else
+        fetch(w, (q->row = row).doc, row.expires, on_text);
 }
 
 static void look_begin(struct work *w)
@@ -406,9 +416,9 @@ static void on_page(struct aiex_ask *a, const struct aiex_answer *end)
         work_fail(w, AIEX_E_BUSY, "no memory for the search");
         return;
     }
-    if (q->read >= w->c->config->max_postings && (q->token || q->at + 1 < q->n_terms)) {
+    if (q->read >= w->c->config->max_postings && (q->token || q->at + 1 < q->query.n_terms)) {
         q->partial = 1;
-        q->at = q->n_terms;
+        q->at = q->query.n_terms;
     } else if (!q->token) {
         q->at++;
     }
@@ -418,12 +428,12 @@ static void on_page(struct aiex_ask *a, const struct aiex_answer *end)
 static void term_begin(struct work *w)
 {
     struct search *q = w->search;
-    const struct term *t = &q->terms[q->at];
-    uint8_t from[WORD_MAX + 1], to[WORD_MAX + 1];
+    const struct term *t = &q->query.terms[q->at];
+    uint8_t from[WORD_MAX + 2], to[WORD_MAX + 2];
     struct range r = {
         .table = "context_posting", .token = {q->token, q->token_len}, .limit = PAGE_ROWS};
 
-    if (q->at == q->n_terms) {
+    if (q->at == q->query.n_terms) {
         rank(w->c, q);
         look_begin(w);
         return;

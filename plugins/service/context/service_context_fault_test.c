@@ -251,7 +251,7 @@ static void readers_leave_at_each_moment(void)
 {
     static const char *const asked[][2] = {
         {"context.get", "{'id':'a'}"},
-        {"context.search", "{'query':'mark0 small w1x*'}"},
+        {"context.search", "{'query':'mark0 small w1x*','snippet':60}"},
         {"context.list", "{'kind':'k'}"},
         {"context.related", "{'id':'a','depth':3}"},
         {"context.fresh", "{'path':'p','hash':'h0'}"},

@@ -1,6 +1,8 @@
 /* service_context_search_test.c - words, and search against a reference that reads every document,
  * over random documents that come, change and go. */
 #include "context_rig.h"
+#include "snippet.h"
+#include "stem.h"
 #include "words.h"
 
 #include <math.h>
@@ -48,6 +50,10 @@ static void words_of_texts(void)
         {"ŽLUŤOUČKÝ KŮŇ", "žluťoučký kůň"},
         {"ПриветМир", "приветмир привет мир"},
         {"ΑΒΓ", "αβγ"},
+        {"ΛΌΓΟΣ λόγος", "λόγοσ λόγοσ"},
+        {"ՀԱՅ ẞẠ ＡＢ", "հայ ßạ ａｂ"},
+        {"ÅngströmMaß", "ångströmmaß ångström maß"},
+        {"_ _a_ _", "a"},
         {"搜索 engine引擎", "搜 索 engine 引 擎"},
         {"a\xff"
          "b\xc3",
@@ -117,6 +123,166 @@ static void any_bytes_are_words_or_none(void)
         words_scan((struct aiex_slice){bytes, len}, check_word, &n);
         CU_ASSERT_TRUE_FATAL(n < 1u << 29);
     }
+}
+
+static void forms_have_one_stem(void)
+{
+    static const char *const all[][6] = {
+        {"test", "tests", "tested", "testing", "test"},
+        {"pars", "parse", "parses", "parsed", "parsing"},
+        {"hop", "hop", "hops", "hopped", "hopping"},
+        {"file", "file", "files", "filed", "filing"},
+        {"creat", "create", "creates", "created", "creating"},
+        {"index", "index", "indexes", "indexed", "indexing"},
+        {"class", "class", "classes", "class", "class"},
+        {"cach", "cache", "caches", "cached", "caching"},
+        {"queri", "query", "queries", "queried", "query"},
+        {"tri", "try", "tries", "tried", "try"},
+        {"agre", "agree", "agrees", "agreed", "agreeing"},
+        {"roll", "roll", "rolls", "rolled", "rolling"},
+        {"control", "control", "controls", "controlled", "controlling"},
+        {"string", "string", "strings", "string", "string"},
+        {"say", "say", "says", "saying", "say"},
+    };
+    char out[STEM_MAX];
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        for (size_t k = 1; k < 5; k++) {
+            size_t n = stem_of(all[i][k], strlen(all[i][k]), out);
+
+            if (n != strlen(all[i][0]) || memcmp(out, all[i][0], n) != 0)
+                printf("\n%s has the stem %.*s, not %s\n", all[i][k], (int)n, out, all[i][0]);
+            CU_ASSERT(n == strlen(all[i][0]) && memcmp(out, all[i][0], n) == 0);
+        }
+    CU_ASSERT_EQUAL(stem_of("is", 2, out), 0);
+    CU_ASSERT_EQUAL(stem_of("sha256s", 7, out), 0);
+    CU_ASSERT_EQUAL(stem_of("přišels", 9, out), 0);
+    CU_ASSERT_EQUAL(stem_of("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaas", 33, out), 0);
+}
+
+/* Any letters: a stem is never longer than its word, nor empty. */
+static void any_letters_have_a_stem(void)
+{
+    static const char letters[] = "aeiouybdlszngt";
+    char word[STEM_MAX], out[STEM_MAX];
+
+    srandom(11);
+    for (int i = 0; i < 200000; i++) {
+        size_t len = 3 + (size_t)random() % (i % 2 ? 6 : STEM_MAX - 2), n;
+
+        for (size_t k = 0; k < len; k++)
+            word[k] = letters[(size_t)random() % (sizeof(letters) - 1)];
+        n = stem_of(word, len, out);
+        CU_ASSERT_TRUE_FATAL(n > 0 && n <= len);
+    }
+}
+
+static void forms_are_found(void)
+{
+    rig_begin(NULL);
+    ask("context.put", "{'id':'a','kind':'k','content':'it parses the headers'}");
+    ask("context.put", "{'id':'b','kind':'k','content':'parse one header'}");
+    ask("context.put", "{'id':'c','kind':'k','content':'a parser of trees'}");
+    ask("context.put", "{'id':'d','kind':'k','content':'static int parsingHeader(void)'}");
+    CU_ASSERT_EQUAL(number(ask("context.search", "{'query':'parsing'}"), "found"), 3);
+    IS(ids_of(ask("context.search", "{'query':'parses','limit':1}")), "a"); /* as written first */
+    IS(ids_of(ask("context.search", "{'query':'tree'}")), "c");
+    CU_ASSERT_EQUAL(number(ask("context.search", "{'query':'parsed headers','all':true}"), "found"),
+                    3);
+    CU_ASSERT_EQUAL(number(ask("context.search", "{'query':'pars*'}"), "found"), 4);
+    CU_ASSERT_EQUAL(number(ask("context.search", "{'query':'parser'}"), "found"), 1);
+    HAS(ask("context.search", "{'query':'a1 a2 a3 a4 a5 a6 a7 a8 a9 b1 b2 b3 b4 b5 b6 b7 b8'}"),
+        "invalid");
+    CU_ASSERT_EQUAL(number(ask("context.search", "{'query':'ones twos threes fours fives sixes "
+                                                 "sevens eights nines tens keys maps lists sets "
+                                                 "trees words'}"),
+                           "found"),
+                    2); /* 16 words and their forms */
+    rig_end();
+}
+
+/* ---- Snippets ---- */
+
+static int match_two(void *arg, const char *word, size_t len)
+{
+    (void)arg;
+    return len == 5 && memcmp(word, "alpha", 5) == 0  ? 0
+           : len == 4 && memcmp(word, "beta", 4) == 0 ? 1
+                                                      : -1;
+}
+
+static struct snippet snippet_of(const char *text, size_t bytes)
+{
+    struct snippet s;
+
+    snippet_make((struct aiex_slice){(const uint8_t *)text, strlen(text)}, bytes, match_two, NULL,
+                 &s);
+    s.text[s.len] = 0;
+    CU_ASSERT_TRUE_FATAL(s.len <= bytes + 6);
+    return s;
+}
+
+static void snippets_show_why(void)
+{
+    char text[4000] = "";
+    struct snippet s = snippet_of("one alpha\n\n\ttwo  beta_x three", 100);
+
+    IS(s.text, "one alpha two beta_x three");
+    CU_ASSERT_EQUAL_FATAL(s.n_marks, 2);
+    CU_ASSERT(s.marks[0].at == 4 && s.marks[0].len == 5);
+    CU_ASSERT(s.marks[1].at == 14 && s.marks[1].len == 6); /* the whole identifier */
+    for (int i = 0; i < 300; i++)
+        strcat(text, i == 20 ? "alpha " : i == 200 ? "beta alpha " : "filler ");
+    s = snippet_of(text, 60); /* where both are */
+    CU_ASSERT_PTR_NOT_NULL(strstr(s.text, "beta alpha"));
+    CU_ASSERT(strncmp(s.text, "...", 3) == 0 && strcmp(s.text + s.len - 3, "...") == 0);
+    s = snippet_of("nothing of it in here", 10);
+    CU_ASSERT(s.n_marks == 0 && strncmp(s.text, "nothing", 7) == 0);
+    IS(snippet_of("", 100).text, "");
+    IS(snippet_of("ž\x01\xffx \xc3", 100).text, "ž x ");
+}
+
+/* Any bytes, any size: whole UTF-8, marks within. */
+static void snippets_of_anything(void)
+{
+    char text[600];
+
+    srandom(3);
+    for (int i = 0; i < 20000; i++) {
+        size_t len = (size_t)random() % (sizeof(text) - 1), at = 0;
+        struct snippet s;
+
+        for (size_t k = 0; k < len; k++)
+            text[k] = (char)(random() % 5 ? "alph bet\n"[random() % 9] : 1 + random() % 255);
+        text[len] = 0;
+        for (size_t k = 0; k + 6 < len && random() % 3; k += 1 + (size_t)random() % 100)
+            memcpy(text + k, "alpha ", 6);
+        s = snippet_of(text, (size_t)random() % 200);
+        for (unsigned k = 0; k < s.n_marks; k++)
+            CU_ASSERT_TRUE_FATAL(s.marks[k].len && s.marks[k].at + s.marks[k].len <= s.len);
+        for (size_t n; at < s.len; at += n) {
+            n = words_character((const uint8_t *)s.text + at, s.len - at);
+            CU_ASSERT_TRUE_FATAL(n > 0 && (uint8_t)s.text[at] >= ' ');
+        }
+    }
+}
+
+static void hits_have_snippets(void)
+{
+    const char *a;
+
+    rig_begin(NULL);
+    ask("context.put",
+        "{'id':'a','kind':'k','title':'Trees','content':'first line. It parses headers quickly.'}");
+    a = ask("context.search", "{'query':'parsing','snippet':100}");
+    HAS(a, "'snippet':'first line. It parses headers quickly.'");
+    HAS(a, "'marks':[15,6]");
+    a = ask("context.search", "{'query':'parsing'}");
+    CU_ASSERT_PTR_NULL(strstr(a, "snippet"));
+    a = ask("context.search", "{'query':'tree','snippet':12}"); /* only in the title */
+    HAS(a, "'marks':[]");
+    HAS(ask("context.search", "{'query':'x','snippet':1001}"), "invalid");
+    rig_end();
 }
 
 /* ---- The reference ---- */
@@ -340,6 +506,12 @@ const struct test_case tests[] = {
     {"words_of_texts", words_of_texts},
     {"long_words_are_cut", long_words_are_cut},
     {"any_bytes_are_words_or_none", any_bytes_are_words_or_none},
+    {"forms_have_one_stem", forms_have_one_stem},
+    {"any_letters_have_a_stem", any_letters_have_a_stem},
+    {"forms_are_found", forms_are_found},
+    {"snippets_show_why", snippets_show_why},
+    {"snippets_of_anything", snippets_of_anything},
+    {"hits_have_snippets", hits_have_snippets},
     {"equals_brute_force", equals_brute_force},
     {"bounds_are_told", bounds_are_told},
     {"changes_during_a_search", changes_during_a_search},

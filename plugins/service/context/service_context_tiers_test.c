@@ -45,8 +45,9 @@ static void a_read_content_enters_warm_and_climbs(void)
     CU_ASSERT_EQUAL(tiers[WARM].n, 1);
     get("a");
     CU_ASSERT_EQUAL(tiers[WARM].gets, 2);
-    IS(metric("aiex_context_reads_total{level='warm',result='hit'}"), "1");
-    IS(metric("aiex_context_reads_total{level='store',result='hit'}"), "1");
+    IS(metric("aiex_context_reads_total{plugin='service_context',level='warm',result='hit'}"), "1");
+    IS(metric("aiex_context_reads_total{plugin='service_context',level='store',result='hit'}"),
+       "1");
     rig_advance(1100);
     CU_ASSERT_EQUAL(tiers[HOT].n, 0); /* used once */
     get("a");
@@ -55,8 +56,8 @@ static void a_read_content_enters_warm_and_climbs(void)
     CU_ASSERT_EQUAL(tiers[WARM].n, 0);
     CU_ASSERT_EQUAL(tiers[HOT].all[0].uses, 2);
     get("a");
-    IS(metric("aiex_context_reads_total{level='hot',result='hit'}"), "1");
-    IS(metric("aiex_context_promoted_total"), "1");
+    IS(metric("aiex_context_reads_total{plugin='service_context',level='hot',result='hit'}"), "1");
+    IS(metric("aiex_context_promoted_total{plugin='service_context'}"), "1");
     rig_end();
 }
 
@@ -70,11 +71,11 @@ static void a_full_tier_gives_down(void)
     rig_advance(1100);
     CU_ASSERT_EQUAL(tiers[WARM].n, 0);
     CU_ASSERT_EQUAL(tiers[COLD].n, 2);
-    IS(metric("aiex_context_demoted_total"), "2");
+    IS(metric("aiex_context_demoted_total{plugin='service_context'}"), "2");
     tiers[WARM].max_bytes = 1 << 20;
     get("a");
     get("a");
-    IS(metric("aiex_context_reads_total{level='cold',result='hit'}"), "2");
+    IS(metric("aiex_context_reads_total{plugin='service_context',level='cold',result='hit'}"), "2");
     rig_advance(1100);
     CU_ASSERT_EQUAL(tiers[COLD].n, 1);
     HAS(ask("context.stats", "{}"), "'level':'cold'");
@@ -106,7 +107,7 @@ static void many_readers_share_one_flight(void)
         HAS(end_of(ids[i]), "'content':'aaa'");
     CU_ASSERT_EQUAL(store_calls - before, 51); /* 50 rows, one content */
     CU_ASSERT_EQUAL(tiers[HOT].gets, 1);
-    IS(metric("aiex_context_shared_total"), "49");
+    IS(metric("aiex_context_shared_total{plugin='service_context'}"), "49");
     rig_end();
 }
 
@@ -120,12 +121,13 @@ static void tiers_that_fail_are_passed_by(void)
     get("b");
     rig_advance(3000);
     get("a");
-    IS(metric("aiex_context_reads_total{level='store',result='hit'}"), "4");
+    IS(metric("aiex_context_reads_total{plugin='service_context',level='store',result='hit'}"),
+       "4");
     for (int i = 0; i < RIG_TIERS; i++)
         tiers[i].down = 0;
     rig_advance(7000);
     get("a");
-    IS(metric("aiex_context_reads_total{level='warm',result='hit'}"), "1");
+    IS(metric("aiex_context_reads_total{plugin='service_context',level='warm',result='hit'}"), "1");
     rig_end();
 }
 
@@ -136,11 +138,11 @@ static void tiers_may_come_and_go(void)
     with_tiers = 0;
     rig_advance(1100);
     get("a");
-    IS(metric("aiex_context_reads_total{level='warm',result='hit'}"), "0");
+    IS(metric("aiex_context_reads_total{plugin='service_context',level='warm',result='hit'}"), "0");
     with_tiers = 1;
     rig_advance(1100);
     get("a");
-    IS(metric("aiex_context_reads_total{level='warm',result='hit'}"), "1");
+    IS(metric("aiex_context_reads_total{plugin='service_context',level='warm',result='hit'}"), "1");
     rig_end();
 }
 

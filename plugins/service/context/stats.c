@@ -2,17 +2,14 @@
  * are worth. Series are bounded: levels, no names of callers. */
 #include "context.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
-#define TEXT_BYTES 16384u
+#include <aiex_metrics.h>
 
 /* Everything that is one number, for both. */
 struct number {
     const char *name, *series, *type, *help;
     double value;
 };
-#define N_NUMBERS 19
+#define N_NUMBERS 21
 
 static void numbers(const struct context *c, struct number out[N_NUMBERS])
 {
@@ -52,6 +49,11 @@ static void numbers(const struct context *c, struct number out[N_NUMBERS])
          (double)c->move.promoted},
         {"demoted", "aiex_context_demoted_total", "counter", "Contents moved to a colder tier.",
          (double)c->move.demoted},
+        {"interactions", "aiex_context_interactions_total", "counter",
+         "Rows of requests to models that were written.", (double)c->interactions.written},
+        {"interactions_missed", "aiex_context_interactions_missed_total", "counter",
+         "Records that came too fast for this service; the ledger has them.",
+         (double)c->interactions.missed},
         {"failed", "aiex_context_failed_total", "counter", "Requests that the store failed.",
          (double)c->count.failed},
     };
@@ -61,57 +63,27 @@ static void numbers(const struct context *c, struct number out[N_NUMBERS])
 
 /* ---- Metrics ---- */
 
-struct text {
-    char bytes[TEXT_BYTES];
-    size_t len;
-};
-
-static void add(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void add(struct text *t, const char *format, ...)
-{
-    va_list ap;
-    int n;
-
-    va_start(ap, format);
-    n = vsnprintf(t->bytes + t->len, sizeof(t->bytes) - t->len, format, ap);
-    va_end(ap);
-    if (n > 0 && (size_t)n < sizeof(t->bytes) - t->len)
-        t->len += (size_t)n;
-}
-
-static void head(struct text *t, const char *name, const char *type, const char *help)
-{
-    add(t, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
-static void write_text(struct aiex_writer *w, const void *arg)
-{
-    const struct text *t = arg;
-
-    aiex_w_map(w, 1);
-    aiex_w_key_strn(w, "text", t->bytes, t->len);
-}
-
 int metrics_take(void *self, const struct aiex_message *m)
 {
     const struct context *c = self;
     struct number all[N_NUMBERS];
-    struct text t = {.len = 0};
+    struct aiex_metrics x;
 
     numbers(c, all);
-    for (int i = 0; i < N_NUMBERS; i++) {
-        head(&t, all[i].series, all[i].type, all[i].help);
-        add(&t, "%s %.15g\n", all[i].series, all[i].value);
+    aiex_metrics_begin(&x, c->host);
+    for (int i = 0; i < N_NUMBERS; i++)
+        aiex_metrics_one(&x, all[i].series, all[i].type, all[i].help, all[i].value);
+    aiex_metrics_family(&x, "aiex_context_reads_total", "counter",
+                        "Contents that were read, by who had them.");
+    for (int i = 0; i < N_LEVELS; i++) {
+        uint64_t misses = i == STORE ? c->count.misses : c->count.tier_misses[i];
+        const char *labels[] = {"level", level_names[i], "result", "hit", NULL};
+
+        aiex_metrics_sample(&x, labels, (double)c->count.hits[i]);
+        labels[3] = "miss";
+        aiex_metrics_sample(&x, labels, (double)misses);
     }
-    head(&t, "aiex_context_reads_total", "counter", "Contents that were read, by who had them.");
-    for (int i = 0; i < N_LEVELS; i++)
-        add(&t, "aiex_context_reads_total{level=\"%s\",result=\"hit\"} %llu\n", level_names[i],
-            (unsigned long long)c->count.hits[i]);
-    for (int i = 0; i < N_LEVELS; i++)
-        add(&t, "aiex_context_reads_total{level=\"%s\",result=\"miss\"} %llu\n", level_names[i],
-            (unsigned long long)(i == STORE ? c->count.misses : c->count.tier_misses[i]));
-    return aiex_reply_by(c->host, m->id, write_text, &t);
+    return aiex_metrics_reply(&x, m->id);
 }
 
 /* ---- Statistics ---- */

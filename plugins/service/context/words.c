@@ -1,6 +1,9 @@
 /* words.c - see words.h. */
 #include "words.h"
 
+#include "fold.h"
+#include "stem.h"
+
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -8,7 +11,7 @@
 
 /* ---- Characters ---- */
 
-enum class { NOTHING, LOWER, UPPER, DIGIT, JOINT, ALONE };
+enum sort { NOTHING, LOWER, UPPER, DIGIT, JOINT, ALONE };
 
 /* The length of the character at p (1 to 4), its number in *ret; 0 = no UTF-8. */
 static size_t decode(const uint8_t *p, size_t left, uint32_t *ret)
@@ -33,35 +36,56 @@ static size_t decode(const uint8_t *p, size_t left, uint32_t *ret)
     return n;
 }
 
-/* Lower case; the length in UTF-8 stays the same. */
-static uint32_t fold(uint32_t cp)
+/* Bytes of its UTF-8. */
+static size_t encode(uint32_t cp, char *out)
 {
-    if (cp < 0x80)
-        return cp >= 'A' && cp <= 'Z' ? cp + 32 : cp;
-    if (cp >= 0xc0 && cp <= 0xde)
-        return cp == 0xd7 ? cp : cp + 32;
-    if ((cp >= 0x100 && cp <= 0x137) || (cp >= 0x14a && cp <= 0x177))
-        return cp | 1;
-    if ((cp >= 0x139 && cp <= 0x148) || (cp >= 0x179 && cp <= 0x17e))
-        return cp + (cp & 1);
-    if ((cp >= 0x391 && cp <= 0x3a9 && cp != 0x3a2) || (cp >= 0x410 && cp <= 0x42f))
-        return cp + 32;
-    return cp >= 0x400 && cp <= 0x40f ? cp + 80 : cp;
+    size_t n = cp < 0x80 ? 1 : cp < 0x800 ? 2 : cp < 0x10000 ? 3 : 4;
+
+    if (n == 1) {
+        out[0] = (char)cp;
+        return 1;
+    }
+    for (size_t i = n - 1; i; i--, cp >>= 6)
+        out[i] = (char)(0x80 | (cp & 0x3f));
+    out[0] = (char)((0xf00u >> n) | cp);
+    return n;
 }
 
-static enum class class_of(uint32_t cp) {
-    if (cp < 0x80){if (cp >= '0' && cp <= '9') return DIGIT; if (cp == '_') return JOINT;
-                   if (cp >= 'A' && cp <= 'Z') return UPPER;
-                   return cp >= 'a' && cp <= 'z' ? LOWER : NOTHING;}
-if (cp < 0xc0 || cp == 0xd7 || cp == 0xf7 || (cp >= 0x2000 && cp < 0x2e80) ||
-    (cp >= 0x3000 && cp < 0x3040) || (cp >= 0xfe00 && cp < 0xff10) || cp == 0xfffd) return cp ==
-            0xaa ||
-        cp == 0xb5 || cp == 0xba
-    ? LOWER
-    : NOTHING;
-if (cp >= 0x2e80 && cp < 0xfe00)
-    return ALONE;
-return fold(cp) != cp ? UPPER : LOWER;
+static enum sort ascii(uint32_t cp)
+{
+    if (cp >= '0' && cp <= '9')
+        return DIGIT;
+    if (cp == '_')
+        return JOINT;
+    if (cp >= 'A' && cp <= 'Z')
+        return UPPER;
+    return cp >= 'a' && cp <= 'z' ? LOWER : NOTHING;
+}
+
+static int is_mark(uint32_t cp)
+{
+    return cp < 0xc0 || cp == 0xd7 || cp == 0xf7 || (cp >= 0x2000 && cp < 0x2e80) ||
+           (cp >= 0x3000 && cp < 0x3040) || (cp >= 0xfe00 && cp < 0xff10) || cp == 0xfffd;
+}
+
+static enum sort sort_of(uint32_t cp)
+{
+    if (cp < 0x80)
+        return ascii(cp);
+    if (cp == 0xaa || cp == 0xb5 || cp == 0xba)
+        return LOWER;
+    if (is_mark(cp))
+        return NOTHING;
+    if (cp >= 0x2e80 && cp < 0xfe00)
+        return ALONE;
+    return fold_is_upper(cp) ? UPPER : LOWER;
+}
+
+size_t words_character(const uint8_t *p, size_t left)
+{
+    uint32_t cp;
+
+    return decode(p, left, &cp);
 }
 
 /* ---- Runs ---- */
@@ -70,7 +94,8 @@ struct run {
     char text[RUN_MAX + 4]; /* folded, without '_' */
     size_t len, last_at;    /* of the last character */
     size_t parts[PARTS_MAX + 1], n_parts;
-    enum class before;
+    enum sort before;
+    const uint8_t *from; /* its first byte in the text */
 };
 
 static void part_begins(struct run *r, size_t at)
@@ -79,12 +104,18 @@ static void part_begins(struct run *r, size_t at)
         r->parts[r->n_parts++] = at;
 }
 
-static void add(struct run *r, enum class c, const uint8_t *p, size_t n, uint32_t cp)
+static void add(struct run *r, enum sort c, const uint8_t *p, uint32_t cp)
 {
+    char letter[4];
+    size_t n;
+
+    if (!r->from)
+        r->from = p;
     if (c == JOINT) {
         r->before = JOINT;
         return;
     }
+    n = encode(fold_letter(cp), letter);
     if (r->len + n > RUN_MAX)
         return;
     if (!r->len || r->before == JOINT || (c == UPPER && r->before != UPPER))
@@ -92,16 +123,7 @@ static void add(struct run *r, enum class c, const uint8_t *p, size_t n, uint32_
     else if (c == LOWER && r->before == UPPER)
         part_begins(r, r->last_at); /* HTTPServer: the S belongs to what follows */
     r->last_at = r->len;
-    cp = fold(cp);
-    if (n == 1) {
-        r->text[r->len] = (char)cp;
-    } else {
-        memcpy(r->text + r->len, p, n);
-        if (n == 2) {
-            r->text[r->len] = (char)(0xc0 | cp >> 6);
-            r->text[r->len + 1] = (char)(0x80 | (cp & 0x3f));
-        }
-    }
+    memcpy(r->text + r->len, letter, n);
     r->len += n;
     r->before = c;
 }
@@ -119,7 +141,7 @@ static size_t cut(const char *text, size_t len)
 
 static int emit(const struct run *r, const uint8_t *behind, word_fn fn, void *arg)
 {
-    struct word_seen w = {r->text, cut(r->text, r->len), WORD_ONLY, 1, behind};
+    struct word_seen w = {r->text, cut(r->text, r->len), WORD_ONLY, 1, r->from, behind};
     int stop;
 
     if (r->n_parts < 2)
@@ -142,6 +164,7 @@ static void run_reset(struct run *r)
 {
     r->len = r->last_at = r->n_parts = 0;
     r->before = NOTHING;
+    r->from = NULL;
 }
 
 int words_scan(struct aiex_slice text, word_fn fn, void *arg)
@@ -154,7 +177,7 @@ int words_scan(struct aiex_slice text, word_fn fn, void *arg)
     while (p < end && !stop) {
         uint32_t cp = 0;
         size_t n = decode(p, (size_t)(end - p), &cp);
-        enum class c = n ? class_of(cp) : NOTHING;
+        enum sort c = n ? sort_of(cp) : NOTHING;
 
         if (r.len && (c == NOTHING || c == ALONE)) {
             stop = emit(&r, p, fn, arg);
@@ -162,9 +185,9 @@ int words_scan(struct aiex_slice text, word_fn fn, void *arg)
             continue; /* the same character again, as the first one */
         }
         if (c == NOTHING) {
-            r.before = NOTHING;
+            run_reset(&r); /* it may have been nothing but '_' */
         } else {
-            add(&r, c, p, n, cp);
+            add(&r, c, p, cp);
             if (c == ALONE) {
                 stop = emit(&r, p + n, fn, arg);
                 run_reset(&r);
@@ -250,30 +273,47 @@ static int keep_text(struct words *w, const char *text, size_t len)
     return 0;
 }
 
-static int count(void *arg, const struct word_seen *seen)
+/* 1, 0 when it was left out, -ENOMEM. */
+static int count_word(struct words *w, const char *text, size_t len)
 {
-    struct words *w = arg;
     uint32_t *slot;
     int r;
 
     if (w->n == w->cap && (r = grow(w)) < 0)
         return r;
-    slot = slot_of(w, seen->text, seen->len);
+    slot = slot_of(w, text, len);
     if (!*slot && w->n == w->max) {
         w->cut = 1;
         return 0;
     }
-    w->length++;
     if (*slot) {
         w->all[*slot - 1].n++;
-        return 0;
+        return 1;
     }
-    r = keep_text(w, seen->text, seen->len);
+    r = keep_text(w, text, len);
     if (r < 0)
         return r;
-    w->all[w->n] = (struct word){(uint32_t)(w->text_len - seen->len), 1, (uint8_t)seen->len};
+    w->all[w->n] = (struct word){(uint32_t)(w->text_len - len), 1, (uint8_t)len};
     *slot = ++w->n;
-    return 0;
+    return 1;
+}
+
+static int count(void *arg, const struct word_seen *seen)
+{
+    struct words *w = arg;
+    char stem[STEM_MAX + 1];
+    size_t n;
+    int r = count_word(w, seen->text, seen->len);
+
+    if (r < 0)
+        return r;
+    w->length += (uint64_t)r;
+    n = seen->what == WORD_WHOLE ? 0 : stem_of(seen->text, seen->len, stem + 1);
+    if (!n || (n == seen->len && memcmp(stem + 1, seen->text, n) == 0))
+        return 0;
+    stem[0] = WORD_STEM;
+    r = count_word(w, stem, n + 1);
+    return r < 0 ? r : 0;
 }
 
 int words_add(struct words *w, struct aiex_slice text)

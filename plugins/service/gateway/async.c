@@ -1,5 +1,5 @@
 /* async.c - the methods of asynchronous requests; jobs.h keeps them. */
-#include "jobs.h"
+#include "job_store.h"
 
 #include <aiex_chat.h>
 #include <stdio.h>
@@ -32,24 +32,33 @@ static const char *wrong_submit(const struct ask *a)
 
 /* The id is told before the call is made: a poll must not be needed to learn of a refusal, and the
  * coordinator may answer at once. */
-static int launch(struct gateway *g, const struct aiex_message *m, const struct ask *a,
-                  struct key *key)
+int async_launch(struct gateway *g, const struct aiex_message *m, struct job *job)
 {
     struct aiex_message own = *m;
     struct refusal r;
-    struct job *job = job_new(g, key, m->trace, a->model, &r);
+    struct ask a;
 
-    if (!job)
-        return refusal_send(g, m->id, &r, a->dialect);
+    ask_read(m, &a);
     own.id = 0;
     own.trace = job->id;
     own.timeout_ms = (uint32_t)g->config->job_timeout;
     job->pinned++;
     reply_id(g, m->id, job->id);
-    if (!job_is_over(job) && chat_submit(g, &own, a, key, job, &r) < 0)
-        job_refused(g, job, &r, a->dialect);
+    if (!job_is_over(job) && chat_submit(g, &own, &a, job->key, job, &r) < 0)
+        job_refused(g, job, &r, a.dialect);
     job->pinned--;
     return 0;
+}
+
+static int launch(struct gateway *g, const struct aiex_message *m, const struct ask *a,
+                  struct key *key)
+{
+    struct refusal r;
+    struct job *job = job_new(g, key, m->trace, a->model, &r);
+
+    if (!job)
+        return refusal_send(g, m->id, &r, a->dialect);
+    return job_store_submit(g, m, job) ? 0 : async_launch(g, m, job);
 }
 
 int async_submit(struct gateway *g, const struct aiex_message *m)

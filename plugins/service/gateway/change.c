@@ -4,6 +4,9 @@
  * The request is kept, and run when its turn has come: what its method wants to write is decided on
  * then, appended, applied by stored.c, and only then answered. A method that refuses has answered
  * itself and decided nothing. Its caller may leave until the append has been sent.
+ *
+ * No change overtakes the import (stored_import.c): until the streams are known to hold what is
+ * here it waits, as long as it would for the store.
  */
 #include "admin.h"
 #include "stored.h"
@@ -16,7 +19,8 @@
 struct change {
     struct change *next;
     struct gateway *g;
-    uint64_t fold_id;
+    uint64_t fold_id, deadline_ms;
+    int is_given; /* the fold has it */
     int stream;
     struct aiex_message m; /* body and asker are its own */
     char asker[AIEX_MAX_NAME + 1];
@@ -47,13 +51,18 @@ static void forget(struct change *c)
 
 /* ---- Deciding ---- */
 
+static int is_complete(const struct gateway *g)
+{
+    return g->stored->is_complete[STREAM_KEYS] && g->stored->is_complete[STREAM_LIMITS];
+}
+
 static int decide(void *arg, struct aiex_decision *d, struct aiex_error *err)
 {
     struct change *c = arg;
     struct gateway *g = c->g;
     int r;
 
-    if (!g->stored->is_complete[STREAM_KEYS] || !g->stored->is_complete[STREAM_LIMITS]) {
+    if (!is_complete(g)) { /* the streams are others since */
         snprintf(err->text, sizeof(err->text),
                  "the store does not know all keys and limits of this gateway yet; try again");
         return -EAGAIN;
@@ -195,33 +204,81 @@ static struct change *make(struct gateway *g, const struct aiex_message *m, int 
     return c;
 }
 
+static void refuse_change(struct change *c, const char *code, const char *text)
+{
+    if (!c->gone)
+        c->g->host->fail(c->g->host, c->m.id, code, text, 0, NOTHING);
+    forget(c);
+}
+
+static void give(struct change *c)
+{
+    struct gateway *g = c->g;
+    uint64_t id = 0;
+
+    c->is_given = 1;
+    /* it may be over, and gone, before this returns */
+    if (aiex_fold_change(g->stored->folds[c->stream], decide, on_end, c, c->m.trace, &id) < 0) {
+        refuse_change(c, AIEX_E_BUSY, "too many changes wait for the store");
+        return;
+    }
+    for (struct change *it = g->stored->changes; it; it = it->next)
+        if (it == c)
+            it->fold_id = id;
+}
+
+static struct change *next_waiting(const struct gateway *g)
+{
+    struct change *oldest = NULL; /* the list has the newest first */
+
+    for (struct change *c = g->stored->changes; c; c = c->next)
+        if (!c->is_given)
+            oldest = c;
+    return oldest;
+}
+
+void change_go(struct gateway *g)
+{
+    struct change *c;
+
+    while (is_complete(g) && (c = next_waiting(g)) != NULL)
+        give(c);
+}
+
+void change_tick(struct gateway *g)
+{
+    uint64_t now = g->host->now_ms(g->host);
+    char text[480];
+    struct change *c;
+
+    change_go(g);
+    while ((c = next_waiting(g)) != NULL && now >= c->deadline_ms) {
+        snprintf(text, sizeof(text),
+                 "nothing was changed: the store does not know all keys and limits of this gateway "
+                 "yet%s%.300s",
+                 stored_trouble(g)[0] ? ": " : "", stored_trouble(g));
+        refuse_change(c, AIEX_E_UNAVAILABLE, text);
+    }
+    gateway_maybe_drained(g);
+}
+
 int change_run(struct gateway *g, const struct aiex_message *m, const char *act,
                int (*run)(struct gateway *g, const struct aiex_message *m))
 {
     int stream = strcmp(act, "key.limit") == 0 ? STREAM_LIMITS : STREAM_KEYS;
     struct change *c;
-    uint64_t id = 0;
 
     if (!stored_is_on(g))
         return run(g, m);
     c = make(g, m, stream);
-    if (c) {
-        c->run = run;
-        /* it may be over, and gone, before this returns */
-        c->fold_id = 0;
-        if (aiex_fold_change(g->stored->folds[stream], decide, on_end, c, m->trace, &id) < 0) {
-            forget(c);
-            c = NULL;
-        }
-    }
     if (!c) {
         g->host->fail(g->host, m->id, AIEX_E_BUSY, "too many changes wait for the store", 0,
                       NOTHING);
         return 0;
     }
-    for (struct change *it = g->stored->changes; it; it = it->next)
-        if (it == c)
-            it->fold_id = id;
+    c->run = run;
+    c->deadline_ms = g->host->now_ms(g->host) + (uint64_t)g->config->store_wait;
+    change_go(g);
     return 0;
 }
 
@@ -234,7 +291,7 @@ void change_cancel(struct gateway *g, uint64_t id)
     if (!c)
         return;
     c->gone = 1;
-    if (aiex_fold_cancel(g->stored->folds[c->stream], c->fold_id) == 0)
+    if (!c->is_given || aiex_fold_cancel(g->stored->folds[c->stream], c->fold_id) == 0)
         forget(c);
 }
 

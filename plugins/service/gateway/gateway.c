@@ -1,5 +1,5 @@
 /* gateway.c - the descriptor: options, life, dispatch. */
-#include "jobs.h"
+#include "job_store.h"
 #include "pattern.h"
 #include "recorded.h"
 #include "stored.h"
@@ -123,6 +123,8 @@ static int create(const struct aiex_host *host, const void *config, void **ret_s
     r = flights_init(&g->flights, host);
     if (r == 0)
         r = jobs_init(g);
+    if (r == 0)
+        r = job_store_init(g);
     return r < 0 ? r
                  : keys_open(&g->keys, host, g->calendar.now_ms, cfg->keep_revoked, stored_is_on(g),
                              err);
@@ -143,6 +145,7 @@ static void on_refresh(void *arg)
 
     look_again(g);
     stored_tick(g);
+    job_store_tick(g);
     if (stored_is_on(g) || g->host->now_ms(g->host) - g->started_ms < REFRESH_UNTIL_MS)
         return;
     g->host->unwatch(g->host, g->refresh_timer);
@@ -169,6 +172,8 @@ static int start(void *self, struct aiex_error *err)
         r = spent_start(g);
     if (r == 0)
         r = stored_start(g);
+    if (r == 0 && stored_knows(g))
+        job_store_start(g);
     if (r == 0)
         r = gate_start(g);
     if (r < 0)
@@ -191,6 +196,7 @@ static void destroy(void *self)
     aiex_recast_done(&g->records);
     template_stop(g);
     recorded_stop(g);
+    job_store_done(g);
     jobs_done(g);
     faces_done(g);
     flights_done(&g->flights);
@@ -217,7 +223,7 @@ void gateway_maybe_drained(struct gateway *g)
     void (*done)(void *arg) = g->drained;
 
     if (!done || g->flights.n_used || g->n_parked || g->n_renderings || g->n_recordings ||
-        g->stored->n_changes || g->jobs->waiters.n)
+        g->stored->n_changes || g->jobs->waiters.n || !job_store_is_quiet(g))
         return;
     g->drained = NULL;
     done(g->drained_arg);
@@ -343,6 +349,7 @@ static void cancelled(struct gateway *g, uint64_t id)
     template_cancel(g, id);
     recorded_cancel(g, id);
     change_cancel(g, id);
+    job_store_cancel(g, id);
     jobs_cancel_request(g, id);
     gateway_maybe_drained(g);
 }

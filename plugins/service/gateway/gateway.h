@@ -75,6 +75,7 @@ struct rendering;
 struct recording;
 struct gate;
 struct stored;
+struct job_store;
 
 struct gateway {
     const struct aiex_host *host;
@@ -85,6 +86,7 @@ struct gateway {
     const char *asker; /* the instance whose request runs now, "" = nobody says */
     struct flights flights;
     struct jobs *jobs;
+    struct job_store *job_store;
     struct faces *faces;
     /* spent.c */
     int ledger_ready;

@@ -136,6 +136,17 @@ static void answer_policy(void)
     aiex_fake_answer_ok(h, r->id, NOTHING);
 }
 
+static void say_must(void)
+{
+    const struct aiex_fake_record *r = NULL, *next;
+    uint8_t mem[64];
+
+    for (size_t n = 0; (next = aiex_fake_find(h, AIEX_FAKE_CALL, "host.act_policy", n)); n++)
+        r = next;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(r);
+    aiex_fake_answer_ok(h, r->id, pack(mem, sizeof(mem), "must", "b", 1, NULL));
+}
+
 static void refused_unrecorded(void)
 {
     begin(with_log);
@@ -145,6 +156,7 @@ static void refused_unrecorded(void)
     CU_ASSERT_STRING_EQUAL(aiex_fake_answer(h, request)->text, "not recorded: the disk is full");
     CU_ASSERT_EQUAL(n_keys(), 0);
     CU_ASSERT_PTR_NULL(told("key.created"));
+    CU_ASSERT_PTR_NOT_NULL(told("key.create.refused"));
     create(); /* the operator's policy lets it happen */
     say_refused(asked("key.create"), "may");
     ok(request);
@@ -155,6 +167,7 @@ static void refused_unrecorded(void)
     ok(request);
     create(); /* it may or may not have recorded it */
     aiex_fake_answer_error(h, asked("key.create")->id, "timeout", "late", 0, NOTHING);
+    say_must();
     failed(request, "read_only");
     CU_ASSERT_EQUAL(n_keys(), 2);
     finish();
@@ -187,6 +200,7 @@ static void seen_as_it_is_then(void)
 static void left_meanwhile(void)
 {
     const struct aiex_fake_record *call;
+    uint8_t mem[64];
 
     begin(with_log);
     create();
@@ -209,6 +223,9 @@ static void left_meanwhile(void)
 
         if (strcmp(r->name, "audit.append") == 0)
             aiex_fake_answer_error(h, r->id, "crashed", "gone", 0, NOTHING);
+        else if (strcmp(r->name, "host.act_policy") == 0 &&
+                 strcmp(text(r->body, "type"), "key.create") == 0)
+            aiex_fake_answer_ok(h, r->id, pack(mem, sizeof(mem), "must", "b", 1, NULL));
     }
     CU_ASSERT_EQUAL(n_keys(), 1);
     finish();

@@ -1,6 +1,5 @@
 /* Keys and limits as events of a store: what survives, who wins, what goes on without it. */
-#include "gateway_rig.h"
-#include "stored.h"
+#include "gateway_store_rig.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,111 +8,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static const struct aiex_fake_pair with_store[] = {{"store", "store"}, {0}};
-static const struct aiex_fake_pair alone[] = {{0}};
-
-static void begin_stored(void)
-{
-    world.store = memory_store_new();
-    begin(with_store);
-}
-
-static void finish_stored(void)
-{
-    struct memory_store *store = world.store;
-
-    finish();
-    memory_store_free(store);
-}
-
-static void empty_folder(void)
-{
-    static const char *const files[] = {"pepper", "keys", "keys.new", "pepper.new"};
-    char path[128];
-
-    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-        snprintf(path, sizeof(path), "%s/%s", folder, files[i]);
-        unlink(path);
-    }
-}
-
-/* kill -9: nothing of it is said to the plugin but the end, and nothing is written any more. */
-static void restart_stored(void)
-{
-    stop();
-    restart(with_store);
-}
-
-static void pass(uint64_t ms)
-{
-    for (; ms > 0; ms -= ms < 100 ? ms : 100) {
-        wall_ms += 100;
-        aiex_fake_advance(h, 100);
-    }
-}
-
-/* The n-th event of a stream: its type, and its data in *ret. */
-static const char *event(const char *stream, unsigned n, struct aiex_slice *ret)
-{
-    static char type[32];
-    struct aiex_slice map;
-
-    type[0] = 0;
-    if (!memory_store_event(world.store, stream, n, &map))
-        return "none";
-    aiex_get_text(map, "type", type, sizeof(type));
-    if (ret)
-        CU_ASSERT_EQUAL(aiex_get_bytes(map, "data", ret), 1);
-    return type;
-}
-
-static int is_good(const char *key)
-{
-    uint64_t id = ask("gateway.check", "credential", "s", key, NULL);
-
-    return !is_open(id) && aiex_fake_answer(h, id)->kind == AIEX_FAKE_REPLY;
-}
-
-static void revoke_key(const char *id)
-{
-    ok(ask("gateway.key_revoke", "local", "b", 1, "id", "s", id, NULL));
-}
-
-static void set_limit(const char *name, int64_t rpm)
-{
-    ok(ask("gateway.limit_set", "local", "b", 1, "scope", "s", "user", "name", "s", name, "rpm",
-           "I", rpm, NULL));
-}
-
-static int64_t limit_of(const char *name)
-{
-    struct account *a = keys_account(&gw()->keys, SCOPE_USER,
-                                     (struct aiex_slice){(const uint8_t *)name, strlen(name)});
-
-    return a ? a->limits.rpm : -1;
-}
-
-/* ---- The other gateway, with a folder of its own ---- */
-
-struct gateway_of_test {
-    struct aiex_fake_host *host;
-    const struct aiex_plugin *plugin;
-    void *self;
-    char folder[64];
-};
-
-static void swap(struct gateway_of_test *other)
-{
-    struct gateway_of_test this = {.host = h, .plugin = p, .self = self};
-
-    memcpy(this.folder, folder, sizeof(folder));
-    h = other->host;
-    p = other->plugin;
-    self = other->self;
-    memcpy(folder, other->folder, sizeof(folder));
-    *other = this;
-}
 
 /* ---- Cases ---- */
 
@@ -124,8 +18,8 @@ static void every_change_is_an_event(void)
 
     begin_stored();
     snprintf(key, sizeof(key), "%s", make_key(&(struct limits){.rpm = 9}, "ann", id));
-    CU_ASSERT_STRING_EQUAL(event("gateway/keys", 0, NULL), "pepper.set");
-    CU_ASSERT_STRING_EQUAL(event("gateway/keys", 1, &data), "key.created");
+    CU_ASSERT_STRING_EQUAL(stored_event("gateway/keys", 0, NULL), "pepper.set");
+    CU_ASSERT_STRING_EQUAL(stored_event("gateway/keys", 1, &data), "key.created");
     CU_ASSERT_STRING_EQUAL(text(data, "id"), id);
     CU_ASSERT_STRING_EQUAL(text(data, "user"), "ann");
     CU_ASSERT_STRING_EQUAL(text(data, "by"), "local");
@@ -135,15 +29,15 @@ static void every_change_is_an_event(void)
     CU_ASSERT_PTR_NULL(memmem(data.data, data.len, key + 8, strlen(key) - 8));
     ok(ask_as("host.control", "gateway.key_set", "local", "b", 1, "id", "s", id, "team", "s", "red",
               NULL));
-    CU_ASSERT_STRING_EQUAL(event("gateway/keys", 2, &data), "key.changed");
+    CU_ASSERT_STRING_EQUAL(stored_event("gateway/keys", 2, &data), "key.changed");
     CU_ASSERT_STRING_EQUAL(text(data, "team"), "red");
     CU_ASSERT_STRING_EQUAL(text(data, "caller"), "host.control");
     ok(ask("gateway.key_rotate", "local", "b", 1, "id", "s", id, NULL));
-    CU_ASSERT_STRING_EQUAL(event("gateway/keys", 3, NULL), "key.rotated");
+    CU_ASSERT_STRING_EQUAL(stored_event("gateway/keys", 3, NULL), "key.rotated");
     revoke_key(id);
-    CU_ASSERT_STRING_EQUAL(event("gateway/keys", 4, NULL), "key.revoked");
+    CU_ASSERT_STRING_EQUAL(stored_event("gateway/keys", 4, NULL), "key.revoked");
     set_limit("ann", 7);
-    CU_ASSERT_STRING_EQUAL(event("gateway/limits", 0, &data), "limit.set");
+    CU_ASSERT_STRING_EQUAL(stored_event("gateway/limits", 0, &data), "limit.set");
     CU_ASSERT_STRING_EQUAL(text(data, "scope"), "user");
     CU_ASSERT_EQUAL(number(data, "rpm"), 7);
     CU_ASSERT_EQUAL(memory_store_events(world.store, "gateway/keys"), 5);
@@ -459,198 +353,41 @@ static void two_gateways_agree(void)
     char one[64], two[64], id[16];
 
     begin_stored();
-    swap(&b);
+    swap_gateways(&b);
     begin(with_store); /* b's folder is another one */
     CU_ASSERT_EQUAL(status("keys"), 0);
-    swap(&b);
+    swap_gateways(&b);
     snprintf(one, sizeof(one), "%s", make_key(NULL, "ann", id));
-    swap(&b);
+    swap_gateways(&b);
     CU_ASSERT_EQUAL(status("keys"), 0);
     /* its own pepper must go, and its change comes second: decided anew */
     snprintf(two, sizeof(two), "%s", make_key(NULL, "bob", NULL));
     CU_ASSERT_TRUE(is_good(one));
     CU_ASSERT_TRUE(is_good(two));
-    CU_ASSERT_STRING_EQUAL(event("gateway/keys", 2, NULL), "key.created");
+    CU_ASSERT_STRING_EQUAL(stored_event("gateway/keys", 2, NULL), "key.created");
     revoke_key(id);
-    swap(&b);
+    swap_gateways(&b);
     pass(2100);
     CU_ASSERT_FALSE(is_good(one));
     CU_ASSERT_TRUE(is_good(two));
     /* both change the same key: the second one sees what the first did */
-    swap(&b);
+    swap_gateways(&b);
     failed(ask("gateway.key_rotate", "local", "b", 1, "id", "s", id, NULL), "conflict");
     set_limit("ann", 5);
-    swap(&b);
+    swap_gateways(&b);
     ok(ask("gateway.limit_set", "local", "b", 1, "scope", "s", "user", "name", "s", "ann", "tpm",
            "i", 10, NULL));
     CU_ASSERT_EQUAL(limit_of("ann"), 5); /* kept, because it was decided on b's event */
     restart_stored();
     CU_ASSERT_TRUE(is_good(two));
-    swap(&b);
+    swap_gateways(&b);
     restart_stored();
     CU_ASSERT_TRUE(is_good(two));
     CU_ASSERT_FALSE(is_good(one));
     stop();
     empty_folder();
     rmdir(folder);
-    swap(&b);
-    finish_stored();
-}
-
-/* ---- From a time without a store, and after a backup ---- */
-
-static void an_older_journal_is_taken_over_once(void)
-{
-    char key[64], gone[64], id[16];
-    struct aiex_slice data = NOTHING;
-
-    world.store = memory_store_new();
-    begin(alone);
-    snprintf(key, sizeof(key), "%s", make_key(&(struct limits){.rpm = 4}, "ann", NULL));
-    snprintf(gone, sizeof(gone), "%s", make_key(NULL, NULL, id));
-    revoke_key(id);
-    set_limit("ann", 7);
-    CU_ASSERT_EQUAL(memory_store_events(world.store, "gateway/keys"), 0);
-    restart_stored();
-    CU_ASSERT_TRUE(is_good(key));
-    CU_ASSERT_EQUAL(memory_store_events(world.store, "gateway/keys"), 4);
-    CU_ASSERT_STRING_EQUAL(event("gateway/keys", 0, NULL), "pepper.set");
-    CU_ASSERT_STRING_EQUAL(event("gateway/keys", 1, NULL), "keys.demanded");
-    CU_ASSERT_STRING_EQUAL(event("gateway/keys", 2, &data), "key.imported");
-    CU_ASSERT_STRING_EQUAL(text(data, "by"), "import");
-    CU_ASSERT_STRING_EQUAL(event("gateway/limits", 0, &data), "limit.imported");
-    restart_stored();
-    CU_ASSERT_EQUAL(memory_store_events(world.store, "gateway/keys"), 4);
-    CU_ASSERT_EQUAL(memory_store_events(world.store, "gateway/limits"), 1);
-    stop();
-    empty_folder();
-    restart(with_store);
-    CU_ASSERT_TRUE(is_good(key));
-    CU_ASSERT_FALSE(is_good(gone));
-    CU_ASSERT_EQUAL(limit_of("ann"), 7);
-    /* and back: the file has everything */
-    stop();
-    restart(alone);
-    CU_ASSERT_TRUE(is_good(key));
-    CU_ASSERT_FALSE(is_good(gone));
-    make_key(NULL, NULL, NULL);
-    restart_stored();
-    CU_ASSERT_EQUAL(status("keys"), 3);
-    CU_ASSERT_EQUAL(memory_store_events(world.store, "gateway/keys"), 5); /* the new one alone */
-    finish_stored();
-}
-
-/* Killed behind each append, the import goes on where it was. */
-static void an_import_in_pieces_imports_once(void)
-{
-    unsigned before;
-
-    world.store = memory_store_new();
-    begin(alone);
-    for (int i = 0; i < 120; i++)
-        make_key(NULL, NULL, NULL);
-    stop();
-    for (int i = 0; i < 4; i++) {
-        memory_store_fail(world.store, "store.append", 1, 1000000, AIEX_E_UNAVAILABLE, NOT_DONE);
-        restart(with_store);
-        CU_ASSERT_EQUAL(status("keys"), 120);
-        stop();
-        memory_store_heal(world.store);
-    }
-    before = memory_store_events(world.store, "gateway/keys");
-    CU_ASSERT_EQUAL(before, 122);
-    restart(with_store);
-    CU_ASSERT_EQUAL(memory_store_events(world.store, "gateway/keys"), before);
-    CU_ASSERT_TRUE(gw()->stored->is_complete[STREAM_KEYS]);
-    finish_stored();
-}
-
-/* Changes wait for the import; when it can not be made they say so. */
-static void no_change_overtakes_the_import(void)
-{
-    char id[16];
-    uint64_t change;
-
-    world.store = memory_store_new();
-    begin(alone);
-    make_key(NULL, NULL, id);
-    stop();
-    memory_store_fail(world.store, "store.append", 0, 1000000, AIEX_E_UNAVAILABLE, NOT_DONE);
-    restart(with_store);
-    change = ask("gateway.key_revoke", "local", "b", 1, "id", "s", id, NULL);
-    pass(7000);
-    CU_ASSERT(!is_open(change));
-    CU_ASSERT_EQUAL(aiex_fake_answer(h, change)->kind, AIEX_FAKE_FAIL);
-    memory_store_heal(world.store);
-    pass(4000);
-    revoke_key(id);
-    CU_ASSERT_STRING_EQUAL(event("gateway/keys", 2, NULL), "key.imported");
-    CU_ASSERT_STRING_EQUAL(event("gateway/keys", 3, NULL), "key.revoked");
-    finish_stored();
-}
-
-/* The store was put back: what was revoked stays revoked, what was made stays. */
-static void a_restored_backup_undoes_no_revocation(void)
-{
-    char key[64], late[64], id[16];
-
-    begin_stored();
-    snprintf(key, sizeof(key), "%s", make_key(NULL, NULL, id));
-    revoke_key(id);
-    snprintf(late, sizeof(late), "%s", make_key(NULL, NULL, NULL));
-    memory_store_forget(world.store, "gateway/keys", 2);
-    pass(4000);
-    CU_ASSERT_EQUAL(memory_store_events(world.store, "gateway/keys"), 4);
-    stop();
-    empty_folder();
-    restart(with_store);
-    CU_ASSERT_FALSE(is_good(key));
-    CU_ASSERT_TRUE(is_good(late));
-    /* while it did not run; and a store that is new */
-    for (int version = 2; version >= 0; version -= 2) {
-        stop();
-        memory_store_forget(world.store, "gateway/keys", version);
-        restart(with_store);
-        CU_ASSERT_FALSE(is_good(key));
-        CU_ASSERT_TRUE(is_good(late));
-        stop();
-        empty_folder();
-        restart(with_store);
-        CU_ASSERT_FALSE(is_good(key));
-        CU_ASSERT_TRUE(is_good(late));
-    }
-    finish_stored();
-}
-
-/* Keys that were made with one pepper can not stand beside hashes of another. */
-static void keys_of_another_pepper_are_not_mixed(void)
-{
-    struct gateway_of_test b = {.self = NULL};
-    char key[64];
-    uint64_t id;
-
-    begin_stored();
-    make_key(NULL, NULL, NULL);
-    swap(&b);
-    begin(alone);
-    snprintf(key, sizeof(key), "%s", make_key(NULL, NULL, NULL));
-    restart_stored();
-    CU_ASSERT_TRUE(is_good(key));
-    CU_ASSERT_EQUAL(number(ok(ask("service.health", NULL)), "healthy"), 0);
-    CU_ASSERT_PTR_NOT_NULL(strstr(text(ok(ask("service.health", NULL)), "reason"), "pepper"));
-    id = ask("gateway.key_create", "local", "b", 1, NULL);
-    pass(8000);
-    failed(id, "unavailable");
-    CU_ASSERT_EQUAL(memory_store_events(world.store, "gateway/keys"), 2);
-    stop();
-    empty_folder(); /* as it says */
-    restart(with_store);
-    CU_ASSERT_EQUAL(status("keys"), 1);
-    CU_ASSERT_FALSE(is_good(key));
-    stop();
-    empty_folder();
-    rmdir(folder);
-    swap(&b);
+    swap_gateways(&b);
     finish_stored();
 }
 
@@ -749,17 +486,17 @@ static void two_processes_share_a_cache(void)
     begin_stored();
     snprintf(one, sizeof(one), "%s", make_key(NULL, NULL, NULL));
     memcpy(b.folder, folder, sizeof(folder));
-    swap(&b);
+    swap_gateways(&b);
     restart(with_store);
     CU_ASSERT_TRUE(is_good(one));
-    swap(&b);
+    swap_gateways(&b);
     snprintf(two, sizeof(two), "%s", make_key(NULL, NULL, NULL));
-    swap(&b);
+    swap_gateways(&b);
     snprintf(three, sizeof(three), "%s", make_key(NULL, NULL, NULL));
-    swap(&b);
+    swap_gateways(&b);
     pass(2100);
     stop();
-    swap(&b);
+    swap_gateways(&b);
     stop();
     memory_store_fail(world.store, NULL, 0, 1000000, AIEX_E_UNAVAILABLE, NOT_DONE);
     restart(with_store);
@@ -781,11 +518,6 @@ const struct test_case tests[] = {
     {"no_keys_is_remembered_too", no_keys_is_remembered_too},
     {"budgets_count_after_a_cold_start", budgets_count_after_a_cold_start},
     {"two_gateways_agree", two_gateways_agree},
-    {"an_older_journal_is_taken_over_once", an_older_journal_is_taken_over_once},
-    {"an_import_in_pieces_imports_once", an_import_in_pieces_imports_once},
-    {"no_change_overtakes_the_import", no_change_overtakes_the_import},
-    {"a_restored_backup_undoes_no_revocation", a_restored_backup_undoes_no_revocation},
-    {"keys_of_another_pepper_are_not_mixed", keys_of_another_pepper_are_not_mixed},
     {"a_caller_may_leave", a_caller_may_leave},
     {"changes_are_bounded", changes_are_bounded},
     {"a_key_is_refused_or_made_when_memory_ends", a_key_is_refused_or_made_when_memory_ends},

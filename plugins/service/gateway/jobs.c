@@ -1,5 +1,5 @@
 /* jobs.c - the table of asynchronous requests and what becomes of each; see jobs.h. */
-#include "jobs.h"
+#include "job_store.h"
 
 #include <aiex_chat.h>
 #include <errno.h>
@@ -152,20 +152,28 @@ static struct job *find(const struct jobs *all, uint64_t id)
     return NULL;
 }
 
-struct job *job_by_text(struct gateway *g, struct aiex_slice hex)
+/* 0 = that is no id. */
+static uint64_t id_of(struct aiex_slice hex)
 {
     uint64_t id = 0;
 
     if (hex.len != 16)
-        return NULL;
+        return 0;
     for (size_t i = 0; i < 16; i++) {
         uint8_t c = hex.data[i];
 
         if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
-            return NULL;
+            return 0;
         id = id << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
     }
-    return find(g->jobs, id);
+    return id;
+}
+
+struct job *job_by_text(struct gateway *g, struct aiex_slice hex)
+{
+    uint64_t id = id_of(hex);
+
+    return id ? find(g->jobs, id) : NULL;
 }
 
 static void put_last(struct jobs *all, struct job *job)
@@ -180,6 +188,13 @@ static void put_last(struct jobs *all, struct job *job)
     map_put(&all->by_id, &job->by_id, map_hash_number(job->id));
 }
 
+static int keep_sweeping(struct jobs *all)
+{
+    const struct aiex_host *host = all->gateway->host;
+
+    return all->timer ? 0 : host->timer(host, SWEEP_MS, SWEEP_MS, sweep, all, &all->timer);
+}
+
 struct job *job_new(struct gateway *g, struct key *key, uint64_t trace, struct aiex_slice model,
                     struct refusal *r)
 {
@@ -188,8 +203,7 @@ struct job *job_new(struct gateway *g, struct key *key, uint64_t trace, struct a
 
     if (room_for_job(all) == 0)
         job = g->host->alloc(g->host, sizeof(*job));
-    if (job && !all->timer &&
-        g->host->timer(g->host, SWEEP_MS, SWEEP_MS, sweep, all, &all->timer) < 0) {
+    if (job && keep_sweeping(all) < 0) {
         g->host->release(g->host, job);
         job = NULL;
     }
@@ -210,6 +224,30 @@ struct job *job_new(struct gateway *g, struct key *key, uint64_t trace, struct a
     return job;
 }
 
+struct job *job_adopt(struct gateway *g, struct key *key, struct aiex_slice hex,
+                      struct aiex_slice model, uint64_t age_ms)
+{
+    struct jobs *all = g->jobs;
+    uint64_t id = id_of(hex), now = g->host->now_ms(g->host);
+    struct job *job;
+
+    if (!id || model.len > MAX_MODEL || room_for_job(all) < 0 || keep_sweeping(all) < 0)
+        return NULL;
+    job = g->host->alloc(g->host, sizeof(*job));
+    if (!job)
+        return NULL;
+    job->gateway = g;
+    job->key = key;
+    job->id = id;
+    job->state = JOB_RUNNING;
+    job->is_foreign = job->recorded = 1;
+    job->begun_ms = now > age_ms ? now - age_ms : 0;
+    snprintf(job->model, sizeof(job->model), "%.*s", (int)model.len,
+             model.len ? (const char *)model.data : "");
+    put_last(all, job);
+    return job;
+}
+
 /* ---- What becomes of it ---- */
 
 void job_begun(struct job *job, struct flight *f)
@@ -223,6 +261,7 @@ static void end(struct job *job, enum job_state state)
     job->flight = NULL;
     job->state = state;
     job->ended_ms = job->gateway->host->now_ms(job->gateway->host);
+    job_store_end(job->gateway, job);
     if (state != JOB_CANCELLED)
         feed_all(job);
 }
@@ -240,24 +279,15 @@ static void fail_own(struct job *job, const char *code, int http_status, const c
     end(job, JOB_FAILED);
 }
 
-void job_part(struct gateway *g, struct job *job, struct aiex_slice bytes)
+int job_keep_part(struct gateway *g, struct job *job, struct aiex_slice bytes)
 {
     struct part *p;
 
-    if (job->bytes + bytes.len > (size_t)g->config->result_bytes) {
-        fail_own(job, AIEX_E_BUSY, 507, "the answer is larger than 'result_bytes' allows");
-        return;
-    }
-    if (room_for_bytes(g->jobs, bytes.len) < 0) {
-        fail_own(job, AIEX_E_BUSY, 507,
-                 "the results of asynchronous requests fill 'results_bytes'");
-        return;
-    }
+    if (room_for_bytes(g->jobs, bytes.len) < 0)
+        return -ENOSPC;
     p = malloc(sizeof(*p) + bytes.len);
-    if (!p) {
-        fail_own(job, AIEX_E_BUSY, 507, "no memory for the answer");
-        return;
-    }
+    if (!p)
+        return -ENOMEM;
     p->next = NULL;
     p->len = bytes.len;
     if (bytes.len)
@@ -269,7 +299,24 @@ void job_part(struct gateway *g, struct job *job, struct aiex_slice bytes)
     job->last = p;
     job->bytes += bytes.len;
     g->jobs->bytes += bytes.len;
-    feed_all(job);
+    return 0;
+}
+
+void job_part(struct gateway *g, struct job *job, struct aiex_slice bytes)
+{
+    int r;
+
+    if (job->bytes + bytes.len > (size_t)g->config->result_bytes) {
+        fail_own(job, AIEX_E_BUSY, 507, "the answer is larger than 'result_bytes' allows");
+        return;
+    }
+    r = job_keep_part(g, job, bytes);
+    if (r < 0)
+        fail_own(job, AIEX_E_BUSY, 507,
+                 r == -ENOSPC ? "the results of asynchronous requests fill 'results_bytes'"
+                              : "no memory for the answer");
+    else
+        feed_all(job);
 }
 
 static void keep_end(struct job *job, const char *code, const char *text, uint32_t retry_after_ms,
@@ -330,6 +377,44 @@ void job_cancel(struct job *job)
     job->http_status = 499;
     end(job, JOB_CANCELLED);
     feed_all(job);
+}
+
+int job_keep_end(struct job *job, struct aiex_slice end_body)
+{
+    free(job->end);
+    job->end_len = 0;
+    job->end = end_body.len ? malloc(end_body.len) : NULL;
+    if (!job->end)
+        return end_body.len ? -ENOMEM : 0;
+    memcpy(job->end, end_body.data, end_body.len);
+    job->end_len = end_body.len;
+    return 0;
+}
+
+void job_end_foreign(struct job *job, struct aiex_slice state, struct aiex_slice code,
+                     struct aiex_slice text, int64_t http_status, uint64_t age_ms)
+{
+    uint64_t now = job->gateway->host->now_ms(job->gateway->host);
+    char name[32];
+
+    snprintf(name, sizeof(name), "%.*s", (int)(code.len < 31 ? code.len : 31),
+             (const char *)code.data);
+    job->code = code.len ? constant(name) : NULL;
+    snprintf(job->text, sizeof(job->text), "%.*s", (int)(text.len < 500 ? text.len : 500),
+             text.len ? (const char *)text.data : "");
+    if (job->code && !job->text[0])
+        snprintf(job->text, sizeof(job->text),
+                 "the gateway has ended since, and this answer was not kept");
+    job->http_status = http_status;
+    job->recorded = 0; /* that it has ended is known */
+    job->pinned++;
+    end(job, aiex_slice_is(state, job_states[JOB_DONE])        ? JOB_DONE
+             : aiex_slice_is(state, job_states[JOB_CANCELLED]) ? JOB_CANCELLED
+                                                               : JOB_FAILED);
+    if (job->state == JOB_CANCELLED)
+        feed_all(job);
+    job->ended_ms = now > age_ms ? now - age_ms : 0;
+    job->pinned--;
 }
 
 void jobs_cancel_request(struct gateway *g, uint64_t id)

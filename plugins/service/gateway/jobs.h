@@ -4,13 +4,14 @@
  * A job keeps every part of its answer, so that a subscriber who comes late gets the first one
  * first, and the end, so that it can be polled. Kept until result_ttl after the end; bounded in
  * number (results_max, the oldest finished one makes room) and bytes (result_bytes each,
- * results_bytes in all). A restart of this cell loses all of them: their ids are not_found then.
+ * results_bytes in all). With a store each has an outcome that outlives this cell (job_store.h);
+ * else a restart loses all of them: their ids are not_found then.
  *
  *     QUEUED -> RUNNING -> DONE | FAILED | CANCELLED
  *
- * jobs.c keeps them, job_feed.c hands parts and states to those who wait, async.c has the methods.
- * Thread rule: loop thread. Ownership: a job is the table's; a flight points at its job until
- * the end, the job at its flight until then.
+ * jobs.c keeps them, job_store.c and job_events.c record them, job_feed.c hands parts and states to
+ * those who wait, async.c has the methods. Thread rule: loop thread. Ownership: a job is the
+ * table's; a flight points at its job until the end, the job at its flight until then.
  */
 #ifndef GATEWAY_JOBS_H
 #define GATEWAY_JOBS_H
@@ -57,6 +58,11 @@ struct job {
     struct waiter *waiters;
     unsigned round;  /* of serving them */
     unsigned pinned; /* not to be freed now */
+    /* job_store.c */
+    int is_foreign;          /* another run of the gateway has it, or had */
+    int recorded;            /* its submission is stored, or may be */
+    int to_tell, is_telling; /* its end is to be stored, is being stored */
+    int64_t version;         /* of its first event; 0 = none */
     /* the end */
     const char *code; /* NULL = good */
     char text[512];
@@ -93,6 +99,14 @@ void job_refused(struct gateway *g, struct job *job, const struct refusal *r,
                  struct aiex_slice dialect);
 /* Ends it as cancelled, with its call. */
 void job_cancel(struct job *job);
+/* One of another run, begun `age_ms` ago. NULL: no room, or no id. */
+struct job *job_adopt(struct gateway *g, struct key *key, struct aiex_slice hex,
+                      struct aiex_slice model, uint64_t age_ms);
+/* Its answer, and then its end: nobody is told of it but those who wait. 0, -ENOMEM, -ENOSPC. */
+int job_keep_part(struct gateway *g, struct job *job, struct aiex_slice part);
+int job_keep_end(struct job *job, struct aiex_slice end);
+void job_end_foreign(struct job *job, struct aiex_slice state, struct aiex_slice code,
+                     struct aiex_slice text, int64_t http_status, uint64_t age_ms);
 
 /* ---- job_feed.c ---- */
 
@@ -110,6 +124,8 @@ void feed_reply_state(struct job *job, uint64_t request);
 /* ---- async.c ---- */
 
 int async_submit(struct gateway *g, const struct aiex_message *m);
+/* The second half of a submit: tells the id and makes the call. 0. */
+int async_launch(struct gateway *g, const struct aiex_message *m, struct job *job);
 int async_poll(struct gateway *g, const struct aiex_message *m);
 int async_subscribe(struct gateway *g, const struct aiex_message *m);
 int async_cancel(struct gateway *g, const struct aiex_message *m);

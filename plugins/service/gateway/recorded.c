@@ -5,6 +5,7 @@
 #include "stored.h"
 
 #include <aiex_audit.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@ struct recording {
     struct aiex_message m; /* body and method are its own */
     int (*run)(struct gateway *g, const struct aiex_message *m);
     char asker[AIEX_MAX_NAME + 1];
+    char by[MAX_LABEL + 1], subject[MAX_LABEL + 1];
     size_t len;
     uint8_t body[]; /* may have a credential: wiped */
 };
@@ -50,16 +52,27 @@ static void finish(struct recording *r)
         host->fail(host, r->m.id, AIEX_E_INTERNAL, "the change could not be made", 0, NOTHING);
 }
 
+/* The log may have the act all the same: what did not answer in time may have written. */
+static void tell_refused(const struct recording *r)
+{
+    char type[80];
+
+    snprintf(type, sizeof(type), "%s.refused", r->m.method);
+    recorded_told(r->g, type, r->by, r->subject, NOTHING, r->m.trace);
+}
+
 static void on_recorded(void *arg, int may_go, int64_t seq, const char *reason)
 {
     struct recording *r = arg;
     struct gateway *g = r->g;
 
     r->asked = NULL;
-    if (may_go)
+    if (may_go) {
         finish(r);
-    else
+    } else {
+        tell_refused(r);
         g->host->fail(g->host, r->m.id, AIEX_E_READ_ONLY, reason, 0, NOTHING);
+    }
     forget(r);
     gateway_maybe_drained(g);
 }
@@ -99,7 +112,6 @@ int recorded_run(struct gateway *g, const struct aiex_message *m, const char *ac
 {
     struct aiex_audit_act a = {.type = act, .trace = m->trace};
     struct aiex_audit_asked *asked;
-    char subject[MAX_LABEL + 1];
     struct recording *r;
     struct key *by;
 
@@ -116,9 +128,10 @@ int recorded_run(struct gateway *g, const struct aiex_message *m, const char *ac
     }
     r->run = run;
     r->m.method = act; /* the host's name for it dies with this call, and nobody looks */
-    subject_of(m->body, subject);
-    a.actor = by->account.name;
-    a.subject = subject;
+    subject_of(m->body, r->subject);
+    snprintf(r->by, sizeof(r->by), "%s", by->account.name);
+    a.actor = r->by;
+    a.subject = r->subject;
     if (aiex_audit_ask(g->host, g->config->audit, &a, on_recorded, r, &asked) < 0) {
         g->host->fail(g->host, m->id, AIEX_E_BUSY, "the audit log can not be asked", 0, NOTHING);
         forget(r);

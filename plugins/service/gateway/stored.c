@@ -1,11 +1,16 @@
 /* stored.c - the streams of the store folded into memory and its file. See stored.h. */
 #include "stored.h"
+#include "job_store.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #define LOOK_MS 2000u
+
+/* A checkpoint was restored and marks that in the streams that it left: nothing goes back here, or
+ * a key that was revoked since would be good again. */
+#define RESTORED "stream.restored"
 
 const char *const stream_names[N_STREAMS] = {"gateway/keys", "gateway/limits"};
 
@@ -103,7 +108,7 @@ static int apply_keys(void *arg, const struct aiex_stored_event *e)
         r = take_pepper(g, e);
     else if (aiex_slice_is(e->type, "keys.demanded"))
         g->keys.demanded = 1;
-    else
+    else if (!aiex_slice_is(e->type, RESTORED))
         r = -ENOTSUP; /* of a later version: leaving it out might open a door */
     if (r == 0)
         seen(g, STREAM_KEYS, e);
@@ -119,6 +124,10 @@ static int apply_limits(void *arg, const struct aiex_stored_event *e)
     enum scope scope;
     int r;
 
+    if (aiex_slice_is(e->type, RESTORED)) {
+        seen(g, STREAM_LIMITS, e);
+        return 0;
+    }
     if (!has_type(e, types))
         return -ENOTSUP;
     if (limits_record_unpack(e->data, &scope, &name, &limits) != 0)
@@ -164,6 +173,7 @@ static void live(struct gateway *g, int stream)
     if (st->knows || !st->is_live[STREAM_KEYS] || !st->is_live[STREAM_LIMITS])
         return;
     st->knows = 1;
+    job_store_start(g);
     spent_anew(g);
     spent_release(g);
 }
@@ -247,6 +257,7 @@ void stored_tick(struct gateway *g)
     if (g->stored->is_complete[STREAM_KEYS] && g->stored->is_complete[STREAM_LIMITS] &&
         (g->keys.stale || keys_should_compact(&g->keys)))
         keys_cache_anew(&g->keys);
+    change_tick(g);
 }
 
 const char *stored_trouble(const struct gateway *g)

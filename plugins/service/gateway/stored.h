@@ -85,6 +85,10 @@ int change_key(struct gateway *g, const struct key_record *r, const struct key *
                const char *type, const char *secret);
 int change_limits(struct gateway *g, enum scope scope, struct aiex_slice name,
                   const struct limits *limits, const struct key *by);
+/* The streams have everything: what waited for that begins. */
+void change_go(struct gateway *g);
+/* Once a second: what has waited too long is refused. */
+void change_tick(struct gateway *g);
 void change_cancel(struct gateway *g, uint64_t id);
 void change_stop(struct gateway *g);
 

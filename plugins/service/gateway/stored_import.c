@@ -155,6 +155,7 @@ static void complete(struct gateway *g, int stream)
     g->stored->is_complete[stream] = 1;
     if (g->stored->is_complete[STREAM_KEYS] && g->stored->is_complete[STREAM_LIMITS])
         keys_cache_anew(&g->keys);
+    change_go(g);
 }
 
 /* A failure is told by the fold; stored_tick() tries again. */

@@ -1,6 +1,7 @@
 /* methods.c - what callers say, checked, and what they are told. */
 #include "responses.h"
 
+#include <aiex_metrics.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,6 +99,7 @@ static void find_place(struct work *w);
 /* Who put it does not wait for the answer: it is said here, too. */
 static void fail_put(struct work *w)
 {
+    w->r->not_kept++;
     aiex_logf(w->r->host, AIEX_LOG_WARN, w->trace,
               "response '%s' is not kept, nothing can continue it: %s", w->name, w->err.text);
     work_fail(w);
@@ -336,6 +338,34 @@ int status_take(void *self, const struct aiex_message *m)
     struct responses *r = self;
 
     return aiex_reply_by(r->host, m->id, write_status, r);
+}
+
+int metrics_take(void *self, const struct aiex_message *m)
+{
+    struct responses *r = self;
+    const struct {
+        const char *name, *type, *help;
+        double value;
+    } all[] = {
+        {"aiex_responses_kept", "gauge", "Responses that are kept.", (double)r->n},
+        {"aiex_responses_kept_bytes", "gauge", "Bytes of them.", (double)r->bytes},
+        {"aiex_responses_pending_bytes", "gauge", "Bytes on their way to the store.",
+         (double)r->pending},
+        {"aiex_responses_evicted_total", "counter", "Responses that went for want of room.",
+         (double)r->evicted},
+        {"aiex_responses_expired_total", "counter", "Responses whose time was over.",
+         (double)r->expired},
+        {"aiex_responses_damaged_total", "counter", "Responses that were damaged.",
+         (double)r->damaged},
+        {"aiex_responses_not_kept_total", "counter", "Responses that could not be written.",
+         (double)r->not_kept},
+    };
+    struct aiex_metrics page;
+
+    aiex_metrics_begin(&page, r->host);
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        aiex_metrics_one(&page, all[i].name, all[i].type, all[i].help, all[i].value);
+    return aiex_metrics_reply(&page, m->id);
 }
 
 int health_take(void *self, const struct aiex_message *m)

@@ -1,6 +1,7 @@
 /* responses.c - the descriptor: options, life, dispatch. */
 #include "responses.h"
 
+#include <aiex_metrics.h>
 #include <errno.h>
 
 #define OPT(field) offsetof(struct config, field)
@@ -27,10 +28,15 @@ static const struct aiex_option options[] = {
 };
 
 static const struct aiex_method methods[] = {
-    {"responses.put", put_take},       {"responses.history", history_take},
-    {"responses.get", get_take},       {"responses.items", items_take},
-    {"responses.delete", delete_take}, {"responses.status", status_take},
-    {"service.health", health_take},   {0},
+    {"responses.put", put_take},
+    {"responses.history", history_take},
+    {"responses.get", get_take},
+    {"responses.items", items_take},
+    {"responses.delete", delete_take},
+    {"responses.status", status_take},
+    {"service.health", health_take},
+    {"service.metrics", metrics_take},
+    {0},
 };
 
 static int create(const struct aiex_host *host, const void *config, void **ret_self,
@@ -81,6 +87,8 @@ static int start(void *self, struct aiex_error *err)
     if (error < 0)
         return aiex_failed(err, error,
                            "the name 'responses' is taken by another instance; run one only");
+    if (aiex_metrics_join(r->host) < 0)
+        aiex_logf(r->host, AIEX_LOG_WARN, 0, "the page of metrics lacks this instance");
     error = begin(r, err);
     if (error == 0 && r->host->timer(r->host, TICK_MS, TICK_MS, tick, r, &r->tick) != 0)
         error = aiex_failed(err, -ENOMEM, "no memory for a timer");

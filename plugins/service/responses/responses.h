@@ -95,7 +95,7 @@ struct responses {
     struct owner *owners[OWNERS];
     struct entry *newest, *oldest;
     size_t n;
-    uint64_t bytes, evicted, expired, damaged;
+    uint64_t bytes, evicted, expired, damaged, not_kept;
     uint64_t tick;
     char trouble[200]; /* why the last put failed, "" = it was good */
     /* requests */
@@ -254,6 +254,7 @@ int delete_take(void *self, const struct aiex_message *m);
 int history_take(void *self, const struct aiex_message *m);
 int status_take(void *self, const struct aiex_message *m);
 int health_take(void *self, const struct aiex_message *m);
+int metrics_take(void *self, const struct aiex_message *m);
 
 /* A reply of one byte string, and with e what is told of it besides. */
 struct bytes {

@@ -3,10 +3,10 @@
 #define RESPONSES_RIG_H
 
 #include "responses.h"
-#include "table_store.h"
 #include "test.h"
 
 #include <aiex_fake_host.h>
+#include <table_store.h>
 
 extern struct aiex_fake_host *h;
 extern const struct aiex_plugin *p;

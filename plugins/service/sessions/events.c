@@ -1,9 +1,9 @@
 /*
  * events.c - the events of each change, as they stand in the stream for ever.
  *
- * `meta` of each says what holds behind it: the owner's epoch, how many messages the history has
- * and which event has the values. So a session goes back to any of its versions by reading that
- * one event.
+ * `meta` of each says what holds behind it: whose the session is, the owner's epoch, how many
+ * messages the history has and which event has the values. So a session goes back to any of its
+ * versions by reading that one event.
  */
 #include "sessions.h"
 
@@ -158,7 +158,9 @@ static void write_event(struct aiex_writer *w, const struct work *work, const st
     aiex_w_key_str(w, "correlation", trace);
     write_bin_data(w, work, e);
     aiex_w_str(w, "meta");
-    aiex_w_map(w, 3);
+    aiex_w_map(w, 3u + (work->row.user[0] != 0));
+    if (work->row.user[0]) /* for those who count: the other events of the stream are not at hand */
+        aiex_w_key_str(w, "user", work->row.user);
     aiex_w_key_int(w, "epoch", work->s->epoch);
     aiex_w_key_int(w, "messages", e->messages);
     aiex_w_key_int(w, "values_at", e->values_at);

@@ -53,6 +53,8 @@ int take_metrics(struct sessions *s, const struct aiex_message *m)
          (double)s->unknowns},
         {"aiex_sessions_expired_total", "counter", "Sessions whose time was over.",
          (double)s->expired},
+        {"aiex_sessions_lost_turns_total", "counter", "Turns that were begun and never ended.",
+         (double)s->lost},
         {"aiex_sessions_erased_total", "counter", "Sessions that were erased.", (double)s->erased},
         {"aiex_sessions_ready", "gauge", "1 when this instance serves the sessions.",
          s->phase == READY},

@@ -455,6 +455,25 @@ static void a_restored_backup_loses_nothing(void)
     finish();
 }
 
+/* A checkpoint's mark changes nothing; what nobody knows stops the reading, and is said. */
+static void foreign_events(void)
+{
+    begin(with_store);
+    put("a", "one");
+    memory_store_append(store, "templates", "mark", "stream.restored");
+    pass(3000);
+    CU_ASSERT_EQUAL(version(put("a", "two")), 2);
+    away();
+    reopen();
+    CU_ASSERT_STRING_EQUAL(render("a"), "two");
+    heal();
+    memory_store_append(store, "templates", "odd", "template.of_tomorrow");
+    pass(3000);
+    CU_ASSERT_STRING_EQUAL(render("a"), "two");
+    CU_ASSERT_STRING_NOT_EQUAL(stored_trouble(at->self), "");
+    finish();
+}
+
 static void a_damaged_file_is_no_loss(void)
 {
     static uint8_t whole[65536];
@@ -592,6 +611,7 @@ const struct test_case tests[] = {
     {"an_import_in_pieces_imports_once", an_import_in_pieces_imports_once},
     {"two_logs_become_one_stream", two_logs_become_one_stream},
     {"a_restored_backup_loses_nothing", a_restored_backup_loses_nothing},
+    {"foreign_events", foreign_events},
     {"a_damaged_file_is_no_loss", a_damaged_file_is_no_loss},
     {"the_file_is_made_good", the_file_is_made_good},
     {"a_caller_may_leave", a_caller_may_leave},

@@ -33,16 +33,21 @@ static void seen(struct templates *t, const struct aiex_stored_event *e)
 static int apply(void *arg, const struct aiex_stored_event *e)
 {
     struct templates *t = arg;
+    struct aiex_slice record = e->data;
     int r = -ENOTSUP; /* of a later version */
 
     if (aiex_slice_is(e->type, "template.put") || aiex_slice_is(e->type, "template.imported") ||
-        aiex_slice_is(e->type, "template.removed"))
-        r = table_take(t->is_complete ? &t->table : &t->fresh, e->data);
+        aiex_slice_is(e->type, "template.removed")) {
+        r = table_take(t->is_complete ? &t->table : &t->fresh, record);
+    } else if (aiex_slice_is(e->type, "stream.restored")) { /* a checkpoint: versions stay */
+        record.len = 0;
+        r = 0;
+    }
     if (r < 0)
         return r;
     seen(t, e);
     if (t->is_complete)
-        store_cache(t, e->data);
+        store_cache(t, record);
     return 0;
 }
 

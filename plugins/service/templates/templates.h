@@ -130,7 +130,7 @@ int store_check_remove(struct templates *t, const char *name, const char *user,
 int store_write(struct templates *t, struct aiex_slice record, struct aiex_error *err);
 /* Takes in what another process wrote. */
 void store_refresh(struct templates *t);
-/* The record of an event, at `position`. What fails is made up for by the other. */
+/* The record of an event (empty: it changes nothing), at `position`. What fails is made up for by the other. */
 void store_cache(struct templates *t, struct aiex_slice record);
 void store_cache_anew(struct templates *t);
 

@@ -195,19 +195,20 @@ int archive_close(struct store *s)
 /* ---- Out of the archive ---- */
 
 /* Where the file of that number is: 1 = in the archive, 2 = in the database's folder, 0 = nowhere.
- */
+ * The care thread may be moving it from there to here: so here is looked at twice. */
 static int log_place(struct store *s, const char *lineage, uint64_t number, char path[PATH_BYTES])
 {
-    char folder[PATH_BYTES - 32], name[24];
+    char folder[PATH_BYTES - 32], kept[PATH_BYTES], name[24];
     struct stat st;
 
     archive_log_name(name, number);
     snprintf(folder, sizeof(folder), "%s/archive/%s", s->host->data_dir, lineage);
-    snprintf(path, PATH_BYTES, "%s/%s", folder, name);
-    if (stat(path, &st) == 0)
-        return 1;
+    snprintf(kept, sizeof(kept), "%s/%s", folder, name);
     snprintf(path, PATH_BYTES, "%s/%s", s->home, name);
-    return strcmp(lineage, s->lineage) == 0 && stat(path, &st) == 0 ? 2 : 0;
+    if (stat(kept, &st) != 0 && strcmp(lineage, s->lineage) == 0 && stat(path, &st) == 0)
+        return 2;
+    memcpy(path, kept, PATH_BYTES);
+    return stat(kept, &st) == 0;
 }
 
 static uint64_t last_of(struct store *s, const char *lineage)
@@ -235,27 +236,41 @@ int archive_reaches(struct store *s, const char *lineage, uint64_t first)
     return 1;
 }
 
+/* One of them into `at`; again when it was moved meanwhile. */
+static int bring(struct store *s, const char *lineage, uint64_t number, int as_copy, const char *at)
+{
+    char from[PATH_BYTES];
+    int r = -ENOENT;
+
+    for (int i = 0; i < 3 && r == -ENOENT; i++) {
+        if (!log_place(s, lineage, number, from))
+            return -ENOENT;
+        r = as_copy ? folder_copy_file(from, at) : link(from, at) == 0 ? 0 : -errno;
+    }
+    return r;
+}
+
 int archive_collect(struct store *s, const char *lineage, uint64_t first, const char *to,
                     uint64_t *ret_last, struct aiex_error *err)
 {
     uint64_t last = last_of(s, lineage);
-    char from[PATH_BYTES], at[PATH_BYTES + 32], name[24];
+    char at[PATH_BYTES + 32], name[24];
 
     if (!first || last < first)
         return aiex_failed(err, -ENOENT,
                            "the archive has no log of this backup; restore it as it "
                            "is, without a point");
     for (uint64_t n = first; n <= last; n++) {
-        int r, place = log_place(s, lineage, n, from);
+        int r;
 
         archive_log_name(name, n);
-        if (!place)
-            return aiex_failed(err, -ENOENT,
-                               "file %s is not in the archive any more; take a later backup", name);
         snprintf(at, sizeof(at), "%s/%s", to, name);
-        r = n < last ? (link(from, at) == 0 ? 0 : -errno) : folder_copy_file(from, at);
+        r = bring(s, lineage, n, n == last, at);
+        if (r == -ENOENT)
+            return aiex_failed(err, r,
+                               "file %s is not in the archive any more; take a later backup", name);
         if (r < 0)
-            return aiex_failed(err, r, "'%.200s' can not be copied to '%.200s': %s", from, at,
+            return aiex_failed(err, r, "%s can not be brought to '%.200s': %s", name, at,
                                strerror(-r));
     }
     *ret_last = last;

@@ -159,7 +159,7 @@ static void write_end(struct aiex_writer *w, const void *arg)
 
 static void answer(struct job *j)
 {
-    aiex_reply_by(j->s->host, j->id, write_end, j);
+    store_reply(j->s, j->id, write_end, j);
 }
 
 int backup_refuse_name(struct store *s, uint64_t id)
@@ -237,7 +237,7 @@ static void write_list(struct aiex_writer *w, const void *arg)
 
 static void list_answer(struct job *j)
 {
-    aiex_reply_by(j->s->host, j->id, write_list, j);
+    store_reply(j->s, j->id, write_list, j);
 }
 
 static void list_done(struct job *j)

@@ -128,7 +128,9 @@ static int checkpoint(struct store *s, uint64_t stamp)
 
 static void checkpoint_failed(struct store *s, int r)
 {
-    if (r == -EUCLEAN)
+    if (r == -ENOMEM || r == -EAGAIN) /* the log has it all; the next look tries again */
+        aiex_logf(s->host, AIEX_LOG_WARN, 0, "no memory or locks for a checkpoint; trying again");
+    else if (r == -EUCLEAN)
         state_damage(s, "the database, found by a checkpoint");
     else
         state_set(s, r == -ENOSPC ? FULL : UNSURE, "a checkpoint failed: %s", strerror(-r));

@@ -124,7 +124,7 @@ static int count_one(const char *path, const char *name, void *arg)
 
     (void)name;
     if (stat(path, &st) == 0)
-        *(int64_t *)arg += (int64_t)st.st_size;
+        *(int64_t *)arg += (int64_t)st.st_blocks * 512;
     return 0;
 }
 

@@ -10,7 +10,7 @@ int folder_copy(const char *from, const char *to, struct aiex_error *err);
 int folder_copy_file(const char *from, const char *to);
 /* fdatasync of each file, and of the folder. */
 int folder_sync(const char *path);
-/* Bytes of its files. */
+/* Bytes of the disk that its files take: a file of the log is longer than what was written. */
 int64_t folder_bytes(const char *path);
 /* Removes it with its files; -ENOENT when there is none. Folders inside stay, and with them it. */
 int folder_remove(const char *path);

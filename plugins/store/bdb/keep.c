@@ -278,7 +278,7 @@ static void erase_answer(struct store *s, struct write *w)
     if (w->code)
         write_refused(s, w);
     else
-        aiex_reply_by(s->host, w->id, write_removed, w);
+        store_reply(s, w->id, write_removed, w);
 }
 
 const struct write_kind erase_kind = {.apply = erase, .answer = erase_answer};

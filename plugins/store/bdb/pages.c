@@ -380,7 +380,7 @@ int pages_flush(struct pages *p)
     return r;
 }
 
-int pages_trim(struct pages *p)
+int pages_wipe(struct pages *p)
 {
     int r;
 
@@ -388,6 +388,8 @@ int pages_trim(struct pages *p)
     r = flush(p);
     if (r == 0 && ftruncate(p->journal, 0) != 0)
         r = -errno;
+    if (r == 0)
+        p->end = p->settled = 0;
     pthread_mutex_unlock(&p->writing);
     return r;
 }
@@ -707,7 +709,7 @@ void pages_end(struct pages *p)
     }
     pthread_mutex_unlock(&process.lock);
     if (p->journal >= 0) {
-        pages_trim(p);
+        pages_wipe(p);
         close(p->journal);
     }
     for (unsigned i = 0; i < p->n_files; i++)

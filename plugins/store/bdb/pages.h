@@ -38,8 +38,8 @@ void pages_scrub(struct pages *p);
 void pages_hurry(int on);
 /* All pages in their place, on the disk. 0 or negative errno; then they stay in the journal. */
 int pages_flush(struct pages *p);
-/* The same, and the journal's file gives back what it keeps: nothing of old pages is in it. */
-int pages_trim(struct pages *p);
+/* The same, and the journal keeps nothing of what it was: pages of long ago. */
+int pages_wipe(struct pages *p);
 /* Ends the guard; its files are closed. What is held is flushed, or stays in the journal. NULL is
  * fine. */
 void pages_end(struct pages *p);

@@ -139,7 +139,7 @@ static void write_get(struct aiex_writer *w, const void *arg)
 
 static void get_answer(struct job *j)
 {
-    aiex_reply_by(j->s->host, j->id, write_get, j);
+    store_reply(j->s, j->id, write_get, j);
 }
 
 static void get_done(struct job *j)
@@ -258,9 +258,11 @@ static int cut_begin(struct range *q)
 {
     struct cut *cuts = realloc(q->cuts, (q->n_cuts + 1) * sizeof(*cuts));
 
-    if (!cuts || job_room(&q->job, 5) < 0)
+    if (!cuts)
         return -ENOMEM;
     q->cuts = cuts;
+    if (job_room(&q->job, 5) < 0)
+        return -ENOMEM;
     q->cuts[q->n_cuts++] = (struct cut){q->job.part_len, 0};
     q->job.part_len += 5;
     return 0;
@@ -458,7 +460,7 @@ static void write_end(struct aiex_writer *w, const void *arg)
 
 static void answer(struct job *j)
 {
-    aiex_reply_by(j->s->host, j->id, write_end, j);
+    store_reply(j->s, j->id, write_end, j);
 }
 
 static void done(struct job *j)

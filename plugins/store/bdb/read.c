@@ -102,7 +102,7 @@ static void write_end(struct aiex_writer *w, const void *arg)
 
 static void answer(struct job *j)
 {
-    aiex_reply_by(j->s->host, j->id, write_end, j);
+    store_reply(j->s, j->id, write_end, j);
 }
 
 int read_take(void *self, const struct aiex_message *m)

@@ -176,7 +176,7 @@ static void answer(struct store *s, struct write *w)
     if (w->code)
         write_refused(s, w);
     else
-        aiex_reply_by(s->host, w->id, write_restored, w->arg);
+        store_reply(s, w->id, write_restored, w->arg);
 }
 
 const struct write_kind restore_kind = {.run = restore_run, .answer = answer, .alone = 1};

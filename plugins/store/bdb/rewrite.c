@@ -192,7 +192,7 @@ static void answer(struct store *s, struct write *w)
         return;
     }
     w->c = s->config.encrypt != 0;
-    aiex_reply_by(s->host, w->id, write_end, w);
+    store_reply(s, w->id, write_end, w);
 }
 
 const struct write_kind rewrite_kind = {.answer = answer, .alone = 1, .run = run};

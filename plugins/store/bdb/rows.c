@@ -305,7 +305,7 @@ static void answer(struct store *s, struct write *w)
     if (w->code)
         write_refused(s, w);
     else
-        aiex_reply_by(s->host, w->id, write_end, w);
+        store_reply(s, w->id, write_end, w);
 }
 
 const struct write_kind transact_kind = {.apply = apply, .answer = answer};

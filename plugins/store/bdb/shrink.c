@@ -3,11 +3,11 @@
  * nothing of what was erased stay behind.
  *
  * The trees are gone through a piece at a time: pages that are half empty are brought together,
- * free ones at the end of a file are cut off. A piece holds the writer's gate, so it never
- * meets a batch, and is small, so a batch does not wait for long; between two pieces the gate is
- * free for as long as it was held. Then the log is filled until a new file begins, a checkpoint is
- * made, and the files before it go, or, with an archive, go there. With `forget` also the archive
- * and what the last restore put aside are removed.
+ * free ones at the end of a file are cut off, in as many passes as there is something to move. A
+ * piece holds the writer's gate, so it never meets a batch, and is small, so a batch does not wait
+ * for long; between two pieces the gate is free for as long as it was held. Then the log is filled
+ * until a new file begins, a checkpoint is made, and the files before it go, or, with an archive,
+ * go there. With `forget` also the archive and what the last restore put aside are removed.
  */
 #include "store.h"
 
@@ -24,6 +24,7 @@
 
 #define PIECE_ROWS  400u
 #define PIECE_PAGES 64u
+#define PASSES      10u
 #define FILL_BYTES  (256u << 10)
 #define TRIES       50
 
@@ -31,8 +32,9 @@ struct shrink {
     struct job job;
     int forget;
     enum file file;
-    uint8_t *from; /* key at which the next piece begins */
-    size_t from_len;
+    uint8_t *from, *before_from; /* keys at which the next piece begins, and the last one began */
+    size_t from_len, before_len;
+    unsigned passes, moved; /* through this file; pages that this one freed */
     int tries;
     uint32_t log_file; /* the one that was written when the files were done */
     int64_t before, after;
@@ -87,24 +89,46 @@ static int piece_end(struct shrink *h, DBT *end)
     return r;
 }
 
+/* Otherwise the same piece would come again for ever. */
+static int is_behind(const struct shrink *h, const DBT *key)
+{
+    size_t n = key->size < h->from_len ? key->size : h->from_len;
+    int order = n ? memcmp(key->data, h->from, n) : 0;
+
+    return key->data && key->size && (order > 0 || (order == 0 && key->size > h->from_len));
+}
+
+/*
+ * `end` becomes the key at which it stopped, when that is before: enough pages were freed. The last
+ * piece has the one before in it, too: a page that stands alone is not moved, and while it
+ * stands at the end of the file nothing is cut off.
+ */
 static int compact(struct shrink *h, DBT *end)
 {
     struct env *e = &h->job.s->env;
     DB_COMPACT how = {.compact_pages = PIECE_PAGES};
-    DBT from = env_dbt(h->from, h->from_len);
+    DBT from = end->data ? env_dbt(h->from, h->from_len) : env_dbt(h->before_from, h->before_len);
+    DBT stopped = {.flags = DB_DBT_MALLOC};
     DB *db = env_file(e, h->file);
     DB_TXN *txn;
     int r = env_errno(e, e->env->txn_begin(e->env, NULL, &txn, 0));
 
     if (r < 0)
         return r;
-    r = env_errno(e,
-                  db->compact(db, txn, h->from_len ? &from : NULL, end, &how, DB_FREE_SPACE, NULL));
-    if (r < 0) {
+    r = env_errno(e, db->compact(db, txn, from.size ? &from : NULL, end->data ? end : NULL, &how,
+                                 DB_FREE_SPACE, &stopped));
+    if (r < 0)
         txn->abort(txn);
-        return r;
+    else
+        r = env_errno(e, txn->commit(txn, DB_TXN_NOSYNC));
+    h->moved += how.compact_pages_free + how.compact_pages_truncated;
+    if (r == 0 && how.compact_pages_free >= PIECE_PAGES && is_behind(h, &stopped)) {
+        free(end->data);
+        *end = stopped;
+    } else {
+        free(stopped.data);
     }
-    return env_errno(e, txn->commit(txn, DB_TXN_NOSYNC));
+    return r;
 }
 
 /* 1 = the file is done, 0, or negative errno. */
@@ -112,24 +136,40 @@ static int piece(struct shrink *h)
 {
     struct store *s = h->job.s;
     struct timespec began;
-    DBT end;
-    int r = piece_end(h, &end), is_last = r == -ENOENT;
+    DBT end = {0};
+    int r = piece_end(h, &end);
 
-    if (r < 0 && !is_last)
+    if (r < 0 && r != -ENOENT)
         return r;
     clock_gettime(CLOCK_MONOTONIC, &began);
     gate_enter(&s->gate);
-    r = compact(h, is_last ? NULL : &end);
+    r = compact(h, &end);
     gate_leave(&s->gate);
     pause_for(&began);
     if (r < 0) {
-        free(is_last ? NULL : end.data);
+        free(end.data);
         return r;
     }
-    free(h->from);
-    h->from = is_last ? NULL : end.data;
-    h->from_len = is_last ? 0 : end.size;
-    return is_last;
+    free(h->before_from);
+    h->before_from = end.data ? h->from : NULL;
+    h->before_len = end.data ? h->from_len : 0;
+    if (!end.data)
+        free(h->from);
+    h->from = end.data;
+    h->from_len = end.data ? end.size : 0;
+    return !end.data;
+}
+
+/* What became free in one pass is moved to the end, and cut off, in the next. 1 = the file is done.
+ */
+static int pass_done(struct shrink *h)
+{
+    int again = h->moved && ++h->passes < PASSES;
+
+    h->moved = 0;
+    if (!again)
+        h->passes = 0;
+    return !again;
 }
 
 /* ---- The log ---- */
@@ -157,10 +197,10 @@ static int turn_log(struct shrink *h)
     r = env_errno(&s->env, s->env.env->txn_checkpoint(s->env.env, 0, 0, DB_FORCE));
     if (r < 0)
         return r;
-    archive_logs(s);
-    r = pages_trim(s->env.pages);
+    r = pages_wipe(s->env.pages);
     if (r < 0)
         return r;
+    archive_logs(s);
     if (h->forget) {
         archive_forget(s);
         exchange_drop_old(s->host->data_dir);
@@ -174,13 +214,14 @@ static enum job_step ended(struct shrink *h, int r)
 {
     struct job *j = &h->job;
 
+    const char *what = h->file < N_FILES ? env_file_name(h->file) : "the log";
+
     if (r == -EAGAIN && ++h->tries < TRIES)
         return JOB_PART;
     if (r == -ENOSPC)
         return job_refused(j, AIEX_E_READ_ONLY, "the disk is full");
-    return r == -EAGAIN
-               ? job_refused(j, AIEX_E_BUSY, "others hold '%s'; try again", env_file_name(h->file))
-               : job_failed(j, r, env_file_name(h->file));
+    return r == -EAGAIN ? job_refused(j, AIEX_E_BUSY, "others hold %s; try again", what)
+                        : job_failed(j, r, what);
 }
 
 static enum job_step step(struct job *j)
@@ -202,7 +243,7 @@ static enum job_step step(struct job *j)
         h->after = folder_bytes(s->home);
         return JOB_END;
     }
-    if (h->file < N_FILES && r && ++h->file == N_FILES)
+    if (h->file < N_FILES && r && pass_done(h) && ++h->file == N_FILES)
         h->log_file = log_file(s);
     return JOB_PART;
 }
@@ -218,12 +259,13 @@ static void write_end(struct aiex_writer *w, const void *arg)
 
 static void answer(struct job *j)
 {
-    aiex_reply_by(j->s->host, j->id, write_end, j);
+    store_reply(j->s, j->id, write_end, j);
 }
 
 static void done(struct job *j)
 {
     free(((struct shrink *)j)->from);
+    free(((struct shrink *)j)->before_from);
 }
 
 int shrink_take(void *self, const struct aiex_message *m)

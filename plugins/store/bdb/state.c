@@ -1,6 +1,7 @@
 /* state.c - may the store write, and if not, why. Told to the log once, when it changes. */
 #include "store.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -109,7 +110,9 @@ int state_writes(struct state *st, char *why, size_t size)
 
 void state_damage(struct store *s, const char *what)
 {
-    if (s->env.said[0])
+    if (strstr(s->env.said, strerror(ENOMEM)))
+        state_set(s, UNSURE, "the database gave up: %.160s; restart the store", s->env.said);
+    else if (s->env.said[0])
         state_set(s, DAMAGE, "damage: %.160s; restore a backup", s->env.said);
     else
         state_set(s, DAMAGE, "damage in %.60s: a record that can not be; restore a backup", what);

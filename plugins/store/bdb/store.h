@@ -21,6 +21,7 @@
  *     archive.c restore_point.c  the log, points in it  cipher.c rewrite.c  encryption
  *     shrink.c           room given back          pages.c scrub.c      pages, written twice
  *     state.c      may it write, and if not, why  status.c     status, health
+ *     reply.c      answers
  *     env.c folder.c lock_file.c side.c event.c tables.c space.c fail.c: one idea each, see their
  * headers
  *
@@ -93,6 +94,9 @@ void box_put(struct store *s, struct note *note);
 void box_put_all(struct store *s, struct note *first, struct note **end);
 /* Loop: lands what is there. */
 void box_empty(struct store *s);
+
+/* reply.c, loop: as aiex_reply_by(), and the call always ends. */
+void store_reply(struct store *s, uint64_t id, aiex_write_fn write, const void *arg);
 
 /* ---- state.c: any thread ---- */
 

@@ -159,7 +159,7 @@ static void test_window(void)
     shows(id, 7);
     ask("store.ack", "{'name': 'n', 'sequence': 3}");
     shows(id, 10);
-    for (int at = 10; at <= 50; at += 5) {
+    for (int at = 10; at <= 50; at += 5) { /* what was not shown yet can not be acknowledged */
         ask("store.ack", "{'name': 'n', 'sequence': %d}", at);
         shows(id, at + 7 < 50 ? at + 7 : 50);
     }

@@ -418,6 +418,8 @@ static void run_each(struct store *s, struct write *batch)
         settled = settle(s, highest(done));
     if (settled == 0)
         publish(s);
+    else
+        streams_forget(s);
     for (struct write *w = done; w && settled == 0; w = w->next)
         if (!w->code && w->kind->committed)
             w->kind->committed(s, w);

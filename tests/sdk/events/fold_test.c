@@ -542,12 +542,38 @@ static void without_memory(void)
     }
 }
 
+/* It may start beside its users: three seconds, then it is said once, and that it came. */
+static void a_store_that_starts_late_is_no_trouble(void)
+{
+    prepare();
+    s->fault = (struct mini_fault){"store.read", AIEX_E_UNAVAILABLE, .times = 1000};
+    CU_ASSERT_EQUAL_FATAL(open_fold(aiex_fake_host_table(h), 0, NULL), 0);
+    for (int i = 0; i < 40; i++) {
+        mini_answer(s, 100);
+        aiex_fake_advance(h, 50);
+    }
+    CU_ASSERT_STRING_NOT_EQUAL(state().trouble, "");
+    CU_ASSERT_PTR_NULL(aiex_fake_find(h, AIEX_FAKE_LOG, "trying again", 0));
+    for (int i = 0; i < 100; i++) {
+        mini_answer(s, 100);
+        aiex_fake_advance(h, 50);
+    }
+    CU_ASSERT_PTR_NOT_NULL(aiex_fake_find(h, AIEX_FAKE_LOG, "trying again", 0));
+    CU_ASSERT_PTR_NULL(aiex_fake_find(h, AIEX_FAKE_LOG, "trying again", 1));
+    s->fault.times = 0;
+    mini_settle(s);
+    CU_ASSERT_EQUAL(it.live, 1);
+    CU_ASSERT_PTR_NOT_NULL(aiex_fake_find(h, AIEX_FAKE_LOG, "there again", 0));
+    end();
+}
+
 const struct test_case tests[] = {
     {"changes_are_stored_and_applied", changes_are_stored_and_applied},
     {"refusals_of_decide_reach_the_caller", refusals_of_decide_reach_the_caller},
     {"what_others_append_is_seen", what_others_append_is_seen},
     {"a_conflict_is_decided_anew", a_conflict_is_decided_anew},
     {"conflicts_have_an_end", conflicts_have_an_end},
+    {"a_store_that_starts_late_is_no_trouble", a_store_that_starts_late_is_no_trouble},
     {"a_store_that_comes_back_loses_nothing", a_store_that_comes_back_loses_nothing},
     {"a_change_does_not_wait_for_ever", a_change_does_not_wait_for_ever},
     {"what_is_not_known_is_said_and_found_out", what_is_not_known_is_said_and_found_out},

@@ -64,6 +64,14 @@ static const char *subjects(size_t n)
     return out;
 }
 
+static int64_t number(size_t n, const char *key)
+{
+    int64_t v = -1;
+
+    aiex_get_int(aiex_fake_nth(h, AIEX_FAKE_CALL, n)->body, key, &v);
+    return v;
+}
+
 static void answer(size_t n, const char *code)
 {
     const struct aiex_slice none = {NULL, 0};
@@ -93,6 +101,8 @@ static void test_gathered(void)
     answer(0, NULL);
     aiex_fake_advance(h, 20);
     CU_ASSERT_STRING_EQUAL(subjects(1), "c");
+    CU_ASSERT_TRUE(number(0, "first") == 0 && number(1, "first") == 2);
+    CU_ASSERT_TRUE(number(0, "sender") > 0 && number(0, "sender") == number(1, "sender"));
     answer(1, NULL);
     aiex_fake_advance(h, 1000);
     CU_ASSERT_EQUAL(n_calls(), 2);
@@ -109,6 +119,7 @@ static void test_kept(void)
     for (size_t i = 0; i < 5; i++) {
         aiex_fake_advance(h, i ? 250 : 20);
         CU_ASSERT_STRING_EQUAL(subjects(i), i ? "a b" : "a");
+        CU_ASSERT_EQUAL(number(i, "first"), 0);
         if (i == 0)
             add("b");
         answer(i, codes[i]);

@@ -358,6 +358,40 @@ static void what_is_too_long_is_cut(void)
     rig_end();
 }
 
+/* A whole answer, of two-byte characters whose last one would be halved; then one whose calls do
+ * not fit beside it. */
+static void a_whole_answer_is_cut_at_a_character(void)
+{
+    static const char call[] = "\"}},{\"x\":0}]}", calls[] = "\",\"tool_calls\":[{\"id\":\"";
+    size_t n = AIEX_TURN_MESSAGE + 11;
+    char *text = malloc(n + 200);
+    int len = sprintf(text, "{\"choices\":[{\"message\":{\"content\":\"z");
+
+    for (size_t i = 0; i < n; i += 2)
+        memcpy(text + len + i, "\xc3\xa4", 2);
+    strcpy(text + len + n + 1, call);
+    rig_begin();
+    rig_turn((struct aiex_turn_setting){0}, ASK);
+    rig_part(text);
+    rig_finish(NULL);
+    CU_ASSERT_EQUAL(strlen(rig_content(1, 0)), AIEX_TURN_MESSAGE - 1);
+    HAS(rig_asked("sessions.append", 1), "too_long");
+    rig_end();
+    n = AIEX_TURN_MESSAGE / 2;
+    memset(text + len, 'c', 2 * n);
+    memcpy(text + len + n, calls, sizeof(calls) - 1);
+    strcpy(text + len + n + n, "\"}]}}]}");
+    rig_begin();
+    rig_turn((struct aiex_turn_setting){0}, ASK);
+    rig_part(text);
+    rig_finish(NULL);
+    CU_ASSERT_EQUAL(strlen(rig_content(1, 0)), n + 1);
+    HAS(rig_asked("sessions.append", 1), "too_long");
+    CU_ASSERT_STRING_EQUAL(told.not_recorded, "");
+    rig_end();
+    free(text);
+}
+
 /* Whatever lacks memory: the caller is told once, and nothing is left behind. */
 static void memory_may_end_anywhere(void)
 {
@@ -400,6 +434,7 @@ const struct test_case tests[] = {
     {"a_service_that_is_away_does_not_matter", a_service_that_is_away_does_not_matter},
     {"what_can_not_be_recorded_is_told", what_can_not_be_recorded_is_told},
     {"what_is_too_long_is_cut", what_is_too_long_is_cut},
+    {"a_whole_answer_is_cut_at_a_character", a_whole_answer_is_cut_at_a_character},
     {"memory_may_end_anywhere", memory_may_end_anywhere},
     {0},
 };

@@ -626,7 +626,19 @@ static void extensions_and_settings(void)
     CU_ASSERT_EQUAL(aiex_fake_host_free(h), 0);
 }
 
+static void plugins_beside(void)
+{
+    struct aiex_error err = {""};
+
+    CU_ASSERT_PTR_NULL(aiex_fake_load("/nowhere/plugin.so", &err));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "plugin '/nowhere/plugin.so': "));
+    CU_ASSERT_PTR_NULL(aiex_fake_load("libm.so.6", &err)); /* no plugin */
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "aiex_plugin_entry"));
+    CU_ASSERT_PTR_NULL(aiex_fake_load("/nowhere/plugin.so", NULL));
+}
+
 const struct test_case tests[] = {
+    {"plugins beside", plugins_beside},
     {"option values", option_values},
     {"option families", option_families},
     {"option refusals", option_refusals},

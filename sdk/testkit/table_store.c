@@ -9,8 +9,16 @@
 #define MAX_ROWS 8192
 #define MAX_OPEN 64
 
+#define MAX_KEY 320u
+
+struct key {
+    uint8_t bytes[MAX_KEY];
+    size_t len;
+};
+
 struct row {
-    char table[32], key[160];
+    char table[64];
+    struct key key;
     uint8_t *value;
     size_t len;
     int64_t version, ttl;
@@ -75,22 +83,45 @@ static void text_of(struct aiex_slice map, const char *key, char *out, size_t si
     snprintf(out, size, "%.*s", (int)s.len, s.len ? (const char *)s.data : "");
 }
 
+static struct key key_of(struct aiex_slice map, const char *name)
+{
+    struct aiex_slice s = {NULL, 0};
+    struct key key = {.len = 0};
+
+    aiex_get_bytes(map, name, &s);
+    if (s.len > MAX_KEY)
+        abort();
+    if (s.len)
+        memcpy(key.bytes, s.data, s.len);
+    key.len = s.len;
+    return key;
+}
+
+static int compare(const struct key *a, const struct key *b)
+{
+    int r = memcmp(a->bytes, b->bytes, a->len < b->len ? a->len : b->len);
+
+    return r ? r : a->len < b->len ? -1 : a->len > b->len;
+}
+
 /* Where the row is, or would be. */
-static size_t place_of(const struct table_store *t, const char *table, const char *key)
+static size_t place_of(const struct table_store *t, const char *table, const struct key *key)
 {
     size_t i = 0;
+    int r = -1;
 
-    while (i < t->n && (strcmp(t->rows[i].table, table) < 0 ||
-                        (strcmp(t->rows[i].table, table) == 0 && strcmp(t->rows[i].key, key) < 0)))
-        i++;
+    for (; i < t->n && r < 0; i += r < 0) {
+        r = strcmp(t->rows[i].table, table);
+        r = r ? r : compare(&t->rows[i].key, key);
+    }
     return i;
 }
 
-static struct row *row_of(struct table_store *t, const char *table, const char *key)
+static struct row *row_of(struct table_store *t, const char *table, const struct key *key)
 {
     size_t i = place_of(t, table, key);
 
-    return i < t->n && strcmp(t->rows[i].table, table) == 0 && strcmp(t->rows[i].key, key) == 0
+    return i < t->n && strcmp(t->rows[i].table, table) == 0 && compare(&t->rows[i].key, key) == 0
                ? &t->rows[i]
                : NULL;
 }
@@ -101,7 +132,8 @@ static void delete_row(struct table_store *t, struct row *row)
     memmove(row, row + 1, (size_t)(&t->rows[--t->n] - row) * sizeof(*row));
 }
 
-static void put_row(struct table_store *t, const char *table, const char *key, struct aiex_slice op)
+static void put_row(struct table_store *t, const char *table, const struct key *key,
+                    struct aiex_slice op)
 {
     struct row *row = row_of(t, table, key);
     struct aiex_slice value = {NULL, 0};
@@ -115,7 +147,7 @@ static void put_row(struct table_store *t, const char *table, const char *key, s
         row = &t->rows[i];
         memset(row, 0, sizeof(*row));
         snprintf(row->table, sizeof(row->table), "%s", table);
-        snprintf(row->key, sizeof(row->key), "%s", key);
+        row->key = *key;
     }
     free(row->value);
     row->value = malloc(value.len + 1);
@@ -140,8 +172,9 @@ static struct aiex_slice cut_one(struct aiex_slice *at)
 
 static int holds(struct table_store *t, struct aiex_slice body)
 {
-    char table[32], key[160];
+    char table[64];
     struct aiex_value v;
+    struct key key;
     int64_t version = -1;
 
     if (aiex_get(body, "conditions", &v) != 1)
@@ -151,9 +184,9 @@ static int holds(struct table_store *t, struct aiex_slice body)
         const struct row *row;
 
         text_of(one, "table", table, sizeof(table));
-        text_of(one, "key", key, sizeof(key));
+        key = key_of(one, "key");
         aiex_get_int(one, "version", &version);
-        row = row_of(t, table, key);
+        row = row_of(t, table, &key);
         if ((row ? row->version : 0) != version)
             return 0;
     }
@@ -162,8 +195,9 @@ static int holds(struct table_store *t, struct aiex_slice body)
 
 static void apply(struct table_store *t, struct aiex_slice body)
 {
-    char table[32], key[160], op[16];
+    char table[64], op[16];
     struct aiex_value v;
+    struct key key;
 
     if (aiex_get(body, "operations", &v) != 1)
         abort();
@@ -172,11 +206,11 @@ static void apply(struct table_store *t, struct aiex_slice body)
         struct row *row;
 
         text_of(one, "table", table, sizeof(table));
-        text_of(one, "key", key, sizeof(key));
+        key = key_of(one, "key");
         text_of(one, "op", op, sizeof(op));
-        row = row_of(t, table, key);
+        row = row_of(t, table, &key);
         if (strcmp(op, "put") == 0)
-            put_row(t, table, key, one);
+            put_row(t, table, &key, one);
         else if (row)
             delete_row(t, row);
     }
@@ -205,7 +239,7 @@ static int transact(struct table_store *t, struct aiex_slice body, int64_t *ret_
 static void write_row(struct aiex_writer *w, const struct row *row)
 {
     aiex_w_map(w, 3);
-    aiex_w_key_bin(w, "key", row->key, strlen(row->key));
+    aiex_w_key_bin(w, "key", row->key.bytes, row->key.len);
     aiex_w_key_bin(w, "value", row->value, row->len);
     aiex_w_key_int(w, "version", row->version);
 }
@@ -213,17 +247,16 @@ static void write_row(struct aiex_writer *w, const struct row *row)
 static void range(struct table_store *t, struct aiex_fake_host *h, uint64_t call,
                   struct aiex_slice body, struct aiex_writer *end)
 {
-    char table[32], from[160], to[160], token[160];
+    const struct key from = key_of(body, "from"), to = key_of(body, "to");
+    const struct key token = key_of(body, "token");
+    char table[64];
     size_t i, size = 1 << 16;
     unsigned n = 0;
 
     text_of(body, "table", table, sizeof(table));
-    text_of(body, "from", from, sizeof(from));
-    text_of(body, "to", to, sizeof(to));
-    text_of(body, "token", token, sizeof(token));
-    for (i = place_of(t, table, token[0] ? token : from);
+    for (i = place_of(t, table, token.len ? &token : &from);
          i < t->n && n < t->page && strcmp(t->rows[i].table, table) == 0 &&
-         (!to[0] || strcmp(t->rows[i].key, to) < 0);
+         (!to.len || compare(&t->rows[i].key, &to) < 0);
          i++, n++) {
         struct aiex_writer w;
         uint8_t *mem = malloc(size + t->rows[i].len);
@@ -236,7 +269,7 @@ static void range(struct table_store *t, struct aiex_fake_host *h, uint64_t call
     }
     aiex_w_map(end, 1);
     if (n == t->page && i < t->n && strcmp(t->rows[i].table, table) == 0)
-        aiex_w_key_bin(end, "next", t->rows[i].key, strlen(t->rows[i].key));
+        aiex_w_key_bin(end, "next", t->rows[i].key.bytes, t->rows[i].key.len);
     else
         aiex_w_key_bool(end, "end", 1);
 }
@@ -245,9 +278,10 @@ static void serve(struct table_store *t, struct aiex_fake_host *h,
                   const struct aiex_fake_record *call, const char *code)
 {
     static uint8_t mem[4096];
-    char table[32], key[160];
+    char table[64];
     struct aiex_writer w;
     const struct row *row;
+    struct key key;
     int64_t version = 0;
 
     aiex_writer_init(&w, mem, sizeof(mem));
@@ -263,8 +297,8 @@ static void serve(struct table_store *t, struct aiex_fake_host *h,
         aiex_w_key_int(&w, "version", version);
     } else {
         text_of(call->body, "table", table, sizeof(table));
-        text_of(call->body, "key", key, sizeof(key));
-        row = row_of(t, table, key);
+        key = key_of(call->body, "key");
+        row = row_of(t, table, &key);
         aiex_w_map(&w, row ? 3 : 1);
         aiex_w_key_bool(&w, "found", row != NULL);
         if (row) {

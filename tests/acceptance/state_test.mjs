@@ -1,5 +1,6 @@
-// Keys and limits as events of the store: whatever is killed, away or lost, keys go on and nothing
-// that was acknowledged is missing; and `aiex events read` shows who did what.
+// The product's own state as events of the store - keys, limits, templates, asynchronous requests,
+// what the configuration changed: whatever is killed, away or lost, it goes on and nothing that was
+// acknowledged is missing; and `aiex events read` shows who did what.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -8,7 +9,7 @@ import { ask } from './ask.mjs';
 import { Node } from './node.mjs';
 
 const node = new Node();
-const only = ['00-host.ini', '10-resolver.ini', '25-provider-offline.ini', '28-service-gateway.ini', '30-coordinator.ini', '32-ledger.ini', '34-templates.ini', '35-prices.ini', '38-store.ini', '40-interface-http.ini', '50-interface-cli.ini'];
+const only = ['00-host.ini', '10-resolver.ini', '25-provider-offline.ini', '28-service-gateway.ini', '30-coordinator.ini', '32-ledger.ini', '34-templates.ini', '35-prices.ini', '38-store.ini', '39-recorder.ini', '40-interface-http.ini', '50-interface-cli.ini'];
 
 before(async () => {
   await node.start({}, { only, http: true, ini: '[service_gateway]\naudit = none\n' });
@@ -158,6 +159,49 @@ test('templates: killed, without their folder, without the store', async () => {
   assert.equal((await node.aiex('config', 'reload')).code, 0);
   await node.until(async () => (await call('put', { name: 'greet', text: 'hi {{who}}' })).version === 3, 'a third version', 20000);
   assert.equal(await render(), 'hi ann');
+});
+
+test('asynchronous requests have an outcome, whatever is killed', async () => {
+  const submit = async () => (await good('submit', { method: 'gateway.chat', dialect: 'openai.chat', model: 'offline', body: JSON.stringify({ model: 'offline', messages: [{ role: 'user', content: 'hi' }] }) })).id;
+  const poll = async (id, wait_ms = 0) => good('poll', { id, wait_ms });
+  const id = await submit();
+  const before = await poll(id, 20000);
+  assert.equal(before.state, 'done');
+  assert.ok(before.body.length > 10);
+  // what is stored soon after the end
+  await node.until(async () => (await history('gateway/requests')).some(e => e.type === 'request.ended' && e.data.id === id), 'its end');
+  await (await kill('service_gateway', 'store_bdb'))();
+  await fine();
+  await node.until(async () => (await poll(id)).state === 'done', 'what was done to be known');
+  assert.deepEqual((await poll(id)).body, before.body);
+  const ids = [];
+  for (let i = 0; i < 8; i++) ids.push(await submit());
+  await (await kill('service_gateway'))();
+  await fine();
+  for (const one of ids) {
+    let p;
+    await node.until(async () => (p = await poll(one, 5000)).state !== 'running', `the outcome of ${one}`, 40000);
+    assert.ok(p.state === 'done' || p.code === 'crashed', JSON.stringify(p));
+  }
+});
+
+test('what the configuration changed, and how jobs ended, is kept', async () => {
+  const conf = path.join(node.dir, 'conf.d/91-more.ini');
+  const data = async stream => (await history(stream)).map(e => [e.type, e.data.subject, e.data.data]);
+  fs.writeFileSync(conf, '[service_templates]\nmax_versions = 77\n[settings]\nmood = fine\n[job:look]\ncron = 0 0 1 1 *\nservice = templates\nmethod = templates.list\n');
+  assert.equal((await node.aiex('config', 'reload')).code, 0);
+  let seen;
+  await node.until(async () => (seen = await data('host/config')).some(([, s]) => s === 'jobs'), 'the change', 20000);
+  const options = seen.findLast(([type, subject]) => type === 'options' && subject === 'service_templates');
+  assert.match(options[2].text, /max_versions = 77/);
+  assert.match(seen.findLast(([type, subject]) => type === 'changed' && subject === 'settings')[2].text, /^mood = fine$/m);
+  assert.equal((await node.aiex('job', 'run', 'look')).code, 0);
+  await node.until(async () => (await data('host/job')).some(([type, s]) => type === 'done' && s === 'look'), 'the run', 20000);
+  const before = await history('host/config');
+  await (await kill('service_recorder', 'store_bdb'))();
+  fs.rmSync(conf);
+  assert.equal((await node.aiex('config', 'reload')).code, 0);
+  await node.until(async () => (await history('host/config')).length > before.length, 'the change back', 20000);
 });
 
 test('replaced while keys are made: two processes for a moment, one truth', async () => {
