@@ -17,8 +17,9 @@ static const struct aiex_plugin *plugin;
 static void *self;
 
 static const char *const methods[] = {
-    "store.append", "store.transact", "store.read",        "store.get",     "store.range",
-    "store.define", "store.ack",      "store.unsubscribe", "store.compact", "store.erase",
+    "store.append",  "store.transact", "store.read",        "store.get",     "store.range",
+    "store.define",  "store.ack",      "store.unsubscribe", "store.compact", "store.erase",
+    "store.restore", "store.backups",  "store.shrink",
 };
 
 /* The store's threads work on between two inputs, on memory that is theirs. */

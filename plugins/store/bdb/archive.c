@@ -124,14 +124,17 @@ int archive_begin(struct store *s, struct aiex_error *err)
 
 /* ---- Into the archive ---- */
 
-static int keep(struct store *s, const char *name)
+/* as_copy: the database's folder is to stay what it is. */
+static int keep(struct store *s, const char *name, int as_copy)
 {
     char from[PATH_BYTES], to[PATH_BYTES + 32], folder[PATH_BYTES];
 
     snprintf(from, sizeof(from), "%s/%s", s->home, name);
     lineage_path(folder, s, s->lineage);
     snprintf(to, sizeof(to), "%s/%s", folder, name);
-    return link(from, to) == 0 || errno == EEXIST ? 0 : -errno;
+    if (as_copy)
+        return folder_copy_file(from, to);
+    return rename(from, to) == 0 ? 0 : -errno;
 }
 
 static int sync_archive(struct store *s)
@@ -142,14 +145,14 @@ static int sync_archive(struct store *s)
     return folder_sync(folder);
 }
 
-/* Links what the database is done with. How many, or negative errno. */
+/* Moves what the database is done with. How many, or negative errno. */
 static int keep_done(struct store *s)
 {
     char **list = NULL;
     int r = env_errno(&s->env, s->env.env->log_archive(s->env.env, &list, 0)), n = 0;
 
     for (char **name = list; r == 0 && name && *name; name++, n++)
-        r = keep(s, *name);
+        r = keep(s, *name, 0);
     free(list);
     if (r == 0 && n)
         r = sync_archive(s);
@@ -166,9 +169,10 @@ void archive_logs(struct store *s)
                   strerror(-n));
         return;
     }
-    s->env.env->log_archive(s->env.env, NULL, DB_ARCH_REMOVE);
     if (n)
         archive_prune(s);
+    else if (!s->lineage[0])
+        s->env.env->log_archive(s->env.env, NULL, DB_ARCH_REMOVE);
 }
 
 int archive_close(struct store *s)
@@ -186,7 +190,7 @@ int archive_close(struct store *s)
     d = opendir(s->home);
     while (d && r == 0 && (e = readdir(d)) != NULL)
         if (log_number(e->d_name))
-            r = keep(s, e->d_name);
+            r = keep(s, e->d_name, 1);
     if (d)
         closedir(d);
     return r ? r : sync_archive(s);
@@ -237,7 +241,7 @@ int archive_reaches(struct store *s, const char *lineage, uint64_t first)
 }
 
 /* One of them into `at`; again when it was moved meanwhile. */
-static int bring(struct store *s, const char *lineage, uint64_t number, int as_copy, const char *at)
+static int bring(struct store *s, const char *lineage, uint64_t number, const char *at)
 {
     char from[PATH_BYTES];
     int r = -ENOENT;
@@ -245,7 +249,7 @@ static int bring(struct store *s, const char *lineage, uint64_t number, int as_c
     for (int i = 0; i < 3 && r == -ENOENT; i++) {
         if (!log_place(s, lineage, number, from))
             return -ENOENT;
-        r = as_copy ? folder_copy_file(from, at) : link(from, at) == 0 ? 0 : -errno;
+        r = folder_copy_file(from, at);
     }
     return r;
 }
@@ -265,7 +269,7 @@ int archive_collect(struct store *s, const char *lineage, uint64_t first, const 
 
         archive_log_name(name, n);
         snprintf(at, sizeof(at), "%s/%s", to, name);
-        r = bring(s, lineage, n, n == last, at);
+        r = bring(s, lineage, n, at);
         if (r == -ENOENT)
             return aiex_failed(err, r,
                                "file %s is not in the archive any more; take a later backup", name);

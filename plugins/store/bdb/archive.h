@@ -5,7 +5,7 @@
  *
  * A lineage is one history of the log: it begins when the archive is turned on and with each
  * restore, because from there on files of the same number say something else. Its name lies in
- * `db/lineage`. A file goes into the archive (by a hard link) when the database no longer needs it.
+ * `db/lineage`. A file goes into the archive when the database no longer needs it.
  * Nothing is kept that no backup could use, and no more bytes than the option `archive` says: the
  * oldest go first.
  */
@@ -23,8 +23,7 @@ void archive_prune(struct store *s);
 /* The database is closed: all its log files go into the archive, as a lineage ends. 0 or negative
  * errno. */
 int archive_close(struct store *s);
-/* Puts the log files of a lineage from `first` on into the folder `to`, which is there: links, but
- * a copy of the last one. `flushed`: the present log's files are what the writer wrote.
+/* Copies the log files of a lineage from `first` on into the folder `to`, which is there.
  * *ret_last: its number. 0, -ENOENT (one is missing, said), or other negative errno. */
 int archive_collect(struct store *s, const char *lineage, uint64_t first, const char *to,
                     uint64_t *ret_last, struct aiex_error *err);

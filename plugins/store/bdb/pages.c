@@ -585,16 +585,14 @@ static ssize_t on_write(int fd, const void *bytes, size_t len)
     return (ssize_t)len;
 }
 
+/* What this and the next one return goes through as an error of Berkeley DB: no -1. */
 static int on_fsync(int fd)
 {
     struct guarded *g = guarded_of(fd);
-    int r;
+    int r = g ? pages_flush(g->pages) : fdatasync(fd) == 0 ? 0 : -errno;
 
-    if (!g)
-        return fdatasync(fd);
-    r = pages_flush(g->pages);
     errno = -r;
-    return r ? -1 : 0;
+    return -r;
 }
 
 static _Thread_local int hurries;
@@ -622,14 +620,14 @@ static int on_ftruncate(int fd, off_t size)
     int r;
 
     if (!g)
-        return ftruncate(fd, size);
+        return ftruncate(fd, size) == 0 ? 0 : errno;
     pthread_mutex_lock(&g->pages->writing);
     r = flush(g->pages);
     r = r ? r : ftruncate(fd, size) == 0 ? 0 : -errno;
     g->pages->files[g->file].dirty |= r == 0 && place_fd(g->pages, g->file) >= 0;
     pthread_mutex_unlock(&g->pages->writing);
     errno = -r;
-    return r ? -1 : 0;
+    return -r;
 }
 
 static void set_functions(void)

@@ -15,6 +15,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,20 +53,18 @@ static int check(struct restore *r, const struct manifest *m, struct aiex_error 
 
 /* ---- The cut ---- */
 
-/* The file may be a link to one of the archive: the shorter one is a file of its own. */
 static int shorten(const char *folder, const DB_LSN *at)
 {
-    char path[600], copy[640], name[24];
-    int r;
+    char path[600], name[24];
+    int fd, r = 0;
 
     archive_log_name(name, at->file);
     snprintf(path, sizeof(path), "%s/%s", folder, name);
-    snprintf(copy, sizeof(copy), "%s/cut", folder);
-    r = folder_copy_file(path, copy);
-    if (r == 0 && truncate(copy, (off_t)at->offset) != 0)
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || ftruncate(fd, (off_t)at->offset) != 0)
         r = -errno;
-    if (r == 0 && rename(copy, path) != 0)
-        r = -errno;
+    if (fd >= 0)
+        close(fd);
     return r;
 }
 

@@ -349,6 +349,39 @@ static void test_writes_fail(void)
     rig_end();
 }
 
+/* The disk becomes full while pages are on their way to their places. */
+static void test_checkpoint_on_full_disk(void)
+{
+    static const struct aiex_fake_pair often[] = {
+        {"log_file", "9M"}, {"ballast", "0"}, {"checkpoint", "1M"}, {0}};
+
+    rig_begin(often);
+    for (int i = 0; i < 8; i++) {
+        uint64_t last = 0;
+
+        for (int n = 0; n < 3000; n++) /* more than `checkpoint`; refused are those that are late */
+            last = begin("store.append",
+                         "{'stream': 's', 'level': 'written', 'events': [{'id': 'c%d.%d', 'type': "
+                         "'t', 'data': '%0200d'}]}",
+                         i, n, n);
+        end_of(last);
+        set_full(1);
+        for (int polls = 0; polls < 40; polls++)
+            aiex_fake_poll(h, 10);
+        set_full(0);
+        if (strstr(ask("store.status", "{}"), "restart the store")) { /* it was the log's flush */
+            rig_close();
+            rig_open(often);
+        }
+        CU_ASSERT_TRUE(until_writing(i) < 5000);
+        aiex_fake_forget(h);
+    }
+    HAS(ask("store.read", "{'stream': 'x'}"), "'events':8"); /* each of until_writing() */
+    HAS(ask("store.verify", "{}"), "'faults':0");
+    rig_close();
+    rig_end();
+}
+
 static void test_limit(void)
 {
     static const struct aiex_fake_pair large[] = {{"min_free", "1024G"}, {"ballast", "0"}, {0}};
@@ -565,6 +598,7 @@ const struct test_case tests[] = {
     {"missing files", test_missing_files},
     {"side record", test_side_record},
     {"writes fail", test_writes_fail},
+    {"checkpoint on a full disk", test_checkpoint_on_full_disk},
     {"limit", test_limit},
     {"full disk", test_full_disk},
     {"second opener", test_second_opener},
