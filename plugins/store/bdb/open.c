@@ -226,12 +226,6 @@ static int open_side(struct store *s, int *ret_side, struct aiex_error *err)
     return *ret_side < 0 && *ret_side != -EBADMSG ? *ret_side : 0;
 }
 
-/* A disk that takes half of a write makes recovery panic with whatever errno was left. */
-static int is_full(struct store *s, int r)
-{
-    return r == -ENOSPC || (r < 0 && !space_enough(&s->space));
-}
-
 struct env_options store_options(const struct store *s, int64_t cache_bytes)
 {
     return (struct env_options){.cache_bytes = cache_bytes,
@@ -277,9 +271,9 @@ static int open_files(struct store *s, struct aiex_error *err)
     if (mkdir(s->home, 0700) != 0 && errno != EEXIST)
         return aiex_failed(err, -errno, "folder '%.300s': %s", s->home, strerror(errno));
     r = env_open(&s->env, s->home, &options, s->host, err);
-    if (is_full(s, r) && space_drop(&s->space))
+    if (r == -ENOSPC && space_drop(&s->space))
         r = env_open(&s->env, s->home, &options, s->host, err);
-    return is_full(s, r) ? -ENOSPC : r;
+    return r;
 }
 
 static void publish(struct store *s, const struct tail *t)

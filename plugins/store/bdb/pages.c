@@ -54,6 +54,7 @@ struct pages {
     int64_t log_bytes;        /* of a new file of the log; 0 = it grows as it is written */
     uint64_t generation, end; /* where the journal ends */
     uint64_t settled;         /* up to here it was given to the disk */
+    int replayed;             /* what an earlier process left in it is in its place */
     pthread_mutex_t writing;
     pthread_rwlock_t map;
     struct page *buckets[BUCKETS];
@@ -454,6 +455,23 @@ static int guard(int fd, const char *path)
     return 0;
 }
 
+static _Thread_local int met_full_disk;
+
+int pages_met_full_disk(void)
+{
+    int met = met_full_disk;
+
+    met_full_disk = 0;
+    return met;
+}
+
+/* What goes wrong in a function of ours. */
+static void failed(int r)
+{
+    met_full_disk |= r == -ENOSPC || r == -EDQUOT || r == -EFBIG;
+    errno = -r;
+}
+
 static int on_open(const char *path, int flags, ...)
 {
     va_list args;
@@ -463,8 +481,10 @@ static int on_open(const char *path, int flags, ...)
     mode = va_arg(args, int);
     va_end(args);
     fd = open(path, flags, mode);
-    if (fd < 0)
+    if (fd < 0) {
+        failed(-errno);
         return fd;
+    }
     pthread_mutex_lock(&process.lock);
     r = guard(fd, path);
     if (flags & O_CREAT)
@@ -517,14 +537,19 @@ static int take_page(struct guarded *g, const void *bytes, size_t len, uint64_t 
 static ssize_t on_pwrite(int fd, const void *bytes, size_t len, off_t at)
 {
     struct guarded *g = guarded_of(fd);
+    ssize_t n;
     int r;
 
-    if (!g)
-        return pwrite(fd, bytes, len, at);
+    if (!g) {
+        n = pwrite(fd, bytes, len, at);
+        if (n < 0)
+            failed(-errno);
+        return n;
+    }
     pthread_mutex_lock(&g->pages->writing);
     r = take_page(g, bytes, len, (uint64_t)at);
     pthread_mutex_unlock(&g->pages->writing);
-    errno = -r;
+    failed(r);
     return r ? -1 : (ssize_t)len;
 }
 
@@ -578,8 +603,10 @@ static ssize_t on_write(int fd, const void *bytes, size_t len)
 
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0)
+        if (n < 0) {
+            failed(-errno);
             return -1;
+        }
         done += (size_t)n;
     }
     return (ssize_t)len;
@@ -591,7 +618,7 @@ static int on_fsync(int fd)
     struct guarded *g = guarded_of(fd);
     int r = g ? pages_flush(g->pages) : fdatasync(fd) == 0 ? 0 : -errno;
 
-    errno = -r;
+    failed(r);
     return -r;
 }
 
@@ -626,7 +653,7 @@ static int on_ftruncate(int fd, off_t size)
     r = r ? r : ftruncate(fd, size) == 0 ? 0 : -errno;
     g->pages->files[g->file].dirty |= r == 0 && place_fd(g->pages, g->file) >= 0;
     pthread_mutex_unlock(&g->pages->writing);
-    errno = -r;
+    failed(r);
     return -r;
 }
 
@@ -681,6 +708,7 @@ int pages_begin(struct pages **ret_pages, const char *home, struct aiex_error *e
     snprintf(path, sizeof(path), "%s/pages.journal", home);
     p->journal = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     r = p->journal < 0 ? -errno : replay(p);
+    p->replayed = r == 0;
     r = r ? r : add_home(p);
     if (r < 0) {
         aiex_failed(err, r, "journal '%.250s': %s", path, strerror(-r));
@@ -706,10 +734,10 @@ void pages_end(struct pages *p)
             free(atomic_exchange(&process.by_fd[fd], NULL));
     }
     pthread_mutex_unlock(&process.lock);
-    if (p->journal >= 0) {
+    if (p->replayed) /* else it has what is nowhere else */
         pages_wipe(p);
+    if (p->journal >= 0)
         close(p->journal);
-    }
     for (unsigned i = 0; i < p->n_files; i++)
         if (p->files[i].fd >= 0)
             close(p->files[i].fd);

@@ -36,6 +36,9 @@ void pages_scrub(struct pages *p);
  * second later, and the log that a start repeats would grow for as long. Now it comes back sooner.
  */
 void pages_hurry(int on);
+/* 1 when the disk had no room for something that this thread wrote since it asked last. The library
+ * gives up then, and says something else. */
+int pages_met_full_disk(void);
 /* All pages in their place, on the disk. 0 or negative errno; then they stay in the journal. */
 int pages_flush(struct pages *p);
 /* The same, and the journal keeps nothing of what it was: pages of long ago. */

@@ -237,6 +237,8 @@ struct writer {
     size_t n, bytes;
     int stop, over; /* over: the thread takes no more */
     /* of the writer thread */
+    int reopens; /* the log could not be flushed for want of room: only an opening can tell what is
+                    there */
     struct tail tail, draft;
     uint8_t *mem; /* for one record */
     size_t mem_size;

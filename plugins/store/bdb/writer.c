@@ -176,15 +176,25 @@ static void fail_all(struct write *batch, const char *code, const char *text, in
     }
 }
 
+static int wants_room(int r)
+{
+    return r == -ENOSPC || r == -EDQUOT || r == -EFBIG;
+}
+
 /* The disk refused or the database is damaged; what does it mean for the store? */
 static void fall(struct store *s, struct write *batch, int r, int unknown)
 {
     const char *code = AIEX_E_READ_ONLY;
     char text[320];
 
-    if (unknown) {
+    if (unknown && wants_room(r)) {
+        state_set(s, UNSURE, "a flush of the log failed (%s); the store is opened anew",
+                  strerror(-r));
+        space_drop(&s->space);
+        s->writer.reopens = 1;
+    } else if (unknown) {
         state_set(s, UNSURE, "a flush of the log failed (%s); restart the store", strerror(-r));
-    } else if (r == -ENOSPC || r == -EDQUOT || r == -EFBIG) {
+    } else if (wants_room(r)) {
         space_drop(&s->space);
         state_set(s, FULL, "the disk of '%.150s' is full", s->space.folder);
     } else if (r == -EUCLEAN || r == -EBADMSG || r == -EEXIST || r == -ENOENT) {
@@ -501,8 +511,12 @@ static void refuse_queued(struct store *s)
 static int try_open(struct store *s, unsigned *strikes)
 {
     struct aiex_error err = {""};
-    int r = store_open(s, &err);
+    int r;
 
+    /* what gave up does not give back all its memory: not again without hope */
+    if (state_has(&s->state, FULL) && !space_enough(&s->space))
+        return -EAGAIN;
+    r = store_open(s, &err);
     if (r == -ENOSPC) {
         *strikes = 0;
         state_set(s, FULL, "the disk is too full to open the store: %.150s", err.text);
@@ -517,11 +531,11 @@ static int try_open(struct store *s, unsigned *strikes)
 }
 
 /* Until the process that we replace is gone, and until the disk has room to recover. */
-static int wait_to_open(struct store *s)
+static int wait_to_open(struct store *s, int held)
 {
     struct timespec pause = {.tv_nsec = WAIT_MS * 1000 * 1000};
-    int r = -EAGAIN, held = LOCK_WAITING;
     unsigned strikes = 0;
+    int r = -EAGAIN;
 
     for (;;) {
         held = held == LOCK_TAKEN ? held : lock_try(&s->lock, s->host->instance);
@@ -538,6 +552,16 @@ static int wait_to_open(struct store *s)
     }
 }
 
+/* What is behind a failed flush is known to the log alone: as a restart would, but at once. */
+static int reopen(struct store *s)
+{
+    s->writer.reopens = 0;
+    state_phase(&s->state, OPENING, NULL); /* before, so that nobody begins in between */
+    store_close(s);
+    state_clear(s, UNSURE);
+    return wait_to_open(s, LOCK_TAKEN);
+}
+
 static void land_closed(struct store *s, struct note *note)
 {
     (void)note; /* it is part of the store */
@@ -550,14 +574,14 @@ static void *writer_main(void *arg)
 {
     struct store *s = arg;
     struct write *batch;
-    int r = wait_to_open(s);
+    int r = wait_to_open(s, LOCK_WAITING);
 
     if (r < 0 && r != -ECANCELED)
         aiex_logf(s->host, AIEX_LOG_ERROR, 0, "the store is not open: %.400s", s->state.failed);
     while ((batch = next_batch(&s->writer)) != NULL) {
         if (r == 0 || (batch->kind->run && r != -ECANCELED)) {
             run_batch(s, batch);
-            r = state_now(&s->state) == OPEN ? 0 : -EIO;
+            r = s->writer.reopens ? reopen(s) : state_now(&s->state) == OPEN ? 0 : -EIO;
         } else {
             fail_all(batch, AIEX_E_UNAVAILABLE, s->state.failed, 0);
             hand_out(s, batch);
