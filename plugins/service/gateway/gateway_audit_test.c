@@ -384,6 +384,18 @@ static void gate_stays_open(void)
     finish();
 }
 
+/* A host that does not answer has not said that requests need not be recorded any more. */
+static void gate_keeps_its_list(void)
+{
+    begin(with_log);
+    say_policy(1);
+    aiex_fake_advance(h, 5600);
+    for (int n = 0; n < 2; n++)
+        aiex_fake_answer_error(h, last_call("host.act_policy")->id, "timeout", "late", 0, NOTHING);
+    failed(some_chat(), "read_only");
+    finish();
+}
+
 static void without_a_log(void)
 {
     begin(NULL);
@@ -405,6 +417,7 @@ const struct test_case tests[] = {
     {"who_came_in", who_came_in},
     {"gate_closes", gate_closes},
     {"gate_stays_open", gate_stays_open},
+    {"gate_keeps_its_list", gate_keeps_its_list},
     {"without_a_log", without_a_log},
     {0},
 };
