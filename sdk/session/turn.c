@@ -109,6 +109,8 @@ void turn_ask(struct aiex_turn *t, const char *method, struct aiex_slice body, u
     if (gone) {
         if (before)
             *before = 1;
+        if (r == 0) /* it may have been given up within, and not be answered yet */
+            host->cancel(host, call);
         return;
     }
     t->gone = before;
