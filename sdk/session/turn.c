@@ -12,7 +12,7 @@ struct aiex_turns *aiex_turns_new(const struct aiex_host *host, const char *serv
     if (!all)
         return NULL;
     all->host = host;
-    all->service = service;
+    snprintf(all->service, sizeof(all->service), "%s", service);
     return all;
 }
 

@@ -396,6 +396,21 @@ static void gate_keeps_its_list(void)
     finish();
 }
 
+/* The configuration of before is gone then, with all names in it. */
+static void told_after_a_reload(void)
+{
+    static const struct aiex_fake_pair pairs[] = {{"audit", "audit"}, {"settle_grace", "20s"}, {0}};
+
+    begin(with_log);
+    CU_ASSERT_EQUAL(aiex_fake_reload(h, p, self, pairs, NULL), 0);
+    failed(ask("gateway.check", "demand_key", "b", 1, "address", "s", "192.0.2.7", "credential",
+               "s", "ak-0123456789012345678901234567890123456789abc", NULL),
+           "denied");
+    aiex_fake_advance(h, 20);
+    CU_ASSERT_STRING_EQUAL(last_call("audit.append_all")->service, "audit");
+    finish();
+}
+
 static void without_a_log(void)
 {
     begin(NULL);
@@ -418,6 +433,7 @@ const struct test_case tests[] = {
     {"gate_closes", gate_closes},
     {"gate_stays_open", gate_stays_open},
     {"gate_keeps_its_list", gate_keeps_its_list},
+    {"told_after_a_reload", told_after_a_reload},
     {"without_a_log", without_a_log},
     {0},
 };
