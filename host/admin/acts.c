@@ -1,6 +1,7 @@
 /* acts.c - the table of acts, and the policy: see acts.h. */
 #include "admin/acts_private.h"
 
+#include <aiex/aiex_pack.h>
 #include <string.h>
 
 #define BLANKS " ,\t"
@@ -24,6 +25,10 @@ static const struct act_rule rules[] = {
     {"store.range",        "data.read",       NULL,               "table"},
     {"store.get",          "data.read",       NULL,               "table"},
     {"store.subscribe",    "data.read",       NULL,               "name"},
+    {"store.snapshot",     "data.read",       NULL,               NULL},
+    {"store.append",       "data.append",     NULL,               "stream"}, /* keys are streams, too */
+    {"store.transact",     "data.change",     NULL,               NULL},
+    {"store.define",       "data.define",     NULL,               "table"},
     {"store.backup",       "data.backup",     "data.backed_up",   "path"},
     {"store.restore",      "data.restore",    "data.restored",    "path"},
     {"store.erase",        "data.erase",      "data.erased",      "stream"},
@@ -41,9 +46,15 @@ static const struct act_rule rules[] = {
     {"sessions.history",   "session.read",    NULL,               "session"},
     {"sessions.rollback",  "session.rollback", "session.rolled_back", "session"},
     {"sessions.delete",    "session.delete",  "session.deleted",  "session"},
+    {"responses.get",      "response.read",   NULL,               "id"},
+    {"responses.items",    "response.read",   NULL,               "id"},
+    {"responses.history",  "response.read",   NULL,               "id"},
+    {"responses.delete",   "response.delete", "response.deleted", "id"},
     {"context.get",        "context.read",    NULL,               "id"},
     {"context.search",     "context.read",    NULL,               "text"},
     {"context.delete",     "context.delete",  "context.deleted",  "id"},
+    {"tier.get",           "context.read",    NULL,               NULL},
+    {"tier.delete",        "context.delete",  "context.deleted",  NULL},
     {"templates.put",      "config.template", "config.template_set",     "name"},
     {"templates.remove",   "config.template", "config.template_removed", "name"},
     {"audit.read",         "audit.read",      NULL,               NULL},
@@ -60,6 +71,19 @@ const struct act_rule *acts_rule(const char *method)
         if (strcmp(rules[i].method, method) == 0)
             return &rules[i];
     return NULL;
+}
+
+/* These know `dry_run`. All others do what they are asked, whatever that key says. */
+int acts_is_preview(const struct act_rule *rule, struct aiex_slice body)
+{
+    static const char *const methods[] = {"store.restore", "checkpoints.restore",
+                                          "checkpoints.prune"};
+    int dry = 0;
+
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+        if (strcmp(rule->method, methods[i]) == 0)
+            aiex_get_bool(body, "dry_run", &dry);
+    return dry;
 }
 
 static const struct config_instance *log_of(const struct acts *acts)

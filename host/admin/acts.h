@@ -36,6 +36,8 @@ struct act_rule {
 
 /* NULL: calling this method is no act. */
 const struct act_rule *acts_rule(const char *method);
+/* 1 when the request only asks what its method would do: no act. */
+int acts_is_preview(const struct act_rule *rule, struct aiex_slice body);
 /* 1 when an audit log is configured. */
 int acts_are_told(const struct acts *acts);
 /* 1 when an act of this type must not happen unrecorded. */

@@ -112,10 +112,8 @@ int operator_asks(struct client_call *k, const struct aiex_request *req)
     struct acts *acts = k->client->control->admin->acts;
     const struct act_rule *rule = acts_rule(req->method);
     struct operator_act *act;
-    int is_dry = 0; /* it only says what would be done */
 
-    aiex_get_bool(req->body, "dry_run", &is_dry);
-    if (!rule || is_dry || !acts_are_told(acts))
+    if (!rule || acts_is_preview(rule, req->body) || !acts_are_told(acts))
         return 0;
     act = make(k, rule, req->body.len);
     if (!act) {

@@ -189,6 +189,8 @@ static int configure(struct request *q, int (*run)(struct request *, struct repo
 
     report_init(&report);
     r = run(q, &report);
+    if (r < 0 && !report.n_errors) /* nobody fails without a word */
+        report_error(&report, (struct place){NULL, 0}, NULL, "not done: %s", strerror(-r));
     for (size_t i = 0; r < 0 && i < report.n; i++)
         log_error("configuration: %s", report.lines[i].text);
     pack_map(&q->answer, 6);

@@ -175,8 +175,12 @@ int node_load_file(struct node *node, const char *path, struct report *report)
     for (unsigned i = 0; i < node->n_extra; i++)
         if (!strcmp(node->extra[i], absolute))
             return node_configure(node, report);
-    if (node->n_extra == EXTRA_FILES_MAX)
+    if (node->n_extra == EXTRA_FILES_MAX) {
+        report_error(report, (struct place){path, 0}, NULL,
+                     "%u files are loaded already; remove one, or put it into the folder",
+                     (unsigned)EXTRA_FILES_MAX);
         return -ENOSPC;
+    }
     snprintf(node->extra[node->n_extra++], sizeof(node->extra[0]), "%s", absolute);
     r = node_configure(node, report);
     if (r < 0)
@@ -197,6 +201,27 @@ static void name_of(const char *plugin, char *out, size_t size)
     snprintf(out, size, "%.*s", (int)n, file);
 }
 
+static int was_loaded(const char *file)
+{
+    const char *base = file ? strrchr(file, '/') : NULL;
+
+    return base && strncmp(base, "/loaded-", 8) == 0;
+}
+
+/* One that was loaded by command and removed is still in the last configuration, but its file is
+ * gone: its name is free. One of the folder comes back with that. */
+static void check_is_new(const struct node *node, const char *name, struct report *report)
+{
+    const struct config_instance *c = config_find(node->config, name);
+
+    if (c && !apply_is_removed(node, name))
+        report_error(report, (struct place){NULL, 0}, name,
+                     "there is such an instance already; give another --name");
+    else if (c && !was_loaded(c->at.file))
+        report_error(report, (struct place){NULL, 0}, name,
+                     "it was removed and is still configured; 'aiex config reload' brings it back");
+}
+
 int node_load_plugin(struct node *node, const char *plugin, const char *name,
                      const struct node_option *options, size_t n, struct report *report)
 {
@@ -212,8 +237,7 @@ int node_load_plugin(struct node *node, const char *plugin, const char *name,
                          options[i].name);
     if (!text_is_name(section) || strpbrk(plugin, "\n;"))
         report_error(report, (struct place){NULL, 0}, NULL, "'%s' is not a name for an instance", section);
-    if (config_find(node->config, section))
-        report_error(report, (struct place){NULL, 0}, section, "there is such an instance already; give another --name");
+    check_is_new(node, section, report);
     if (report->n_errors)
         return -EINVAL;
     snprintf(path, sizeof(path), "%.480s/run/loaded-%s.ini", node->data_dir, section);
@@ -233,10 +257,8 @@ int node_load_plugin(struct node *node, const char *plugin, const char *name,
 /* What was loaded by command goes for good. */
 static void forget_loaded(struct node *node, const char *file)
 {
-    for (unsigned i = 0; file && i < node->n_extra; i++) {
-        const char *base = strrchr(node->extra[i], '/');
-
-        if (strcmp(node->extra[i], file) || !base || strncmp(base, "/loaded-", 8))
+    for (unsigned i = 0; was_loaded(file) && i < node->n_extra; i++) {
+        if (strcmp(node->extra[i], file))
             continue;
         unlink(node->extra[i]);
         memmove(node->extra[i], node->extra[i + 1], (node->n_extra - i - 1) * sizeof(node->extra[0]));

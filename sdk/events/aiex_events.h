@@ -168,7 +168,7 @@ struct aiex_projections;
 
 struct aiex_projections_setting {
     const struct aiex_host *host;
-    const char *store; /* service; NULL = "store". Not copied */
+    const char *store; /* service; NULL = "store". Copied */
     uint32_t look_ms;  /* between two looks for new events; 0 = 100 */
 };
 

@@ -40,7 +40,7 @@ struct aiex_fold;
 
 struct aiex_fold_setting {
     const struct aiex_host *host;
-    const char *store;    /* service; NULL = "store". Not copied */
+    const char *store;    /* service; NULL = "store". Copied: it may be a configuration's */
     const char *stream;   /* its name; not copied */
     const char *level;    /* of appends; NULL = "synced". Not copied */
     uint32_t look_ms;     /* between two looks for what others have changed; 0 = 2 s */

@@ -62,6 +62,8 @@ int ev_asking_call(struct asking *a, const char *method, aiex_write_fn write, co
         a->open = 0;
     else if (a->open && a->turn == turn)
         a->call = call;
+    else if (a->turn != turn) /* answered within, or stopped there and still to be answered */
+        a->host->cancel(a->host, call);
     if (!a->dead)
         return failed;
     if (!a->calling)

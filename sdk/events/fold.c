@@ -185,13 +185,15 @@ int aiex_fold_new(const struct aiex_fold_setting *setting, struct aiex_fold **re
     int r;
 
     if (!*setting->stream || strlen(setting->stream) > AIEX_STREAM_NAME ||
-        (setting->event && strlen(setting->event) > AIEX_EVENT_ID))
+        (setting->event && strlen(setting->event) > AIEX_EVENT_ID) ||
+        (setting->store && strlen(setting->store) > AIEX_MAX_NAME))
         return -EINVAL;
     f = host->alloc(host, sizeof(*f));
     if (!f)
         return -ENOMEM;
     f->setting = *setting;
-    f->setting.store = setting->store ? setting->store : "store";
+    snprintf(f->store, sizeof(f->store), "%s", setting->store ? setting->store : "store");
+    f->setting.store = f->store;
     f->setting.level = setting->level ? setting->level : "synced";
     f->setting.look_ms = setting->look_ms ? setting->look_ms : 2000;
     f->setting.wait_ms = setting->wait_ms ? setting->wait_ms : 5000;

@@ -25,7 +25,8 @@ struct change {
 
 struct aiex_fold {
     struct asking ask;
-    struct aiex_fold_setting setting;
+    struct aiex_fold_setting setting; /* its store is the one below */
+    char store[AIEX_MAX_NAME + 1];
     enum { IDLE, READING, APPENDING, PAUSED } doing;
     int going, more;
     int paused; /* a timer ends the pause */

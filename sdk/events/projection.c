@@ -22,12 +22,15 @@ static void write_row(struct projection *p);
 int aiex_projections_new(const struct aiex_projections_setting *setting,
                          struct aiex_projections **ret_p)
 {
-    struct aiex_projections *all = setting->host->alloc(setting->host, sizeof(*all));
+    struct aiex_projections *all;
 
+    if (setting->store && strlen(setting->store) > AIEX_MAX_NAME)
+        return -EINVAL;
+    all = setting->host->alloc(setting->host, sizeof(*all));
     if (!all)
         return -ENOMEM;
     all->host = setting->host;
-    all->store = setting->store ? setting->store : "store";
+    snprintf(all->store, sizeof(all->store), "%s", setting->store ? setting->store : "store");
     all->look_ms = setting->look_ms ? setting->look_ms : 100;
     *ret_p = all;
     return 0;

@@ -72,7 +72,7 @@ struct projection {
 
 struct aiex_projections {
     const struct aiex_host *host;
-    const char *store;
+    char store[AIEX_MAX_NAME + 1];
     uint32_t look_ms;
     struct projection *first;
 };

@@ -30,8 +30,8 @@ extern "C" {
 /* Fields are the batch's own, but for `lost` and `recorded`, which others may read. */
 struct aiex_audit_batch {
     const struct aiex_host *host;
-    const char *service; /* NULL = nobody is told */
-    uint8_t *acts;       /* packed one behind the other, oldest first */
+    char service[AIEX_MAX_NAME + 1]; /* "" = nobody is told */
+    uint8_t *acts;                   /* packed one behind the other, oldest first */
     size_t len, room, max_bytes;
     uint32_t n;
     size_t sent_len; /* of the request that is open */
@@ -46,7 +46,8 @@ struct aiex_audit_batch {
     void *drained_arg;
 };
 
-/* `service` must live as long as the batch; "none" and "" = nobody is told. */
+/* `service` is copied: names of a configuration are gone after a reload. "none", "" and what is too
+ * long for a name = nobody is told. */
 void aiex_audit_batch_init(struct aiex_audit_batch *b, const struct aiex_host *host,
                            const char *service, size_t max_bytes);
 /* Gives up what is kept. Safe on a zeroed struct. */

@@ -149,6 +149,7 @@ static void try_once(void *arg)
                                     .body = a->body,
                                     .timeout_ms = call_ms(a),
                                     .trace = a->trace};
+    const struct aiex_host *host = a->host;
     uint64_t id = 0;
     int over = 0, r;
 
@@ -156,9 +157,12 @@ static void try_once(void *arg)
     if (a->tries++ && a->part)
         a->part(a, (struct aiex_slice){NULL, 0});
     a->over = &over;
-    r = a->host->call(a->host, &rq, on_answer, a, &id);
-    if (over)
+    r = host->call(host, &rq, on_answer, a, &id);
+    if (over) { /* answered, or stopped by a part: `a` may be gone, the call must not find it */
+        if (r == 0)
+            host->cancel(host, id);
         return;
+    }
     a->over = NULL;
     if (r == 0)
         a->call = id;

@@ -94,7 +94,8 @@ static void finish(struct aiex_audit_asked *a, int may_go, int64_t seq, const ch
         free(a);
 }
 
-/* {must}: what the configuration says of this type. A host that does not know holds up nothing. */
+/* {must}: what the configuration says of this type. A host that does not know the question holds up
+ * nothing; one that is too busy to answer it might have said that the act must be recorded. */
 static void on_policy(void *arg, const struct aiex_answer *answer)
 {
     struct aiex_audit_asked *a = arg;
@@ -102,7 +103,10 @@ static void on_policy(void *arg, const struct aiex_answer *answer)
 
     if (answer->kind != AIEX_ANSWER_END)
         return;
-    if (!answer->code)
+    a->call = 0;
+    if (answer->code)
+        must = strcmp(answer->code, AIEX_E_NOT_FOUND) != 0;
+    else
         aiex_get_bool(answer->body, "must", &must);
     finish(a, !must, -1, a->reason);
 }

@@ -33,12 +33,9 @@ static int64_t make_nonce(const void *place)
 void aiex_audit_batch_init(struct aiex_audit_batch *b, const struct aiex_host *host,
                            const char *service, size_t max_bytes)
 {
-    int none = !service[0] || strcmp(service, "none") == 0;
-
-    *b = (struct aiex_audit_batch){.host = host,
-                                   .service = none ? NULL : service,
-                                   .max_bytes = max_bytes,
-                                   .nonce = make_nonce(b)};
+    *b = (struct aiex_audit_batch){.host = host, .max_bytes = max_bytes, .nonce = make_nonce(b)};
+    if (strcmp(service, "none") != 0 && strlen(service) < sizeof(b->service))
+        strcpy(b->service, service);
 }
 
 void aiex_audit_batch_done(struct aiex_audit_batch *b)
@@ -213,7 +210,7 @@ void aiex_audit_batch_flush(struct aiex_audit_batch *b)
     uint64_t call = 0;
     uint8_t *mem;
 
-    if (!b->service || b->call || !b->n)
+    if (!b->service[0] || b->call || !b->n)
         return;
     choose(b);
     mem = malloc(HEAD_BYTES + b->sent_len);
@@ -256,7 +253,7 @@ static void flush_soon(struct aiex_audit_batch *b, uint64_t after_ms)
 
 void aiex_audit_batch_add(struct aiex_audit_batch *b, const struct aiex_audit_act *act)
 {
-    if (!b->service)
+    if (!b->service[0])
         return;
     if (b->lost != b->lost_told && !b->waiting)
         keep_gap(b);

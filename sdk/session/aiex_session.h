@@ -43,7 +43,7 @@ extern "C" {
 /* The turns of one instance. */
 struct aiex_turns;
 
-/* `service` is not copied. NULL: no memory. */
+/* `service` is copied. NULL: no memory. */
 struct aiex_turns *aiex_turns_new(const struct aiex_host *host, const char *service);
 /* Nobody is called back; what was sent may be recorded. NULL is fine. */
 void aiex_turns_free(struct aiex_turns *all);

@@ -12,7 +12,7 @@ struct aiex_turns *aiex_turns_new(const struct aiex_host *host, const char *serv
     if (!all)
         return NULL;
     all->host = host;
-    all->service = service;
+    snprintf(all->service, sizeof(all->service), "%s", service);
     return all;
 }
 
@@ -109,6 +109,8 @@ void turn_ask(struct aiex_turn *t, const char *method, struct aiex_slice body, u
     if (gone) {
         if (before)
             *before = 1;
+        if (r == 0) /* it may have been given up within, and not be answered yet */
+            host->cancel(host, call);
         return;
     }
     t->gone = before;

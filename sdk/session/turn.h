@@ -29,7 +29,7 @@
 
 struct aiex_turns {
     const struct aiex_host *host;
-    const char *service;
+    char service[AIEX_MAX_NAME + 1];
     struct aiex_turn *first;
     uint32_t open;
     size_t bytes;

@@ -84,7 +84,8 @@ char *aiex_fake_expand(const char *text, struct aiex_error *err);
  * (destroy was then called), or -EINVAL from the options. */
 int aiex_fake_start(struct aiex_fake_host *h, const struct aiex_plugin *p,
                     const struct aiex_fake_pair *pairs, void **ret_self, struct aiex_error *err);
-/* A reload() with these pairs; the new config stays when it returns 0. -ENOSYS without reload(). */
+/* A reload() with these pairs; when it returns 0 the new config stays and the one before is freed,
+ * as the host does. -ENOSYS without reload(). */
 int aiex_fake_reload(struct aiex_fake_host *h, const struct aiex_plugin *p, void *self,
                      const struct aiex_fake_pair *pairs, struct aiex_error *err);
 /* Calls drain(). 1 = done was called (at once), 0 = not yet: aiex_fake_drained() tells later.

@@ -69,6 +69,7 @@ struct fake_setting {
 
 struct fake_config {
     struct fake_config *next;
+    const void *self; /* whose it is */
     void *config;
 };
 

@@ -342,13 +342,29 @@ void aiex_fake_config_free(void *config)
 
 /* ---- Life of an instance ---- */
 
-static void keep(struct aiex_fake_host *h, void *config)
+static struct fake_config *keep(struct aiex_fake_host *h, void *config)
 {
     struct fake_config *c = fake_must(malloc(sizeof(*c)));
 
     c->config = config;
     c->next = h->configs;
     h->configs = c;
+    return c;
+}
+
+/* As the host does: the one before is gone when reload() has taken the new one. */
+static void replace(struct aiex_fake_host *h, const void *self, void *config)
+{
+    struct fake_config *c = h->configs;
+
+    while (c && c->self != self)
+        c = c->next;
+    if (!c) {
+        c = keep(h, NULL);
+        c->self = self;
+    }
+    aiex_fake_config_free(c->config);
+    c->config = config;
 }
 
 int aiex_fake_start(struct aiex_fake_host *h, const struct aiex_plugin *p,
@@ -356,6 +372,7 @@ int aiex_fake_start(struct aiex_fake_host *h, const struct aiex_plugin *p,
 {
     struct aiex_error ignored;
     void *config, *self = NULL;
+    struct fake_config *kept;
     int result;
 
     if (!err)
@@ -364,9 +381,10 @@ int aiex_fake_start(struct aiex_fake_host *h, const struct aiex_plugin *p,
     config = aiex_fake_config(p, pairs, err);
     if (!config)
         return -EINVAL;
-    keep(h, config);
+    kept = keep(h, config);
     h->drained = 0;
     result = p->create(&h->table, config, &self, err);
+    kept->self = self;
     if (result < 0) {
         if (self)
             aiex_fake_stop(h, p, self);
@@ -401,7 +419,7 @@ int aiex_fake_reload(struct aiex_fake_host *h, const struct aiex_plugin *p, void
     if (result < 0)
         aiex_fake_config_free(config);
     else
-        keep(h, config);
+        replace(h, self, config);
     return result;
 }
 

@@ -114,6 +114,11 @@ test('every class of acts is in the log, with who, what and outcome', async t =>
     await found(node, 'secret.list');
   });
 
+  await t.test('a word that a method does not know makes no preview of it', async () => {
+    await good(node, 'call', 'host', 'host.secret_list', '{"dry_run":true}');
+    await node.until(async () => (await entries(node, 'secret.list')).length === 2, 'the second list');
+  });
+
   await t.test('plugins: started, killed, started again, replaced, refused', async () => {
     const [up] = await found(node, 'plugin.up', e => e.subject === 'service_templates');
     assert.equal(typeof up.payload.sandbox_missing, 'string');
@@ -137,6 +142,10 @@ test('every class of acts is in the log, with who, what and outcome', async t =>
     assert.equal((await entries(node, 'data.restore*')).length, 0);
     await node.aiex('events', 'read', 'some-stream');
     assert.equal((await found(node, 'data.read'))[0].actor, me);
+    await good(node, 'call', 'store', 'store.append', '{"stream":"odd/one","events":[{"id":"e1","type":"x"}],"dry_run":true}');
+    assert.deepEqual((await found(node, 'data.append')).map(e => [e.actor, e.subject]), [[me, 'odd/one']]);
+    await node.aiex('call', 'responses', 'responses.get', '{"id":"resp_1","principal":{"key":"local"}}');
+    assert.equal((await found(node, 'response.read'))[0].subject, 'resp_1');
     assert.notEqual((await node.aiex('call', 'sessions', 'sessions.get', '{"session":"nobody"}')).code, 0);
     assert.equal((await found(node, 'session.read.failed'))[0].subject, 'nobody');
   });

@@ -191,7 +191,7 @@ test('what the configuration changed, and how jobs ended, is kept', async () => 
   fs.writeFileSync(conf, '[service_templates]\nmax_versions = 77\n[settings]\nmood = fine\n[job:look]\ncron = 0 0 1 1 *\nservice = templates\nmethod = templates.list\n');
   assert.equal((await node.aiex('config', 'reload')).code, 0);
   let seen;
-  await node.until(async () => (seen = await data('host/config')).some(([, s]) => s === 'jobs'), 'the change', 20000);
+  await node.until(async () => (seen = await data('host/config')).some(([, s]) => s === 'service_templates'), 'the change', 20000);
   const options = seen.findLast(([type, subject]) => type === 'options' && subject === 'service_templates');
   assert.match(options[2].text, /max_versions = 77/);
   assert.match(seen.findLast(([type, subject]) => type === 'changed' && subject === 'settings')[2].text, /^mood = fine$/m);

@@ -269,6 +269,29 @@ static void loaded_and_removed_by_hand(void)
     rig_end(rig);
 }
 
+/* The name of what was loaded and removed is free; one that is configured comes back by a reload.
+ */
+static void loaded_again(void)
+{
+    struct rig *rig = rig_start("[host]\nnode = test\n");
+    struct answer a;
+
+    for (int i = 0; i < 2; i++) {
+        CU_ASSERT(rig_host(rig, "host.load", "plugin", "service_faulty", NULL));
+        CU_ASSERT(rig_until_state(rig, "service_faulty", "up"));
+        CU_ASSERT_FALSE(rig_host(rig, "host.load", "plugin", "service_faulty", &a));
+        CU_ASSERT(rig_host(rig, "host.remove", "name", "service_faulty", NULL));
+    }
+    set(rig, first);
+    CU_ASSERT(rig_until_state(rig, "service_faulty", "up"));
+    CU_ASSERT(rig_host(rig, "host.remove", "name", "service_faulty", NULL));
+    CU_ASSERT_FALSE(rig_host(rig, "host.load", "plugin", "service_faulty", &a));
+    CU_ASSERT(memmem(a.body.data, a.body.len, "config reload", 13) != NULL);
+    rig_reload(rig);
+    CU_ASSERT(rig_until_state(rig, "service_faulty", "up"));
+    rig_end(rig);
+}
+
 /* Only the owner's programs may talk to the host. */
 static void socket_is_private(void)
 {
@@ -282,7 +305,8 @@ static void socket_is_private(void)
     rig_end(rig);
 }
 
-/* The prepared process has not mapped the HTTP library: cells that need it find it in their sandbox. */
+/* The prepared process has not mapped the HTTP library: cells that need it find it in their
+ * sandbox. */
 static void http_comes_later(void)
 {
     struct rig *rig = rig_start_raw("[host]\nnode = test\n", AIEX_BUILD_DIR "/plugins");
@@ -301,6 +325,7 @@ const struct test_case tests[] = {
     {"a wrong one is refused whole", wrong_is_refused_whole},
     {"under load", under_load},
     {"loaded and removed by hand", loaded_and_removed_by_hand},
+    {"loaded again", loaded_again},
     {"the socket is private", socket_is_private},
     {"HTTP comes later", http_comes_later},
     {0},

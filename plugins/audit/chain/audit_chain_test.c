@@ -627,6 +627,34 @@ static void test_writer_is_who_asks(void)
     rig_end();
 }
 
+static const char *code_for(const char *caller, const char *method)
+{
+    const struct aiex_message m = {.method = method, .caller = caller};
+    uint64_t id = aiex_fake_deliver(h, p, self, &m);
+
+    wait_end(id);
+    return code_of(id);
+}
+
+/* A plugin that someone has taken over must not read what others did, nor blacken it. */
+static void test_operators(void)
+{
+    static const char *const theirs[] = {"audit.read", "audit.verify", "audit.export",
+                                         "audit.redact", "audit.rotate_key"};
+
+    rig_begin((const struct aiex_fake_pair[]){{"operators", "host.*, service_archive"}, {0}});
+    for (size_t i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++) {
+        CU_ASSERT_STRING_EQUAL(code_for("provider_ollama", theirs[i]), "denied");
+        CU_ASSERT_STRING_EQUAL(code_for("", theirs[i]), "denied");
+        CU_ASSERT_STRING_NOT_EQUAL(code_for("service_archive", theirs[i]), "denied");
+        CU_ASSERT_STRING_NOT_EQUAL(code_for("host.control", theirs[i]), "denied");
+    }
+    CU_ASSERT_STRING_EQUAL(code_for("provider_ollama", "audit.head"), "");
+    CU_ASSERT_STRING_EQUAL(code_for("provider_ollama", "audit.health"), "");
+    rig_close();
+    rig_end();
+}
+
 static void test_too_many_writers(void)
 {
     uint64_t id = 0;
@@ -670,6 +698,7 @@ const struct test_case tests[] = {
     {"no_memory", test_no_memory},
     {"drain", test_drain},
     {"writer_is_who_asks", test_writer_is_who_asks},
+    {"operators", test_operators},
     {"too_many_writers", test_too_many_writers},
     {0},
 };

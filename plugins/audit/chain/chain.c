@@ -30,6 +30,10 @@ static const struct aiex_option options[] = {
      "audit.rotate file.write",
      "types of acts that are refused when they can not be recorded; others are counted and alarmed",
      AIEX_OPT_STRING, AIEX_OPT_RELOADABLE, 0, 0, NULL, OPT(must)},
+    {"operators", "host.*",
+     "instances that may read, verify, export and redact the log and change its key: names, a * at "
+     "the end of one for all that begin so; host.* = operators at the control socket",
+     AIEX_OPT_STRING, AIEX_OPT_RELOADABLE, 0, 0, NULL, OPT(operators)},
     {"topics", "host.job",
      "topics whose events are recorded as acts, with blanks between them; none = no topic",
      AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(topics)},
@@ -208,6 +212,31 @@ static int start(void *self, struct aiex_error *err)
     return r;
 }
 
+/* Everybody tells acts; what was told, and whether it may still be read, is the operators'. A host
+ * before 1.2 does not say who asks: all are believed. */
+static int may_ask(const struct chain *c, const struct aiex_message *m)
+{
+    static const char *const theirs[] = {"audit.read", "audit.verify", "audit.export",
+                                         "audit.redact", "audit.rotate_key"};
+
+    if (!AIEX_HAS(m, struct aiex_message, caller) || !m->caller)
+        return 1;
+    for (size_t i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++)
+        if (strcmp(m->method, theirs[i]) == 0)
+            return policy_must(c->config->operators,
+                               (struct aiex_slice){(const uint8_t *)m->caller, strlen(m->caller)});
+    return 1;
+}
+
+static int ask(struct chain *c, const struct aiex_message *m)
+{
+    if (may_ask(c, m))
+        return aiex_dispatch(methods, c, m);
+    return aiex_refuse(c->host, m->id, AIEX_E_DENIED,
+                       "'%s' may not call %s; the option 'operators' of the audit log says who may",
+                       m->caller, m->method);
+}
+
 static int handle(void *self, const struct aiex_message *m)
 {
     struct chain *c = self;
@@ -215,7 +244,7 @@ static int handle(void *self, const struct aiex_message *m)
     switch (m->kind) {
     case AIEX_MSG_CAST:
     case AIEX_MSG_REQUEST:
-        return aiex_dispatch(methods, c, m);
+        return ask(c, m);
     case AIEX_MSG_EVENT:
         return event_take(c, m);
     case AIEX_MSG_CANCEL:

@@ -32,7 +32,7 @@
 #define PART_BYTES       (64u << 10)
 
 struct config {
-    const char *origin, *key, *key_old, *must, *witnesses, *topics;
+    const char *origin, *key, *key_old, *must, *operators, *witnesses, *topics;
     int64_t deadline, head_interval, head_entries, segment_size, verify_interval;
 };
 

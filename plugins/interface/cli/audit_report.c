@@ -16,11 +16,11 @@
 
 static const struct report_control gdpr[] = {
     {"Art. 30", "Records of processing activities",
-     "model.* gateway.chat.* file.* data.* session.* context.* job.* host.job.*",
+     "model.* gateway.chat.* file.* data.* session.* response.* context.* job.* host.job.*",
      BY_LEDGER "; " BY_OPERATORS},
     {"Art. 15", "Access to personal data",
-     "file.read data.read data.exported data.backup data.backed_up session.read context.read "
-     "audit.read audit.export audit.exported",
+     "file.read data.read data.exported data.backup data.backed_up session.read response.read "
+     "context.read audit.read audit.export audit.exported",
      BY_OPERATORS},
     {"Art. 17", "Erasure",
      "audit.redacted data.erase data.erased session.delete session.deleted context.delete "
@@ -51,7 +51,7 @@ static const struct report_control soc2[] = {
      BY_GATEWAY "; " BY_HOST},
     {"CC6.6", "Refused access", "auth.failed auth.refused gateway.key.refused", BY_GATEWAY},
     {"CC6.7", "Data that was read, moved or changed",
-     "file.* data.* session.* context.* audit.read audit.export audit.exported", BY_OPERATORS},
+     "file.* data.* session.* response.* context.* audit.read audit.export audit.exported", BY_OPERATORS},
     {"CC7.2", "Monitoring: verifications, failures, gaps of the record",
      "audit.resumed audit.gap audit.verify audit.verified audit.verify.failed plugin.backoff "
      "plugin.failed plugin.refused",

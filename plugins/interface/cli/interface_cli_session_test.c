@@ -223,7 +223,36 @@ static void a_question_that_fails_is_recorded_so(void)
     tear_down(&b);
 }
 
+/* What the question took from the configuration of before is still there for it. */
+static void asked_before_a_reload(void)
+{
+    static const struct aiex_fake_pair before[] = {
+        {"model", "model-of-before"}, {"system", "be kind"}, {0}};
+    static const struct aiex_fake_pair after[] = {{"model", "m2"}, {0}};
+    struct talk talk = {NULL, NULL};
+    const struct aiex_fake_record *chat;
+    struct aiex_slice body = {NULL, 0};
+    struct bench b;
+
+    set_up(&b, before);
+    ask_in(&b, "talk", 0);
+    CU_ASSERT_EQUAL(aiex_fake_reload(b.host, b.plugin, b.self, after, NULL), 0);
+    chat = aiex_fake_find(b.host, AIEX_FAKE_CALL, "sessions.get", 0);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(chat);
+    aiex_fake_on_call(b.host, serve_talk, &talk);
+    serve_talk(&talk, b.host, chat);
+    chat = aiex_fake_find(b.host, AIEX_FAKE_CALL, "gateway.chat", 0);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(chat);
+    CU_ASSERT_STRING_EQUAL(chat->service, "gateway");
+    CU_ASSERT_EQUAL(aiex_get_bytes(chat->body, "body", &body), 1);
+    CU_ASSERT_PTR_NOT_NULL(memmem(body.data, body.len, "model-of-before", 15));
+    CU_ASSERT_PTR_NOT_NULL(memmem(body.data, body.len, "be kind", 7));
+    finish(&b, chat->id);
+    tear_down(&b);
+}
+
 const struct test_case tests[] = {
+    {"asked_before_a_reload", asked_before_a_reload},
     {"a_session_is_gone_on_with", a_session_is_gone_on_with},
     {"a_new_session_is_named_at_the_end", a_new_session_is_named_at_the_end},
     {"without_its_session_nothing_is_asked", without_its_session_nothing_is_asked},

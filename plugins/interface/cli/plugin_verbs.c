@@ -19,7 +19,16 @@ static void pack_name(struct aiex_writer *w, const void *arg)
         aiex_w_key_str(w, "name", c->args.words[0]);
 }
 
-/* Calls, prints the answer with --json, else the notice. */
+static int complain_of(void *arg, struct aiex_slice item)
+{
+    struct aiex_value v;
+
+    if (aiex_r_value(&item, &v) == 0 && v.type == AIEX_T_STR)
+        complain(arg, "%.*s", (int)v.bytes.len, (const char *)v.bytes.data);
+    return 0;
+}
+
+/* Calls, prints the answer with --json, else the notice, or on standard error why not. */
 static enum outcome order(struct command *c, const struct command_call *call, const char *done,
                           const char *what)
 {
@@ -33,7 +42,9 @@ static enum outcome order(struct command *c, const struct command_call *call, co
         outcome = OUTCOME_FAILED;
     if (command_wants_json(c))
         command_print_json(c, end.body);
-    else if (command_put_findings(c, end.body) == 0 && ok)
+    else if (!ok)
+        field_each_item(end.body, "errors", complain_of, &c->screen);
+    else if (command_put_findings(c, end.body) == 0)
         notice(&c->screen, "%s %s", done, what);
     control_end_done(&end);
     return outcome;

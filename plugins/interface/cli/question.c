@@ -25,7 +25,8 @@
 
 struct question {
     struct question_setting setting;
-    uint64_t id; /* of the request served */
+    char gateway[AIEX_MAX_NAME + 1]; /* the configuration's may be gone by then */
+    uint64_t id;                     /* of the request served */
     uint64_t trace;
     uint64_t chat; /* the running call; 0 = none */
     int stream;    /* the caller wants parts */
@@ -50,7 +51,7 @@ struct question {
 struct bound {
     struct asked asked;
     char *document;
-    uint8_t body[];
+    uint8_t body[]; /* behind it the texts of the configuration, which may be gone by then */
 };
 
 static const struct aiex_slice empty = {NULL, 0};
@@ -423,7 +424,7 @@ static void on_found(void *arg, const struct aiex_turn_begun *begun)
             b->asked.session = (struct aiex_slice){(const uint8_t *)q->session, strlen(q->session)};
         b->asked.request.history = begun->history;
         if (!q->over)
-            start_chat(q, &b->asked, q->setting.gateway);
+            start_chat(q, &b->asked, q->gateway);
     }
     drop_bound(q);
     leave(q);
@@ -435,13 +436,18 @@ static void bind_session(struct question *q, const struct asked_defaults *defaul
 {
     struct aiex_turn_setting turn = {
         .dialect = AIEX_OPENAI_CHAT, .stream = 1, .by_title = 1, .trace = q->trace};
-    struct bound *b = calloc(1, sizeof(*b) + body.len);
+    const size_t n_model = strlen(defaults->model) + 1, n_system = strlen(defaults->system) + 1;
+    struct bound *b = calloc(1, sizeof(*b) + body.len + n_model + n_system);
     int result = b ? 0 : -ENOMEM;
 
     q->bound = b;
     if (b) {
+        struct asked_defaults own = *defaults;
+
         memcpy(b->body, body.data, body.len);
-        asked_read(&b->asked, (struct aiex_slice){b->body, body.len}, defaults);
+        own.model = memcpy(b->body + body.len, defaults->model, n_model);
+        own.system = memcpy(b->body + body.len + n_model, defaults->system, n_system);
+        asked_read(&b->asked, (struct aiex_slice){b->body, body.len}, &own);
         result = asked_document(&b->asked, &b->document, &turn.body);
     }
     if (result == 0) {
@@ -485,7 +491,10 @@ int question_new(const struct question_setting *setting, const struct aiex_messa
     if (!q)
         return -ENOMEM;
     q->setting = *setting;
-    q->setting.over = NULL; /* nobody knows it yet */
+    snprintf(q->gateway, sizeof(q->gateway), "%s", setting->gateway);
+    q->setting.gateway = q->gateway;
+    q->setting.model = q->setting.system = NULL; /* of `setting`, for begin() alone */
+    q->setting.over = NULL;                      /* nobody knows it yet */
     q->id = m->id;
     q->trace = m->trace;
     q->input_tokens = q->output_tokens = -1;

@@ -94,6 +94,8 @@ static void on_policy(void *arg, const struct aiex_answer *a)
     t->policy = 0;
     if (!a->code)
         aiex_get_bool(a->body, "must", &must);
+    else if (strcmp(a->code, AIEX_E_NOT_FOUND) != 0)
+        must = t->must; /* nobody said that it has changed */
     t->asking_must |= must;
     if (++t->n_types < N_TYPES) {
         ask_policy(t);

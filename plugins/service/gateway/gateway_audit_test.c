@@ -384,6 +384,33 @@ static void gate_stays_open(void)
     finish();
 }
 
+/* A host that does not answer has not said that requests need not be recorded any more. */
+static void gate_keeps_its_list(void)
+{
+    begin(with_log);
+    say_policy(1);
+    aiex_fake_advance(h, 5600);
+    for (int n = 0; n < 2; n++)
+        aiex_fake_answer_error(h, last_call("host.act_policy")->id, "timeout", "late", 0, NOTHING);
+    failed(some_chat(), "read_only");
+    finish();
+}
+
+/* The configuration of before is gone then, with all names in it. */
+static void told_after_a_reload(void)
+{
+    static const struct aiex_fake_pair pairs[] = {{"audit", "audit"}, {"settle_grace", "20s"}, {0}};
+
+    begin(with_log);
+    CU_ASSERT_EQUAL(aiex_fake_reload(h, p, self, pairs, NULL), 0);
+    failed(ask("gateway.check", "demand_key", "b", 1, "address", "s", "192.0.2.7", "credential",
+               "s", "ak-0123456789012345678901234567890123456789abc", NULL),
+           "denied");
+    aiex_fake_advance(h, 20);
+    CU_ASSERT_STRING_EQUAL(last_call("audit.append_all")->service, "audit");
+    finish();
+}
+
 static void without_a_log(void)
 {
     begin(NULL);
@@ -405,6 +432,8 @@ const struct test_case tests[] = {
     {"who_came_in", who_came_in},
     {"gate_closes", gate_closes},
     {"gate_stays_open", gate_stays_open},
+    {"gate_keeps_its_list", gate_keeps_its_list},
+    {"told_after_a_reload", told_after_a_reload},
     {"without_a_log", without_a_log},
     {0},
 };

@@ -46,6 +46,19 @@ static void every_change_is_an_event(void)
     finish_stored();
 }
 
+/* The configuration of before is gone then, with the store's name in it. */
+static void stored_after_a_reload(void)
+{
+    static const struct aiex_fake_pair pairs[] = {{"store", "store"}, {"settle_grace", "20s"}, {0}};
+
+    begin_stored();
+    CU_ASSERT_EQUAL(aiex_fake_reload(h, p, self, pairs, NULL), 0);
+    CU_ASSERT(is_good(make_key(NULL, "ann", NULL)));
+    pass(4000);
+    CU_ASSERT_STRING_EQUAL(stored_event("gateway/keys", 1, NULL), "key.created");
+    finish_stored();
+}
+
 static void what_is_refused_is_no_event(void)
 {
     begin_stored();
@@ -507,6 +520,7 @@ static void two_processes_share_a_cache(void)
 
 const struct test_case tests[] = {
     {"every_change_is_an_event", every_change_is_an_event},
+    {"stored_after_a_reload", stored_after_a_reload},
     {"what_is_refused_is_no_event", what_is_refused_is_no_event},
     {"keys_survive_the_end_of_either", keys_survive_the_end_of_either},
     {"the_cache_catches_up", the_cache_catches_up},

@@ -58,7 +58,7 @@ void acts_call(struct ledger *l, const struct facts *f, uint64_t trace)
     struct aiex_writer w;
     uint8_t mem[2048];
 
-    if (!l->acts.service)
+    if (!l->acts.service[0])
         return;
     act.actor = text_of(f->columns[COL_KEY], actor, sizeof(actor), "anonymous");
     snprintf(subject, sizeof(subject), "%s/%.*s",

@@ -268,19 +268,20 @@ static void bulk_shrink(struct reader *reader)
 void job_run(struct reader *reader, struct job *j)
 {
     struct store *s = reader->s;
+    char why[STATE_TEXT];
     enum phase phase;
 
     j->reader = reader;
     for (;;) { /* a restore closes and opens in between */
-        phase = state_wait(&s->state);
+        state_wait(&s->state);
         pthread_rwlock_rdlock(&s->use);
-        if (state_now(&s->state) != OPENING)
+        phase = state_told(&s->state, why);
+        if (phase != OPENING)
             break;
         pthread_rwlock_unlock(&s->use);
     }
     if (phase != OPEN || !s->env.env)
-        j->stepped = job_refused(j, AIEX_E_UNAVAILABLE, "%s",
-                                 s->state.failed[0] ? s->state.failed : "the store is closed");
+        j->stepped = job_refused(j, AIEX_E_UNAVAILABLE, "%s", why[0] ? why : "the store is closed");
     else
         j->stepped = j->step(j);
     pthread_rwlock_unlock(&s->use);

@@ -38,6 +38,17 @@ enum phase state_now(struct state *st)
     return phase;
 }
 
+enum phase state_told(struct state *st, char why[STATE_TEXT])
+{
+    enum phase phase;
+
+    pthread_mutex_lock(&st->lock);
+    phase = st->phase;
+    memcpy(why, st->failed, STATE_TEXT);
+    pthread_mutex_unlock(&st->lock);
+    return phase;
+}
+
 enum phase state_wait(struct state *st)
 {
     enum phase phase;

@@ -103,18 +103,22 @@ void store_reply(struct store *s, uint64_t id, aiex_write_fn write, const void *
 enum phase { OPENING, OPEN, FAILED, CLOSED };
 enum cause { FULL, DAMAGE, UNSURE, OPERATOR, N_CAUSES };
 
+#define STATE_TEXT 320u
+
 struct state {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     enum phase phase;
-    unsigned causes; /* bits: why it does not write */
-    char why[N_CAUSES][240], failed[320];
+    unsigned causes;                             /* bits: why it does not write */
+    char why[N_CAUSES][240], failed[STATE_TEXT]; /* failed: why it is not open */
 };
 
 void state_init(struct state *st);
 void state_done(struct state *st);
 void state_phase(struct state *st, enum phase phase, const char *why);
 enum phase state_now(struct state *st);
+/* The phase, and why it is no other ("" = nothing was said). */
+enum phase state_told(struct state *st, char why[STATE_TEXT]);
 /* Waits while the phase is OPENING. */
 enum phase state_wait(struct state *st);
 void state_set(struct store *s, enum cause cause, const char *format, ...)

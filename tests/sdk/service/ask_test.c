@@ -245,6 +245,33 @@ static void test_stop(void)
     finish();
 }
 
+static int stop_by_part(struct aiex_ask *a, struct aiex_slice part)
+{
+    parts++;
+    aiex_ask_stop(a);
+    return 0;
+}
+
+static int say_part(void *arg, struct aiex_fake_host *h, const struct aiex_fake_record *call)
+{
+    return aiex_fake_answer_part(h, call->id, (struct aiex_slice){(const uint8_t *)"x", 1});
+}
+
+/* The store may be in the same cell: its parts come before the call has returned. */
+static void stopped_within_the_call(void)
+{
+    begin();
+    ask.part = stop_by_part;
+    aiex_fake_on_call(host, say_part, NULL);
+    aiex_ask_by(&ask, write_body, "e1");
+    CU_ASSERT(parts == 1 && !ask.active && !ends);
+    CU_ASSERT_EQUAL(aiex_fake_answer_ok(host, aiex_fake_last(host, AIEX_FAKE_CALL)->id,
+                                        (struct aiex_slice){NULL, 0}),
+                    -ENOENT); /* nobody is left to hear it */
+    CU_ASSERT(!ends);
+    finish();
+}
+
 const struct test_case tests[] = {
     {"asked_again", test_asked_again},
     {"final", test_final},
@@ -255,5 +282,6 @@ const struct test_case tests[] = {
     {"answered_within_call", test_answered_within_call},
     {"refused", test_refused},
     {"stop", test_stop},
+    {"stopped_within_the_call", stopped_within_the_call},
     {0},
 };

@@ -181,6 +181,22 @@ static void test_no_log(void)
     }
 }
 
+/* A host that is too busy to say might have said that it must be recorded. */
+static void test_host_does_not_answer(void)
+{
+    static const char *const codes[] = {"timeout", "busy", "unavailable"};
+    const struct aiex_slice none = {NULL, 0};
+
+    for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++) {
+        begin();
+        aiex_fake_answer_error(h, ask(0), "unavailable", "it is dead", 0, none);
+        aiex_fake_answer_error(h, aiex_fake_last(h, AIEX_FAKE_CALL)->id, codes[i], "", 0, none);
+        CU_ASSERT_EQUAL(called, 1);
+        CU_ASSERT_EQUAL(went, 0);
+        end();
+    }
+}
+
 static int answer_at_once(void *arg, struct aiex_fake_host *fake,
                           const struct aiex_fake_record *call)
 {
@@ -226,6 +242,7 @@ const struct test_case tests[] = {
     {"cut", test_cut},
     {"answers", test_answers},
     {"no_log", test_no_log},
+    {"host_does_not_answer", test_host_does_not_answer},
     {"answered_at_once", test_answered_at_once},
     {"given_up", test_given_up},
     {0},
