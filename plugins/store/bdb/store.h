@@ -8,6 +8,7 @@
  *
  *     store.c      descriptor, life, dispatch     box.c        results on their way to the loop
  *     request.c    bodies -> struct write         limits.h     what is too much
+ *     owners.c     whose a name is                owned.c      may this caller do this write
  *     writer.c     queue, batch, commit, flush    open.c       opening, and what is compared
  *     append.c     streams in a batch             rows.c       tables in a batch
  *     events.c streams.c runs.c  where events lie scan*.c marks.c  and how they are found
@@ -55,6 +56,7 @@
 #include "manifest.h"
 #include "pins.h"
 #include "marks.h"
+#include "owners.h"
 #include "side.h"
 #include "space.h"
 #include "streams.h"
@@ -64,7 +66,7 @@
 #include <pthread.h>
 
 struct config {
-    const char *name, *key, *old_key;
+    const char *name, *key, *old_key, *owners;
     int64_t cache, log_file, checkpoint, min_free, ballast, max_event, readers;
     int64_t archive, keep_backups, encrypt;
 };
@@ -216,6 +218,10 @@ void write_free(struct write *w);
 void write_submit(struct store *s, struct write *w);
 /* Ends the call with what the write was refused for. */
 void write_refused(struct store *s, struct write *w);
+
+/* owned.c, loop: 0, or -EACCES and the reason: it touches what is another's. */
+int write_deny(struct store *s, const struct aiex_message *m, const struct write *w,
+               struct aiex_error *err);
 
 /* ---- writer.c ---- */
 
@@ -468,6 +474,7 @@ struct store {
     pthread_rwlock_t use;       /* readers: of env, while it is open */
     struct gate gate;           /* held by the writer from the first put to the flush */
     struct state state;
+    struct owners *owners; /* the loop's */
     struct tables tables;
     struct writer writer;
     struct events events; /* the writer's */
@@ -485,7 +492,7 @@ struct store {
     atomic_uint_fast64_t marked;  /* last one that `marks` has, for readers */
     uint64_t seen;                /* loop: `visible` when subscribers were woken */
     atomic_uint_fast64_t streams, transactions, batches, flushes, bytes, log_bytes, flush_us,
-        writes, conflicts, reads, parts, checkpoints, epoch, opens, last_backup;
+        writes, conflicts, denied, reads, parts, checkpoints, epoch, opens, last_backup;
     uint64_t tick;
     void (*drained)(void *arg);
     void *drained_arg;
