@@ -273,10 +273,12 @@ static void tell_import(struct appender *a)
     uint64_t good = a->acks.n_events - a->acks.n_failed - l->n_events;
 
     if (command_wants_json(c)) {
-        printf("{\"events\":%" PRIu64 ",\"duplicates\":%" PRIu64 ",\"failed\":%" PRIu64
-               ",\"left_out\":",
-               good, a->acks.n_duplicate, a->acks.n_failed);
-        left_out_json(l, stdout);
+        printf("{\"events\":%" PRIu64 ",\"duplicates\":%" PRIu64 ",\"failed\":%" PRIu64, good,
+               a->acks.n_duplicate, a->acks.n_failed);
+        if (l->n_events) {
+            printf(",\"left_out\":");
+            left_out_json(l, stdout);
+        }
         puts("}");
         return;
     }

@@ -26,7 +26,7 @@ static const struct aiex_fake_pair small[] = {
     {"ballast", "0"},
     {"archive", "1G"},
     {"cache", "2M"},
-    {"owner.a", "streams=mine/*,his tables=rows for=service_a,service_b"},
+    {"owner.a", "streams=mine/*,his tables=theirs for=service_a,service_b"},
     {0}};
 
 /* ---- The allocators ---- */
