@@ -28,8 +28,11 @@ struct claims {
 
 struct line {
     struct owner owner;
-    struct pattern *callers;
-    size_t n_callers;
+    struct list {
+        struct pattern *all;
+        size_t n;
+        int given;
+    } callers, readers;
 };
 
 struct owners {
@@ -38,6 +41,7 @@ struct owners {
     size_t n_lines;
     char *text; /* a copy of the option, cut into words */
     size_t n_names;
+    unsigned refs;
 };
 
 /* ---- Looking up ---- */
@@ -47,26 +51,54 @@ static int fits(const struct pattern *p, const void *name, size_t len)
     return (p->more ? len >= p->len : len == p->len) && memcmp(p->text, name, p->len) == 0;
 }
 
-static int is_for(const struct line *l, const char *caller)
+static int is_in(const struct list *l, const char *caller)
 {
     size_t len = strlen(caller);
     size_t stem = strcspn(caller, ":"); /* "service_x" of "service_x:two" */
 
-    for (size_t i = 0; i < l->n_callers; i++)
-        if (fits(&l->callers[i], caller, len) || fits(&l->callers[i], caller, stem))
+    for (size_t i = 0; i < l->n; i++)
+        if (fits(&l->all[i], caller, len) || fits(&l->all[i], caller, stem))
             return 1;
     return 0;
 }
 
-const struct owner *owners_deny(const struct owners *o, enum owned kind, struct aiex_slice name,
-                                const char *caller)
+/* Whose the name is; NULL = everybody's. */
+static const struct line *find(const struct owners *o, enum owned kind, struct aiex_slice name)
 {
     const struct claims *c = &o->of[kind];
 
     for (size_t i = 0; i < c->n; i++)
         if (fits(&c->all[i].name, name.data, name.len))
-            return is_for(c->all[i].line, caller) ? NULL : &c->all[i].line->owner;
+            return c->all[i].line;
     return NULL;
+}
+
+const struct owner *owners_deny(const struct owners *o, enum owned kind, struct aiex_slice name,
+                                const char *caller)
+{
+    const struct line *l = find(o, kind, name);
+
+    return !l || is_in(&l->callers, caller) ? NULL : &l->owner;
+}
+
+static int is_hidden(const struct line *l, const char *caller)
+{
+    return l->readers.given && !is_in(&l->callers, caller) && !is_in(&l->readers, caller);
+}
+
+int owners_veil(const struct owners *o, const char *caller)
+{
+    for (size_t i = 0; i < o->n_lines; i++)
+        if (is_hidden(&o->lines[i], caller))
+            return 1;
+    return 0;
+}
+
+int owners_hide(const struct owners *o, struct aiex_slice stream, const char *caller)
+{
+    const struct line *l = find(o, OWNED_STREAM, stream);
+
+    return l && is_hidden(l, caller);
 }
 
 const char *owned_name(enum owned kind)
@@ -82,7 +114,7 @@ struct reading {
     struct owners *o;
     struct line *line;
     struct aiex_error *err;
-    int claims; /* the line names something */
+    unsigned claims; /* of the line: 1 << enum owned */
 };
 
 /* The word up to one of `stops`, cut out of the text; NULL = none is left. */
@@ -110,22 +142,28 @@ static int read_pattern(struct reading *r, char *word, struct pattern *ret)
     return 0;
 }
 
-static int read_callers(struct reading *r, char *list)
+static int read_list(struct reading *r, const char *head, char *text, struct list *ret)
 {
-    struct line *l = r->line;
     int failed = 0;
     char *word;
 
-    if (l->owner.to)
-        return aiex_failed(r->err, -EINVAL, "owner.%s has for= twice; name all in one",
-                           l->owner.key);
-    l->owner.to = strdup(list);
-    l->callers = calloc(strlen(list) / 2 + 1, sizeof(*l->callers));
-    if (!l->callers || !l->owner.to)
+    if (ret->given)
+        return aiex_failed(r->err, -EINVAL, "owner.%s has %s twice; name all in one",
+                           r->line->owner.key, head);
+    ret->given = 1;
+    ret->all = calloc(strlen(text) / 2 + 1, sizeof(*ret->all));
+    if (!ret->all)
         return -ENOMEM;
-    while (!failed && (word = next_word(&list, ",")) != NULL)
-        failed = read_pattern(r, word, &l->callers[l->n_callers++]);
+    while (!failed && (word = next_word(&text, ",")) != NULL)
+        failed = read_pattern(r, word, &ret->all[ret->n++]);
     return failed;
+}
+
+static int read_callers(struct reading *r, char *text)
+{
+    if (!r->line->owner.to)
+        r->line->owner.to = strdup(text);
+    return r->line->owner.to ? read_list(r, "for=", text, &r->line->callers) : -ENOMEM;
 }
 
 static int claim_is_same(const struct claim *a, const struct claim *b)
@@ -175,7 +213,7 @@ static int read_claims(struct reading *r, enum owned kind, char *list)
     while (!failed && (word = next_word(&list, ",")) != NULL) {
         failed = read_pattern(r, word, &claim.name);
         failed = failed ? failed : add_claim(r, kind, &claim);
-        r->claims = 1;
+        r->claims |= 1u << kind;
     }
     return failed;
 }
@@ -186,13 +224,32 @@ static int read_word(struct reading *r, char *word)
 
     if (strncmp(word, "for=", 4) == 0)
         return read_callers(r, word + 4);
+    if (strncmp(word, "readers=", 8) == 0)
+        return read_list(r, "readers=", word + 8, &r->line->readers);
     for (int kind = 0; kind < N_OWNED; kind++)
         if (strncmp(word, heads[kind], strlen(heads[kind])) == 0)
             return read_claims(r, kind, word + strlen(heads[kind]));
     return aiex_failed(r->err, -EINVAL,
-                       "owner.%s: '%.80s' is none of streams=, tables=, epochs=, for=, each with "
-                       "names and commas between them",
+                       "owner.%s: '%.80s' is none of streams=, tables=, epochs=, for=, readers=, "
+                       "each with names and commas between them",
                        r->line->owner.key, word);
+}
+
+static int is_whole(struct reading *r)
+{
+    const struct line *l = r->line;
+
+    if (!r->claims || !l->callers.n)
+        return aiex_failed(r->err, -EINVAL,
+                           "owner.%s says not %s; write owner.%s = streams=NAME,.. tables=NAME,.. "
+                           "for=INSTANCE,..",
+                           l->owner.key, r->claims ? "for whom" : "what is owned", l->owner.key);
+    if (l->readers.given && r->claims != 1u << OWNED_STREAM)
+        return aiex_failed(r->err, -EINVAL,
+                           "owner.%s has readers=, which only streams have; give tables and epochs "
+                           "a line of their own",
+                           l->owner.key);
+    return 0;
 }
 
 /* "key TAB value". An empty value claims nothing: a later file takes an earlier line back so. */
@@ -211,13 +268,7 @@ static int read_line(struct reading *r, char *text)
         return 0;
     while (!failed && (word = next_word(&value, BLANKS)) != NULL)
         failed = read_word(r, word);
-    if (!failed && (!r->claims || !r->line->n_callers))
-        failed = aiex_failed(
-            r->err, -EINVAL,
-            "owner.%s says not %s; write owner.%s = streams=NAME,.. tables=NAME,.. "
-            "for=INSTANCE,..",
-            r->line->owner.key, r->claims ? "for whom" : "what is owned", r->line->owner.key);
-    return failed;
+    return failed ? failed : is_whole(r);
 }
 
 static size_t count_lines(const char *text)
@@ -252,21 +303,30 @@ int owners_new(const char *text, struct owners **ret_owners, struct aiex_error *
 
     if (failed == -ENOMEM)
         aiex_failed(err, failed, "no memory for the owners of streams");
+    if (o)
+        o->refs = 1;
     if (failed)
-        owners_free(o);
+        owners_unref(o);
     else
         *ret_owners = o;
     return failed;
 }
 
-void owners_free(struct owners *o)
+struct owners *owners_ref(struct owners *o)
 {
-    if (!o)
+    o->refs++;
+    return o;
+}
+
+void owners_unref(struct owners *o)
+{
+    if (!o || --o->refs)
         return;
     for (int kind = 0; kind < N_OWNED; kind++)
         free(o->of[kind].all);
     for (size_t i = 0; i < o->n_lines; i++) {
-        free(o->lines[i].callers);
+        free(o->lines[i].callers.all);
+        free(o->lines[i].readers.all);
         free((void *)(uintptr_t)o->lines[i].owner.to);
     }
     free(o->lines);

@@ -36,7 +36,7 @@ static const struct aiex_option options[] = {
     {"owner.*", NULL,
      "who alone writes what: streams= tables= epochs= with names (* at the end: all that begin "
      "so), "
-     "for= with instances; no line = everybody",
+     "for= with instances, readers= of streams; no line = everybody",
      AIEX_OPT_STRING, AIEX_OPT_RELOADABLE, 0, 0, NULL, OPT(owners)},
     {"key", NULL, "key for that, of 16 bytes at least; 32 random ones as text are best",
      AIEX_OPT_SECRET, 0, 0, 0, NULL, OPT(key)},
@@ -188,7 +188,7 @@ static int reload(void *self, const void *config, struct aiex_error *err)
 
     if (r < 0)
         return r;
-    owners_free(s->owners);
+    owners_unref(s->owners); /* reads that run keep what they began with */
     s->owners = owners;
     s->config.max_event = c->max_event; /* the loop's */
     __atomic_store_n(&s->config.checkpoint, c->checkpoint, __ATOMIC_RELAXED);
@@ -236,7 +236,7 @@ static void destroy(void *self)
     wipe(s->config.key);
     wipe(s->config.old_key);
     cipher_wipe(&s->cipher);
-    owners_free(s->owners);
+    owners_unref(s->owners);
     s->host->release(s->host, s);
 }
 

@@ -8,7 +8,7 @@
  *
  *     store.c      descriptor, life, dispatch     box.c        results on their way to the loop
  *     request.c    bodies -> struct write         limits.h     what is too much
- *     owners.c     whose a name is                owned.c      may this caller do this write
+ *     owners.c     whose a name is                owned.c veil.c  what this caller may write, see
  *     writer.c     queue, batch, commit, flush    open.c       opening, and what is compared
  *     append.c     streams in a batch             rows.c       tables in a batch
  *     events.c streams.c runs.c  where events lie scan*.c marks.c  and how they are found
@@ -339,6 +339,8 @@ struct job {
     enum job_step stepped;
     uint8_t *part; /* memory of the part */
     size_t part_len, part_size;
+    struct owners *veil; /* hides some streams from `caller`; NULL = it sees all */
+    char caller[AIEX_MAX_NAME + 1];
     struct aiex_slice out; /* to be streamed; into part */
     const char *code;      /* JOB_END: NULL = answer() */
     char text[240];
@@ -437,6 +439,14 @@ int scan_slice(struct job *j, struct scan *scan);
 /* Reads stream, type, correlation, from_time, to_time. 0, or -EINVAL with the job's refusal text.
  */
 int filter_read(struct aiex_slice body, struct filter *f, struct aiex_error *err);
+
+/* veil.c, loop: the job shows what the caller of `m` may see. */
+void job_veil(struct job *j, const struct aiex_message *m);
+/* Reader: this event's map without data and meta and with `hidden` into `out`, when its stream is
+ * hidden from the job's caller: its length. 0 = it is not. -EBADMSG. `out` has room for `map` and
+ * VEIL_BYTES. */
+#define VEIL_BYTES 16u
+int veil_event(const struct job *j, struct aiex_slice map, uint8_t *out);
 
 /* Loop: something new may be seen. */
 void subs_wake(struct store *s);

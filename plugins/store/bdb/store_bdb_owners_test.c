@@ -175,6 +175,117 @@ static void test_without_a_list(void)
     rig_end();
 }
 
+/* ---- Reading ---- */
+
+static const struct aiex_fake_pair veiled[] = {
+    {"owner.secret", "streams=secret/* for=service_secret readers=host.*"},
+    {"owner.more", "streams=secret/open for=service_secret"},
+    {0}};
+
+static const char *read_as(const char *caller, const char *body)
+{
+    const char *answer;
+
+    rig_caller = caller;
+    answer = ask_all("store.read", "%s", body);
+    rig_caller = NULL;
+    return answer;
+}
+
+static void fill_veiled(void)
+{
+    static const char *const made =
+        "{'stream': '%s', 'events': [{'id': '%s', 'type': 't', 'time': 5, 'data': 'x', "
+        "'correlation': 'c', 'meta': {'data': 'm'}}]}";
+
+    rig_caller = "service_secret";
+    HAS(ask("store.append", made, "secret/a", "1"), "'version':1");
+    HAS(ask("store.append", made, "secret/open", "2"), "'version':1");
+    HAS(ask("store.append", made, "free", "3"), "'version':1");
+    rig_caller = NULL;
+}
+
+#define HIDDEN                                                                                     \
+    "{'stream':'secret/a','version':1,'sequence':1,'id':'1','type':'t','time':5,'correlation':"    \
+    "'c','hidden':true}"
+#define SHOWN                                                                                      \
+    "{'stream':'secret/a','version':1,'sequence':1,'id':'1','type':'t','time':5,'data':'eA==',"    \
+    "'correlation':'c','meta':{'data':'m'}}"
+
+/* By all ways to events; positions and counts are those that everybody has. */
+static void test_readers(void)
+{
+    static const char *const ways[] = {
+        "{}",
+        "{'stream': 'secret/a'}",
+        "{'type': 't'}",
+        "{'correlation': 'c'}",
+        "{'backwards': true}",
+        "{'stream': 'secret/a', 'backwards': true}",
+    };
+
+    rig_begin(veiled);
+    fill_veiled();
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        HAS(read_as("service_x", ways[i]), HIDDEN);
+        HAS(read_as("", ways[i]), HIDDEN);
+        HAS(read_as("service_secret:2", ways[i]), SHOWN);
+        HAS(read_as("host.control", ways[i]), SHOWN);
+    }
+    HAS(read_as("service_x", "{}"), "'id':'2','type':'t','time':5,'data':'eA=='");
+    HAS(read_as("service_x", "{}"), "'id':'3','type':'t','time':5,'data':'eA=='");
+    HAS(read_as("service_x", "{}"), "'events':3,'last':4");
+    rig_close();
+    rig_end();
+}
+
+/* What does not lie in the stream's run, and in many parts. */
+static void test_readers_of_large_ones(void)
+{
+    static char data[60001];
+
+    memset(data, 'x', sizeof(data) - 1);
+    rig_begin(veiled);
+    rig_caller = "service_secret";
+    for (int i = 0; i < 20; i++)
+        HAS(ask("store.append",
+                "{'stream': 'secret/a', 'events': [{'id': 'e%d', 'type': 't', 'data': '%s'}]}", i,
+                data),
+            "'version'");
+    HAS(ask("store.read", "{}"), "'events':20");
+    rig_caller = NULL;
+    CU_ASSERT_PTR_NULL(strstr(read_as("service_x", "{'stream': 'secret/a'}"), "data"));
+    CU_ASSERT_PTR_NULL(strstr(read_as("service_x", "{}"), "data"));
+    HAS(read_as("service_x", "{}"), "'events':20");
+    CU_ASSERT_PTR_NOT_NULL(strstr(read_as("host.jobs", "{}"), "'data':'eHh4"));
+    rig_close();
+    rig_end();
+}
+
+static int has_parts(void *arg)
+{
+    return strstr(parts_of(*(uint64_t *)arg), "'id':'3'") != NULL;
+}
+
+/* A consumer that runs keeps what it began with, also when the list is another by then. */
+static void test_subscriber(void)
+{
+    struct aiex_error err = {""};
+    uint64_t id;
+
+    rig_begin(veiled);
+    rig_caller = "service_x";
+    id = begin("store.subscribe", "{'name': 'mine'}");
+    fill_veiled();
+    CU_ASSERT_EQUAL(aiex_fake_reload(h, p, self, NULL, &err), 0);
+    CU_ASSERT_EQUAL(aiex_fake_poll_until(h, has_parts, &id, RIG_WAIT_MS), 0);
+    HAS(parts_of(id), HIDDEN);
+    aiex_fake_cancel(h, id);
+    HAS(read_as("service_x", "{}"), SHOWN);
+    rig_close();
+    rig_end();
+}
+
 /* ---- The list changes ---- */
 
 static void test_reload(void)
@@ -220,6 +331,9 @@ static void test_wrong_lists(void)
         {{{"owner.a", "streams=,, for=x"}}, "owner.a says not what is owned"},
         {{{"owner.a", "streams=x for=y for=z"}}, "owner.a has for= twice; name all in one"},
         {{{"owner.a", "x for=y"}}, "owner.a: 'x' is none of streams=, tables=, epochs=, for="},
+        {{{"owner.a", "tables=x for=y readers=z"}},
+         "owner.a has readers=, which only streams have"},
+        {{{"owner.a", "streams=x for=y readers= readers=z"}}, "owner.a has readers= twice"},
         {{{"owner.a", "streams=x*y for=z"}},
          "owner.a: 'x*y' has a wildcard that is not a * at its"},
         {{{"owner.a", "streams=x for=[ab]"}}, "owner.a: '[ab]' has a wildcard"},
@@ -269,6 +383,9 @@ const struct test_case tests[] = {
     {"tables", test_tables},
     {"epochs", test_epochs},
     {"without a list", test_without_a_list},
+    {"readers", test_readers},
+    {"readers of large ones", test_readers_of_large_ones},
+    {"a subscriber", test_subscriber},
     {"reload", test_reload},
     {"wrong lists", test_wrong_lists},
     {"many", test_many},
