@@ -49,6 +49,7 @@ void acks_done(struct acks *a)
         ack_free(a->first);
         a->first = next;
     }
+    left_out_done(&a->left_out);
     acks_init(a);
 }
 
@@ -167,6 +168,13 @@ static int is_unknown(const struct flight_end *end)
     return unknown;
 }
 
+/* A batch over several streams is no such thing: only one of them may be another's. */
+static int is_left_out(const struct acks *a, const struct ack *k)
+{
+    return a->skips_denied && strcmp(k->code, AIEX_E_DENIED) == 0 && k->line &&
+           k->line->n_streams == 1;
+}
+
 static void take_error(struct acks *a, struct ack *k, const struct flight_end *end)
 {
     char code[32];
@@ -176,7 +184,8 @@ static void take_error(struct acks *a, struct ack *k, const struct flight_end *e
     set_over(a, k, is_unknown(end) ? "unknown" : code, (const char *)end->text.data, end->text.len);
     k->retry_after_ms = end->retry_after_ms;
     aiex_get_int(end->body, "version", &k->actual);
-    note_failure(a, k, outcome_of_code(code));
+    if (!is_left_out(a, k))
+        note_failure(a, k, outcome_of_code(code));
 }
 
 void acks_end(struct acks *a, const struct flight_end *end)
@@ -269,6 +278,10 @@ static void put(struct acks *a, const struct ack *k, FILE *to)
     uint32_t n = k->line ? k->line->n_events : 1;
 
     a->n_events += n;
+    if (is_left_out(a, k)) {
+        left_out_add(&a->left_out, k->line->streams[0].name, n);
+        return;
+    }
     if (k->code[0])
         a->n_failed += n;
     else if (k->duplicate)

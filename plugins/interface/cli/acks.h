@@ -11,6 +11,7 @@
 
 #include "append_line.h"
 #include "flight.h"
+#include "left_out.h"
 #include "outcome.h"
 
 #include <stdio.h>
@@ -21,6 +22,8 @@ struct acks {
     size_t n_over;  /* with one, not yet printed */
     size_t n_bytes; /* of the open ones */
     int only_failures;
+    int skips_denied;         /* a line of one stream that is denied is left out, no failure */
+    struct left_out left_out; /* of these */
     uint64_t n_events, n_failed, n_duplicate; /* that were printed, or left out as good ones */
     enum outcome outcome;                     /* of the first failure */
     char first_fault[600];

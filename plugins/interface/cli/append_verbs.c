@@ -31,8 +31,10 @@ struct appender {
     struct lines lines;
     struct acks acks;
     struct flight *flight;
-    int stopped; /* no more of the input is wanted */
-    int dry;     /* what was read of it holds no whole line */
+    int stopped;      /* no more of the input is wanted */
+    int dry;          /* what was read of it holds no whole line */
+    int stops_denied; /* at the first line that the store denies */
+    int was_denied;
 };
 
 static int no_memory(struct aiex_error *err)
@@ -45,6 +47,8 @@ static void on_end(void *arg, const struct flight_end *end)
     struct appender *a = arg;
 
     acks_end(&a->acks, end);
+    if (a->stops_denied && aiex_slice_is(end->code, AIEX_E_DENIED))
+        a->stopped = a->was_denied = 1;
 }
 
 /* ---- Lines ---- */
@@ -196,6 +200,12 @@ static enum outcome tell(struct appender *a, int failed, const struct aiex_error
     if (a->acks.n_failed)
         complain(s, "%" PRIu64 " of %" PRIu64 " events were not acknowledged; the first is in %s",
                  a->acks.n_failed, a->acks.n_events, a->acks.first_fault);
+    if (a->was_denied && !failed)
+        complain(s,
+                 "the import ends there: what follows line %" PRIu64
+                 " was not sent. --skip-denied imports all but what is denied; to import that as "
+                 "well, name host.control as its owner in the store's options",
+                 a->lines.number);
     if (failed && a->lines.number)
         complain(s, "what follows line %" PRIu64 " was not sent", a->lines.number);
     return outcome;
@@ -255,14 +265,42 @@ enum outcome verb_events_append(struct command *c)
     return outcome;
 }
 
+/* What was left out is said in every case: it is missing in the store. */
+static void tell_import(struct appender *a)
+{
+    struct command *c = a->command;
+    const struct left_out *l = &a->acks.left_out;
+    uint64_t good = a->acks.n_events - a->acks.n_failed - l->n_events;
+
+    if (command_wants_json(c)) {
+        printf("{\"events\":%" PRIu64 ",\"duplicates\":%" PRIu64 ",\"failed\":%" PRIu64, good,
+               a->acks.n_duplicate, a->acks.n_failed);
+        if (l->n_events) {
+            printf(",\"left_out\":");
+            left_out_json(l, stdout);
+        }
+        puts("}");
+        return;
+    }
+    notice(&c->screen, "%" PRIu64 " events are in the store, %" PRIu64 " were there before", good,
+           a->acks.n_duplicate);
+    for (uint32_t i = 0; i < l->n_streams; i++)
+        complain(&c->screen, "stream '%s' belongs to others: %" PRIu64 " events were left out",
+                 l->streams[i].name, l->streams[i].n);
+    if (l->n_others)
+        complain(&c->screen, "%" PRIu64 " events of more streams of others were left out",
+                 l->n_others);
+}
+
 enum outcome verb_events_import(struct command *c)
 {
     const char *path = c->args.n_words ? c->args.words[0] : "-";
     struct appender a;
     enum outcome outcome;
-    uint64_t good;
 
     begin(&a, c);
+    a.acks.skips_denied = arguments_has(&c->args, "skip-denied");
+    a.stops_denied = !a.acks.skips_denied;
     if (strcmp(path, "-") != 0)
         a.lines.fd = open(path, O_RDONLY | O_CLOEXEC);
     if (a.lines.fd < 0) {
@@ -271,13 +309,7 @@ enum outcome verb_events_import(struct command *c)
     }
     a.acks.only_failures = 1;
     outcome = pump(&a);
-    good = a.acks.n_events - a.acks.n_failed;
-    if (command_wants_json(c))
-        printf("{\"events\":%" PRIu64 ",\"duplicates\":%" PRIu64 ",\"failed\":%" PRIu64 "}\n", good,
-               a.acks.n_duplicate, a.acks.n_failed);
-    else
-        notice(&c->screen, "%" PRIu64 " events are in the store, %" PRIu64 " were there before",
-               good, a.acks.n_duplicate);
+    tell_import(&a);
     acks_done(&a.acks);
     if (a.lines.fd != STDIN_FILENO)
         close(a.lines.fd);

@@ -468,6 +468,96 @@ static void import_what_was_exported(void)
     CU_ASSERT(has(ran.out, "{\"events\":1,\"duplicates\":1,\"failed\":2}\n"));
 }
 
+#define THEIRS "denied", "stream 'gateway/keys' belongs to service_gateway"
+
+/* The second one was sent before the first was denied. */
+static void deny_first(struct peer *p)
+{
+    int64_t first;
+
+    peer_expect_call(p, "store", "store.append");
+    first = peer_id(p);
+    peer_expect_call(p, "store", "store.append");
+    peer_error(p, first, THEIRS);
+    end_with(p, peer_id(p), "{\"version\":1,\"sequence\":1}");
+    while (peer_read(p))
+        p->failed = 1;
+}
+
+static void import_ends_at_what_is_denied(void)
+{
+    WITH(deny_first, NULL,
+         "{\"type\":\"t\",\"id\":\"1\",\"stream\":\"gateway/keys\"}\n"
+         "{\"type\":\"t\",\"id\":\"2\",\"stream\":\"s\"}\n",
+         "events", "import");
+    CU_ASSERT(ran.code != 0);
+    CU_ASSERT(has(ran.out,
+                  "{\"error\":\"denied\",\"text\":\"stream 'gateway/keys' belongs to "
+                  "service_gateway\",\"stream\":\"gateway/keys\",\"id\":\"1\",\"line\":1}"));
+    CU_ASSERT(has(ran.err, "what follows line 2 was not sent. --skip-denied imports all but"));
+    CU_ASSERT(has(ran.err, "1 events are in the store"));
+}
+
+static void deny_some(struct peer *p)
+{
+    int64_t ids[6];
+
+    for (int i = 0; i < 6; i++) {
+        peer_expect_call(p, "store", i == 4 ? "store.transact" : "store.append");
+        ids[i] = peer_id(p);
+    }
+    peer_error(p, ids[0], THEIRS);
+    end_with(p, ids[1], "{\"version\":1,\"sequence\":1}");
+    peer_error(p, ids[2], THEIRS);
+    peer_error(p, ids[3], "denied", "stream 'templates' belongs to service_templates");
+    peer_error(p, ids[4], THEIRS);
+    peer_error(p, ids[5], "conflict", "stream 's' is closed");
+}
+
+static void import_without_what_is_denied(void)
+{
+    static const char lines[] = "{\"type\":\"t\",\"id\":\"1\",\"stream\":\"gateway/keys\"}\n"
+                                "{\"type\":\"t\",\"id\":\"2\",\"stream\":\"s\"}\n"
+                                "[{\"type\":\"t\",\"id\":\"3\",\"stream\":\"gateway/keys\"},"
+                                "{\"type\":\"t\",\"id\":\"4\",\"stream\":\"gateway/keys\"}]\n"
+                                "{\"type\":\"t\",\"id\":\"5\",\"stream\":\"templates\"}\n"
+                                "[{\"type\":\"t\",\"id\":\"6\",\"stream\":\"gateway/keys\"},"
+                                "{\"type\":\"t\",\"id\":\"7\",\"stream\":\"free\"}]\n"
+                                "{\"type\":\"t\",\"id\":\"8\",\"stream\":\"s\"}\n";
+
+    WITH(deny_some, NULL, lines, "events", "import", "--skip-denied", "--json");
+    CU_ASSERT(ran.code != 0); /* the batch over two streams, and a conflict */
+    CU_ASSERT(has(ran.out, "{\"events\":1,\"duplicates\":0,\"failed\":3,\"left_out\":"
+                           "{\"gateway/keys\":3,\"templates\":1}}\n"));
+    CU_ASSERT(has(ran.out, "\"id\":\"7\",\"line\":5}\n"));
+    CU_ASSERT_PTR_NULL(strstr(ran.out, "\"line\":1}"));
+    WITH(deny_some, NULL, lines, "events", "import", "--skip-denied");
+    CU_ASSERT(has(ran.err, "stream 'gateway/keys' belongs to others: 3 events were left out"));
+    CU_ASSERT(has(ran.err, "stream 'templates' belongs to others: 1 events were left out"));
+}
+
+static void deny_many(struct peer *p)
+{
+    for (int i = 0; i < 70; i++) {
+        peer_expect_call(p, "store", "store.append");
+        peer_error(p, peer_id(p), THEIRS);
+    }
+}
+
+static void more_is_left_out_than_has_names(void)
+{
+    char lines[70 * 64];
+    size_t n = 0;
+
+    for (int i = 0; i < 70; i++)
+        n += (size_t)sprintf(lines + n, "{\"type\":\"t\",\"id\":\"%d\",\"stream\":\"s%d\"}\n", i,
+                             i);
+    WITH(deny_many, NULL, lines, "events", "import", "--skip-denied", "--json");
+    CU_ASSERT_EQUAL(ran.code, 0);
+    CU_ASSERT(has(ran.out, "{\"events\":0,\"duplicates\":0,\"failed\":0,\"left_out\":{\"s0\":1,"));
+    CU_ASSERT(has(ran.out, ",\"s63\":1,\"...\":6}}\n"));
+}
+
 /* ---- tail ---- */
 
 static void feed_tail(struct peer *p)
@@ -524,6 +614,9 @@ const struct test_case tests[] = {
     {"read_what_is_broken", read_what_is_broken},
     {"care", care},
     {"import_what_was_exported", import_what_was_exported},
+    {"import_ends_at_what_is_denied", import_ends_at_what_is_denied},
+    {"import_without_what_is_denied", import_without_what_is_denied},
+    {"more_is_left_out_than_has_names", more_is_left_out_than_has_names},
     {"follows_what_is_stored", follows_what_is_stored},
     {"a_refusal_ends_it", a_refusal_ends_it},
     {0},

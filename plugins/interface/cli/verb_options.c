@@ -86,7 +86,14 @@ const struct verb_option append_options[] = {
     STORE_OPTION,
     END_OF_OPTIONS,
 };
-const struct verb_option import_options[] = {ACK_OPTION, STORE_OPTION, JSON_OPTION, END_OF_OPTIONS};
+const struct verb_option import_options[] = {
+    {0, "skip-denied", NULL, "leave out streams that belong to others, import the rest", HINT_NONE,
+     NULL},
+    ACK_OPTION,
+    STORE_OPTION,
+    JSON_OPTION,
+    END_OF_OPTIONS,
+};
 const struct verb_option read_options[] = {
     {'a', "all", NULL, "the events of all streams in their order", HINT_NONE, NULL},
     {0, "from", "N", "first version; with --all first sequence", HINT_NONE, NULL},

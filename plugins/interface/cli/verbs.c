@@ -119,7 +119,11 @@ const struct verb verbs[] = {
     {"events import", "[FILE]", 0, 1, "append events that were exported",
      "From FILE or standard input. Ids, times and streams stay, versions and sequences are new; "
      "events that are there already are not stored again, so an import that broke off can be "
-     "repeated. Prints a line for each event that could not be stored, as events append does.\n",
+     "repeated. Prints a line for each event that could not be stored, as events append does. Ends "
+     "at the first "
+     "event of a stream that belongs to a plugin (see owner.* of the store), or leaves such out "
+     "with "
+     "--skip-denied.\n",
      import_options, HINT_FILE, NULL, ACTION_EVENTS_IMPORT},
     {"events verify", "", 0, 0, "check everything that is stored",
      "Prints a line for each fault; exits 1 when there is one.\n", verify_options, HINT_NONE, NULL,

@@ -51,6 +51,7 @@ static void job_free(struct job *j)
     if (j->next_all)
         j->next_all->at_all = j->at_all;
     j->s->jobs.n--;
+    owners_unref(j->veil);
     free(j->part);
     free(j);
 }

@@ -119,6 +119,7 @@ int read_take(void *self, const struct aiex_message *m)
         return 0;
     j->scan = scan;
     j->job.answer = answer;
+    job_veil(&j->job, m);
     job_go(&j->job);
     return 0;
 }

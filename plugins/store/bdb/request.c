@@ -407,13 +407,21 @@ static struct write *begin(struct store *s, const struct aiex_message *m,
     return w;
 }
 
-static int submit(struct store *s, struct write *w, int r, const struct aiex_error *err)
+static const char *code_of(int r)
 {
+    return r == -ENOMEM ? AIEX_E_BUSY : r == -EACCES ? AIEX_E_DENIED : AIEX_E_INVALID;
+}
+
+/* `r`: what the parser said. */
+static int submit(struct store *s, const struct aiex_message *m, struct write *w, int r,
+                  struct aiex_error *err)
+{
+    r = r ? r : write_deny(s, m, w, err);
     if (r == 0) {
         write_submit(s, w);
         return 0;
     }
-    aiex_refuse(s->host, w->id, r == -ENOMEM ? AIEX_E_BUSY : AIEX_E_INVALID, "%s",
+    aiex_refuse(s->host, w->id, code_of(r), "%s",
                 r == -ENOMEM ? "no memory for the request" : err->text);
     write_free(w);
     return 0;
@@ -441,7 +449,7 @@ static int with_events(struct store *s, const struct aiex_message *m, const stru
     }
     w->events = p.n_events;
     w->bytes += p.n_events * sizeof(struct event) + w->n_ops * sizeof(struct op);
-    return submit(s, w, r, &err);
+    return submit(s, m, w, r, &err);
 }
 
 int append_take(void *self, const struct aiex_message *m)
@@ -505,7 +513,7 @@ int define_take(void *self, const struct aiex_message *m)
         return 0;
     w->arg = calloc(1, sizeof(struct table));
     r = w->arg ? table_parse(&p, m->body, w->arg) : -ENOMEM;
-    return submit(s, w, r, &err);
+    return submit(s, m, w, r, &err);
 }
 
 /* a, b: versions from and to; c: close the stream. */
@@ -534,7 +542,7 @@ static int take_erase(struct store *s, const struct aiex_message *m, int compact
     w->a = (uint64_t)from;
     w->b = (uint64_t)to;
     w->c = (uint64_t)close;
-    return submit(s, w, r, &err);
+    return submit(s, m, w, r, &err);
 }
 
 int compact_take(void *self, const struct aiex_message *m)

@@ -63,11 +63,14 @@ static int add(struct job *j, struct scan *c, const struct event_view *v)
         c->end = 0;
         return SCAN_FULL;
     }
-    r = job_room(j, v->map.len);
+    r = job_room(j, v->map.len + VEIL_BYTES);
+    if (r == 0 && j->veil)
+        r = veil_event(j, v->map, j->part + j->part_len);
     if (r < 0)
         return r;
-    memcpy(j->part + j->part_len, v->map.data, v->map.len);
-    j->part_len += v->map.len;
+    if (r == 0)
+        memcpy(j->part + j->part_len, v->map.data, v->map.len);
+    j->part_len += r ? (size_t)r : v->map.len;
     c->shown++;
     c->last_sequence = v->sequence;
     if (c->note)

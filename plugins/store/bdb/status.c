@@ -34,7 +34,7 @@ struct number {
     const char *name, *series, *type, *help;
     uint64_t value;
 };
-#define N_NUMBERS 22
+#define N_NUMBERS 23
 
 static void numbers(const struct view *v, struct number out[N_NUMBERS])
 {
@@ -57,6 +57,8 @@ static void numbers(const struct view *v, struct number out[N_NUMBERS])
         {"conflicts", "aiex_store_conflicts_total", "counter",
          "Transactions that were refused because an expectation did not hold.",
          atomic_load(&s->conflicts)},
+        {"denied", "aiex_store_denied_total", "counter",
+         "Writes that were refused because what they touch is another's.", atomic_load(&s->denied)},
         {"batches", "aiex_store_batches_total", "counter", "Groups of transactions done at once.",
          atomic_load(&s->batches)},
         {"flushes", "aiex_store_flushes_total", "counter", "Times the log was synced.",

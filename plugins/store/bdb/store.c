@@ -33,6 +33,11 @@ static const struct aiex_option options[] = {
      MAX_BACKUPS, NULL, OPT(keep_backups)},
     {"encrypt", "off", "whether the database and its backups lie encrypted on the disk",
      AIEX_OPT_BOOL, 0, 0, 0, NULL, OPT(encrypt)},
+    {"owner.*", NULL,
+     "who alone writes what: streams= tables= epochs= with names (* at the end: all that begin "
+     "so), "
+     "for= with instances, readers= of streams; no line = everybody",
+     AIEX_OPT_STRING, AIEX_OPT_RELOADABLE, 0, 0, NULL, OPT(owners)},
     {"key", NULL, "key for that, of 16 bytes at least; 32 random ones as text are best",
      AIEX_OPT_SECRET, 0, 0, 0, NULL, OPT(key)},
     {"old_key", NULL, "the key before, while store.rewrite changes it", AIEX_OPT_SECRET, 0, 0, 0,
@@ -99,6 +104,7 @@ static int create(const struct aiex_host *host, const void *config, void **ret_s
 {
     const struct config *c = config;
     struct store *s;
+    int r;
 
     if (!host->data_dir[0])
         return aiex_failed(err, -EINVAL, "the store has no data folder; give the host one");
@@ -123,6 +129,9 @@ static int create(const struct aiex_host *host, const void *config, void **ret_s
     init(s);
     if (!s->config.key || !s->config.old_key)
         return aiex_failed(err, -ENOMEM, "no memory");
+    r = owners_new(c->owners, &s->owners, err);
+    if (r < 0)
+        return r;
     snprintf(s->home, sizeof(s->home), "%s/db", host->data_dir);
     space_init(&s->space, host->data_dir, s->config.min_free, s->config.ballast);
     return fail_init(&s->fail, getenv("AIEX_FAIL"), err);
@@ -174,8 +183,13 @@ static int reload(void *self, const void *config, struct aiex_error *err)
 {
     struct store *s = self;
     const struct config *c = config;
+    struct owners *owners;
+    int r = owners_new(c->owners, &owners, err);
 
-    (void)err;
+    if (r < 0)
+        return r;
+    owners_unref(s->owners); /* reads that run keep what they began with */
+    s->owners = owners;
     s->config.max_event = c->max_event; /* the loop's */
     __atomic_store_n(&s->config.checkpoint, c->checkpoint, __ATOMIC_RELAXED);
     return 0;
@@ -222,6 +236,7 @@ static void destroy(void *self)
     wipe(s->config.key);
     wipe(s->config.old_key);
     cipher_wipe(&s->cipher);
+    owners_unref(s->owners);
     s->host->release(s->host, s);
 }
 

@@ -8,6 +8,7 @@
  *
  *     store.c      descriptor, life, dispatch     box.c        results on their way to the loop
  *     request.c    bodies -> struct write         limits.h     what is too much
+ *     owners.c     whose a name is                owned.c veil.c  what this caller may write, see
  *     writer.c     queue, batch, commit, flush    open.c       opening, and what is compared
  *     append.c     streams in a batch             rows.c       tables in a batch
  *     events.c streams.c runs.c  where events lie scan*.c marks.c  and how they are found
@@ -55,6 +56,7 @@
 #include "manifest.h"
 #include "pins.h"
 #include "marks.h"
+#include "owners.h"
 #include "side.h"
 #include "space.h"
 #include "streams.h"
@@ -64,7 +66,7 @@
 #include <pthread.h>
 
 struct config {
-    const char *name, *key, *old_key;
+    const char *name, *key, *old_key, *owners;
     int64_t cache, log_file, checkpoint, min_free, ballast, max_event, readers;
     int64_t archive, keep_backups, encrypt;
 };
@@ -221,6 +223,10 @@ void write_submit(struct store *s, struct write *w);
 /* Ends the call with what the write was refused for. */
 void write_refused(struct store *s, struct write *w);
 
+/* owned.c, loop: 0, or -EACCES and the reason: it touches what is another's. */
+int write_deny(struct store *s, const struct aiex_message *m, const struct write *w,
+               struct aiex_error *err);
+
 /* ---- writer.c ---- */
 
 /* Counters behind the last transaction. */
@@ -338,6 +344,8 @@ struct job {
     enum job_step stepped;
     uint8_t *part; /* memory of the part */
     size_t part_len, part_size;
+    struct owners *veil; /* hides some streams from `caller`; NULL = it sees all */
+    char caller[AIEX_MAX_NAME + 1];
     struct aiex_slice out; /* to be streamed; into part */
     const char *code;      /* JOB_END: NULL = answer() */
     char text[240];
@@ -437,6 +445,14 @@ int scan_slice(struct job *j, struct scan *scan);
  */
 int filter_read(struct aiex_slice body, struct filter *f, struct aiex_error *err);
 
+/* veil.c, loop: the job shows what the caller of `m` may see. */
+void job_veil(struct job *j, const struct aiex_message *m);
+/* Reader: this event's map without data and meta and with `hidden` into `out`, when its stream is
+ * hidden from the job's caller: its length. 0 = it is not. -EBADMSG. `out` has room for `map` and
+ * VEIL_BYTES. */
+#define VEIL_BYTES 16u
+int veil_event(const struct job *j, struct aiex_slice map, uint8_t *out);
+
 /* Loop: something new may be seen. */
 void subs_wake(struct store *s);
 
@@ -473,6 +489,7 @@ struct store {
     pthread_rwlock_t use;       /* readers: of env, while it is open */
     struct gate gate;           /* held by the writer from the first put to the flush */
     struct state state;
+    struct owners *owners; /* the loop's */
     struct tables tables;
     struct writer writer;
     struct events events; /* the writer's */
@@ -490,7 +507,7 @@ struct store {
     atomic_uint_fast64_t marked;  /* last one that `marks` has, for readers */
     uint64_t seen;                /* loop: `visible` when subscribers were woken */
     atomic_uint_fast64_t streams, transactions, batches, flushes, bytes, log_bytes, flush_us,
-        writes, conflicts, reads, parts, checkpoints, epoch, opens, last_backup;
+        writes, conflicts, denied, reads, parts, checkpoints, epoch, opens, last_backup;
     uint64_t tick;
     void (*drained)(void *arg);
     void *drained_arg;

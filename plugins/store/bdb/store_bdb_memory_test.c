@@ -22,7 +22,12 @@
 #define MOST 400 /* allocations of one request that are tried */
 
 static const struct aiex_fake_pair small[] = {
-    {"log_file", "9M"}, {"ballast", "0"}, {"archive", "1G"}, {"cache", "2M"}, {0}};
+    {"log_file", "9M"},
+    {"ballast", "0"},
+    {"archive", "1G"},
+    {"cache", "2M"},
+    {"owner.a", "streams=mine/*,his tables=theirs for=service_a,service_b"},
+    {0}};
 
 /* ---- The allocators ---- */
 
@@ -337,7 +342,42 @@ static void test_start(void)
     nothing_is_left();
 }
 
+/* A list of owners that can not be read for want of memory leaves the one that holds. */
+static void test_reload(void)
+{
+    static const struct aiex_fake_pair more[] = {
+        {"owner.a", "streams=mine/*,yours/* tables=t epochs=e for=service_a"},
+        {"owner.b", "streams=his for=service_b"},
+        {0}};
+    int failures = 0, failed = 1;
+
+    prepare();
+    for (int nth = 1; nth < MOST && failed; nth++) {
+        struct aiex_error err = {""};
+        int r;
+
+        atomic_store(&left, nth);
+        r = aiex_fake_reload(h, p, self, more, &err);
+        failed = atomic_exchange(&left, 0) <= 0;
+        CU_ASSERT_EQUAL(r, failed ? -ENOMEM : 0);
+        CU_ASSERT_TRUE(!failed || err.text[0]);
+        HAS(ask("store.append", "{'stream': 'mine/x', 'events': [{'id': 'o', 'type': 't'}]}"),
+            failed ? "belongs to service_a,service_b" : "belongs to service_a and");
+        failures += failed;
+    }
+    CU_ASSERT_TRUE(failures > 5);
+    check_all();
+    rig_close();
+    rig_end();
+    nothing_is_left();
+}
+
 const struct test_case tests[] = {
-    {"the store's own", test_own}, {"a subscription", test_subscribe}, {"the host's", test_host},
-    {"at the start", test_start},  {"the library's", test_library},    {0},
+    {"the store's own", test_own},
+    {"a subscription", test_subscribe},
+    {"the host's", test_host},
+    {"at the start", test_start},
+    {"a reload", test_reload},
+    {"the library's", test_library},
+    {0},
 };

@@ -18,6 +18,7 @@ struct aiex_fake_host *h;
 const struct aiex_plugin *p;
 void *self;
 char dir[64];
+const char *rig_caller;
 
 int rig_try(const struct aiex_fake_pair *pairs, struct aiex_error *err)
 {
@@ -112,7 +113,9 @@ static uint64_t begin_va(const char *method, const char *format, va_list args)
     aiex_writer_init(&w, mem, TEXT);
     if (aiex_message_from_json(NULL, text, &w, &err) != 0 || w.failed)
         CU_FAIL_FATAL(err.text);
-    return aiex_fake_request(h, p, self, method, aiex_written(&w), 0);
+    return aiex_fake_deliver(
+        h, p, self,
+        &(struct aiex_message){.method = method, .body = aiex_written(&w), .caller = rig_caller});
 }
 
 uint64_t begin(const char *method, const char *format, ...)

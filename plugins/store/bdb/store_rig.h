@@ -16,6 +16,7 @@ extern struct aiex_fake_host *h;
 extern const struct aiex_plugin *p;
 extern void *self;
 extern char dir[64];
+extern const char *rig_caller; /* who asks; NULL = host.control */
 
 /* A folder below `parent` (NULL: /tmp) and an instance in it; rig_open() and rig_close() are a
  * restart between them. */

@@ -215,6 +215,7 @@ int subscribe_take(void *self, const struct aiex_message *m)
     c = consumer_new(s, m->id, &u);
     if (!c)
         return 0;
+    job_veil(&c->job, m);
     rival = active_of(s, c);
     if (!rival)
         make(s, c);
