@@ -460,6 +460,14 @@ static void labels_change(void)
     rig_end();
 }
 
+/* The n-th request to the audit log; the next one is sent a moment after the answer to the last. */
+static const struct aiex_fake_record *told(size_t n)
+{
+    if (!aiex_fake_find(h, AIEX_FAKE_CALL, "audit.append_all", n))
+        rig_pass(40);
+    return aiex_fake_find(h, AIEX_FAKE_CALL, "audit.append_all", n);
+}
+
 /* The acts of all requests to the audit log, answered, as "type actor subject payload" lines. */
 static const char *acts(void)
 {
@@ -467,8 +475,7 @@ static const char *acts(void)
     const struct aiex_fake_record *r;
     size_t at = 0;
 
-    rig_pass(20);
-    for (size_t n = 0; (r = aiex_fake_find(h, AIEX_FAKE_CALL, "audit.append_all", n)); n++) {
+    for (size_t n = 0; (r = told(n)); n++) {
         char actor[80] = "", subject[80] = "", type[80] = "", user[80] = "", method[80] = "";
         struct aiex_slice all, one, payload = {NULL, 0};
         struct aiex_value v;
