@@ -24,6 +24,8 @@ static const struct act_rule rules[] = {
     {"store.range",        "data.read",       NULL,               "table"},
     {"store.get",          "data.read",       NULL,               "table"},
     {"store.subscribe",    "data.read",       NULL,               "name"},
+    {"store.append",       "data.append",     NULL,               "stream"}, /* counted */
+    {"store.transact",     "data.append",     NULL,               NULL},     /* counted */
     {"store.backup",       "data.backup",     "data.backed_up",   "path"},
     {"store.restore",      "data.restore",    "data.restored",    "path"},
     {"store.erase",        "data.erase",      "data.erased",      "stream"},
@@ -60,6 +62,11 @@ const struct act_rule *acts_rule(const char *method)
         if (strcmp(rules[i].method, method) == 0)
             return &rules[i];
     return NULL;
+}
+
+int acts_is_counted(const struct acts *acts, const struct act_rule *rule)
+{
+    return strcmp(rule->type, "data.append") == 0 && !acts_must(acts, rule->type);
 }
 
 static const struct config_instance *log_of(const struct acts *acts)
