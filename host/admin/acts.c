@@ -26,8 +26,8 @@ static const struct act_rule rules[] = {
     {"store.get",          "data.read",       NULL,               "table"},
     {"store.subscribe",    "data.read",       NULL,               "name"},
     {"store.snapshot",     "data.read",       NULL,               NULL},
-    {"store.append",       "data.append",     NULL,               "stream"}, /* keys are streams, too */
-    {"store.transact",     "data.change",     NULL,               NULL},
+    {"store.append",       "data.append",     NULL,               "stream"}, /* counted; keys are streams, too */
+    {"store.transact",     "data.append",     NULL,               NULL},     /* counted */
     {"store.define",       "data.define",     NULL,               "table"},
     {"store.backup",       "data.backup",     "data.backed_up",   "path"},
     {"store.restore",      "data.restore",    "data.restored",    "path"},
@@ -84,6 +84,11 @@ int acts_is_preview(const struct act_rule *rule, struct aiex_slice body)
         if (strcmp(rule->method, methods[i]) == 0)
             aiex_get_bool(body, "dry_run", &dry);
     return dry;
+}
+
+int acts_is_counted(const struct acts *acts, const struct act_rule *rule)
+{
+    return strcmp(rule->type, "data.append") == 0 && !acts_must(acts, rule->type);
 }
 
 static const struct config_instance *log_of(const struct acts *acts)

@@ -5,6 +5,7 @@
  *     acts.c          which acts there are (one table), whether an act must be recorded
  *     acts_queue.c    acts that may happen: gathered, kept until the log has them, counted when lost
  *     acts_ask.c      acts that must not happen unrecorded: asked for before they are done
+ *     acts_count.c    what is told with its number, once a second: writing into the store
  *     acts_call.c     a call of an operator: before it, and what became of it
  *
  * Which types must be recorded is the option `must` of the configured audit plugin (sdk/kinds/audit.md);
@@ -42,8 +43,20 @@ int acts_is_preview(const struct act_rule *rule, struct aiex_slice body);
 int acts_are_told(const struct acts *acts);
 /* 1 when an act of this type must not happen unrecorded. */
 int acts_must(const struct acts *acts, const char *type);
+/* 1 when acts_count() tells of it when it is over: what must be recorded is asked for one by one. */
+int acts_is_counted(const struct acts *acts, const struct act_rule *rule);
 /* Name of the instance that is the audit log, or "". */
 const char *acts_log(const struct acts *acts);
+
+/* ---- acts_count.c ---- */
+
+enum act_outcome { ACT_DONE, ACT_FAILED, ACT_UNKNOWN, N_ACT_OUTCOMES };
+
+/* A request `store.append` or `store.transact` of an operator is over. */
+void acts_count(struct acts *acts, const char *actor, struct aiex_slice body,
+                enum act_outcome outcome);
+/* Tells what was counted, now. */
+void acts_count_tell(struct acts *acts);
 
 /* ---- acts_queue.c ---- */
 

@@ -9,6 +9,17 @@
 #define ACTS_SERVICE    "audit"
 #define ACTS_TIMEOUT_MS 900u /* the log itself refuses after 800 ms */
 
+#define COUNTED_ROWS 64u
+
+struct act_count {
+    const char *type; /* NULL: free */
+    uint64_t n[N_ACT_OUTCOMES];
+    char actor[32], subject[256];
+};
+
+/* acts_count.c: its timer. */
+void acts_count_due(void *acts);
+
 struct acts {
     struct node *node;
     struct endpoint *endpoint;
@@ -20,10 +31,13 @@ struct acts {
     size_t sent_len;
     int64_t nonce;  /* says who numbers them */
     uint64_t first; /* number of the oldest that is kept */
-    uint64_t call; /* 0 = none */
+    uint64_t call;  /* 0 = none */
     struct loop_timer *timer;
     int waiting; /* the log took nothing; tried again after a pause */
     uint64_t lost, lost_told;
+    struct act_count counts[COUNTED_ROWS + 1]; /* acts_count.c; the last one: all others */
+    struct loop_timer *count_timer;
+    int counting; /* it runs */
 };
 
 /* One act as the map that audit.append takes. `must` only when it is 1; time 0 = the log's clock. */

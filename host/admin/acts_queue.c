@@ -40,8 +40,9 @@ struct acts *acts_new(struct node *node, struct endpoint *endpoint, unsigned par
     buf_init(&a->kept, KEPT_MAX);
     a->nonce = clock_wall_ms() | (int64_t)(getpid() & 0xffff) << 44; /* another one for each host that ever was */
     a->timer = loop_timer_new(node_loop(node), on_timer, a);
-    if (!a->timer) {
-        free(a);
+    a->count_timer = loop_timer_new(node_loop(node), acts_count_due, a);
+    if (!a->timer || !a->count_timer) {
+        acts_free(a);
         return NULL;
     }
     return a;
@@ -54,6 +55,7 @@ void acts_free(struct acts *a)
     if (a->call)
         endpoint_cancel(a->endpoint, a->call);
     loop_timer_free(a->timer);
+    loop_timer_free(a->count_timer);
     buf_done(&a->kept);
     free(a);
 }

@@ -89,6 +89,7 @@ void admin_begun(struct admin *admin, const char *how)
 void admin_stopping(struct admin *admin, const char *why)
 {
     acts_tell(admin->acts, "host.stopping", "host", why, (struct aiex_slice){0});
+    acts_count_tell(admin->acts);
     acts_flush(admin->acts); /* the cells end in a moment */
 }
 

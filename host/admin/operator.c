@@ -16,6 +16,7 @@ struct operator_act {
     struct client_call *call;
     const struct act_rule *rule;
     struct acts_asked *asked; /* until the log has answered */
+    int counts;               /* its end is counted */
     char actor[32], subject[256];
     char service[AIEX_MAX_NAME + 1], method[AIEX_MAX_NAME + 1];
     struct aiex_request request;
@@ -28,10 +29,17 @@ static struct acts *acts_of(const struct operator_act *act)
     return act->call->client->control->admin->acts;
 }
 
+static struct aiex_slice body_of(const struct operator_act *act)
+{
+    return (struct aiex_slice){act->body, act->len};
+}
+
 void operator_free(struct operator_act *act)
 {
     if (!act)
         return;
+    if (act->counts) /* who asked has left */
+        acts_count(acts_of(act), act->actor, body_of(act), ACT_UNKNOWN);
     acts_cancel(act->asked);
     explicit_bzero(act->body, act->len);
     free(act);
@@ -121,18 +129,21 @@ int operator_asks(struct client_call *k, const struct aiex_request *req)
         return 1;
     }
     find_subject(req->body, rule->subject, act->subject, sizeof(act->subject));
+    act->counts = acts_is_counted(acts, rule);
+    if ((act->counts || acts_must(acts, rule->type)) && req->body.len)
+        memcpy(act->body, req->body.data, req->body.len);
+    if (act->counts)
+        return 0;
     if (repairs_log(acts, act) || !acts_must(acts, rule->type)) {
         acts_tell(acts, rule->type, act->actor, act->subject, (struct aiex_slice){0});
         return 0;
     }
     snprintf(act->service, sizeof(act->service), "%s", req->service);
     snprintf(act->method, sizeof(act->method), "%s", req->method);
-    if (req->body.len)
-        memcpy(act->body, req->body.data, req->body.len);
     act->request = *req;
     act->request.service = act->service;
     act->request.method = act->method;
-    act->request.body = (struct aiex_slice){act->body, act->len};
+    act->request.body = body_of(act);
     if (acts_ask(acts, rule->type, act->actor, act->subject, on_asked, act, &act->asked) < 0)
         control_refuse(k, AIEX_E_BUSY, "the audit log can not be asked");
     return 1;
@@ -140,17 +151,22 @@ int operator_asks(struct client_call *k, const struct aiex_request *req)
 
 void operator_ended(struct operator_act *act, const struct aiex_answer *end)
 {
-    if (act)
+    if (act && act->counts) {
+        act->counts = 0;
+        acts_count(acts_of(act), act->actor, body_of(act), end->code ? ACT_FAILED : ACT_DONE);
+    } else if (act) {
         acts_ended(acts_of(act), act->rule, act->actor, act->subject, end);
+    }
 }
 
-/* [method, subject, call that asks] */
+/* [method, subject, call that asks, body of one that is counted] */
 void operator_save(const struct operator_act *act, struct pack *out)
 {
-    pack_array(out, 3);
+    pack_array(out, 4);
     pack_str(out, act ? act->rule->method : "");
     pack_str(out, act ? act->subject : "");
     pack_int(out, act && act->asked ? (int64_t)acts_asked_call(act->asked) : 0);
+    pack_bin(out, act ? act->body : NULL, act && act->counts ? act->len : 0);
 }
 
 int operator_load(struct client_call *k, const void *saved)
@@ -158,10 +174,15 @@ int operator_load(struct client_call *k, const void *saved)
     char method[AIEX_MAX_NAME + 1] = "";
     const struct act_rule *rule = acts_rule(doc_text(doc_at(saved, 0), method, sizeof(method), ""));
     int64_t asking = doc_int(doc_at(saved, 2), 0);
-    struct operator_act *act = rule ? make(k, rule, 0) : NULL;
+    struct aiex_slice body = doc_bytes(doc_at(saved, 3));
+    struct operator_act *act = rule ? make(k, rule, body.len) : NULL;
 
     if (act)
         doc_text(doc_at(saved, 1), act->subject, sizeof(act->subject), "");
+    if (act && body.len) {
+        memcpy(act->body, body.data, body.len);
+        act->counts = 1;
+    }
     if (asking)
         acts_drop_call(k->client->control->admin->acts, (uint64_t)asking);
     return k->call ? 0 : -1;

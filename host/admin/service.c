@@ -563,6 +563,7 @@ void admin_free(struct admin *admin)
 
 void admin_save(struct admin *admin, struct pack *out)
 {
+    acts_count_tell(admin->acts);
     pack_map(out, 3);
     pack_str(out, "acts");
     acts_save(admin->acts, out);

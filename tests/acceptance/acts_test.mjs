@@ -33,7 +33,7 @@ async function good(node, ...args) {
   return r.stdout;
 }
 const gateway = async (node, method, body = {}) => JSON.parse(await good(node, 'call', 'gateway', method, JSON.stringify({ local: true, ...body })));
-const chat = (node, script, key) => ask(node.url, 'chat', { model, script, headers: key ? { authorization: `Bearer ${key}` } : {} });
+const chat = (node, script, key, more) => ask(node.url, 'chat', { model, script, headers: { ...(key && { authorization: `Bearer ${key}` }), ...more } });
 const entries = async (node, type) =>
   (await good(node, 'audit', 'log', '--json', ...(type ? ['--type', type] : []))).split('\n').filter(Boolean).map(l => JSON.parse(l));
 // The entries of a type that `holds` is true for, once there are some.
@@ -150,6 +150,34 @@ test('every class of acts is in the log, with who, what and outcome', async t =>
     assert.equal((await found(node, 'session.read.failed'))[0].subject, 'nobody');
   });
 
+  await t.test('data: written by operators, counted once a second for each stream', async () => {
+    const begun = Date.now(), lines = n => Array.from({ length: n }, (_, i) => JSON.stringify({ type: 't', data: { i } })).join('\n') + '\n';
+    const r = await node.aiexIn(lines(3000), 'events', 'append', 'notes');
+    assert.equal(r.code, 0, r.stderr);
+    const pair = JSON.stringify([{ stream: 'left', type: 't', data: {} }, { stream: 'right', type: 't', data: {} }, { stream: 'right', type: 't', data: {} }]);
+    assert.equal((await node.aiexIn(pair + '\n', 'events', 'append', 'left')).code, 0);
+    assert.notEqual((await node.aiexIn(lines(2), 'events', 'append', 'notes', '--expect', 'none')).code, 0);
+    const sum = (list, stream, what) => list.filter(e => e.subject === stream).reduce((n, e) => n + e.payload[what], 0);
+    let list;
+    await node.until(async () => (list = await entries(node, 'data.append'), sum(list, 'notes', 'failed') > 0), 'the refused ones');
+    assert.deepEqual([sum(list, 'notes', 'count'), sum(list, 'notes', 'failed'), sum(list, 'left', 'count'), sum(list, 'right', 'count')], [3000, 2, 1, 2]);
+    assert.ok(list.every(e => e.actor === me && e.writer === 'host'));
+    assert.ok(list.filter(e => e.subject === 'notes').length <= 2 + (Date.now() - begun) / 1000, 'one a second at most');
+  });
+
+  await t.test('a session of another: who asked, and how often', async () => {
+    const key = async (name) => (await gateway(node, 'gateway.key_create', { name, user: name })).key;
+    const [ann, eve] = [await key('ann'), await key('eve')];
+    const made = await chat(node, 'say mine', ann, { 'x-aiex-session': 'new' });
+    const session = made.headers.get('x-aiex-session');
+    assert.ok(session, 'a session');
+    for (let i = 0; i < 5; i++)
+      assert.equal((await chat(node, 'say x', eve, { 'x-aiex-session': session })).status, 404);
+    const [e, ...more] = await found(node, 'session.denied');
+    assert.deepEqual([e.writer, e.subject, e.payload.user, e.payload.count], ['service_sessions', session, 'eve', 1]);
+    assert.deepEqual(more, [], 'the others are counted until the minute is over');
+  });
+
   await t.test('the log itself: read, verified, redacted, exported, its key changed', async () => {
     const [{ seq }] = await entries(node, 'auth.failed');
     const before = JSON.parse(await good(node, 'audit', 'head', '--json')).key;
@@ -186,6 +214,15 @@ test('every class of acts is in the log, with who, what and outcome', async t =>
     }
   });
 
+  assert.deepEqual(await node.stop(), { code: 0, signal: null });
+});
+
+test('appends that must be recorded are asked for one by one, and not counted', async () => {
+  const node = await start('[audit_chain]\nmust = data.append\n');
+  const line = JSON.stringify({ type: 't', data: {} }) + '\n';
+  assert.equal((await node.aiexIn(line.repeat(3), 'events', 'append', 'notes')).code, 0);
+  const list = await found(node, 'data.append', e => e.subject === 'notes');
+  assert.deepEqual(list.map(e => [e.actor, e.payload]), Array(3).fill([me, undefined]));
   assert.deepEqual(await node.stop(), { code: 0, signal: null });
 });
 

@@ -4,6 +4,7 @@
  * The document is checked and a few of its keys are looked at; it goes on as it came. What
  * else a dialect demands is for those to judge who translate it.
  */
+#include "content.h"
 #include "session.h"
 
 #include <stdio.h>
@@ -191,8 +192,9 @@ static uint32_t write_fields(const struct conn *c, const void *arg, struct aiex_
     aiex_w_key_bool(w, "stream", c->stream);
     aiex_w_key_str(w, "client", c->peer);
     aiex_w_key_bool(w, "template", ask->template);
-    return 5 + caller_fields(
-                   c, (struct aiex_slice){(const uint8_t *)ask->session, strlen(ask->session)}, w);
+    return 5 + content_fields(c, w) +
+           caller_fields(
+               c, (struct aiex_slice){(const uint8_t *)ask->session, strlen(ask->session)}, w);
 }
 
 void ask_send(struct conn *c, const struct ask *ask, answer_fn fn)

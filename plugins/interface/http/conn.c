@@ -6,6 +6,7 @@
  * on reading, because that is how a client that leaves is noticed at once.
  */
 #include "added.h"
+#include "content.h"
 #include "session.h"
 #include "tls.h"
 
@@ -193,6 +194,8 @@ static void begin(struct conn *c)
         refuse_later(c, status, why);
     if (c->refuse_status)
         refuse(c);
+    else if (content_begin(c) != 0)
+        error_respond(c, 503, "unavailable", NULL, "the hashes of this request can not be made");
     else
         c->route->begin(c);
 }
@@ -446,6 +449,7 @@ void conn_close(struct conn *c)
 
     if (c->phase == PHASE_CLOSED)
         return;
+    content_end(c);
     call_drop(c);
     call_drop_work(c);
     conn_uncount_body(c);

@@ -2,6 +2,7 @@
  * interface_http.c - the plugin: options, life, and the descriptor. server.h has the map.
  */
 #include "added.h"
+#include "content.h"
 #include "session.h"
 #include "tls.h"
 
@@ -34,6 +35,8 @@
 
 static const char *const authentications[] = {"auto", "required", NULL};
 static const char *const tls_versions[] = {"1.2", "1.3", NULL};
+static const char *const content_hashes[] = {
+    [CONTENT_OFF] = "off", [CONTENT_SHA256] = "sha256", [CONTENT_SALTED] = "salted", NULL};
 
 static const struct aiex_option options[] = {
     STRING(
@@ -65,6 +68,9 @@ static const struct aiex_option options[] = {
            "conversation at one provider"),
     SETTING(session_history, "256k", AIEX_OPT_SIZE, AIEX_OPT_RELOADABLE, KB, 8 * MB,
             "bytes of a session's history that x-aiex-history puts before a request"),
+    CHOICE(content_hash, "off", AIEX_OPT_RELOADABLE, content_hashes,
+           "hashes of each model request and its answer for usage record and audit log: sha256, or "
+           "salted = HMAC-SHA256 with a random key of its own that the record keeps"),
     SETTING(compression, "yes", AIEX_OPT_BOOL, AIEX_OPT_RELOADABLE, 0, 0,
             "gzip for whole answers of 1 KiB to 1 MiB when the client takes it"),
     DURATION(timeout, "10m", 1, "longest time for one answer"),

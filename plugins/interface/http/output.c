@@ -6,7 +6,7 @@
  * A call gets its window back only for bytes that the socket took: a client that does
  * not read stops its producer, and memory stays within the window.
  */
-#include "server.h"
+#include "content.h"
 
 #include <errno.h>
 #include <string.h>
@@ -66,14 +66,12 @@ int output_add(struct conn *c, const void *bytes, size_t n)
     return r;
 }
 
-int output_chunk(struct conn *c, const void *bytes, size_t n)
+static int add_chunk(struct conn *c, const void *bytes, size_t n)
 {
     char head[AIEX_HTTP1_CHUNK_HEAD];
     uint8_t *at;
     size_t n_head;
 
-    if (!n || !c->chunked)
-        return output_add(c, bytes, n);
     n_head = aiex_http1_chunk_head(head, n);
     at = c->phase == PHASE_CLOSED
              ? NULL
@@ -87,6 +85,15 @@ int output_chunk(struct conn *c, const void *bytes, size_t n)
     memcpy(at + n_head + n, "\r\n", 2);
     c->out.len += n_head + n + 2;
     return 0;
+}
+
+int output_chunk(struct conn *c, const void *bytes, size_t n)
+{
+    int r = n && c->chunked ? add_chunk(c, bytes, n) : output_add(c, bytes, n);
+
+    if (r == 0)
+        content_answer(c, bytes, n);
+    return r;
 }
 
 void output_credit(struct conn *c, size_t bytes)

@@ -5,6 +5,7 @@
  * output, and respond_end(), when the length is known, puts the head right before the
  * body, so nothing is copied twice and head and body leave in one send.
  */
+#include "content.h"
 #include "head.h"
 
 #include <errno.h>
@@ -38,6 +39,8 @@ void respond_end(struct conn *c, const struct reply *reply)
     if (!head_has_body(
             r.status)) /* whatever a plugin put there would be taken for the next answer */
         c->out.len = c->out.off;
+    content_answer(c, c->out.data + c->out.off, buffer_size(&c->out));
+    content_end(c);
     r.encoding = compress_output(c);
     aiex_http1_writer_init(&w, head, sizeof(head));
     head_write(c, &w, &r, buffer_size(&c->out));
@@ -133,6 +136,7 @@ void respond_stream_end(struct conn *c)
 {
     if (c->chunked && output_add(c, AIEX_HTTP1_CHUNK_END, sizeof(AIEX_HTTP1_CHUNK_END) - 1) != 0)
         return;
+    content_end(c);
     c->ended = 1;
     output_soon(c);
 }
@@ -140,6 +144,7 @@ void respond_stream_end(struct conn *c)
 void respond_cut(struct conn *c)
 {
     c->server->numbers.cut_streams++;
+    content_end(c);
     respond_no_keep_alive(c, 1);
     c->ended = 1;
     output_soon(c);

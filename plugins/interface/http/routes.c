@@ -11,7 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ASK    (ROUTE_BODY | ROUTE_V1)
+#define ASK    (ROUTE_BODY | ROUTE_V1 | ROUTE_MODEL)
+#define OWN    (ROUTE_BODY | ROUTE_MODEL)
 #define PART   (ROUTE_PREFIX | ROUTE_V1)
 #define RESP   AIEX_OPENAI_RESPONSES
 #define EITHER (ROUTE_V1 | ROUTE_EITHER)
@@ -25,15 +26,16 @@ static const struct route routes[] = {
     {"GET", "/v1/responses/", PART, RESP, responses_show, NULL},
     {"DELETE", "/v1/responses/", PART, RESP, responses_delete, NULL},
     {"POST", "/v1/messages", ASK, AIEX_ANTHROPIC_MESSAGES, ask_begin, NULL},
-    {"POST", "/v1/messages/count_tokens", ASK, AIEX_ANTHROPIC_MESSAGES, ask_count, NULL},
+    {"POST", "/v1/messages/count_tokens", ROUTE_BODY | ROUTE_V1, AIEX_ANTHROPIC_MESSAGES, ask_count,
+     NULL},
     {"POST", "/v1/completions", ASK, AIEX_OPENAI_COMPLETIONS, ask_begin, NULL},
     {"POST", "/v1/embeddings", ASK, AIEX_OPENAI_EMBEDDINGS, ask_begin, NULL},
     {"GET", "/v1/models", EITHER, AIEX_OPENAI_CHAT, models_list, NULL},
     {"GET", "/v1/models/", EITHER | ROUTE_PREFIX, AIEX_OPENAI_CHAT, models_one, NULL},
-    {"POST", "/api/chat", ROUTE_BODY, AIEX_OLLAMA_CHAT, ask_begin, NULL},
-    {"POST", "/api/generate", ROUTE_BODY, AIEX_OLLAMA_GENERATE, ask_begin, NULL},
-    {"POST", "/api/embed", ROUTE_BODY, AIEX_OLLAMA_EMBED, ask_begin, NULL},
-    {"POST", "/api/embeddings", ROUTE_BODY, AIEX_OLLAMA_EMBED, ask_embedding, NULL},
+    {"POST", "/api/chat", OWN, AIEX_OLLAMA_CHAT, ask_begin, NULL},
+    {"POST", "/api/generate", OWN, AIEX_OLLAMA_GENERATE, ask_begin, NULL},
+    {"POST", "/api/embed", OWN, AIEX_OLLAMA_EMBED, ask_begin, NULL},
+    {"POST", "/api/embeddings", OWN, AIEX_OLLAMA_EMBED, ask_embedding, NULL},
     {"GET", "/api/tags", 0, AIEX_OLLAMA_CHAT, ollama_tags, NULL},
     {"GET", "/api/ps", 0, AIEX_OLLAMA_CHAT, ollama_running, NULL},
     {"POST", "/api/show", ROUTE_BODY, AIEX_OLLAMA_CHAT, ollama_show, NULL},

@@ -11,7 +11,7 @@
  * A model request of whatever dialect is checked by ask.c, goes to the gateway with what
  * caller.c knows of the client, and is answered by answer.c; session.c binds it to a session,
  * responses.c adds the state of OpenAI's responses. Errors take the form of the route's dialect
- * (errors.c).
+ * (errors.c). content.h hashes what came and went when the audit log is to know it.
  *
  * Everything runs on the loop thread. A connection that ends is only marked; its
  * memory is used again at the end of the turn, so callers up the stack may still
@@ -38,7 +38,7 @@ struct config {
     int64_t tls_min_version;                        /* 0 = 1.2, 1 = 1.3 */
     int64_t authentication;                         /* AUTHENTICATION_* */
     int64_t insecure_public, access_log, compression;
-    int64_t session_history, responses_wait;
+    int64_t session_history, responses_wait, content_hash;
     int64_t max_body, max_bodies, max_head, max_connections, write_high_water;
     int64_t head_timeout, body_timeout, idle_timeout, write_timeout, timeout, drain_grace;
 };
@@ -117,6 +117,7 @@ struct conn {
     void (*then)(struct conn *c, struct aiex_slice principal);        /* after gateway.check */
     struct work *work;
     struct session *session; /* session.c; NULL: the request names none */
+    struct content *content; /* content.c; NULL: nothing is hashed */
     const char *origin;      /* the client's, when it is to be named in the answer */
     uint64_t trace, begun_us;
     uint64_t call;          /* 0 = none, or not known yet */
@@ -269,6 +270,7 @@ void output_credit(struct conn *c, size_t bytes);
 #define ROUTE_V1     4u  /* "/v1" may be left out */
 #define ROUTE_SUFFIX 8u  /* of a ROUTE_PREFIX path: it ends with `suffix` */
 #define ROUTE_EITHER 16u /* the dialect is Anthropic's when the headers say so */
+#define ROUTE_MODEL  32u /* a model is asked: content.c hashes it when that is wanted */
 
 struct route {
     const char *method, *path;

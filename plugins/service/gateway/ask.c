@@ -32,6 +32,8 @@ static const struct field {
     {"template", IS_BOOL, 0, offsetof(struct ask, template), 0, "field 'template' is no bool"},
     {"tags", IS_MAP, 1, offsetof(struct ask, tags), MAX_TAGS,
      "field 'tags' is no map of at most 2048 bytes"},
+    {"content", IS_MAP, 0, offsetof(struct ask, content), MAX_CONTENT,
+     "field 'content' is no map of at most 256 bytes"},
     {"headers", IS_MAP, 1, -1, MAX_HEADERS, "field 'headers' is no map of at most 9216 bytes"},
     {"method", IS_STR, 0, offsetof(struct ask, method), AIEX_MAX_NAME,
      "field 'method' is no str of at most 63 bytes"},

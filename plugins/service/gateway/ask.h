@@ -13,11 +13,12 @@
 #define MAX_INTERFACE 63u
 #define MAX_TAGS      2048u /* bytes of the map */
 #define MAX_HEADERS   9216u /* bytes of the map: 8 of 1 KiB and their names */
+#define MAX_CONTENT   256u  /* bytes of the map */
 #define MAX_PASSED    12u   /* fields that ask.c passes on */
 
 struct ask {
     struct aiex_slice credential, interface, address, dialect, model, body, method;
-    struct aiex_slice tags; /* the whole map, empty = none */
+    struct aiex_slice tags, content; /* the whole maps, empty = none */
     int local, demand_key, stream;
     int template; /* the body has the key `aiex_template`: 0, 1, -1 = nobody has looked */
     /* pairs of key and value that go on to the coordinator as they came */

@@ -387,6 +387,7 @@ static struct flight *make_flight(struct gateway *g, const struct aiex_message *
     f->key = key;
     f->trace = m->trace;
     f->timeout_ms = m->timeout_ms;
+    f->content = content_promised(g, m->trace, a->content);
     if (a->dialect.len)
         memcpy(f->dialect, a->dialect.data, a->dialect.len);
     f->dialect_len = (uint8_t)a->dialect.len;

@@ -26,6 +26,8 @@ static void drop_contents(struct flight *f)
 {
     free(f->message);
     f->message = NULL;
+    content_leave(f->gateway, f->content);
+    f->content = NULL;
 }
 
 void flights_done(struct flights *all)

@@ -16,6 +16,7 @@
 #define GATEWAY_FLIGHT_H
 
 #include "ask.h"
+#include "content.h"
 #include "keys.h"
 
 #define FLIGHTS_PER_BLOCK 64u
@@ -49,7 +50,8 @@ struct flight {
     uint8_t filtered;      /* a list of models that this key may see only a part of */
     int64_t price;
     const char *method;
-    uint8_t *message; /* copy of the request, while its price is being asked for */
+    struct content *content; /* hashes for its record; NULL = none are promised */
+    uint8_t *message;        /* copy of the request, while its price is being asked for */
     size_t message_len;
     uint8_t dialect_len;
     uint8_t dialect[MAX_DIALECT];

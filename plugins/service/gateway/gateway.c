@@ -122,6 +122,8 @@ static int create(const struct aiex_host *host, const void *config, void **ret_s
     calendar_look(&g->calendar);
     r = flights_init(&g->flights, host);
     if (r == 0)
+        r = contents_init(g);
+    if (r == 0)
         r = jobs_init(g);
     if (r == 0)
         r = job_store_init(g);
@@ -193,6 +195,7 @@ static void destroy(void *self)
     spent_stop(g);
     if (g->stored)
         stored_stop(g);
+    contents_send(g);
     aiex_recast_done(&g->records);
     template_stop(g);
     recorded_stop(g);
@@ -200,6 +203,7 @@ static void destroy(void *self)
     jobs_done(g);
     faces_done(g);
     flights_done(&g->flights);
+    contents_done(g);
     keys_close(&g->keys);
     if (g->refresh_timer)
         g->host->unwatch(g->host, g->refresh_timer);
@@ -223,7 +227,7 @@ void gateway_maybe_drained(struct gateway *g)
     void (*done)(void *arg) = g->drained;
 
     if (!done || g->flights.n_used || g->n_parked || g->n_renderings || g->n_recordings ||
-        g->stored->n_changes || g->jobs->waiters.n || !job_store_is_quiet(g))
+        g->contents.n_held || g->stored->n_changes || g->jobs->waiters.n || !job_store_is_quiet(g))
         return;
     g->drained = NULL;
     done(g->drained_arg);
@@ -359,6 +363,8 @@ static int take_cast(struct gateway *g, const struct aiex_message *m)
 {
     if (strcmp(m->method, "gateway.settle") == 0)
         return settle_take(g, m->body);
+    if (strcmp(m->method, "gateway.content") == 0)
+        content_told(g, m->body);
     if (strcmp(m->method, "gateway.register") == 0)
         faces_told(g, m->body);
     return 0;

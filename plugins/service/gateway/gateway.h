@@ -5,7 +5,8 @@
  * and secret.h; who.c decides, refuse.c says no in the client's dialect.
  *
  * What may still be used: account.h (pure), flight.h (what a running request has reserved), admit.c
- * (judge, take), settle.c, spent.c (what the ledger knows from earlier).
+ * (judge, take), settle.c, content.h (hashes of what was asked and answered), spent.c (what the
+ * ledger knows from earlier).
  *
  * The request itself: ask.h reads it, chat.c carries it to the coordinator, pass.c does the same
  * for count and models, template.h puts a named prompt in, jobs.h keeps asynchronous ones.
@@ -88,6 +89,7 @@ struct gateway {
     struct jobs *jobs;
     struct job_store *job_store;
     struct faces *faces;
+    struct contents contents; /* hashes that wait for their record, and the other way round */
     /* spent.c */
     int ledger_ready;
     uint64_t ledger_call, ledger_timer; /* 0 = none */
@@ -180,6 +182,8 @@ void admit_leave(struct gateway *g, struct flight *f);
 /* Gives back what was reserved and counts what was used; a second time it counts the difference.
  * `wall_ms` of its begin. */
 void admit_settle(struct gateway *g, struct flight *f, const struct use *used, int64_t wall_ms);
+/* A record to the ledger, if there is one. */
+void settle_send(struct gateway *g, struct aiex_slice record, uint64_t trace);
 /* gateway.settle */
 int settle_take(struct gateway *g, struct aiex_slice record);
 /* The flight has ended without its record: waits settle_grace for it. */

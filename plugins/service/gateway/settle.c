@@ -120,7 +120,7 @@ static int64_t time_of(const struct gateway *g, const struct bill *b, int64_t ot
     return b->time > 0 && b->time <= g->calendar.now_ms ? b->time : otherwise;
 }
 
-static void to_ledger(struct gateway *g, struct aiex_slice record, uint64_t trace)
+void settle_send(struct gateway *g, struct aiex_slice record, uint64_t trace)
 {
     const struct aiex_request q = {.struct_size = sizeof(q),
                                    .service = g->config->ledger,
@@ -161,7 +161,7 @@ static void settle_foreign(struct gateway *g, struct aiex_slice record, const st
         settle_principal(g, record, b);
         return;
     }
-    to_ledger(g, record, 0);
+    settle_send(g, record, 0);
     spent_again(g);
 }
 
@@ -183,7 +183,10 @@ int settle_take(struct gateway *g, struct aiex_slice record)
     used = used_of(g, &b);
     calendar_look(&g->calendar);
     admit_settle(g, f, &used, time_of(g, &b, f->begun_wall_ms));
-    to_ledger(g, record, f->trace);
+    if (f->content)
+        content_record(g, f->content, record);
+    else
+        settle_send(g, record, f->trace);
     if (f->state != FLIGHT_RUNNING)
         flight_release(&g->flights, f);
     gateway_maybe_drained(g);

@@ -4,7 +4,8 @@
  *
  * The ledger is told of every request anyway, beside the way that the request itself goes; so the
  * audit log costs a request nothing. Names of people stand in the payload, which can be redacted;
- * the actor is the key's id.
+ * the actor is the key's id. Hashes of what was asked and answered stand there when the record has
+ * them; their salt does not.
  */
 #include "ledger.h"
 
@@ -28,12 +29,16 @@ static void write_call(struct aiex_writer *w, const struct facts *f)
 
     aiex_w_map(w, 2 + (uint32_t)(f->priced + is_there(f->id) + is_there(f->code) +
                                  is_there(f->operation) + is_there(f->interface) +
-                                 is_there(c[COL_USER]) + is_there(c[COL_TEAM]) +
-                                 is_there(c[COL_PROJECT])));
+                                 is_there(f->hash) + is_there(f->request_hash) +
+                                 is_there(f->answer_hash) + is_there(c[COL_USER]) +
+                                 is_there(c[COL_TEAM]) + is_there(c[COL_PROJECT])));
     put(w, "id", f->id);
     put(w, "code", f->code);
     put(w, "operation", f->operation);
     put(w, "interface", f->interface);
+    put(w, "hash", f->hash);
+    put(w, "request_hash", f->request_hash);
+    put(w, "answer_hash", f->answer_hash);
     put(w, "user", c[COL_USER]);
     put(w, "team", c[COL_TEAM]);
     put(w, "project", c[COL_PROJECT]);

@@ -85,6 +85,12 @@ static void read_text(const struct aiex_value *v, struct aiex_slice name, struct
         f->failed = (f->code = v->bytes).len != 0;
     else if (aiex_slice_is(name, "operation"))
         f->operation = cut(v->bytes);
+    else if (aiex_slice_is(name, "hash"))
+        f->hash = cut(v->bytes);
+    else if (aiex_slice_is(name, "request_hash"))
+        f->request_hash = cut(v->bytes);
+    else if (aiex_slice_is(name, "answer_hash"))
+        f->answer_hash = cut(v->bytes);
     else if (aiex_slice_is(name, "interface"))
         f->interface = cut(v->bytes);
     else if (aiex_slice_is(name, "price") && aiex_slice_is(v->bytes, "unknown"))

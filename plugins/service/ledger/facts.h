@@ -28,7 +28,8 @@ struct facts {
     size_t n_tags;
     int more_tags;
     struct aiex_slice id, code, operation, interface; /* empty = not told */
-    int64_t ticket, time;                             /* 0 = not told */
+    struct aiex_slice hash, request_hash, answer_hash;
+    int64_t ticket, time; /* 0 = not told */
     int failed, priced;
     struct sums sums;
 };

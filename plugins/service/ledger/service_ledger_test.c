@@ -642,6 +642,40 @@ static void test_acts(void)
     rig_end();
 }
 
+/* What the gateway puts into the record goes into the act; the salt stays here. */
+static void test_hashes_of_contents(void)
+{
+    static const char *const fields[] = {"hash",        "salted", "request_hash", "aa11",
+                                         "answer_hash", "bb22",   "salt",         "cc33"};
+    const struct aiex_fake_pair pairs[] = {{"audit", "audit"}, {0}};
+    struct aiex_slice payload = {NULL, 0}, plain;
+    uint8_t mem[2048];
+    struct aiex_writer w;
+    struct aiex_value head;
+    uint32_t n = 0;
+
+    rig_begin(pairs);
+    plain = usage_map(&ada);
+    CU_ASSERT_EQUAL_FATAL(aiex_r_value(&plain, &head), 0);
+    aiex_writer_init(&w, mem, sizeof(mem));
+    aiex_w_map(&w, head.count + 4);
+    aiex_w_raw(&w, plain.data, plain.len);
+    for (size_t i = 0; i < 8; i++)
+        aiex_w_str(&w, fields[i]);
+    aiex_fake_cast(h, p, self, "ledger.record", aiex_written(&w));
+    aiex_fake_run_posts(h);
+    aiex_fake_advance(h, 20);
+    CU_ASSERT_EQUAL(aiex_get_bytes(act(0, &n), "payload", &payload), 1);
+    CU_ASSERT_STRING_EQUAL(text(payload, "hash"), "salted");
+    CU_ASSERT_STRING_EQUAL(text(payload, "request_hash"), "aa11");
+    CU_ASSERT_STRING_EQUAL(text(payload, "answer_hash"), "bb22");
+    CU_ASSERT_STRING_EQUAL(text(payload, "salt"), "?");
+    CU_ASSERT_STRING_EQUAL(text(payload, "user"), "ada");
+    CU_ASSERT_STRING_EQUAL(text(answer_of(ASK("ledger.show", "id", ada.id)), "salt"), "cc33");
+    rig_close();
+    rig_end();
+}
+
 /* Nobody is told where no log is named, and a log that is away holds up no record. */
 static void test_no_log(void)
 {
@@ -673,6 +707,7 @@ static void test_no_log(void)
 
 const struct test_case tests[] = {
     {"acts", test_acts},
+    {"hashes_of_contents", test_hashes_of_contents},
     {"no log", test_no_log},
     {"show", test_show},
     {"counted once", test_counted_once},

@@ -26,6 +26,7 @@ int may_see(struct work *w, struct entry *e)
     entry_read(e, &w->row);
     if (work_sees(w, &w->row))
         return 0;
+    denied_tell(w);
     not_found(w);
     guest_leave(s, e);
     return -1;

@@ -216,7 +216,7 @@ static int read_values(struct work *w, struct aiex_slice body, struct aiex_error
 /* An operator and an admin see everything, others what is their user's (or their key's). */
 static int read_principal(struct work *w, struct aiex_slice body, struct aiex_error *err)
 {
-    char key[MAX_USER - 3] = "", user[MAX_USER + 1] = "", role[16] = "";
+    char key[MAX_KEY + 1] = "", user[MAX_USER + 1] = "", role[16] = "";
     struct aiex_slice p;
     int r = aiex_get_whole(body, "principal", &p);
 
@@ -227,6 +227,7 @@ static int read_principal(struct work *w, struct aiex_slice body, struct aiex_er
         aiex_get_text(p, "role", role, sizeof(role)) < 0 || (!key[0] && !user[0]))
         return aiex_failed(err, -EINVAL,
                            "field 'principal' must be a map with 'key', 'user' and 'role'");
+    strcpy(w->key, key);
     if (strcmp(role, "admin") == 0 || strcmp(key, "local") == 0)
         return 0;
     if (user[0])

@@ -460,6 +460,139 @@ static void labels_change(void)
     rig_end();
 }
 
+/* The n-th request to the audit log; the next one is sent a moment after the answer to the last. */
+static const struct aiex_fake_record *told(size_t n)
+{
+    if (!aiex_fake_find(h, AIEX_FAKE_CALL, "audit.append_all", n))
+        rig_pass(40);
+    return aiex_fake_find(h, AIEX_FAKE_CALL, "audit.append_all", n);
+}
+
+/* The acts of all requests to the audit log, answered, as "type actor subject payload" lines. */
+static const char *acts(void)
+{
+    static char out[65536];
+    const struct aiex_fake_record *r;
+    size_t at = 0;
+
+    for (size_t n = 0; (r = told(n)); n++) {
+        char actor[80] = "", subject[80] = "", type[80] = "", user[80] = "", method[80] = "";
+        struct aiex_slice all, one, payload = {NULL, 0};
+        struct aiex_value v;
+
+        aiex_fake_answer_ok(h, r->id, (struct aiex_slice){NULL, 0});
+        CU_ASSERT_EQUAL_FATAL(aiex_get_whole(r->body, "acts", &all), 1);
+        CU_ASSERT_EQUAL_FATAL(aiex_r_value(&all, &v), 0);
+        for (uint32_t i = 0; i < v.count; i++) {
+            int64_t count = 0;
+
+            one = all;
+            CU_ASSERT_EQUAL_FATAL(aiex_r_skip(&all), 0);
+            one.len -= all.len;
+            aiex_get_text(one, "type", type, sizeof(type));
+            aiex_get_text(one, "actor", actor, sizeof(actor));
+            aiex_get_text(one, "subject", subject, sizeof(subject));
+            aiex_get_bytes(one, "payload", &payload);
+            aiex_get_text(payload, "user", user, sizeof(user));
+            aiex_get_text(payload, "method", method, sizeof(method));
+            aiex_get_int(payload, "count", &count);
+            at += (size_t)snprintf(out + at, sizeof(out) - at, "%s %s %s %s %s %lld\n", type, actor,
+                                   subject, user, method, (long long)count);
+        }
+    }
+    out[at] = 0;
+    aiex_fake_forget(h);
+    return out;
+}
+
+/* The audit log answers when acts() looks, all others at once. */
+static int on_call(void *arg, struct aiex_fake_host *host, const struct aiex_fake_record *r)
+{
+    (void)arg;
+    return strcmp(r->service, "audit") == 0 ? 0 : memory_store_call(store, host, r);
+}
+
+static void begin_with_log(void)
+{
+    rig_begin((struct aiex_fake_pair[]){{"audit", "audit"}, {0}});
+    aiex_fake_on_call(h, on_call, NULL);
+}
+
+static void who_asks_for_anothers_is_told(void)
+{
+    begin_with_log();
+    ask("sessions.create", "{'session':'a'," ANN "}");
+    ask("sessions.get", "{'session':'a'," ANN "}");
+    ask("sessions.get", "{'session':'a'," ADMIN "}");
+    HAS(ask("sessions.get", "{'session':'none'," BOB "}"), "not_found: ");
+    CU_ASSERT_STRING_EQUAL(acts(), ""); /* his own, all of them, one that nobody has */
+    HAS(ask("sessions.get", "{'session':'a'," BOB "}"), "not_found: ");
+    CU_ASSERT_STRING_EQUAL(acts(), "session.denied k2 a key:k2 sessions.get 1\n");
+    for (int i = 0; i < 100; i++)
+        ask("sessions.history", "{'session':'a'," BOB "}");
+    ask("sessions.fork", "{'session':'a','principal':{'user':'eve','role':'user'}}");
+    CU_ASSERT_STRING_EQUAL(acts(), "session.denied unknown a eve sessions.fork 1\n");
+    ask("sessions.delete", "{'session':'a','principal':{'user':'eve','role':'user'}}");
+    rig_pass(60100);
+    CU_ASSERT_STRING_EQUAL(acts(), "session.denied k2 a key:k2 sessions.get 100\n"
+                                   "session.denied unknown a eve sessions.fork 1\n");
+    ask("sessions.get", "{'session':'a'," BOB "}"); /* still the next minute */
+    CU_ASSERT_STRING_EQUAL(acts(), "");
+    rig_pass(60000);
+    CU_ASSERT_STRING_EQUAL(acts(), "session.denied k2 a key:k2 sessions.get 1\n");
+    rig_pass(120000);
+    CU_ASSERT_STRING_EQUAL(acts(), "");
+    ask("sessions.get", "{'session':'a'," BOB "}"); /* forgotten: told at once again */
+    CU_ASSERT_STRING_EQUAL(acts(), "session.denied k2 a key:k2 sessions.get 1\n");
+    CU_ASSERT_EQUAL(number(ask("sessions.status", "{}"), "denied"), 105);
+    rig_end();
+}
+
+static void many_are_told_together(void)
+{
+    const char *found;
+    int n = 0;
+
+    begin_with_log();
+    ask("sessions.create", "{'session':'a'," ANN "}");
+    for (int i = 0; i < 200; i++)
+        ask("sessions.get", "{'session':'a','principal':{'key':'k%d','role':'user'}}", 100 + i);
+    for (found = acts(); (found = strchr(found, '\n')); found++)
+        n++;
+    CU_ASSERT_EQUAL(n, 65);
+    rig_pass(60000);
+    CU_ASSERT_STRING_EQUAL(acts(), "session.denied several others   135\n");
+    rig_end();
+}
+
+static void nobody_is_told_without_a_log(void)
+{
+    rig_begin(NULL);
+    ask("sessions.create", "{'session':'a'," ANN "}");
+    HAS(ask("sessions.get", "{'session':'a'," BOB "}"), "not_found: ");
+    CU_ASSERT_STRING_EQUAL(acts(), "");
+    CU_ASSERT_EQUAL(number(ask("sessions.status", "{}"), "denied"), 1);
+    rig_end();
+}
+
+/* What was counted when it ends is told; want of memory refuses all the same. */
+static void denials_survive_an_end_and_want_of_memory(void)
+{
+    begin_with_log();
+    ask("sessions.create", "{'session':'a'," ANN "}");
+    ask("sessions.get", "{'session':'a'," BOB "}");
+    CU_ASSERT_STRING_EQUAL(acts(), "session.denied k2 a key:k2 sessions.get 1\n");
+    for (size_t n = 1; n < 6; n++) {
+        aiex_fake_fail_alloc(h, n);
+        HAS(ask("sessions.get", "{'session':'a','principal':{'key':'x%zu','role':'user'}}", n),
+            ": ");
+    }
+    aiex_fake_fail_alloc(h, 0);
+    acts();
+    ask("sessions.get", "{'session':'a'," BOB "}");
+    rig_end();
+}
+
 const struct test_case tests[] = {
     {"a_session_is_made_and_found_again", a_session_is_made_and_found_again},
     {"messages_are_kept_and_read_backwards", messages_are_kept_and_read_backwards},
@@ -476,5 +609,9 @@ const struct test_case tests[] = {
     {"hostile_bytes_are_answered", hostile_bytes_are_answered},
     {"what_is_too_much_is_refused", what_is_too_much_is_refused},
     {"labels_change", labels_change},
+    {"who_asks_for_anothers_is_told", who_asks_for_anothers_is_told},
+    {"many_are_told_together", many_are_told_together},
+    {"nobody_is_told_without_a_log", nobody_is_told_without_a_log},
+    {"denials_survive_an_end_and_want_of_memory", denials_survive_an_end_and_want_of_memory},
     {0},
 };

@@ -10,6 +10,9 @@
 static const struct aiex_option options[] = {
     {"store", "store", "name of the store that keeps the sessions", AIEX_OPT_STRING, 0, 0, 0, NULL,
      OPT(store)},
+    {"audit", "none",
+     "service that is told who asked for a session of another; none = nobody is told",
+     AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(audit)},
     {"store_wait", "10s", "time for a change, its repetitions included, before its outcome is told",
      AIEX_OPT_DURATION, AIEX_OPT_RELOADABLE, 200, 600000, NULL, OPT(store_wait)},
     {"load_wait", "10s", "time that requests wait while the sessions are being read",
@@ -70,6 +73,7 @@ static int create(const struct aiex_host *host, const void *config, void **ret_s
     s->host = host;
     s->config = config;
     s->waiting_end = &s->waiting;
+    denied_start(s);
     *ret_self = s;
     if (index_init(&s->index, host) < 0)
         return aiex_failed(err, -ENOMEM, "no memory");
@@ -145,6 +149,7 @@ static void destroy(void *self)
     boot_stop(s);
     sweep_stop(s);
     works_drop(s);
+    denied_stop(s);
     index_done(&s->index);
     s->host->release(s->host, s);
 }

@@ -14,6 +14,7 @@
  *     act.c      what may be done in which state       write.c   the transaction and its outcome
  *     events.c   events of each change                 sweep.c   expiry, erasing
  *     show.c     get     history.c     list.c          status.c
+ *     denied.c   who asked for another's session
  *     turns.c    questions that were begun and not answered yet
  *
  * Who writes is decided by the row of the table `session_owner`: its epoch is raised at each start,
@@ -31,6 +32,7 @@
 #define SESSIONS_H
 
 #include <aiex_ask.h>
+#include <aiex_audit_batch.h>
 #include <aiex_service.h>
 
 #include <stdint.h>
@@ -54,12 +56,14 @@
 #define MAX_ORDER      64u
 #define MAX_TOKEN      96u
 #define MAX_TURN       24u
+#define MAX_KEY        60u
+#define MAX_DENIED     64u  /* of whom and what refusals are counted one by one */
 #define MAX_TURNS      4u   /* of one session, open at a time */
 #define MAX_TURNS_TEXT 160u /* "ID@wall-ms," for each */
 
 struct config {
     int64_t store_wait, load_wait, ttl, sweep, turn_timeout, max_sessions, max_message;
-    const char *store;
+    const char *store, *audit;
 };
 
 enum state { OPEN, CLOSED, ARCHIVED, EXPIRED, DELETED, N_STATES };
@@ -201,6 +205,7 @@ struct work {
     char session[MAX_ID + 1], as[MAX_ID + 1], request[MAX_REQUEST + 1];
     char title[MAX_TITLE + 1], user[MAX_USER + 1], project[MAX_PROJECT + 1], find_state[16];
     char who[MAX_USER + 1]; /* only sessions of this user, "" = all */
+    char key[MAX_KEY + 1];  /* by which that is known */
     char next_page[MAX_TOKEN], turn[MAX_TURN + 1], turn_state[8];
     int64_t expected, ttl, at, limit;
     int has_request, all, with_state, due_only, waits, handed_on;
@@ -306,6 +311,14 @@ uint32_t events_count(const struct work *w);
 void events_write(struct aiex_writer *out, const struct work *w);
 void event_stream(char out[MAX_ID + 9], const char *session);
 
+/* ---- denied.c ---- */
+
+void denied_start(struct sessions *s);
+/* Tells what was counted. Safe when it was never begun. */
+void denied_stop(struct sessions *s);
+/* The work asks for a session that its principal may not know of. */
+void denied_tell(struct work *w);
+
 /* ---- show.c, history.c, list.c, status.c, sweep.c, boot.c ---- */
 
 void run_get(struct work *w);
@@ -361,6 +374,19 @@ struct sweep {
     struct row row; /* whose events are erased */
 };
 
+/* Refusals of one minute. */
+struct refused_one {
+    uint64_t until_ms, count; /* until_ms 0 = free; count: not told yet */
+    const char *method;
+    char key[MAX_KEY + 1], user[MAX_USER + 1], session[MAX_ID + 1];
+};
+
+struct denied {
+    struct aiex_audit_batch acts;
+    struct refused_one ones[MAX_DENIED + 1]; /* the last one: all others */
+    uint64_t timer, total;
+};
+
 struct sessions {
     const struct aiex_host *host;
     const struct config *config;
@@ -370,6 +396,7 @@ struct sessions {
     int64_t epoch, owner_version;
     struct boot boot;
     struct sweep sweep;
+    struct denied denied;
     struct work *works, *waiting, **waiting_end;
     size_t n_works, work_bytes, n_pages;
     int draining;

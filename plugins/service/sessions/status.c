@@ -12,7 +12,7 @@ static void write_status(struct aiex_writer *w, const void *arg)
 {
     const struct sessions *s = arg;
 
-    aiex_w_map(w, 14);
+    aiex_w_map(w, 15);
     aiex_w_key_str(w, "instance", s->host->instance);
     aiex_w_key_str(w, "phase", phases[s->phase]);
     aiex_w_key_int(w, "epoch", s->epoch);
@@ -26,6 +26,7 @@ static void write_status(struct aiex_writer *w, const void *arg)
     aiex_w_key_uint(w, "expired", s->expired);
     aiex_w_key_uint(w, "erased", s->erased);
     aiex_w_key_uint(w, "lost_turns", s->lost);
+    aiex_w_key_uint(w, "denied", s->denied.total);
     aiex_w_key_str(w, "reason", s->boot.trouble);
 }
 
