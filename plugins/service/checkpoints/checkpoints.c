@@ -18,6 +18,10 @@ static const struct aiex_option options[] = {
      OPT(store)},
     {"sessions", "sessions", "name of the service that rolls sessions back", AIEX_OPT_STRING, 0, 0,
      0, NULL, OPT(sessions)},
+    {"templates", "templates", "name of the service that brings templates back", AIEX_OPT_STRING, 0,
+     0, 0, NULL, OPT(templates)},
+    {"gateway", "gateway", "name of the service that brings limits and API keys back",
+     AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(gateway)},
     {"store_wait", "30s", "time for which the store is asked again when it is away",
      AIEX_OPT_DURATION, LIVE, 100, 600000, NULL, OPT(store_wait)},
     {"keep_last", "10", "newest checkpoints that prune keeps", AIEX_OPT_INT, LIVE, 1, 10000, NULL,
@@ -44,6 +48,8 @@ static void config_free(struct config *c)
         return;
     free((char *)(uintptr_t)c->store);
     free((char *)(uintptr_t)c->sessions);
+    free((char *)(uintptr_t)c->templates);
+    free((char *)(uintptr_t)c->gateway);
     free(c);
 }
 
@@ -56,7 +62,9 @@ static struct config *config_copy(const struct config *from)
     *c = *from;
     c->store = strdup(from->store);
     c->sessions = strdup(from->sessions);
-    if (c->store && c->sessions)
+    c->templates = strdup(from->templates);
+    c->gateway = strdup(from->gateway);
+    if (c->store && c->sessions && c->templates && c->gateway)
         return c;
     config_free(c);
     return NULL;

@@ -15,6 +15,7 @@
  *     create.c   delete.c   retain.c   verify.c   compare.c   carry.c (export, import)
  *     plan.c     what a restore does to tables        restore.c   restores, from begin to end
  *     replay.c   what it does to streams              sessions.c  and to sessions
+ *     owned.c    and to streams whose owner goes back
  *     batch.c    changes on their way to the store    tally.c     counts and keys for each part
  *
  * A checkpoint is there when its manifest is: chunks first, flushed, then the folders, then the
@@ -47,7 +48,7 @@
 struct config {
     int64_t store_wait, keep_last, keep_daily, keep_weekly, max_checkpoints, max_streams, min_free,
         level;
-    const char *store, *sessions;
+    const char *store, *sessions, *templates, *gateway;
 };
 
 struct cps;
@@ -203,8 +204,8 @@ struct choice {
     char (*parts)[MAX_PART + 1];
     uint32_t n; /* 0 = everything */
 };
-/* 0, -EINVAL with a reason when it is none of: all, sessions, contexts, stream:BEGIN, table:NAME.
- */
+/* 0, -EINVAL with a reason when it is none of: all, sessions, contexts, templates, limits, keys,
+ * stream:BEGIN, table:NAME. */
 int part_check(const char *part, struct aiex_error *err);
 int choice_has_stream(const struct choice *c, struct aiex_slice stream);
 /* By a part `stream:...`. */
@@ -388,7 +389,7 @@ struct restore {
     struct manifest m;
     struct choice choice; /* within the checkpoint's own */
     char parts[MAX_PARTS][MAX_PART + 1];
-    int dry, keep_added, mark, same_store;
+    int dry, keep_added, mark, keys, same_store;
     char id[33];
     char before[MAX_NAME + 1]; /* the checkpoint that was made first */
     int64_t now;               /* sequence, when it began */
@@ -411,6 +412,12 @@ int replayed_session(const struct restore *x, struct aiex_slice session);
 /* Same store: a session whose stream changed since (`now`) goes back to `then`; NULL: it was made
  * since. */
 int restore_session(struct restore *x, const struct head *then, const struct head *now);
+
+/* The stream has an owner that goes back, and the request does not leave it out (API keys). */
+int restore_is_owned(const struct restore *x, struct aiex_slice stream);
+int restore_is_keys(struct aiex_slice stream);
+/* He goes back to what the checkpoint has, up to version `then` of the same store. */
+int restore_owned(struct restore *x, struct aiex_slice stream, int64_t then);
 
 /* ---- the instance ---- */
 

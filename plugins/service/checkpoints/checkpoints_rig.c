@@ -28,6 +28,10 @@ static struct room rooms[N_PLACES] = {
     [SESSIONS_ROOM] = {.service = "sessions",
                        .instance = "service_sessions",
                        .file = AIEX_SESSIONS_SO},
+    [TEMPLATES] = {.service = "templates",
+                   .instance = "service_templates",
+                   .file = AIEX_TEMPLATES_SO},
+    [GATEWAY] = {.service = "gateway", .instance = "service_gateway", .file = AIEX_GATEWAY_SO},
 };
 
 /* A call of one room that another one serves. */
@@ -225,6 +229,7 @@ void room_open(enum place place)
 {
     static const struct aiex_fake_pair own[] = {{"store_wait", "3s"}, {"min_free", "0"}, {0}};
     static const struct aiex_fake_pair other[] = {{0}};
+    static const struct aiex_fake_pair stored[] = {{"store", "store"}, {0}};
     static const struct aiex_fake_pair store[] = {{"min_free", "1M"}, {"ballast", "0"}, {0}};
     struct room *r = &rooms[place];
     struct aiex_error err = {""};
@@ -241,6 +246,7 @@ void room_open(enum place place)
     if (aiex_fake_start(r->host, r->plugin,
                         place == CHECKPOINTS ? own
                         : place == STORE     ? store
+                        : place >= TEMPLATES ? stored
                                              : other,
                         &r->self, &err) != 0)
         die(err.text);
@@ -308,6 +314,8 @@ void rig_open(int with_sessions)
 void rig_close(void)
 {
     room_close(CHECKPOINTS);
+    room_close(GATEWAY);
+    room_close(TEMPLATES);
     room_close(SESSIONS_ROOM);
     room_close(STORE);
 }
