@@ -48,6 +48,7 @@ struct link {
 static struct link links[MAX_LINKS];
 static int n_links;
 static char dir[64];
+int forgets;
 const char *(*on_carry)(enum place to, const char *method, int answered);
 
 static int64_t real_ms(void)
@@ -230,6 +231,8 @@ void room_open(enum place place)
     static const struct aiex_fake_pair own[] = {{"store_wait", "3s"}, {"min_free", "0"}, {0}};
     static const struct aiex_fake_pair other[] = {{0}};
     static const struct aiex_fake_pair stored[] = {{"store", "store"}, {0}};
+    static const struct aiex_fake_pair forgetting[] = {
+        {"store", "store"}, {"keep_revoked", "1ms"}, {0}};
     static const struct aiex_fake_pair store[] = {{"min_free", "1M"}, {"ballast", "0"}, {0}};
     struct room *r = &rooms[place];
     struct aiex_error err = {""};
@@ -244,10 +247,11 @@ void room_open(enum place place)
     aiex_fake_on_call(r->host, on_call, r);
     aiex_fake_on_part(r->host, on_part, r);
     if (aiex_fake_start(r->host, r->plugin,
-                        place == CHECKPOINTS ? own
-                        : place == STORE     ? store
-                        : place >= TEMPLATES ? stored
-                                             : other,
+                        place == CHECKPOINTS          ? own
+                        : place == STORE              ? store
+                        : place == GATEWAY && forgets ? forgetting
+                        : place >= TEMPLATES          ? stored
+                                                      : other,
                         &r->self, &err) != 0)
         die(err.text);
 }

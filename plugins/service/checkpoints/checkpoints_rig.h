@@ -75,5 +75,6 @@ void fault_at(enum fault fault, int n);
 /* How many there were since. */
 int fault_count(void);
 extern int64_t wall_off; /* added to the clock */
+extern int forgets;      /* the gateway forgets revoked keys at its start */
 
 #endif

@@ -74,7 +74,7 @@ static void write_page(struct aiex_writer *w, const void *arg)
 
     aiex_w_map(w, 6);
     aiex_w_key_bool(w, "local", 1);
-    aiex_w_key_str(w, "stream", a->owner->stream);
+    aiex_w_key_str(w, "of", a->owner->stream);
     aiex_w_key_str(w, "restore", a->x->id);
     aiex_w_key_int(w, "at", a->at);
     aiex_w_key_bool(w, "since", a->since);
@@ -90,7 +90,7 @@ static void write_apply(struct aiex_writer *w, const void *arg)
 
     aiex_w_map(w, 8);
     aiex_w_key_bool(w, "local", 1);
-    aiex_w_key_str(w, "stream", a->owner->stream);
+    aiex_w_key_str(w, "of", a->owner->stream);
     aiex_w_key_str(w, "restore", a->x->id);
     aiex_w_key_str(w, "checkpoint", a->x->m.about.name);
     aiex_w_key_int(w, "events", a->at);

@@ -122,6 +122,195 @@ static void test_chosen(void)
     rig_end();
 }
 
+/* ---- Limits ---- */
+
+static void limit(const char *scope, const char *name, int rpm)
+{
+    HAS(query(GATEWAY, "gateway.limit_set",
+              "{'local': true, 'scope': '%s', 'name': '%s', 'rpm': %d}", scope, name, rpm),
+        "{}");
+}
+
+/* Of one user, team or project. */
+static int rpm_of(const char *name)
+{
+    const char *all = query(GATEWAY, "gateway.limit_list", "{'local': true}");
+    char wanted[80];
+
+    snprintf(wanted, sizeof(wanted), "'name':'%s'", name);
+    all = strstr(all, wanted);
+    return all ? (int)number(all, "rpm") : -1;
+}
+
+static void change_limits(void)
+{
+    limit("user", "ann", 10);
+    limit("team", "red", 20);
+    limit("project", "gone", 30);
+    limit("project", "gone", 0);
+    keep("then");
+    limit("user", "ann", 100);
+    limit("team", "red", 0);
+    limit("project", "fresh", 5);
+}
+
+static void limits_are_as_then(void)
+{
+    CU_ASSERT_EQUAL(rpm_of("ann"), 10);
+    CU_ASSERT_EQUAL(rpm_of("red"), 20);
+    CU_ASSERT_TRUE(rpm_of("fresh") <= 0);
+    CU_ASSERT_TRUE(rpm_of("gone") <= 0);
+}
+
+static void test_limits(void)
+{
+    const char *dry;
+
+    rig_begin();
+    open_all();
+    change_limits();
+    dry = restore("then", ", 'dry_run': true");
+    HAS(dry, "{'part':'limits','change':'changed','key':'user ann','detail':'rpm 100 -> 10'}");
+    HAS(dry, "{'part':'limits','change':'added','key':'team red','detail':'rpm 0 -> 20'}");
+    HAS(dry, "{'part':'limits','change':'removed','key':'project fresh','detail':'rpm 5 -> 0'}");
+    HAS(dry, "'total':{'added':1,'changed':1,'removed':1}");
+    CU_ASSERT_EQUAL(rpm_of("ann"), 100);
+    HAS(restore("then", ", 'parts': ['limits'], 'keep_added': true"),
+        "'total':{'added':1,'changed':1}");
+    CU_ASSERT_EQUAL(rpm_of("fresh"), 5);
+    HAS(restore("then", ""), "'total':{'removed':1}");
+    limits_are_as_then();
+    HAS(query_all(STORE, "store.read", "{'stream': 'gateway/limits', 'type': 'limit.set'}"),
+        "'version':10");
+    HAS(restore("then", ", 'dry_run': true"), "'total':{}");
+    room_close(GATEWAY);
+    room_open(GATEWAY);
+    limits_are_as_then();
+    rig_close();
+    rig_end();
+}
+
+/* ---- Keys ---- */
+
+static void key(const char *name, char id[16])
+{
+    const char *made = query(GATEWAY, "gateway.key_create", "{'local': true, 'name': '%s'}", name);
+    const char *at = strstr(made, "'id':'");
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(at);
+    snprintf(id, 16, "%.12s", at + 6);
+}
+
+static const char *keys(void)
+{
+    return query(GATEWAY, "gateway.key_list", "{'local': true}");
+}
+
+static int is_revoked(const char *id)
+{
+    const char *at = strstr(keys(), id);
+
+    at = at ? strstr(at, "'revoked':") : NULL;
+    return at ? strncmp(at + 10, "true", 4) == 0 : -1;
+}
+
+static void test_keys(void)
+{
+    char stays[16], goes[16], fresh[16];
+    const char *said;
+
+    rig_begin();
+    open_all();
+    key("stays", stays);
+    key("goes", goes);
+    keep("then");
+    HAS(query(GATEWAY, "gateway.key_revoke", "{'local': true, 'id': '%s'}", goes), "'id'");
+    HAS(query(GATEWAY, "gateway.key_set", "{'local': true, 'id': '%s', 'rpm': 7, 'role': 'viewer'}",
+              stays),
+        "'id'");
+    key("fresh", fresh);
+    said = restore("then", "");
+    HAS(said, "'change':'left','key':'gateway/keys'");
+    HAS(said, "its later events stay; see keys'");
+    HAS(said, "'total':{'left':1}");
+    CU_ASSERT_EQUAL(is_revoked(goes), 1);
+    CU_ASSERT_EQUAL(is_revoked(fresh), 0);
+    /* told so: limits of keys go back, and nothing else may more than before */
+    said = restore("then", ", 'keys': true, 'dry_run': true");
+    HAS(said, "'detail':'rpm 7 -> 0'");
+    HAS(said, "'detail':'it was revoked since and stays so'");
+    HAS(said, "'detail':'it was made since and stays'");
+    HAS(said, "'total':{'changed':1,'left':2}");
+    HAS(restore("then", ", 'keys': true"), "'total':{'changed':1,'left':2}");
+    CU_ASSERT_EQUAL(is_revoked(goes), 1);
+    CU_ASSERT_EQUAL(is_revoked(fresh), 0);
+    CU_ASSERT_EQUAL(is_revoked(stays), 0);
+    HAS(strstr(keys(), stays), "'role':'viewer'");
+    HAS(restore("then", ", 'keys': true, 'dry_run': true"), "'total':{'left':2}");
+    rig_close();
+    rig_end();
+}
+
+/* A key that was revoked and forgotten does not come back. */
+static void test_forgotten_key(void)
+{
+    char stays[16], goes[16];
+
+    rig_begin();
+    open_all();
+    key("stays", stays);
+    key("goes", goes);
+    keep("then");
+    HAS(query(GATEWAY, "gateway.key_revoke", "{'local': true, 'id': '%s'}", goes), "'id'");
+    for (int i = 0; i < 1100; i++) /* until its file is written anew */
+        query(GATEWAY, "gateway.key_set", "{'local': true, 'id': '%s', 'tpm': %d}", stays, i);
+    CU_ASSERT_TRUE(comes(GATEWAY, "gateway.status", "'"));
+    for (uint64_t i = 0; i < 40; i++)
+        turn();
+    room_close(GATEWAY);
+    forgets = 1;
+    room_open(GATEWAY);
+    CU_ASSERT_EQUAL(is_revoked(goes), -1);
+    HAS(restore("then", ", 'keys': true"), "'total':{'changed':1,'left':1}");
+    CU_ASSERT_EQUAL(is_revoked(goes), -1);
+    CU_ASSERT_EQUAL(is_revoked(stays), 0);
+    forgets = 0;
+    rig_close();
+    rig_end();
+}
+
+/* On a node with another history of both, their owners decide, too. */
+static void test_elsewhere(void)
+{
+    const char *done;
+
+    rig_begin();
+    open_all();
+    put("greet", "", "one");
+    put("greet", "", "two");
+    limit("user", "ann", 100);
+    limit("project", "fresh", 5);
+    keep("then");
+    rig_close();
+    room_move(STORE, "store2");
+    room_move(TEMPLATES, "templates2");
+    room_move(GATEWAY, "gateway2");
+    open_all();
+    put("other", "", "of this node");
+    limit("user", "ann", 77);
+    put("greet", "ann", "hers");
+    done = restore("then", "");
+    HAS(done, "'same_store':false");
+    HAS_NOT(done, "'conflicts'");
+    HAS(text_of("greet", 0), "'text':'two'");
+    HAS(text_of("other", 0), "not_found: ");
+    HAS(done, "'change':'removed','key':'greet of ann'");
+    CU_ASSERT_EQUAL(rpm_of("ann"), 100);
+    CU_ASSERT_EQUAL(rpm_of("fresh"), 5);
+    rig_close();
+    rig_end();
+}
+
 /* ---- Failures ---- */
 
 static int count_down;
@@ -141,20 +330,27 @@ static const char *kill_owner(enum place to, const char *method, int answered)
 
 static void test_owner_dies(void)
 {
-    static const char *const methods[] = {"templates.restore_from", "templates.restore"};
+    static const char *const methods[] = {"templates.restore_from", "templates.restore",
+                                          "gateway.restore_from", "gateway.restore"};
 
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 8; i++) {
         rig_begin();
         open_all();
-        change_templates();
-        dies = TEMPLATES;
-        the_method = methods[i % 2];
-        count_down = 1 + i / 2;
+        if (i % 4 < 2)
+            change_templates();
+        else
+            change_limits();
+        dies = i % 4 < 2 ? TEMPLATES : GATEWAY;
+        the_method = methods[i % 4];
+        count_down = 1 + i / 4;
         on_carry = kill_owner;
         HAS(restore("then", ""), "'total':");
         on_carry = NULL;
         HAS(restore("then", ", 'dry_run': true"), "'total':{}");
-        templates_are_as_then();
+        if (i % 4 < 2)
+            templates_are_as_then();
+        else
+            limits_are_as_then();
         rig_close();
         rig_end();
     }
@@ -269,10 +465,14 @@ static void test_many(void)
 const struct test_case tests[] = {
     {"templates go back", test_templates},
     {"parts are chosen", test_chosen},
+    {"limits go back", test_limits},
+    {"keys stay unless it is said", test_keys},
+    {"a key that was forgotten stays away", test_forgotten_key},
+    {"another node's owners go back", test_elsewhere},
     {"the owner dies in the middle", test_owner_dies},
     {"an answer gets lost", test_answer_lost},
     {"the owner is away", test_owner_away},
     {"this service dies in the middle", test_we_die},
     {"many go back page by page", test_many},
-    {NULL, NULL},
+    {0},
 };

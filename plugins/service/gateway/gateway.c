@@ -2,6 +2,7 @@
 #include "job_store.h"
 #include "pattern.h"
 #include "recorded.h"
+#include "restore.h"
 #include "stored.h"
 #include "template.h"
 
@@ -304,6 +305,8 @@ static const struct {
     {"gateway.key_set", admin_set, "key.set", KEYS},
     {"gateway.limit_set", admin_limit_set, "key.limit", KEYS},
     {"gateway.limit_list", admin_limit_list, NULL, KEYS},
+    {"gateway.restore_from", restore_from, NULL, KEYS},
+    {"gateway.restore", restore_take, NULL, KEYS},
     {"gateway.status", status, NULL, ANYBODY},
     {"gateway.metrics", metrics, NULL, ANYBODY},
     {"service.health", health, NULL, ANYBODY},

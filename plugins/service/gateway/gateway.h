@@ -13,6 +13,8 @@
  * Where keys and limits are true: stored.h (stored.c, stored_import.c, change.c, keys_cache.c) when
  * there is a store, else the journal alone.
  *
+ * Back to a checkpoint: restore.h on restored_then.h.
+ *
  * The rest: admin.c and admin_limits.c change keys, recorded.h asks the audit log before they do,
  * gate.c holds requests off that must be recorded and can not,
  * faces.c knows the interfaces, audit.c tells what happened, report.c and metrics.c answer
