@@ -36,6 +36,8 @@ static const struct aiex_option options[] = {
      "streams of one checkpoint; about 200 bytes of memory each while it "
      "is made",
      AIEX_OPT_INT, LIVE, 1000, 100000000, NULL, OPT(max_streams)},
+    {"max_bytes", "8G", "files of all checkpoints together; what would be more is not made",
+     AIEX_OPT_SIZE, LIVE, 1 << 20, 1ll << 50, NULL, OPT(max_bytes)},
     {"min_free", "128M", "free space below which nothing is begun", AIEX_OPT_SIZE, LIVE, 0,
      1ll << 40, NULL, OPT(min_free)},
     {"level", "3", "how hard zstd tries", AIEX_OPT_INT, 0, 1, 19, NULL, OPT(level)},

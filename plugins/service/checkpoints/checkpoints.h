@@ -12,6 +12,7 @@
  *     catalog.c  all manifests, in memory             choice.c    which streams and tables
  *     cut.c      values -> chunks                     walk.c      chunks -> values
  *     heads.c    streams and their versions           gather.c    the state of the store -> chunks
+ *     same.c     did anything change
  *     create.c   delete.c   retain.c   verify.c   compare.c   carry.c (export, import)
  *     plan.c     what a restore does to tables        restore.c   restores, from begin to end
  *     replay.c   what it does to streams              sessions.c  and to sessions
@@ -46,8 +47,8 @@
 #define SESSIONS        "session/" /* begin of their streams */
 
 struct config {
-    int64_t store_wait, keep_last, keep_daily, keep_weekly, max_checkpoints, max_streams, min_free,
-        level;
+    int64_t store_wait, keep_last, keep_daily, keep_weekly, max_checkpoints, max_streams, max_bytes,
+        min_free, level;
     const char *store, *sessions, *templates, *gateway;
 };
 
@@ -293,6 +294,7 @@ struct making {
     struct manifest *m;
     const struct manifest *parent; /* NULL = full */
     struct heads *heads;           /* of what was read now */
+    int if_changed;                /* nothing is kept when all is as in the parent */
     uint64_t told;                 /* when progress was last told */
     int64_t done;
 };
@@ -312,8 +314,11 @@ int run_compare(struct job *j);
 int run_export(struct job *j);
 int run_import(struct job *j);
 int run_restore(struct job *j);
-/* Makes what m->about describes (name, tags, parts ...; an id is given). 0 or negative, told. */
-int create_now(struct job *j, struct manifest *m);
+/* Makes what m->about describes (name, tags, parts ...; an id is given). 0, 1 = `if_changed`, and
+ * nothing did since m->about.parent, or negative, told. */
+int create_now(struct job *j, struct manifest *m, int if_changed);
+/* 1 = all is as in the parent, 0, negative, told. */
+int is_same_state(struct making *k);
 /* Reads all of it. `quiet`: faults are counted, not told as parts. */
 int verify_all(struct job *j, const struct manifest *m, int quiet, int64_t *ret_faults);
 /* 1 = the store's history goes on from where this one ended, 0 = it does not; negative. */

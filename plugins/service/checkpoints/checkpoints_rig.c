@@ -49,6 +49,7 @@ static struct link links[MAX_LINKS];
 static int n_links;
 static char dir[64];
 int forgets;
+const char *max_bytes = "8G";
 const char *(*on_carry)(enum place to, const char *method, int answered);
 
 static int64_t real_ms(void)
@@ -228,7 +229,8 @@ static const struct aiex_plugin *load(struct room *r)
 
 void room_open(enum place place)
 {
-    static const struct aiex_fake_pair own[] = {{"store_wait", "3s"}, {"min_free", "0"}, {0}};
+    const struct aiex_fake_pair own[] = {
+        {"store_wait", "3s"}, {"min_free", "0"}, {"max_bytes", max_bytes}, {0}};
     static const struct aiex_fake_pair other[] = {{0}};
     static const struct aiex_fake_pair stored[] = {{"store", "store"}, {0}};
     static const struct aiex_fake_pair forgetting[] = {

@@ -74,7 +74,8 @@ enum fault { NO_FAULT, FILE_FULL, FILE_DIES, ALLOC_FAILS };
 void fault_at(enum fault fault, int n);
 /* How many there were since. */
 int fault_count(void);
-extern int64_t wall_off; /* added to the clock */
-extern int forgets;      /* the gateway forgets revoked keys at its start */
+extern int64_t wall_off;      /* added to the clock */
+extern const char *max_bytes; /* option of the next start */
+extern int forgets;           /* the gateway forgets revoked keys at its start */
 
 #endif

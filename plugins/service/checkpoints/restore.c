@@ -163,7 +163,7 @@ static int make_before(struct restore *x)
     snprintf(a->description, sizeof(a->description), "before '%s' was restored", of->name);
     a->n_parts = chosen ? x->choice.n : of->n_parts;
     memcpy(a->parts, chosen ? x->parts : of->parts, sizeof(a->parts));
-    r = create_now(x->job, &m);
+    r = create_now(x->job, &m, 0);
     strcpy(x->before, a->name);
     manifest_done(&m);
     if (r == 0)
