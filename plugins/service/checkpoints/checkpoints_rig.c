@@ -149,7 +149,10 @@ static int carry(struct link *l)
     code = on_carry ? on_carry(l->to, l->method, 1) : NULL;
     l->lost = code != NULL;
     snprintf(l->lost_code, sizeof(l->lost_code), "%s", code ? code : "");
-    l->request = aiex_fake_request(to->host, to->plugin, to->self, l->method, body, 0);
+    l->request = aiex_fake_deliver(to->host, to->plugin, to->self,
+                                   &(struct aiex_message){.method = l->method,
+                                                          .caller = rooms[l->from].instance,
+                                                          .body = body});
     return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static void keep(const char *name)
 {
@@ -251,6 +252,13 @@ static void test_keys(void)
     rig_end();
 }
 
+static long long size_of(const char *name)
+{
+    struct stat st;
+
+    return stat(rig_path(name), &st) == 0 ? (long long)st.st_size : -1;
+}
+
 /* A key that was revoked and forgotten does not come back. */
 static void test_forgotten_key(void)
 {
@@ -264,8 +272,7 @@ static void test_forgotten_key(void)
     HAS(query(GATEWAY, "gateway.key_revoke", "{'local': true, 'id': '%s'}", goes), "'id'");
     for (int i = 0; i < 1100; i++) /* until its file is written anew */
         query(GATEWAY, "gateway.key_set", "{'local': true, 'id': '%s', 'tpm': %d}", stays, i);
-    CU_ASSERT_TRUE(comes(GATEWAY, "gateway.status", "'"));
-    for (uint64_t i = 0; i < 40; i++)
+    while (size_of("gateway/keys") > 100000)
         turn();
     room_close(GATEWAY);
     forgets = 1;

@@ -40,7 +40,7 @@
 #define NOTHING ((struct aiex_slice){NULL, 0})
 
 struct config {
-    const char *coordinator, *ledger, *templates, *operators, *audit, *store;
+    const char *coordinator, *ledger, *templates, *operators, *restorers, *audit, *store;
     int64_t require_key, unknown_price, audit_auth;
     int64_t settle_grace, ledger_wait, default_output, keep_revoked;
     int64_t results_max, results_bytes, result_bytes, result_ttl, job_timeout, store_wait;
