@@ -10,6 +10,7 @@ static const struct option_field restore_fields[] = {
     {"dry-run", "dry_run", FORM_SWITCH},
     {"keep-added", "keep_added", FORM_SWITCH},
     {"mark", "mark", FORM_SWITCH},
+    {"keys", "keys", FORM_SWITCH},
     {"count", "list", FORM_COUNT},
     {0},
 };
@@ -176,8 +177,9 @@ static void tell_restored(struct command *c, struct aiex_slice body)
     else
         notice(&c->screen, "restored");
     if (total_of(body, "left"))
-        notice(&c->screen, "streams that are 'left' keep their later events: history is not "
-                           "rewritten");
+        notice(&c->screen,
+               "what is 'left' stays as it is now: the later events of streams, and API "
+               "keys without --keys");
     if (!dry)
         field_each_item(body, "restart", on_restart, c);
 }

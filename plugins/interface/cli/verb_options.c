@@ -406,7 +406,8 @@ const struct verb_option context_put_options[] = {
 
 #define PARTS_OPTION                                                                               \
     {                                                                                              \
-        0, "parts", "PARTS", "all, sessions, contexts, stream:BEGIN, table:NAME; several: a,b",    \
+        0, "parts", "PARTS",                                                                       \
+            "all, sessions, contexts, templates, limits, keys, stream:BEGIN, table:NAME; a,b",     \
             HINT_NONE, NULL                                                                        \
     }
 #define KEYS_OPTION                                                                                \
@@ -435,6 +436,8 @@ const struct verb_option checkpoint_restore_options[] = {
     {0, "keep-added", NULL, "leave what came since", HINT_NONE, NULL},
     {0, "mark", NULL, "end streams of --parts that changed since with stream.restored", HINT_NONE,
      NULL},
+    {0, "keys", NULL, "make missing API keys again and set their limits back; none is revived",
+     HINT_NONE, NULL},
     {0, "no-backup", NULL, "make no checkpoint of now before", HINT_NONE, NULL},
     KEYS_OPTION,
     JSON_OPTION,

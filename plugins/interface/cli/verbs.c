@@ -316,9 +316,10 @@ const struct verb verbs[] = {
      checkpoint_compare_options, HINT_NONE, NULL, ACTION_CHECKPOINT_COMPARE},
     {"checkpoint restore", "NAME", 1, 1, "bring the state of a checkpoint back",
      "Look first, with --dry-run: it lists what would change. A checkpoint of now is made before. "
-     "Rows are as they were, sessions are rolled back; other streams keep their events, since "
-     "history is not rewritten. On another node missing events are appended. Exits 1 when "
-     "something was written meanwhile or has another history here: that is not touched.\n",
+     "Rows, templates and limits are as they were, sessions are rolled back; other streams keep "
+     "their events, since history is not rewritten, and API keys stay unless --keys is given. On "
+     "another node missing events are appended. Exits 1 when something was written meanwhile or "
+     "has another history here: that is not touched.\n",
      checkpoint_restore_options, HINT_NONE, NULL, ACTION_CHECKPOINT_RESTORE},
     {"checkpoint delete", "NAME", 1, 1, "delete a checkpoint; others stay whole", "", json_only,
      HINT_NONE, NULL, ACTION_CHECKPOINT_DELETE},

@@ -18,6 +18,10 @@ static const struct aiex_option options[] = {
      OPT(store)},
     {"sessions", "sessions", "name of the service that rolls sessions back", AIEX_OPT_STRING, 0, 0,
      0, NULL, OPT(sessions)},
+    {"templates", "templates", "name of the service that brings templates back", AIEX_OPT_STRING, 0,
+     0, 0, NULL, OPT(templates)},
+    {"gateway", "gateway", "name of the service that brings limits and API keys back",
+     AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(gateway)},
     {"store_wait", "30s", "time for which the store is asked again when it is away",
      AIEX_OPT_DURATION, LIVE, 100, 600000, NULL, OPT(store_wait)},
     {"keep_last", "10", "newest checkpoints that prune keeps", AIEX_OPT_INT, LIVE, 1, 10000, NULL,
@@ -32,6 +36,8 @@ static const struct aiex_option options[] = {
      "streams of one checkpoint; about 200 bytes of memory each while it "
      "is made",
      AIEX_OPT_INT, LIVE, 1000, 100000000, NULL, OPT(max_streams)},
+    {"max_bytes", "8G", "files of all checkpoints together; what would be more is not made",
+     AIEX_OPT_SIZE, LIVE, 1 << 20, 1ll << 50, NULL, OPT(max_bytes)},
     {"min_free", "128M", "free space below which nothing is begun", AIEX_OPT_SIZE, LIVE, 0,
      1ll << 40, NULL, OPT(min_free)},
     {"level", "3", "how hard zstd tries", AIEX_OPT_INT, 0, 1, 19, NULL, OPT(level)},
@@ -44,6 +50,8 @@ static void config_free(struct config *c)
         return;
     free((char *)(uintptr_t)c->store);
     free((char *)(uintptr_t)c->sessions);
+    free((char *)(uintptr_t)c->templates);
+    free((char *)(uintptr_t)c->gateway);
     free(c);
 }
 
@@ -56,7 +64,9 @@ static struct config *config_copy(const struct config *from)
     *c = *from;
     c->store = strdup(from->store);
     c->sessions = strdup(from->sessions);
-    if (c->store && c->sessions)
+    c->templates = strdup(from->templates);
+    c->gateway = strdup(from->gateway);
+    if (c->store && c->sessions && c->templates && c->gateway)
         return c;
     config_free(c);
     return NULL;

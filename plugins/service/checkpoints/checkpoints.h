@@ -12,9 +12,11 @@
  *     catalog.c  all manifests, in memory             choice.c    which streams and tables
  *     cut.c      values -> chunks                     walk.c      chunks -> values
  *     heads.c    streams and their versions           gather.c    the state of the store -> chunks
+ *     same.c     did anything change
  *     create.c   delete.c   retain.c   verify.c   compare.c   carry.c (export, import)
  *     plan.c     what a restore does to tables        restore.c   restores, from begin to end
  *     replay.c   what it does to streams              sessions.c  and to sessions
+ *     owned.c    and to streams whose owner goes back
  *     batch.c    changes on their way to the store    tally.c     counts and keys for each part
  *
  * A checkpoint is there when its manifest is: chunks first, flushed, then the folders, then the
@@ -45,9 +47,9 @@
 #define SESSIONS        "session/" /* begin of their streams */
 
 struct config {
-    int64_t store_wait, keep_last, keep_daily, keep_weekly, max_checkpoints, max_streams, min_free,
-        level;
-    const char *store, *sessions;
+    int64_t store_wait, keep_last, keep_daily, keep_weekly, max_checkpoints, max_streams, max_bytes,
+        min_free, level;
+    const char *store, *sessions, *templates, *gateway;
 };
 
 struct cps;
@@ -203,8 +205,8 @@ struct choice {
     char (*parts)[MAX_PART + 1];
     uint32_t n; /* 0 = everything */
 };
-/* 0, -EINVAL with a reason when it is none of: all, sessions, contexts, stream:BEGIN, table:NAME.
- */
+/* 0, -EINVAL with a reason when it is none of: all, sessions, contexts, templates, limits, keys,
+ * stream:BEGIN, table:NAME. */
 int part_check(const char *part, struct aiex_error *err);
 int choice_has_stream(const struct choice *c, struct aiex_slice stream);
 /* By a part `stream:...`. */
@@ -292,6 +294,7 @@ struct making {
     struct manifest *m;
     const struct manifest *parent; /* NULL = full */
     struct heads *heads;           /* of what was read now */
+    int if_changed;                /* nothing is kept when all is as in the parent */
     uint64_t told;                 /* when progress was last told */
     int64_t done;
 };
@@ -311,8 +314,11 @@ int run_compare(struct job *j);
 int run_export(struct job *j);
 int run_import(struct job *j);
 int run_restore(struct job *j);
-/* Makes what m->about describes (name, tags, parts ...; an id is given). 0 or negative, told. */
-int create_now(struct job *j, struct manifest *m);
+/* Makes what m->about describes (name, tags, parts ...; an id is given). 0, 1 = `if_changed`, and
+ * nothing did since m->about.parent, or negative, told. */
+int create_now(struct job *j, struct manifest *m, int if_changed);
+/* 1 = all is as in the parent, 0, negative, told. */
+int is_same_state(struct making *k);
 /* Reads all of it. `quiet`: faults are counted, not told as parts. */
 int verify_all(struct job *j, const struct manifest *m, int quiet, int64_t *ret_faults);
 /* 1 = the store's history goes on from where this one ended, 0 = it does not; negative. */
@@ -388,7 +394,7 @@ struct restore {
     struct manifest m;
     struct choice choice; /* within the checkpoint's own */
     char parts[MAX_PARTS][MAX_PART + 1];
-    int dry, keep_added, mark, same_store;
+    int dry, keep_added, mark, keys, same_store;
     char id[33];
     char before[MAX_NAME + 1]; /* the checkpoint that was made first */
     int64_t now;               /* sequence, when it began */
@@ -411,6 +417,12 @@ int replayed_session(const struct restore *x, struct aiex_slice session);
 /* Same store: a session whose stream changed since (`now`) goes back to `then`; NULL: it was made
  * since. */
 int restore_session(struct restore *x, const struct head *then, const struct head *now);
+
+/* The stream has an owner that goes back, and the request does not leave it out (API keys). */
+int restore_is_owned(const struct restore *x, struct aiex_slice stream);
+int restore_is_keys(struct aiex_slice stream);
+/* He goes back to what the checkpoint has, up to version `then` of the same store. */
+int restore_owned(struct restore *x, struct aiex_slice stream, int64_t then);
 
 /* ---- the instance ---- */
 

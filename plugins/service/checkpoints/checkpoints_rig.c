@@ -28,6 +28,10 @@ static struct room rooms[N_PLACES] = {
     [SESSIONS_ROOM] = {.service = "sessions",
                        .instance = "service_sessions",
                        .file = AIEX_SESSIONS_SO},
+    [TEMPLATES] = {.service = "templates",
+                   .instance = "service_templates",
+                   .file = AIEX_TEMPLATES_SO},
+    [GATEWAY] = {.service = "gateway", .instance = "service_gateway", .file = AIEX_GATEWAY_SO},
 };
 
 /* A call of one room that another one serves. */
@@ -44,6 +48,8 @@ struct link {
 static struct link links[MAX_LINKS];
 static int n_links;
 static char dir[64];
+int forgets;
+const char *max_bytes = "8G";
 const char *(*on_carry)(enum place to, const char *method, int answered);
 
 static int64_t real_ms(void)
@@ -143,7 +149,10 @@ static int carry(struct link *l)
     code = on_carry ? on_carry(l->to, l->method, 1) : NULL;
     l->lost = code != NULL;
     snprintf(l->lost_code, sizeof(l->lost_code), "%s", code ? code : "");
-    l->request = aiex_fake_request(to->host, to->plugin, to->self, l->method, body, 0);
+    l->request = aiex_fake_deliver(to->host, to->plugin, to->self,
+                                   &(struct aiex_message){.method = l->method,
+                                                          .caller = rooms[l->from].instance,
+                                                          .body = body});
     return 0;
 }
 
@@ -223,8 +232,12 @@ static const struct aiex_plugin *load(struct room *r)
 
 void room_open(enum place place)
 {
-    static const struct aiex_fake_pair own[] = {{"store_wait", "3s"}, {"min_free", "0"}, {0}};
+    const struct aiex_fake_pair own[] = {
+        {"store_wait", "3s"}, {"min_free", "0"}, {"max_bytes", max_bytes}, {0}};
     static const struct aiex_fake_pair other[] = {{0}};
+    static const struct aiex_fake_pair stored[] = {{"store", "store"}, {0}};
+    static const struct aiex_fake_pair forgetting[] = {
+        {"store", "store"}, {"keep_revoked", "1ms"}, {0}};
     static const struct aiex_fake_pair store[] = {{"min_free", "1M"}, {"ballast", "0"}, {0}};
     struct room *r = &rooms[place];
     struct aiex_error err = {""};
@@ -239,9 +252,11 @@ void room_open(enum place place)
     aiex_fake_on_call(r->host, on_call, r);
     aiex_fake_on_part(r->host, on_part, r);
     if (aiex_fake_start(r->host, r->plugin,
-                        place == CHECKPOINTS ? own
-                        : place == STORE     ? store
-                                             : other,
+                        place == CHECKPOINTS          ? own
+                        : place == STORE              ? store
+                        : place == GATEWAY && forgets ? forgetting
+                        : place >= TEMPLATES          ? stored
+                                                      : other,
                         &r->self, &err) != 0)
         die(err.text);
 }
@@ -308,6 +323,8 @@ void rig_open(int with_sessions)
 void rig_close(void)
 {
     room_close(CHECKPOINTS);
+    room_close(GATEWAY);
+    room_close(TEMPLATES);
     room_close(SESSIONS_ROOM);
     room_close(STORE);
 }

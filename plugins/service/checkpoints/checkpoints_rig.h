@@ -1,7 +1,7 @@
 /*
  * checkpoints_rig.h - what the tests of the checkpoints service share: an instance of it, of the
- * real store and of the real sessions service, each in a fake host of its own, and calls carried
- * between them. Bodies are JSON with ' for ".
+ * real store and of the real services that go back, each in a fake host of its own, and calls
+ * carried between them. Bodies are JSON with ' for ".
  *
  * Rooms can be killed between two calls (room_kill: what was under way ends with `crashed`),
  * answers can be lost, and the n-th file operation or allocation of the checkpoints' worker can
@@ -17,7 +17,7 @@
 
 #define RIG_WAIT_MS 60000
 
-enum place { CHECKPOINTS, STORE, SESSIONS_ROOM, N_PLACES };
+enum place { CHECKPOINTS, STORE, SESSIONS_ROOM, TEMPLATES, GATEWAY, N_PLACES };
 
 /* A folder with a folder for each. rig_open() starts what `with_sessions` says, rig_close() ends
  * all; between them is a restart. */
@@ -74,6 +74,8 @@ enum fault { NO_FAULT, FILE_FULL, FILE_DIES, ALLOC_FAILS };
 void fault_at(enum fault fault, int n);
 /* How many there were since. */
 int fault_count(void);
-extern int64_t wall_off; /* added to the clock */
+extern int64_t wall_off;      /* added to the clock */
+extern const char *max_bytes; /* option of the next start */
+extern int forgets;           /* the gateway forgets revoked keys at its start */
 
 #endif

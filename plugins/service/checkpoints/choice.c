@@ -3,11 +3,26 @@
  *
  *     all           everything                     sessions     streams session/..., table session
  *     contexts      tables context_*               stream:NAME  streams that begin so
+ *     templates     stream templates               limits       stream gateway/limits
+ *     keys          stream gateway/keys
  *     table:NAME    that table, or all that begin so when it ends in *
  */
 #include "checkpoints.h"
 
 #include <stdio.h>
+
+static const struct {
+    const char *part, *stream;
+} single[] = {{"templates", "templates"}, {"limits", "gateway/limits"}, {"keys", "gateway/keys"}};
+
+/* The one stream that a part is, or NULL. */
+static const char *single_stream(const char *part)
+{
+    for (size_t i = 0; i < sizeof(single) / sizeof(*single); i++)
+        if (strcmp(part, single[i].part) == 0)
+            return single[i].stream;
+    return NULL;
+}
 
 static int begins(const char *text, const char *with)
 {
@@ -16,14 +31,17 @@ static int begins(const char *text, const char *with)
 
 int part_check(const char *part, struct aiex_error *err)
 {
-    if (strcmp(part, "all") == 0 || strcmp(part, "sessions") == 0 || strcmp(part, "contexts") == 0)
+    if (strcmp(part, "all") == 0 || strcmp(part, "sessions") == 0 ||
+        strcmp(part, "contexts") == 0 || single_stream(part))
         return 0;
     if (begins(part, "stream:") && part[7])
         return 0;
     if (begins(part, "table:") && part[6] && strlen(part + 6) <= MAX_TABLE + 1)
         return 0;
-    return aiex_failed(
-        err, -22, "part '%s' is none of all, sessions, contexts, stream:BEGIN, table:NAME", part);
+    return aiex_failed(err, -22,
+                       "part '%s' is none of all, sessions, contexts, templates, limits, keys, "
+                       "stream:BEGIN, table:NAME",
+                       part);
 }
 
 static int slice_begins(struct aiex_slice s, const char *with)
@@ -48,6 +66,8 @@ static int part_has_stream(const char *part, struct aiex_slice stream)
         return 1;
     if (strcmp(part, "sessions") == 0)
         return slice_begins(stream, SESSIONS);
+    if (single_stream(part))
+        return aiex_slice_is(stream, single_stream(part));
     return begins(part, "stream:") && slice_begins(stream, part + 7);
 }
 
@@ -99,7 +119,7 @@ int choice_has_table(const struct choice *c, const char *table)
 int choice_has_tables(const struct choice *c)
 {
     for (uint32_t i = 0; i < c->n; i++)
-        if (!begins(c->parts[i], "stream:"))
+        if (!begins(c->parts[i], "stream:") && !single_stream(c->parts[i]))
             return 1;
     return c->n == 0;
 }

@@ -75,6 +75,7 @@ int chunks_open(struct chunks *c, const char *dir, int level, struct aiex_error 
     int r = make_folder(dir, err);
 
     c->level = level;
+    c->room = INT64_MAX;
     snprintf(c->dir, sizeof(c->dir), "%s", dir);
     for (unsigned i = 0; i < 256 && r == 0; i++) {
         snprintf(path, sizeof(path), "%s/%02x", c->dir, i);
@@ -255,6 +256,8 @@ static int put_file(struct chunks *c, struct aiex_slice file, struct chunk_ref *
     name_of(c, ref->hash, path);
     is_new = stat(path, &st) != 0; /* a damaged one that is made whole belongs to others */
     ref->stored = (uint32_t)file.len;
+    if (is_new && (int64_t)file.len > c->room)
+        return aiex_failed(err, -EDQUOT, "all checkpoints together would be more than max_bytes");
     if (is_new && chunk_list_add(&c->fresh, ref) < 0)
         return aiex_failed(err, -ENOMEM, "no memory for the list of chunks");
     r = write_file(path, file, err);
@@ -262,6 +265,8 @@ static int put_file(struct chunks *c, struct aiex_slice file, struct chunk_ref *
         c->touched[ref->hash[0]] = 1;
     else if (is_new)
         c->fresh.n--;
+    if (r == 0 && is_new)
+        c->room -= (int64_t)file.len;
     return r;
 }
 
@@ -381,4 +386,35 @@ size_t chunks_collect(struct chunks *c, int (*is_used)(void *arg, const uint8_t 
             closedir(d);
     }
     return n;
+}
+
+static int64_t folder_total(const char *path)
+{
+    int64_t bytes = 0;
+    struct dirent *e;
+    DIR *d = opendir(path);
+
+    while (d && (e = readdir(d)) != NULL) {
+        struct stat st;
+        char file[800];
+
+        snprintf(file, sizeof(file), "%s/%s", path, e->d_name);
+        if (e->d_name[0] != '.' && stat(file, &st) == 0)
+            bytes += (int64_t)st.st_size;
+    }
+    if (d)
+        closedir(d);
+    return bytes;
+}
+
+int64_t chunks_total(const struct chunks *c)
+{
+    int64_t bytes = 0;
+    char path[512];
+
+    for (unsigned i = 0; i < 256; i++) {
+        snprintf(path, sizeof(path), "%s/%02x", c->dir, i);
+        bytes += folder_total(path);
+    }
+    return bytes;
 }

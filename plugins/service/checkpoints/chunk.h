@@ -41,6 +41,7 @@ struct chunks {
     int level;               /* of zstd */
     struct chunk_list fresh; /* written since chunks_begin() */
     uint8_t touched[256];    /* folders that must be synced */
+    int64_t room;            /* bytes of files that may come; chunks_open(): no bound */
     uint8_t *mem;            /* of a file */
     size_t mem_size;
 };
@@ -50,7 +51,7 @@ int chunks_open(struct chunks *c, const char *dir, int level, struct aiex_error 
 void chunks_done(struct chunks *c);
 
 /* Puts one; *ref is filled, but for `items`. What is there already is read and compared, and
- * written anew when it is damaged. 0, -ENOSPC, other errno with a reason. */
+ * written anew when it is damaged. 0, -ENOSPC, -EDQUOT (no `room`), other errno with a reason. */
 int chunk_put(struct chunks *c, struct aiex_slice raw, struct chunk_ref *ref,
               struct aiex_error *err);
 /* What it says: *ret_raw is the caller's to free(). 0, -EBADMSG (damaged), -ENOENT, other errno. */
@@ -66,6 +67,8 @@ int chunk_adopt(struct chunks *c, struct aiex_slice file, struct chunk_ref *ref,
 int folder_sync(const char *path);
 /* The folders are on the disk. */
 int chunks_sync(struct chunks *c, struct aiex_error *err);
+/* Bytes of all files. */
+int64_t chunks_total(const struct chunks *c);
 /* What is fresh stays, or goes. */
 void chunks_keep_fresh(struct chunks *c);
 void chunks_drop_fresh(struct chunks *c);

@@ -90,11 +90,19 @@ static int read_request(struct job *j, struct about *a)
 static int check_room(struct job *j)
 {
     struct cps *s = j->s;
+    const int64_t left = s->config->max_bytes - chunks_total(&s->chunks);
     struct statvfs fs;
 
     if (s->catalog.n >= (size_t)s->config->max_checkpoints)
         return job_fail(j, AIEX_E_BUSY, "there are %zu checkpoints already; delete some",
                         s->catalog.n);
+    if (left <= 0)
+        return job_fail(
+            j, AIEX_E_READ_ONLY,
+            "all checkpoints together have %lld MiB, nothing was begun; delete some, or "
+            "see option max_bytes",
+            (long long)s->config->max_bytes >> 20);
+    s->chunks.room = left;
     if (statvfs(s->host->data_dir, &fs) != 0)
         return 0;
     if ((int64_t)(fs.f_bavail * fs.f_frsize) >= s->config->min_free)
@@ -228,12 +236,15 @@ static int make(struct making *k)
     int r = gather_tables(k);
 
     r = r ? r : gather_events(k);
+    if (r == 0 && k->if_changed)
+        r = is_same_state(k);
     return r ? r : finish(k);
 }
 
-static int make_from(struct job *j, struct manifest *m, const struct manifest *parent)
+static int make_from(struct job *j, struct manifest *m, const struct manifest *parent,
+                     int if_changed)
 {
-    struct making k = {.job = j, .m = m, .parent = parent};
+    struct making k = {.job = j, .m = m, .parent = parent, .if_changed = if_changed};
     int r;
 
     if (parent) {
@@ -243,7 +254,8 @@ static int make_from(struct job *j, struct manifest *m, const struct manifest *p
     k.heads = heads_new((size_t)j->s->config->max_streams);
     r = k.heads ? make(&k) : job_errno(j, -ENOMEM, "the list of streams");
     heads_free(k.heads);
-    if (r < 0) {
+    j->s->chunks.room = INT64_MAX;
+    if (r != 0) {
         chunks_drop_fresh(&j->s->chunks);
         return r;
     }
@@ -252,7 +264,7 @@ static int make_from(struct job *j, struct manifest *m, const struct manifest *p
     return 0;
 }
 
-int create_now(struct job *j, struct manifest *m)
+int create_now(struct job *j, struct manifest *m, int if_changed)
 {
     struct about *a = &m->about;
     struct manifest parent;
@@ -267,7 +279,7 @@ int create_now(struct job *j, struct manifest *m)
     if (r == 0)
         r = choose_parent(j, a, &parent);
     if (r >= 0)
-        r = make_from(j, m, r == 1 ? &parent : NULL);
+        r = make_from(j, m, r == 1 ? &parent : NULL, if_changed);
     manifest_done(&parent);
     return r;
 }
@@ -277,18 +289,34 @@ static void write_made(struct aiex_writer *w, const void *arg)
     about_write(w, arg);
 }
 
+static void write_skipped(struct aiex_writer *w, const void *arg)
+{
+    const struct about *a = arg;
+
+    aiex_w_map(w, 2);
+    aiex_w_key_bool(w, "skipped", 1);
+    aiex_w_key_str(w, "parent", a->parent);
+}
+
 int run_create(struct job *j)
 {
     struct manifest m;
-    int r;
+    int if_changed = 0, r;
 
     memset(&m, 0, sizeof(m));
-    r = read_request(j, &m.about);
-    r = r ? r : create_now(j, &m);
+    r = job_bool(j, "if_changed", &if_changed);
+    r = r < 0 ? r : read_request(j, &m.about);
+    r = r ? r : create_now(j, &m, if_changed);
     if (r == 0)
         job_done_by(j, write_made, &m.about);
+    if (r == 1) {
+        aiex_logf(j->s->host, AIEX_LOG_NOTICE, j->trace,
+                  "nothing has changed since checkpoint '%s', so no other one was made",
+                  m.about.parent);
+        job_done_by(j, write_skipped, &m.about);
+    }
     manifest_done(&m);
-    return r;
+    return r < 0 ? r : 0;
 }
 
 /* ---- The log ---- */

@@ -3,7 +3,8 @@
  *
  * Streams are append-only and what happened has happened. On the store that the checkpoint is from,
  * its events are all still there, so nothing of them is to be put: sessions are rolled back by
- * their service, other streams are left as they are, with a word about each. Those that the request
+ * their service, templates and limits by theirs (owned.c), other streams are left as they are, with
+ * a word about each. Those that the request
  * names and wants marked get an event `stream.restored` {to, checkpoint} at their end, for owners
  * that go back by it; others would stumble over an event that they do not know.
  *
@@ -95,13 +96,16 @@ static int go_back(struct restore *x, const struct head *then, const struct head
 
     if (is_session(now->stream))
         return restore_session(x, then, now);
+    if (restore_is_owned(x, now->stream))
+        return restore_owned(x, now->stream, to);
     if (now->back_to == to)
         return 0;
     if (restore_marks(x, now->stream))
         return mark(x, now, to);
     stream_part(now->stream, part);
-    snprintf(detail, sizeof(detail), "version %lld then, %lld now: its later events stay",
-             (long long)to, (long long)now->version);
+    snprintf(detail, sizeof(detail), "version %lld then, %lld now: its later events stay%s",
+             (long long)to, (long long)now->version,
+             restore_is_keys(now->stream) ? "; see keys" : "");
     return tally_add(&x->tally, part, LEFT, now->stream, detail);
 }
 
@@ -242,6 +246,8 @@ static int tell_stream(struct restore *x, const struct head *then)
 
     stream_part(then->stream, part);
     if (!here || here->events == STREAM_UNKNOWN || here->events == STREAM_CONFLICT) {
+        if (here && restore_is_owned(x, then->stream))
+            return restore_owned(x, then->stream, 0);
         snprintf(detail, sizeof(detail), "it has other events here, up to version %lld",
                  here ? (long long)here->version : 0ll);
         return tally_add(&x->tally, part, CONFLICT, then->stream, detail);

@@ -95,6 +95,8 @@ static int read_fields(struct job *j, struct restore *x, int *ret_backup)
     if (r >= 0)
         r = job_bool(j, "mark", &x->mark);
     if (r >= 0)
+        r = job_bool(j, "keys", &x->keys);
+    if (r >= 0)
         r = job_bool(j, "backup", ret_backup);
     if (r >= 0)
         r = read_choice(j, x);
@@ -161,7 +163,7 @@ static int make_before(struct restore *x)
     snprintf(a->description, sizeof(a->description), "before '%s' was restored", of->name);
     a->n_parts = chosen ? x->choice.n : of->n_parts;
     memcpy(a->parts, chosen ? x->parts : of->parts, sizeof(a->parts));
-    r = create_now(x->job, &m);
+    r = create_now(x->job, &m, 0);
     strcpy(x->before, a->name);
     manifest_done(&m);
     if (r == 0)
@@ -176,12 +178,13 @@ static void write_request(struct aiex_writer *w, const void *arg)
 {
     const struct restore *x = arg;
 
-    aiex_w_map(w, 6);
+    aiex_w_map(w, 7);
     aiex_w_key_str(w, "id", x->id);
     aiex_w_key_str(w, "name", x->m.about.name);
     aiex_w_key_str(w, "before", x->before);
     aiex_w_key_bool(w, "keep_added", x->keep_added);
     aiex_w_key_bool(w, "mark", x->mark);
+    aiex_w_key_bool(w, "keys", x->keys);
     aiex_w_str(w, "parts");
     aiex_w_array(w, x->choice.n);
     for (uint32_t i = 0; i < x->choice.n; i++)

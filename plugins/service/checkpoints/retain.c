@@ -3,7 +3,8 @@
  *
  * Kept are the newest `keep_last`, the newest one of each of the last `keep_daily` days that have
  * one, of each of the last `keep_weekly` weeks that have one, and all with the tag `keep`. Days and
- * weeks (from Monday) are those of UTC.
+ * weeks (from Monday) are those of UTC. When the request names a tag, those without it are not
+ * looked at: what a clock makes goes, what somebody made stays.
  */
 #include "checkpoints.h"
 
@@ -22,14 +23,15 @@ struct pruning {
     struct verdict *all; /* newest first */
     size_t n, kept;
     int dry;
+    char tag[MAX_TAG + 1]; /* "" = all */
     size_t chunks;
     int64_t bytes;
 };
 
-static int has_keep_tag(const struct about *a)
+static int has_tag(const struct about *a, const char *tag)
 {
     for (uint32_t i = 0; i < a->n_tags; i++)
-        if (strcmp(a->tags[i], KEEP_TAG) == 0)
+        if (strcmp(a->tags[i], tag) == 0)
             return 1;
     return 0;
 }
@@ -65,12 +67,13 @@ static int judge(struct job *j, struct pruning *p)
     p->all = calloc(c->n + 1, sizeof(*p->all));
     if (!p->all)
         return job_errno(j, -ENOMEM, "the list of checkpoints");
-    p->n = c->n; /* only the worker changes it */
-    for (size_t i = 0; i < p->n; i++) {
-        struct verdict *v = &p->all[i];
+    for (size_t i = c->n; i-- > 0;) { /* only the worker changes it */
+        struct verdict *v = &p->all[p->n];
 
-        v->about = *c->all[p->n - 1 - i];
-        v->keep = (int64_t)i < config->keep_last || has_keep_tag(&v->about);
+        if (p->tag[0] && !has_tag(c->all[i], p->tag))
+            continue;
+        v->about = *c->all[i];
+        v->keep = (int64_t)p->n++ < config->keep_last || has_tag(&v->about, KEEP_TAG);
     }
     keep_periods(p, config->keep_daily, 0);
     keep_periods(p, config->keep_weekly, 1);
@@ -100,6 +103,8 @@ int run_prune(struct job *j)
     struct pruning p = {0};
     int r = job_bool(j, "dry_run", &p.dry);
 
+    if (r >= 0)
+        r = job_text(j, "tag", p.tag, sizeof(p.tag));
     if (r < 0)
         return r;
     r = judge(j, &p);

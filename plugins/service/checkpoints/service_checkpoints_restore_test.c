@@ -229,7 +229,9 @@ static void test_sessions(void)
     make("s5", "fifth");
     keep("then");
     speak("s1", "two");
-    HAS(query(SESSIONS_ROOM, "sessions.set", "{'session': 's1', 'title': 'renamed'}"), "'version'");
+    HAS(query(SESSIONS_ROOM, "sessions.set",
+              "{'session': 's1', 'title': 'renamed', 'ttl_ms': 90000}"),
+        "'version'");
     act("sessions.close", "s1");
     act("sessions.restore", "s2");
     speak("s2", "three");
@@ -247,6 +249,7 @@ static void test_sessions(void)
     HAS(a, "'rolled_back':2");
     a = query(SESSIONS_ROOM, "sessions.get", "{'session': 's1'}");
     HAS(a, "'title':'first'");
+    HAS(a, "'ttl_ms':-1");
     HAS(a, "'state':'open'");
     HAS(a, "'messages':1");
     a = query(SESSIONS_ROOM, "sessions.get", "{'session': 's2'}");

@@ -219,6 +219,90 @@ static void test_damage(void)
     rig_end();
 }
 
+/* What the clock asks for: only when something changed, and none of somebody's goes. */
+static void test_nightly(void)
+{
+    static const char nightly[] = "{'if_changed': true, 'tags': ['nightly']}";
+    const char *a;
+
+    rig_begin();
+    rig_open(0);
+    HAS(query(STORE, "store.append", "{'stream': 'talk', 'events': [{'id': 'e1', 'type': 't'}]}"),
+        "'version'");
+    HAS(query(CHECKPOINTS, "checkpoints.create", "{'name': 'own'}"), "'name':'own'");
+    a = query(CHECKPOINTS, "checkpoints.create", "%s", nightly);
+    HAS(a, "'skipped':true,'parent':'own'");
+    HAS(query(STORE, "store.append",
+              "{'stream': 'host/job', 'events': [{'id': 'e2', 'type': 'done'}]}"),
+        "'version'");
+    HAS(query(CHECKPOINTS, "checkpoints.create", "%s", nightly), "'skipped':true");
+    CU_ASSERT_EQUAL(files_below("checkpoints/manifests"), 1);
+    HAS(query(STORE, "store.append", "{'stream': 'talk', 'events': [{'id': 'e3', 'type': 't'}]}"),
+        "'version'");
+    HAS_NOT(query(CHECKPOINTS, "checkpoints.create", "%s", nightly), "'skipped'");
+    HAS(query(CHECKPOINTS, "checkpoints.create", "%s", nightly), "'skipped':true");
+    HAS(query(STORE, "store.transact",
+              "{'operations': [{'op': 'put', 'table': 'people', 'key': 'a', 'value': 'x'}]}"),
+        "'version'");
+    for (int i = 0; i < 12; i++) {
+        wall_off += 1000;
+        HAS_NOT(query(CHECKPOINTS, "checkpoints.create", "%s", nightly), "'skipped'");
+        HAS(query(STORE, "store.transact",
+                  "{'operations': [{'op': 'put', 'table': 'people', 'key': 'a', 'value': '%d'}]}",
+                  i),
+            "'version'");
+    }
+    HAS(query(CHECKPOINTS, "checkpoints.create", "{'if_changed': 1}"), "invalid: ");
+    /* 13 nightly ones of one day, of which ten are kept, and the one that somebody made */
+    HAS(query(CHECKPOINTS, "checkpoints.prune", "{'tag': 'nightly'}"), "'kept':10,");
+    HAS(query(CHECKPOINTS, "checkpoints.list", "{}"), "'name':'own'");
+    CU_ASSERT_EQUAL(files_below("checkpoints/manifests"), 11);
+    rig_close();
+    rig_end();
+}
+
+/* The disk that they take is bounded, and what does not fit leaves nothing. */
+static void test_bounded(void)
+{
+    static char text[1800001];
+    uint32_t x = 1;
+    int files;
+
+    for (size_t i = 0; i < sizeof(text) - 1; i++) {
+        x = x * 1664525u + 1013904223u;
+        text[i] = (char)('A' + (x >> 16) % 26);
+    }
+    max_bytes = "1M";
+    rig_begin();
+    rig_open(0);
+    HAS(query(CHECKPOINTS, "checkpoints.create", "{'name': 'small'}"), "'name'");
+    files = files_below("checkpoints/chunks");
+    HAS(query(STORE, "store.transact",
+              "{'operations': [{'op': 'put', 'table': 'people', 'key': 'a', 'value': '%s'}]}",
+              text),
+        "'version'");
+    HAS(query(CHECKPOINTS, "checkpoints.create", "{'name': 'large'}"),
+        "read_only: nothing was kept: all checkpoints together would be more than max_bytes");
+    CU_ASSERT_EQUAL(files_below("checkpoints/chunks"), files);
+    CU_ASSERT_EQUAL(files_below("checkpoints/manifests"), 1);
+    rig_close();
+    max_bytes = "2M";
+    rig_open(0);
+    HAS(query(CHECKPOINTS, "checkpoints.create", "{'name': 'large'}"), "'name'");
+    rig_close();
+    max_bytes = "1M";
+    rig_open(0);
+    HAS(query(CHECKPOINTS, "checkpoints.create", "{'name': 'more'}"), "nothing was begun; delete");
+    HAS(query(CHECKPOINTS, "checkpoints.delete", "{'name': 'large'}"), "'chunks'");
+    HAS(query(STORE, "store.transact",
+              "{'operations': [{'op': 'delete', 'table': 'people', 'key': 'a'}]}"),
+        "'version'");
+    HAS(query(CHECKPOINTS, "checkpoints.create", "{'name': 'more'}"), "'name'");
+    rig_close();
+    max_bytes = "8G";
+    rig_end();
+}
+
 static void test_prune(void)
 {
     const int64_t day = 86400000;
@@ -387,6 +471,8 @@ const struct test_case tests[] = {
     {"two are compared", test_compare},
     {"damage is found, told and mended", test_damage},
     {"the policy keeps last, daily and weekly ones", test_prune},
+    {"a clock makes one when something changed", test_nightly},
+    {"all together are bounded", test_bounded},
     {"one is exported and imported elsewhere", test_carry},
     {"a slow consumer, and one that gives up", test_slow},
     {0},

@@ -56,6 +56,7 @@ static int read_then(struct restore *x, const struct head *then, struct session 
     char stream[MAX_STREAM + 1];
 
     memset(ret, 0, sizeof(*ret));
+    ret->ttl = -1;
     strcpy(ret->state, "open");
     snprintf(stream, sizeof(stream), "%.*s", (int)then->stream.len,
              (const char *)then->stream.data);
@@ -76,7 +77,7 @@ static void write_step(struct aiex_writer *w, const void *arg)
 {
     const struct step *s = arg;
 
-    aiex_w_map(w, 2 + (s->version != 0) + (s->labels ? 3 + (s->session->ttl >= 0) : 0));
+    aiex_w_map(w, 2 + (s->version != 0) + (s->labels ? 4 : 0));
     aiex_w_key_str(w, "session", s->session->id);
     if (s->read)
         aiex_w_key_bool(w, "with_values", 0);
@@ -89,8 +90,7 @@ static void write_step(struct aiex_writer *w, const void *arg)
     aiex_w_key_str(w, "title", s->session->title);
     aiex_w_key_str(w, "user", s->session->user);
     aiex_w_key_str(w, "project", s->session->project);
-    if (s->session->ttl >= 0) /* the default can not be asked for again */
-        aiex_w_key_int(w, "ttl_ms", s->session->ttl);
+    aiex_w_key_int(w, "ttl_ms", s->session->ttl); /* -1: the default again */
 }
 
 static int count(struct restore *x, const struct session *s, enum change change, const char *what)
@@ -150,7 +150,7 @@ static void differ(const struct session *was, const struct session *now, const s
 {
     d->roll = head->content && head->back_to != then->version;
     d->labels = strcmp(was->title, now->title) != 0 || strcmp(was->user, now->user) != 0 ||
-                strcmp(was->project, now->project) != 0 || (was->ttl >= 0 && was->ttl != now->ttl);
+                strcmp(was->project, now->project) != 0 || was->ttl != now->ttl;
     d->state = strcmp(was->state, now->state) != 0;
 }
 

@@ -48,7 +48,9 @@ int job_errno(struct job *j, int r, const char *what)
         return r;
     if (r == -ECANCELED)
         return job_fail(j, AIEX_E_CANCELLED, "it was given up"), r;
-    if (r == -ENOSPC || r == -EDQUOT || r == -EFBIG)
+    if (r == -EDQUOT)
+        return job_fail(j, AIEX_E_READ_ONLY, "nothing was kept: %.400s", what);
+    if (r == -ENOSPC || r == -EFBIG)
         return job_fail(j, AIEX_E_READ_ONLY, "the disk is full, nothing was kept: %.400s", what);
     if (r == -ENOMEM)
         return job_fail(j, AIEX_E_BUSY, "no memory: %.400s", what);

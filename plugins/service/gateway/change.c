@@ -9,6 +9,7 @@
  * here it waits, as long as it would for the store.
  */
 #include "admin.h"
+#include "restore.h"
 #include "stored.h"
 
 #include <errno.h>
@@ -25,7 +26,8 @@ struct change {
     struct aiex_message m; /* body and asker are its own */
     char asker[AIEX_MAX_NAME + 1];
     int (*run)(struct gateway *g, const struct aiex_message *m);
-    int gone; /* nobody waits for the answer */
+    int gone;                /* nobody waits for the answer */
+    int restores, has_first; /* ... of which the stream's first events are decided on */
     /* while its method runs */
     struct aiex_decision *decision;
     int result;
@@ -51,7 +53,7 @@ static void forget(struct change *c)
 
 /* ---- Deciding ---- */
 
-static int is_complete(const struct gateway *g)
+int stored_is_complete(const struct gateway *g)
 {
     return g->stored->is_complete[STREAM_KEYS] && g->stored->is_complete[STREAM_LIMITS];
 }
@@ -62,7 +64,7 @@ static int decide(void *arg, struct aiex_decision *d, struct aiex_error *err)
     struct gateway *g = c->g;
     int r;
 
-    if (!is_complete(g)) { /* the streams are others since */
+    if (!stored_is_complete(g)) { /* the streams are others since */
         snprintf(err->text, sizeof(err->text),
                  "the store does not know all keys and limits of this gateway yet; try again");
         return -EAGAIN;
@@ -134,6 +136,27 @@ int change_limits(struct gateway *g, enum scope scope, struct aiex_slice name,
     return 0;
 }
 
+int change_restores(struct gateway *g, const char *by)
+{
+    struct change *c = g->stored->deciding;
+
+    if (!c)
+        return -EINVAL;
+    c->restores = 1;
+    c->has_first = c->stream != STREAM_KEYS;
+    snprintf(c->by, sizeof(c->by), "%s", by);
+    return 0;
+}
+
+int change_restored(struct gateway *g, const char *type, struct aiex_slice record)
+{
+    struct change *c = g->stored->deciding;
+    int r = c->has_first ? 0 : import_decide_first(g, c->decision);
+
+    c->has_first = 1;
+    return r ? r : aiex_decide(c->decision, type, record);
+}
+
 /* ---- The end ---- */
 
 static void fail(struct change *c, const struct aiex_fold_end *end)
@@ -154,6 +177,10 @@ static void done(struct change *c)
     struct gateway *g = c->g;
     struct key *key;
 
+    if (c->restores) {
+        restore_stored(g, c->gone ? 0 : c->m.id, c->by, c->m.trace);
+        return;
+    }
     if (c->stream == STREAM_LIMITS) {
         audit_limits(g, c->scope, c->name, c->by, c->m.trace);
         if (!c->gone)
@@ -241,7 +268,7 @@ void change_go(struct gateway *g)
 {
     struct change *c;
 
-    while (is_complete(g) && (c = next_waiting(g)) != NULL)
+    while (stored_is_complete(g) && (c = next_waiting(g)) != NULL)
         give(c);
 }
 
@@ -265,7 +292,8 @@ void change_tick(struct gateway *g)
 int change_run(struct gateway *g, const struct aiex_message *m, const char *act,
                int (*run)(struct gateway *g, const struct aiex_message *m))
 {
-    int stream = strcmp(act, "key.limit") == 0 ? STREAM_LIMITS : STREAM_KEYS;
+    const int is_limit = strcmp(act, "key.limit") == 0 || strcmp(act, "limit.restore") == 0;
+    const int stream = is_limit ? STREAM_LIMITS : STREAM_KEYS;
     struct change *c;
 
     if (!stored_is_on(g))

@@ -2,6 +2,7 @@
 #include "job_store.h"
 #include "pattern.h"
 #include "recorded.h"
+#include "restore.h"
 #include "stored.h"
 #include "template.h"
 
@@ -34,6 +35,10 @@ static const struct aiex_option options[] = {
      "instances whose word counts when they say that a client is an operator of this machine: "
      "names with *, separated by commas",
      AIEX_OPT_STRING, AIEX_OPT_RELOADABLE, 0, 0, NULL, OPT(operators)},
+    {"restorers", "service_checkpoints*",
+     "instances that may also bring keys and limits back to a checkpoint: names with *, separated "
+     "by commas",
+     AIEX_OPT_STRING, AIEX_OPT_RELOADABLE, 0, 0, NULL, OPT(restorers)},
     {"unknown_price", "allow",
      "a model without a price, asked for with a key that has a budget: allow (it costs nothing) or "
      "refuse",
@@ -308,6 +313,8 @@ static const struct {
     {"gateway.key_set", admin_set, "key.set", KEYS},
     {"gateway.limit_set", admin_limit_set, "key.limit", KEYS},
     {"gateway.limit_list", admin_limit_list, NULL, KEYS},
+    {"gateway.restore_from", restore_from, NULL, KEYS},
+    {"gateway.restore", restore_take, NULL, KEYS},
     {"gateway.status", status, NULL, ANYBODY},
     {"gateway.metrics", metrics, NULL, ANYBODY},
     {"service.health", health, NULL, ANYBODY},
@@ -370,6 +377,14 @@ static int take_cast(struct gateway *g, const struct aiex_message *m)
     return 0;
 }
 
+static int is_believed(const struct gateway *g, const struct aiex_message *m)
+{
+    if (pattern_in_list(g->config->operators, m->caller))
+        return 1;
+    return strncmp(m->method, "gateway.restore", 15) == 0 &&
+           pattern_in_list(g->config->restorers, m->caller);
+}
+
 /* The host says who asks. From here on a caller is somebody whose word for an operator counts, or
  * nobody; the text stays with messages that wait. A host before 1.2 says nothing: all are believed.
  */
@@ -380,7 +395,7 @@ static struct aiex_message vouched(const struct gateway *g, const struct aiex_me
 
     memcpy(&copy, m, m->struct_size < sizeof(copy) ? m->struct_size : sizeof(copy));
     copy.struct_size = sizeof(copy);
-    copy.caller = !known || pattern_in_list(g->config->operators, m->caller) ? "operator" : "";
+    copy.caller = !known || is_believed(g, m) ? "operator" : "";
     return copy;
 }
 

@@ -14,6 +14,8 @@
  * Where keys and limits are true: stored.h (stored.c, stored_import.c, change.c, keys_cache.c) when
  * there is a store, else the journal alone.
  *
+ * Back to a checkpoint: restore.h on restored_then.h.
+ *
  * The rest: admin.c and admin_limits.c change keys, recorded.h asks the audit log before they do,
  * gate.c holds requests off that must be recorded and can not,
  * faces.c knows the interfaces, audit.c tells what happened, report.c and metrics.c answer
@@ -39,7 +41,7 @@
 #define NOTHING ((struct aiex_slice){NULL, 0})
 
 struct config {
-    const char *coordinator, *ledger, *templates, *operators, *audit, *store;
+    const char *coordinator, *ledger, *templates, *operators, *restorers, *audit, *store;
     int64_t require_key, unknown_price, audit_auth;
     int64_t settle_grace, ledger_wait, default_output, keep_revoked;
     int64_t results_max, results_bytes, result_bytes, result_ttl, job_timeout, store_wait;

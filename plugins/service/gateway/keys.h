@@ -136,6 +136,8 @@ int keys_write_limits(struct keys *k, enum scope scope, struct aiex_slice name,
                       const struct limits *limits, struct aiex_error *err);
 
 int limits_are_set(const struct limits *l);
+/* What differs, for people: "rpm 60 -> 10, tpm 0 -> 5". Cut at `size`. */
+void limits_differ(const struct limits *now, const struct limits *then, char *out, size_t size);
 /* Writes the whole file anew. 0, or a reason. */
 int keys_compact(struct keys *k, struct aiex_error *err);
 int keys_should_compact(const struct keys *k);

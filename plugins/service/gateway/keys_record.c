@@ -3,6 +3,7 @@
 
 #include <aiex/aiex_pack.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 const char *const role_names[N_ROLES] = {"admin", "user", "viewer"};
@@ -68,6 +69,22 @@ void limits_write(struct aiex_writer *w, const struct limits *l)
     for (size_t i = 0; i < LIMIT_FIELDS; i++)
         aiex_w_key_int(w, limit_fields[i].name,
                        *(const int64_t *)(const void *)((const char *)l + limit_fields[i].offset));
+}
+
+void limits_differ(const struct limits *now, const struct limits *then, char *out, size_t size)
+{
+    size_t n = 0;
+
+    out[0] = 0;
+    for (size_t i = 0; i < LIMIT_FIELDS && n < size; i++) {
+        const size_t at = limit_fields[i].offset;
+        const int64_t a = *(const int64_t *)(const void *)((const char *)now + at);
+        const int64_t b = *(const int64_t *)(const void *)((const char *)then + at);
+
+        if (a != b)
+            n += (size_t)snprintf(out + n, size - n, "%s%s %lld -> %lld", n ? ", " : "",
+                                  limit_fields[i].name, (long long)a, (long long)b);
+    }
 }
 
 /* ---- What people may set ---- */

@@ -304,6 +304,10 @@ static void not_everybody_speaks_for_operators(void)
         failed(ask_as(may_not[i], "gateway.key_create", "local", "b", 1, "name", "s", "x", NULL),
                "denied");
     }
+    /* checkpoints are brought back by their service, which may nothing else */
+    failed(ask_as("service_checkpoints", "gateway.restore_from", "local", "b", 1, NULL), "invalid");
+    failed(ask_as("service_other", "gateway.restore_from", "local", "b", 1, NULL), "denied");
+    failed(ask_as("service_checkpoints", "gateway.key_list", "local", "b", 1, NULL), "denied");
     stop();
     begin((struct aiex_fake_pair[]){{"operators", "bridge_nats, chunker_*"}, {0}});
     ok(ask_as("chunker_lines", "gateway.key_list", "local", "b", 1, NULL));

@@ -1,5 +1,6 @@
 /* stored.c - the streams of the store folded into memory and its file. See stored.h. */
 #include "stored.h"
+#include "restore.h"
 #include "job_store.h"
 
 #include <errno.h>
@@ -235,6 +236,7 @@ void stored_stop(struct gateway *g)
     for (int s = 0; s < N_STREAMS; s++)
         aiex_fold_free(g->stored->folds[s]);
     change_stop(g);
+    restore_done(g);
 }
 
 int stored_knows(const struct gateway *g)
@@ -258,6 +260,7 @@ void stored_tick(struct gateway *g)
         (g->keys.stale || keys_should_compact(&g->keys)))
         keys_cache_anew(&g->keys);
     change_tick(g);
+    restore_tick(g);
 }
 
 const char *stored_trouble(const struct gateway *g)

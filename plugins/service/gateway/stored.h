@@ -29,6 +29,7 @@
 #define MAX_CHANGES 256u
 
 struct change;
+struct restoring;
 
 struct stored {
     struct gateway *gateway;
@@ -41,7 +42,8 @@ struct stored {
         rejected;           /* the stream's pepper is ours; another one came while keys are here */
     struct change *changes; /* that wait or run */
     size_t n_changes;
-    struct change *deciding; /* its request runs now */
+    struct change *deciding;     /* its request runs now */
+    struct restoring *restoring; /* restore.c: what was then; NULL = nothing */
 };
 
 extern const char *const stream_names[N_STREAMS];
@@ -53,6 +55,8 @@ int stored_start(struct gateway *g);
 void stored_stop(struct gateway *g);
 /* 1: it is known who may come in: from the store, from the cache, or there is no store. */
 int stored_knows(const struct gateway *g);
+/* 1: the streams have everything that is here. */
+int stored_is_complete(const struct gateway *g);
 /* Looks for what others have changed. */
 void stored_look(struct gateway *g);
 /* Once a second: what could not be done is tried again. */
@@ -85,6 +89,10 @@ int change_key(struct gateway *g, const struct key_record *r, const struct key *
                const char *type, const char *secret);
 int change_limits(struct gateway *g, enum scope scope, struct aiex_slice name,
                   const struct limits *limits, const struct key *by);
+/* The running method restores a checkpoint: any number of events, told by restore_stored(). 0, or
+ * as aiex_decide(). */
+int change_restores(struct gateway *g, const char *by);
+int change_restored(struct gateway *g, const char *type, struct aiex_slice record);
 /* The streams have everything: what waited for that begins. */
 void change_go(struct gateway *g);
 /* Once a second: what has waited too long is refused. */

@@ -85,15 +85,16 @@ static int read_numbers(struct work *w, struct aiex_slice body, struct aiex_erro
     w->limit = 50;
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         const struct number *n = &numbers[i];
+        int64_t min = n->mask == F_TTL && w->verb->act == SET ? -1 : n->min; /* the option again */
         int64_t v;
         int r;
 
         if (!(w->verb->fields & n->mask))
             continue;
         r = aiex_get_int(body, n->name, &v);
-        if (r < 0 || (r == 1 && (v < n->min || v > n->max)))
+        if (r < 0 || (r == 1 && (v < min || v > n->max)))
             return aiex_failed(err, -EINVAL, "field '%s' must be a number from %lld to %lld",
-                               n->name, (long long)n->min, (long long)n->max);
+                               n->name, (long long)min, (long long)n->max);
         if (r == 1) {
             *(int64_t *)((char *)w + n->offset) = v;
             w->given |= w->verb->fields & n->mask;

@@ -456,6 +456,9 @@ static void labels_change(void)
     HAS(ask("sessions.get", "{'session':'s'}"), "'values':{'x':1}");
     HAS(ask("sessions.set", "{'session':'s','values':{}}"), "'version':5");
     HAS(ask("sessions.get", "{'session':'s'}"), "'values':{}");
+    HAS(ask("sessions.get", "{'session':'s'}"), "'ttl_ms':5000");
+    HAS(ask("sessions.set", "{'session':'s','ttl_ms':-1}"), "'ttl_ms':-1");
+    HAS(ask("sessions.set", "{'session':'s','ttl_ms':-2}"), "invalid: field 'ttl_ms'");
     HAS(ask("sessions.list", "{}"), "'sessions':[{'session':'s','title':''");
     rig_end();
 }

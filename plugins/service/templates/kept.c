@@ -4,7 +4,7 @@
  * A change is given to the fold when the stream is known to hold what is here; its record is made
  * when its turn has come. Its caller may leave until the append has been sent.
  */
-#include "stored.h"
+#include "restore.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -30,6 +30,11 @@ static int is_put(const struct kept *k)
     return strcmp(k->method, "templates.put") == 0;
 }
 
+static int is_restore(const struct kept *k)
+{
+    return strcmp(k->method, RESTORE_METHOD) == 0;
+}
+
 /* ---- Changes ---- */
 
 static int decide(void *arg, struct aiex_decision *d, struct aiex_error *err)
@@ -41,6 +46,8 @@ static int decide(void *arg, struct aiex_decision *d, struct aiex_error *err)
     if (!k->t->is_complete)
         return aiex_failed(err, -EAGAIN,
                            "the store does not have all templates of this node yet; try again");
+    if (is_restore(k))
+        return restore_decide(k->t, &k->m, d, err);
     r = method_record(k->t, &k->m, &record, &k->number, err);
     if (r == 0)
         r = aiex_decide(d, is_put(k) ? "template.put" : "template.removed", record);
@@ -64,6 +71,8 @@ static void on_end(void *arg, const struct aiex_fold_end *end)
 
     if (end->code)
         refuse(k, end);
+    else if (!k->gone && is_restore(k))
+        restore_reply(t, k->m.id);
     else if (!k->gone)
         method_reply(t, k->m.id, is_put(k), k->number);
     forget(k);

@@ -1,6 +1,6 @@
 /* methods.c - list, show, put, remove, render: what callers say, checked, and what they are told.
  */
-#include "stored.h"
+#include "restore.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -380,6 +380,8 @@ int change_take(void *self, const struct aiex_message *m)
 
     if (t->fold)
         return kept_add(t, m, NULL);
+    if (strcmp(m->method, RESTORE_METHOD) == 0)
+        return restore_from_take(self, m); /* which says why not */
     store_refresh(t);
     r = method_record(t, m, &record, &number, &err);
     if (r == 0)

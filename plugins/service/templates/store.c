@@ -198,6 +198,23 @@ static int add_removed(struct aiex_rlog *log, const struct template *e)
     return aiex_rlog_add(log, &record, 1, NULL, NULL);
 }
 
+/* The highest number belongs to none of its versions: it is not to be used again. */
+static int add_last(struct aiex_rlog *log, const struct template *e)
+{
+    struct aiex_slice record;
+    struct aiex_writer w;
+    uint8_t mem[512];
+
+    aiex_writer_init(&w, mem, sizeof(mem));
+    aiex_w_map(&w, 4);
+    aiex_w_key_str(&w, "name", e->name);
+    aiex_w_key_str(&w, "user", e->user);
+    aiex_w_key_bool(&w, "withdrawn", 1);
+    aiex_w_key_int(&w, "version", e->last);
+    record = aiex_written(&w);
+    return aiex_rlog_add(log, &record, 1, NULL, NULL);
+}
+
 static int add_template(struct aiex_rlog *log, const struct template *e)
 {
     int r = e->n || !e->last ? 0 : add_removed(log, e);
@@ -207,6 +224,8 @@ static int add_template(struct aiex_rlog *log, const struct template *e)
 
         r = aiex_rlog_add(log, &record, 1, NULL, NULL);
     }
+    if (r == 0 && e->n && e->versions[e->n - 1]->number < e->last)
+        r = add_last(log, e);
     return r;
 }
 

@@ -1,5 +1,5 @@
 /* stored.c - the store's stream folded into a table and its file. See stored.h. */
-#include "stored.h"
+#include "restore.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -37,7 +37,8 @@ static int apply(void *arg, const struct aiex_stored_event *e)
     int r = -ENOTSUP; /* of a later version */
 
     if (aiex_slice_is(e->type, "template.put") || aiex_slice_is(e->type, "template.imported") ||
-        aiex_slice_is(e->type, "template.removed")) {
+        aiex_slice_is(e->type, "template.removed") || aiex_slice_is(e->type, "template.restored") ||
+        aiex_slice_is(e->type, "template.withdrawn")) {
         r = table_take(t->is_complete ? &t->table : &t->fresh, record);
     } else if (aiex_slice_is(e->type, "stream.restored")) { /* a checkpoint: versions stay */
         record.len = 0;
@@ -80,6 +81,7 @@ static void on_tick(void *arg)
         import_begin(t);
     if (t->is_complete && t->stale)
         store_cache_anew(t);
+    restore_tick(t);
     kept_tick(t);
 }
 
@@ -116,6 +118,7 @@ void stored_stop(struct templates *t)
     if (t->timer)
         t->host->unwatch(t->host, t->timer);
     kept_stop(t);
+    restore_done(t);
     table_done(&t->fresh);
 }
 

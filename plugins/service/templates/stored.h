@@ -2,7 +2,8 @@
  * stored.h - templates as events of a store, the truth beside which the file is a cache.
  *
  *     stream      events
- *     templates   template.put, template.removed, template.imported
+ *     templates   template.put, template.removed, template.imported, and of a restored checkpoint
+ *                 template.restored (a version is there again), template.withdrawn (it is not)
  *
  * stored.c folds the stream (sdk/events/aiex_fold.h). Requests that change something, and all of
  * them before it is known what there is, are kept (kept.c): a change is decided on when its turn

@@ -84,6 +84,7 @@ void table_drop(struct table *t, struct template *e)
 int table_add(struct table *t, struct template *e, int64_t number, struct aiex_slice record)
 {
     struct version *v;
+    size_t i;
 
     if (e->n == e->cap) {
         size_t cap = e->cap ? e->cap * 2 : 4;
@@ -100,22 +101,54 @@ int table_add(struct table *t, struct template *e, int64_t number, struct aiex_s
     v->number = number;
     v->len = record.len;
     memcpy(v->record, record.data, record.len);
-    e->versions[e->n++] = v;
-    e->last = number;
+    for (i = e->n++; i > 0 && e->versions[i - 1]->number > number; i--)
+        e->versions[i] = e->versions[i - 1];
+    e->versions[i] = v;
+    e->last = number > e->last ? number : e->last;
     t->bytes += record.len;
     return 0;
+}
+
+static void withdraw(struct table *t, struct template *e, int64_t number)
+{
+    for (size_t i = 0; i < e->n; i++)
+        if (e->versions[i]->number == number) {
+            t->bytes -= e->versions[i]->len;
+            free(e->versions[i]);
+            e->n--;
+            memmove(e->versions + i, e->versions + i + 1, (e->n - i) * sizeof(*e->versions));
+            break;
+        }
+    e->last = number > e->last ? number : e->last;
+}
+
+/* What a restore has changed. */
+static int take_restored(struct table *t, struct template *e, struct aiex_slice record,
+                         int withdrawn)
+{
+    int64_t number = 0;
+
+    if (aiex_get_int(record, "version", &number) != 1 || number < 1)
+        return -EBADMSG;
+    if (withdrawn) {
+        withdraw(t, e, number);
+        return 0;
+    }
+    return table_version(e, number) ? 0 : table_add(t, e, number, record);
 }
 
 int table_take(struct table *t, struct aiex_slice record)
 {
     char name[MAX_NAME + 1], user[MAX_USER + 1];
     int64_t number = 0, last = 0;
-    int removed = 0;
+    int removed = 0, restored = 0, withdrawn = 0;
     struct template *e;
 
     if (!aiex_is_map(record) || aiex_get_text(record, "name", name, sizeof(name)) != 1 ||
         aiex_get_text(record, "user", user, sizeof(user)) != 1 ||
-        aiex_get_bool(record, "removed", &removed) < 0 || aiex_get_int(record, "last", &last) < 0)
+        aiex_get_bool(record, "removed", &removed) < 0 || aiex_get_int(record, "last", &last) < 0 ||
+        aiex_get_bool(record, "restored", &restored) < 0 ||
+        aiex_get_bool(record, "withdrawn", &withdrawn) < 0)
         return -EBADMSG;
     e = table_make(t, name, user);
     if (!e)
@@ -125,6 +158,8 @@ int table_take(struct table *t, struct aiex_slice record)
         e->last = last > e->last ? last : e->last;
         return 0;
     }
+    if (restored || withdrawn)
+        return take_restored(t, e, record, withdrawn);
     if (aiex_get_int(record, "version", &number) != 1 || number <= e->last)
         return -EBADMSG;
     return table_add(t, e, number, record);

@@ -1,5 +1,5 @@
 /* templates.c - the descriptor: options, life, dispatch. */
-#include "stored.h"
+#include "restore.h"
 
 #include <errno.h>
 
@@ -25,6 +25,8 @@ static const struct aiex_method methods[] = {
     {"templates.list", list_take},
     {"templates.put", change_take},
     {"templates.remove", change_take},
+    {"templates.restore_from", restore_from_take},
+    {RESTORE_METHOD, change_take},
     {"service.health", health_take},
     {0},
 };

@@ -5,13 +5,15 @@
  *     store.c      ... in one record log
  *     stored.h     ... as events of a store, where there is one: stored.c, stored_import.c
  *     kept.c       requests that wait for that store
+ *     restore.h    templates as a checkpoint has them
  *     builtin.c    the templates that come with Aiex, as a table
  *     syntax.c     the language          variables.c  declared variables and their values
  *     methods.c    list, show, put, remove, render
  *
  * A template belongs to the system (user "") or to one user; a version never changes. What is
  * built in is version 1 of the system's template of that name; stored ones begin behind it.
- * Removing a name hides its versions, and its numbers are not used again.
+ * Removing a name hides its versions, and its numbers are not used again; a restore brings them
+ * back.
  */
 #ifndef TEMPLATES_H
 #define TEMPLATES_H
@@ -60,6 +62,7 @@ struct position {
 
 struct aiex_fold;
 struct kept;
+struct restoring;
 
 struct templates {
     const struct aiex_host *host;
@@ -80,6 +83,7 @@ struct templates {
     struct table fresh;
     struct kept *kept, **last_kept;
     size_t n_kept, kept_bytes;
+    struct restoring *restoring; /* restore.c: what was then; NULL = nothing */
     uint64_t timer;
     int looked;
     void (*drained)(void *arg);
@@ -111,7 +115,8 @@ struct template *table_make(struct table *t, const char *name, const char *user)
 const struct version *table_version(const struct template *e, int64_t number);
 /* Number that the next version of this name gets. */
 int64_t table_next(const struct table *t, const char *name, const char *user);
-/* A record: of a version, or {name, user, removed}. 0, -ENOMEM, -EBADMSG. */
+/* A record: of a version, also one that is there again (`restored`), or {name, user, removed}, or
+ * {name, user, version, withdrawn}: this version goes. 0, -ENOMEM, -EBADMSG. */
 int table_take(struct table *t, struct aiex_slice record);
 int table_add(struct table *t, struct template *e, int64_t number, struct aiex_slice record);
 void table_drop(struct table *t, struct template *e); /* its versions */
@@ -130,7 +135,8 @@ int store_check_remove(struct templates *t, const char *name, const char *user,
 int store_write(struct templates *t, struct aiex_slice record, struct aiex_error *err);
 /* Takes in what another process wrote. */
 void store_refresh(struct templates *t);
-/* The record of an event (empty: it changes nothing), at `position`. What fails is made up for by the other. */
+/* The record of an event (empty: it changes nothing), at `position`. What fails is made up for by
+ * the other. */
 void store_cache(struct templates *t, struct aiex_slice record);
 void store_cache_anew(struct templates *t);
 
@@ -145,7 +151,7 @@ int method_reply(struct templates *t, uint64_t id, int is_put, int64_t number);
 
 int list_take(void *self, const struct aiex_message *m);
 int show_take(void *self, const struct aiex_message *m);
-int change_take(void *self, const struct aiex_message *m); /* put, remove */
+int change_take(void *self, const struct aiex_message *m); /* put, remove, restore */
 int render_take(void *self, const struct aiex_message *m);
 int health_take(void *self, const struct aiex_message *m);
 
