@@ -98,20 +98,13 @@ static const char *skip_value(const char *p, int *ret_type)
     }
 }
 
-/* The field of a key, or NULL. A key with escapes is rare and compared the long way. */
-static struct aiex_json_field *find_field(const char *key, size_t len,
-                                          struct aiex_json_field *fields, size_t n)
+/* The field of a key, or NULL. */
+static inline struct aiex_json_field *find_field(const char *key, size_t len,
+                                                 struct aiex_json_field *fields, size_t n)
 {
-    struct aiex_json_span span = {AIEX_JSON_STRING, key, len};
-    int escaped = memchr(key, '\\', len) != NULL;
-
-    for (size_t i = 0; i < n; i++) {
-        const char *plain = fields[i].key;
-
-        if (escaped ? aiex_json_is(&span, plain)
-                    : *plain == key[1] && strncmp(plain, key + 1, len - 2) == 0 && !plain[len - 2])
+    for (size_t i = 0; i < n; i++)
+        if (aiex_json_key_is(key, len, fields[i].key))
             return &fields[i];
-    }
     return NULL;
 }
 

@@ -16,6 +16,9 @@
 #define DATA_MIN  1024
 #define DATA_LOOK 128
 
+/* A run that has gone on for so long is expected to go on for longer. */
+#define NEAR 64
+
 struct scanner {
     const unsigned char *p, *start, *end;
     aiex_json_member member; /* NULL: fields are looked for */
@@ -24,6 +27,7 @@ struct scanner {
     struct aiex_json_field any; /* and its value */
     struct aiex_json_notes notes;
     unsigned depth, max_depth;
+    int in_object;                              /* the innermost open container is one */
     uint64_t objects[AIEX_JSON_MAX_DEPTH / 64]; /* bit set: that level is an object */
     int error;
     const char *reason;
@@ -87,12 +91,20 @@ static unsigned known_escape(const unsigned char *p, unsigned left)
 }
 
 #if defined(__SSE2__)
-/* Steps over 64 bytes with good escapes among them. 0 and *p at what needs a look. */
-static int plain_block(const unsigned char **p, int *surrogates)
-{
-    struct json_marks m = json_marks64(*p);
-    uint64_t stop = m.quotes | m.odd;
+typedef int marks_of(const unsigned char *p, struct json_marks *ret);
 
+/* Steps over 64 bytes with good escapes among them. 0 and *p at what needs a look. */
+static inline __attribute__((always_inline)) int plain_block(const unsigned char **p,
+                                                             int *surrogates, marks_of *marks)
+{
+    struct json_marks m;
+    uint64_t stop;
+
+    if (!marks(*p, &m)) {
+        *p += 64;
+        return 1;
+    }
+    stop = m.quotes | m.odd;
     while (m.slashes) {
         unsigned i = (unsigned)__builtin_ctzll(m.slashes), n;
         uint64_t gone;
@@ -113,6 +125,44 @@ static int plain_block(const unsigned char **p, int *surrogates)
     *p += stop ? __builtin_ctzll(stop) : 64;
     return !stop;
 }
+
+#if defined(JSON_WIDE)
+static JSON_WIDE int plain_blocks_wide(const unsigned char **p, const unsigned char *end,
+                                       int *surrogates)
+{
+    while (end - *p >= 64)
+        if (!plain_block(p, surrogates, json_marks64_wide))
+            return 0;
+    return 1;
+}
+#endif
+
+/* Steps over plain characters by 16. 0 and *p at what needs a look; 1: fewer are left. */
+static int plain_steps(const unsigned char **p, const unsigned char *end)
+{
+    for (; end - *p >= 16; *p += 16) {
+        unsigned stops = json_stops16(*p);
+
+        if (stops) {
+            *p += __builtin_ctz(stops);
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* 0 and *p at what needs a look; 1: less than a block is left. */
+static int plain_blocks(const unsigned char **p, const unsigned char *end, int *surrogates)
+{
+#if defined(JSON_WIDE)
+    if (json_is_wide())
+        return plain_blocks_wide(p, end, surrogates);
+#endif
+    while (end - *p >= 64)
+        if (!plain_block(p, surrogates, json_marks64))
+            return 0;
+    return 1;
+}
 #endif
 
 /* Steps over characters that need no thought: ASCII but quote and controls, known escapes. May
@@ -122,18 +172,9 @@ static const unsigned char *plain_run(const unsigned char *p, const unsigned cha
 {
     (void)surrogates;
 #if defined(__SSE2__)
-    if (end - p >= 16) { /* most strings are short */
-        struct json_marks m = {0, 0, 0};
-
-        json_mark16(p, &m, 0);
-        m.odd |= m.quotes | m.slashes;
-        if (m.odd)
-            return p + __builtin_ctzll(m.odd);
-        p += 16;
-    }
-    while (end - p >= 64)
-        if (!plain_block(&p, surrogates))
-            return p;
+    if (!plain_steps(&p, end - p > NEAR ? p + NEAR : end) || !plain_blocks(&p, end, surrogates) ||
+        !plain_steps(&p, end))
+        return p;
 #endif
     while (p < end && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\')
         p++;
@@ -161,10 +202,28 @@ static int scan_escape(struct scanner *s)
     return 0;
 }
 
-/* At the opening quote; afterwards behind the closing one. */
-static int scan_string(struct scanner *s)
+/* The quote that ends a string of plain characters which began at p, within 16 bytes: most keys
+ * and words. NULL: not by this way. */
+static inline const unsigned char *near_quote(const unsigned char *p, const unsigned char *end)
 {
-    s->p++;
+    if (end - p < 16)
+        return NULL;
+#if defined(__SSE2__)
+    unsigned stops = json_stops16(p);
+
+    if (!stops)
+        return NULL;
+    p += __builtin_ctz(stops);
+#else
+    for (int i = 0; i < 15 && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\'; i++)
+        p++;
+#endif
+    return *p == '"' ? p : NULL;
+}
+
+/* Behind the opening quote; afterwards behind the closing one. */
+static int scan_long_string(struct scanner *s)
+{
     for (;;) {
         s->p = plain_run(s->p, s->end, &s->notes.surrogates);
         if (s->p == s->end)
@@ -187,6 +246,17 @@ static int scan_string(struct scanner *s)
             s->p += n;
         }
     }
+}
+
+/* At the opening quote; afterwards behind the closing one. */
+static inline int scan_string(struct scanner *s)
+{
+    const unsigned char *quote = near_quote(++s->p, s->end);
+
+    if (!quote)
+        return scan_long_string(s);
+    s->p = quote + 1;
+    return 0;
 }
 
 static int scan_digits(struct scanner *s)
@@ -240,6 +310,7 @@ static int open_container(struct scanner *s, int type)
         s->objects[s->depth / 64] |= bit;
     else
         s->objects[s->depth / 64] &= ~bit;
+    s->in_object = type == AIEX_JSON_OBJECT;
     s->depth++;
     s->p++;
     return type;
@@ -292,9 +363,12 @@ static int scan_value(struct scanner *s)
     }
 }
 
-static int in_object(const struct scanner *s)
+/* At the closing bracket. */
+static void close_container(struct scanner *s)
 {
-    return s->depth && (s->objects[(s->depth - 1) / 64] >> ((s->depth - 1) & 63) & 1);
+    s->p++;
+    s->depth--;
+    s->in_object = s->depth && (s->objects[(s->depth - 1) / 64] >> ((s->depth - 1) & 63) & 1);
 }
 
 /* A key and its colon; at the top level, the field that waits for it or NULL. */
@@ -315,9 +389,7 @@ static int scan_key(struct scanner *s, struct aiex_json_field *fields, size_t n_
         *ret_field = &s->any;
     }
     for (size_t i = 0; s->depth == 1 && i < n_fields; i++) {
-        if (key.data[1] != fields[i].key[0] && key.data[1] != '\\')
-            continue; /* most of them: seen without a call */
-        if (aiex_json_is(&key, fields[i].key)) {
+        if (aiex_json_key_is(key.data, key.len, fields[i].key)) {
             *ret_field = &fields[i];
             break;
         }
@@ -348,10 +420,9 @@ static int scan_end_of_value(struct scanner *s, struct aiex_json_field **field)
             s->p++;
             return 1;
         }
-        if (*s->p != (in_object(s) ? '}' : ']'))
-            return refuse(s, -EINVAL, in_object(s) ? "expected ',' or '}'" : "expected ',' or ']'");
-        s->p++;
-        s->depth--;
+        if (*s->p != (s->in_object ? '}' : ']'))
+            return refuse(s, -EINVAL, s->in_object ? "expected ',' or '}'" : "expected ',' or ']'");
+        close_container(s);
     }
 }
 
@@ -359,7 +430,7 @@ static int scan_end_of_value(struct scanner *s, struct aiex_json_field **field)
 static int is_empty(struct scanner *s)
 {
     skip_space(s);
-    return s->p < s->end && *s->p == (in_object(s) ? '}' : ']');
+    return s->p < s->end && *s->p == (s->in_object ? '}' : ']');
 }
 
 static int scan_text(struct scanner *s, struct aiex_json_field *fields, size_t n_fields)
@@ -371,7 +442,7 @@ static int scan_text(struct scanner *s, struct aiex_json_field *fields, size_t n
         unsigned depth;
         int type;
 
-        if (in_object(s) && scan_key(s, fields, n_fields, &field) != 0)
+        if (s->in_object && scan_key(s, fields, n_fields, &field) != 0)
             return s->error;
         skip_space(s);
         depth = s->depth;
@@ -389,8 +460,7 @@ static int scan_text(struct scanner *s, struct aiex_json_field *fields, size_t n
         if (s->depth > depth) {
             if (!is_empty(s))
                 continue;
-            s->p++;
-            s->depth--;
+            close_container(s);
         }
         more = scan_end_of_value(s, &field);
     }
