@@ -261,11 +261,12 @@ static inline int scan_string(struct scanner *s)
 
 static int scan_digits(struct scanner *s)
 {
-    const unsigned char *from = s->p;
+    const unsigned char *from = s->p, *p = from;
 
-    while (s->p < s->end && *s->p >= '0' && *s->p <= '9')
-        s->p++;
-    return s->p > from ? 0 : refuse(s, -EINVAL, "expected a digit");
+    while (p < s->end && *p >= '0' && *p <= '9')
+        p++;
+    s->p = p;
+    return p > from ? 0 : refuse(s, -EINVAL, "expected a digit");
 }
 
 static int scan_number(struct scanner *s)
@@ -291,12 +292,20 @@ static int scan_number(struct scanner *s)
     return AIEX_JSON_NUMBER;
 }
 
-static int scan_word(struct scanner *s, const char *word, int type)
+static int refuse_word(struct scanner *s, const char *word)
 {
-    for (; *word; word++, s->p++) {
-        if (s->p == s->end || *s->p != (unsigned char)*word)
-            return refuse(s, -EINVAL, "expected a value");
+    while (s->p < s->end && *s->p == (unsigned char)*word) {
+        s->p++;
+        word++;
     }
+    return refuse(s, -EINVAL, "expected a value");
+}
+
+static inline int scan_word(struct scanner *s, const char *word, size_t n, int type)
+{
+    if ((size_t)(s->end - s->p) < n || memcmp(s->p, word, n) != 0)
+        return refuse_word(s, word);
+    s->p += n;
     return type;
 }
 
@@ -327,10 +336,9 @@ static int scan_string_value(struct scanner *s)
     return AIEX_JSON_STRING;
 }
 
-/* A scalar completely, or the opening bracket of a container. Returns the type. */
+/* A scalar completely, or the opening bracket of a container; no blanks before it. Its type. */
 static int scan_value(struct scanner *s)
 {
-    skip_space(s);
     if (s->p == s->end)
         return refuse(s, -EINVAL, "");
     switch (*s->p) {
@@ -341,11 +349,11 @@ static int scan_value(struct scanner *s)
     case '[':
         return open_container(s, AIEX_JSON_ARRAY);
     case 't':
-        return scan_word(s, "true", AIEX_JSON_TRUE);
+        return scan_word(s, "true", 4, AIEX_JSON_TRUE);
     case 'f':
-        return scan_word(s, "false", AIEX_JSON_FALSE);
+        return scan_word(s, "false", 5, AIEX_JSON_FALSE);
     case 'n':
-        return scan_word(s, "null", AIEX_JSON_NULL);
+        return scan_word(s, "null", 4, AIEX_JSON_NULL);
     case '-':
     case '0':
     case '1':
@@ -394,7 +402,8 @@ static int scan_key(struct scanner *s, struct aiex_json_field *fields, size_t n_
             break;
         }
     }
-    skip_space(s);
+    if (s->p < s->end && *s->p != ':')
+        skip_blanks(s);
     if (s->p == s->end || *s->p != ':')
         return refuse(s, -EINVAL, "expected ':' after a key");
     s->p++;
