@@ -64,6 +64,8 @@ static const char *skip_container(const char *p)
             continue;
         }
         p++;
+        if (c < '[') /* digits, commas, colons, blanks; brackets are behind all of them */
+            continue;
         if (c == '{' || c == '[')
             depth++;
         else if ((c == '}' || c == ']') && --depth == 0)

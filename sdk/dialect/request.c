@@ -30,10 +30,11 @@ static int is_disguised_model(const struct aiex_json_span *key)
 {
     char plain[sizeof("model")];
 
-    if ((key->data[1] | 0x20) != 'm' && key->data[1] != '\\')
-        return 0;
-    return key->len >= sizeof("\"model\"") - 1 && aiex_json_text(key, plain, sizeof(plain)) == 5 &&
-           strcasecmp(plain, "model") == 0 && strcmp(plain, "model") != 0;
+    if (key->len < sizeof("\"model\"") - 1 ||
+        (key->len > sizeof("\"model\"") - 1 && !memchr(key->data, '\\', key->len)))
+        return 0; /* most keys */
+    return aiex_json_text(key, plain, sizeof(plain)) == 5 && strcasecmp(plain, "model") == 0 &&
+           strcmp(plain, "model") != 0;
 }
 
 static void note_member(void *arg, const struct aiex_json_span *key,
