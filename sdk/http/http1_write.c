@@ -162,6 +162,8 @@ static int is_value(const char *text, size_t n)
 
     while (n - i >= 8 && !has_control(text + i))
         i += 8;
+    if (n >= 8 && n - i < 8 && !has_control(text + n - 8)) /* the rest, with some seen before */
+        return 1;
     for (; i < n; i++) {
         unsigned char c = (unsigned char)text[i];
 

@@ -133,7 +133,8 @@ static const char *header_of(struct aiex_slice field)
 #undef TOLD
 
     for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
-        if (field.len == told[i].len && memcmp(field.data, told[i].field, told[i].len) == 0)
+        if (field.len == told[i].len && field.data[0] == (uint8_t)*told[i].field &&
+            memcmp(field.data, told[i].field, told[i].len) == 0)
             return told[i].header;
     }
     return NULL;
