@@ -3,7 +3,7 @@
  *
  * Three states, one loop, a bit per open container instead of recursion, so that
  * hostile nesting costs nothing. Most bytes of a real request lie inside long
- * strings: plain_run() steps over them 64 at a time where the processor can.
+ * strings: json_string.c steps over them 64 at a time where the processor can.
  */
 #include "aiex_json.h"
 #include "json_string.h"
@@ -15,9 +15,6 @@
 /* A string this long without a blank near its start is data, not text. */
 #define DATA_MIN  1024
 #define DATA_LOOK 128
-
-/* A run that has gone on for so long is expected to go on for longer. */
-#define NEAR 64
 
 struct scanner {
     const unsigned char *p, *start, *end;
@@ -52,135 +49,6 @@ static inline void skip_space(struct scanner *s)
         skip_blanks(s);
 }
 
-static int is_hex(unsigned char c)
-{
-    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
-}
-
-/* "\\ud8xx" to "\\udfxx". */
-static int is_surrogate(const unsigned char *p)
-{
-    return (p[2] | 0x20) == 'd' && p[3] >= '8';
-}
-
-static int is_short_escape(unsigned char c)
-{
-    switch (c) {
-    case '"':
-    case '\\':
-    case '/':
-    case 'b':
-    case 'f':
-    case 'n':
-    case 'r':
-    case 't':
-        return 1;
-    default:
-        return 0;
-    }
-}
-
-/* Length of the escape at p[0] when all of it lies in p[0..left); 0: not by this way. */
-static unsigned known_escape(const unsigned char *p, unsigned left)
-{
-    if (left < 2)
-        return 0;
-    if (p[1] == 'u')
-        return left >= 6 && is_hex(p[2]) && is_hex(p[3]) && is_hex(p[4]) && is_hex(p[5]) ? 6 : 0;
-    return is_short_escape(p[1]) ? 2 : 0;
-}
-
-#if defined(__SSE2__)
-typedef int marks_of(const unsigned char *p, struct json_marks *ret);
-
-/* Steps over 64 bytes with good escapes among them. 0 and *p at what needs a look. */
-static inline __attribute__((always_inline)) int plain_block(const unsigned char **p,
-                                                             int *surrogates, marks_of *marks)
-{
-    struct json_marks m;
-    uint64_t stop;
-
-    if (!marks(*p, &m)) {
-        *p += 64;
-        return 1;
-    }
-    stop = m.quotes | m.odd;
-    while (m.slashes) {
-        unsigned i = (unsigned)__builtin_ctzll(m.slashes), n;
-        uint64_t gone;
-
-        if (stop & (((uint64_t)1 << i) - 1))
-            break;
-        n = known_escape(*p + i, 64 - i);
-        if (!n) {
-            *p += i;
-            return 0;
-        }
-        if (n == 6 && is_surrogate(*p + i))
-            *surrogates = 1;
-        gone = (((uint64_t)1 << n) - 1) << i;
-        m.slashes &= ~gone;
-        stop &= ~gone;
-    }
-    *p += stop ? __builtin_ctzll(stop) : 64;
-    return !stop;
-}
-
-#if defined(JSON_WIDE)
-static JSON_WIDE int plain_blocks_wide(const unsigned char **p, const unsigned char *end,
-                                       int *surrogates)
-{
-    while (end - *p >= 64)
-        if (!plain_block(p, surrogates, json_marks64_wide))
-            return 0;
-    return 1;
-}
-#endif
-
-/* Steps over plain characters by 16. 0 and *p at what needs a look; 1: fewer are left. */
-static int plain_steps(const unsigned char **p, const unsigned char *end)
-{
-    for (; end - *p >= 16; *p += 16) {
-        unsigned stops = json_stops16(*p);
-
-        if (stops) {
-            *p += __builtin_ctz(stops);
-            return 0;
-        }
-    }
-    return 1;
-}
-
-/* 0 and *p at what needs a look; 1: less than a block is left. */
-static int plain_blocks(const unsigned char **p, const unsigned char *end, int *surrogates)
-{
-#if defined(JSON_WIDE)
-    if (json_is_wide())
-        return plain_blocks_wide(p, end, surrogates);
-#endif
-    while (end - *p >= 64)
-        if (!plain_block(p, surrogates, json_marks64))
-            return 0;
-    return 1;
-}
-#endif
-
-/* Steps over characters that need no thought: ASCII but quote and controls, known escapes. May
- * stop early, never late. */
-static const unsigned char *plain_run(const unsigned char *p, const unsigned char *end,
-                                      int *surrogates)
-{
-    (void)surrogates;
-#if defined(__SSE2__)
-    if (!plain_steps(&p, end - p > NEAR ? p + NEAR : end) || !plain_blocks(&p, end, surrogates) ||
-        !plain_steps(&p, end))
-        return p;
-#endif
-    while (p < end && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\')
-        p++;
-    return p;
-}
-
 /* At the backslash. */
 static int scan_escape(struct scanner *s)
 {
@@ -190,12 +58,12 @@ static int scan_escape(struct scanner *s)
     if (*s->p == 'u') {
         for (int i = 0; i < 4; i++) {
             s->p++;
-            if (s->p == s->end || !is_hex(*s->p))
+            if (s->p == s->end || !json_is_hex(*s->p))
                 return refuse(s, -EINVAL, "expected four hex digits after '\\u'");
         }
-        if (is_surrogate(s->p - 5))
+        if (json_is_surrogate(s->p - 5))
             s->notes.surrogates = 1;
-    } else if (!is_short_escape(*s->p)) {
+    } else if (!json_is_short_escape(*s->p)) {
         return refuse(s, -EINVAL, "unknown escape in a string");
     }
     s->p++;
@@ -225,7 +93,7 @@ static inline const unsigned char *near_quote(const unsigned char *p, const unsi
 static int scan_long_string(struct scanner *s)
 {
     for (;;) {
-        s->p = plain_run(s->p, s->end, &s->notes.surrogates);
+        s->p = json_plain_run(s->p, s->end, &s->notes.surrogates);
         if (s->p == s->end)
             return refuse(s, -EINVAL, "");
         if (*s->p == '"') {

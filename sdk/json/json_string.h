@@ -7,6 +7,39 @@
 
 #include <stdint.h>
 
+static inline int json_is_hex(unsigned char c)
+{
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
+}
+
+/* "\\ud8xx" to "\\udfxx". */
+static inline int json_is_surrogate(const unsigned char *p)
+{
+    return (p[2] | 0x20) == 'd' && p[3] >= '8';
+}
+
+static inline int json_is_short_escape(unsigned char c)
+{
+    switch (c) {
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't':
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+/* Steps over characters that need no thought: ASCII but quote and controls, known escapes. May
+ * stop early, never late. */
+const unsigned char *json_plain_run(const unsigned char *p, const unsigned char *end,
+                                    int *surrogates);
+
 #if defined(__SSE2__)
 #include <emmintrin.h>
 
