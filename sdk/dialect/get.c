@@ -110,7 +110,8 @@ static inline struct aiex_json_field *find_field(const char *key, size_t len,
     return NULL;
 }
 
-static void take_members(const char *p, struct aiex_json_field *fields, size_t n)
+/* Where it ends: at the closing brace. */
+static const char *take_members(const char *p, struct aiex_json_field *fields, size_t n)
 {
     for (p = skip_space(p + 1); *p == '"'; p = skip_space(p + 1)) {
         const char *key = p, *from;
@@ -129,10 +130,19 @@ static void take_members(const char *p, struct aiex_json_field *fields, size_t n
         if (*p == '}')
             break;
     }
+    return p;
 }
 
 int get_members(struct answer *a, const struct aiex_json_span *object, const char *what,
                 struct aiex_json_field *fields, size_t n)
+{
+    struct aiex_json_span item = *object;
+
+    return get_item(a, &item, what, fields, n);
+}
+
+int get_item(struct answer *a, struct aiex_json_span *object, const char *what,
+             struct aiex_json_field *fields, size_t n)
 {
     const char *p = object->data;
 
@@ -146,7 +156,7 @@ int get_members(struct answer *a, const struct aiex_json_span *object, const cha
         return answer_fault(a, -EPROTO, "%s is not an object", what);
     while (*p != '{') /* white space before a document */
         p++;
-    take_members(p, fields, n);
+    object->len = (size_t)(take_members(p, fields, n) + 1 - object->data);
     return twice(a, fields, n);
 }
 
