@@ -165,8 +165,8 @@ static int take_message(struct answer *a, int choice, const struct aiex_json_spa
 
 enum { INDEX, DELTA, MESSAGE, FINISH, N_CHOICE };
 
-static int take_choice(struct answer *a, const struct event *start,
-                       const struct aiex_json_span *choice, int whole)
+static int take_choice(struct answer *a, const struct event *start, struct aiex_json_span *choice,
+                       int whole)
 {
     struct aiex_json_field f[N_CHOICE] = {
         {.key = "index"}, {.key = "delta"}, {.key = "message"}, {.key = "finish_reason"}};
@@ -175,7 +175,7 @@ static int take_choice(struct answer *a, const struct event *start,
     int64_t index = 0;
     int r = 0;
 
-    if (get_members(a, choice, "a choice", f, N_CHOICE) != 0 ||
+    if (get_item(a, choice, "a choice", f, N_CHOICE) != 0 ||
         get_number(a, &f[INDEX].value, "a choice's index", &index) != 0 ||
         get_string(a, &f[FINISH].value, "finish_reason", &finish) != 0)
         return a->error;
@@ -230,9 +230,10 @@ static int take_document(struct answer *a, struct aiex_slice data, int whole)
         return answer_fault(a, -EPROTO, "the answer has no choices");
     r = 0;
     while (r == 0 && get_has(&f[CHOICES].value) &&
-           aiex_json_next(&f[CHOICES].value, &at, NULL, &choice)) {
+           aiex_json_step(&f[CHOICES].value, &at, NULL, &choice)) {
         n++;
         r = take_choice(a, &start, &choice, whole);
+        at = (size_t)(choice.data + choice.len - f[CHOICES].value.data);
     }
     if (r == 0 && get_openai_usage(&f[USAGE].value, &usage.usage)) {
         r = answer_emit(a, &usage);

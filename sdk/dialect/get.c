@@ -64,6 +64,8 @@ static const char *skip_container(const char *p)
             continue;
         }
         p++;
+        if (c < '[') /* digits, commas, colons, blanks; brackets are behind all of them */
+            continue;
         if (c == '{' || c == '[')
             depth++;
         else if ((c == '}' || c == ']') && --depth == 0)
@@ -98,24 +100,18 @@ static const char *skip_value(const char *p, int *ret_type)
     }
 }
 
-/* The field of a key, or NULL. A key with escapes is rare and compared the long way. */
-static struct aiex_json_field *find_field(const char *key, size_t len,
-                                          struct aiex_json_field *fields, size_t n)
+/* The field of a key, or NULL. */
+static inline struct aiex_json_field *find_field(const char *key, size_t len,
+                                                 struct aiex_json_field *fields, size_t n)
 {
-    struct aiex_json_span span = {AIEX_JSON_STRING, key, len};
-    int escaped = memchr(key, '\\', len) != NULL;
-
-    for (size_t i = 0; i < n; i++) {
-        const char *plain = fields[i].key;
-
-        if (escaped ? aiex_json_is(&span, plain)
-                    : *plain == key[1] && strncmp(plain, key + 1, len - 2) == 0 && !plain[len - 2])
+    for (size_t i = 0; i < n; i++)
+        if (aiex_json_key_is(key, len, fields[i].key))
             return &fields[i];
-    }
     return NULL;
 }
 
-static void take_members(const char *p, struct aiex_json_field *fields, size_t n)
+/* Where it ends: at the closing brace. */
+static const char *take_members(const char *p, struct aiex_json_field *fields, size_t n)
 {
     for (p = skip_space(p + 1); *p == '"'; p = skip_space(p + 1)) {
         const char *key = p, *from;
@@ -134,10 +130,19 @@ static void take_members(const char *p, struct aiex_json_field *fields, size_t n
         if (*p == '}')
             break;
     }
+    return p;
 }
 
 int get_members(struct answer *a, const struct aiex_json_span *object, const char *what,
                 struct aiex_json_field *fields, size_t n)
+{
+    struct aiex_json_span item = *object;
+
+    return get_item(a, &item, what, fields, n);
+}
+
+int get_item(struct answer *a, struct aiex_json_span *object, const char *what,
+             struct aiex_json_field *fields, size_t n)
 {
     const char *p = object->data;
 
@@ -151,7 +156,7 @@ int get_members(struct answer *a, const struct aiex_json_span *object, const cha
         return answer_fault(a, -EPROTO, "%s is not an object", what);
     while (*p != '{') /* white space before a document */
         p++;
-    take_members(p, fields, n);
+    object->len = (size_t)(take_members(p, fields, n) + 1 - object->data);
     return twice(a, fields, n);
 }
 

@@ -18,6 +18,9 @@ int get_document(struct answer *a, struct aiex_slice data, struct aiex_json_fiel
 /* The members of an object inside. An absent or null object has none. */
 int get_members(struct answer *a, const struct aiex_json_span *object, const char *what,
                 struct aiex_json_field *fields, size_t n);
+/* The same for an item of aiex_json_step(), whose length is right then: it is walked once. */
+int get_item(struct answer *a, struct aiex_json_span *object, const char *what,
+             struct aiex_json_field *fields, size_t n);
 /* The content of a string as it stands between its quotes; empty when absent. */
 int get_string(struct answer *a, const struct aiex_json_span *v, const char *what,
                struct aiex_slice *ret);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #define ESCAPE_PIECE 1024u
+#define SMALLEST     256u
 
 int grow_init(struct grow *g, size_t first, size_t max)
 {
@@ -29,6 +30,8 @@ int grow_room(struct grow *g, size_t more)
         return 0;
     }
     cap = g->cap > g->max / 2 ? g->max : 2 * g->cap;
+    if (cap < SMALLEST && g->max >= SMALLEST)
+        cap = SMALLEST;
     if (cap < g->len + more)
         cap = g->len + more;
     data = realloc(g->data, cap);

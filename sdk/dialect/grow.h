@@ -30,7 +30,7 @@ struct grow {
     int error; /* 0, -ENOMEM, -EMSGSIZE */
 };
 
-/* 0 or -ENOMEM. */
+/* 0 or -ENOMEM. One that may stay empty can be zeroed but for `max` instead. */
 int grow_init(struct grow *g, size_t first, size_t max);
 /* Makes room for `more` bytes. 1, or 0 with g->error set. */
 int grow_room(struct grow *g, size_t more);

@@ -30,8 +30,11 @@ static int is_disguised_model(const struct aiex_json_span *key)
 {
     char plain[sizeof("model")];
 
-    return key->len >= sizeof("\"model\"") - 1 && aiex_json_text(key, plain, sizeof(plain)) == 5 &&
-           strcasecmp(plain, "model") == 0 && strcmp(plain, "model") != 0;
+    if (key->len < sizeof("\"model\"") - 1 ||
+        (key->len > sizeof("\"model\"") - 1 && !memchr(key->data, '\\', key->len)))
+        return 0; /* most keys */
+    return aiex_json_text(key, plain, sizeof(plain)) == 5 && strcasecmp(plain, "model") == 0 &&
+           strcmp(plain, "model") != 0;
 }
 
 static void note_member(void *arg, const struct aiex_json_span *key,
@@ -113,7 +116,7 @@ static int is_ollama(int dialect)
 static void settle_stream(struct aiex_chat *c, const struct members *m)
 {
     const struct aiex_json_span *stream = &m->of[K_stream];
-    struct members options;
+    struct aiex_json_span asked;
 
     c->client_stream = c->setup.stream;
     if (c->setup.stream < 0)
@@ -122,8 +125,9 @@ static void settle_stream(struct aiex_chat *c, const struct members *m)
     if (aiex_dialect_op(c->setup.client) == AIEX_OP_EMBED)
         c->client_stream = 0;
     c->vendor_stream = c->client_stream;
-    members_read(&m->of[K_stream_options], &options);
-    c->client_usage = c->client_stream && options.of[K_include_usage].type == AIEX_JSON_TRUE;
+    c->client_usage = c->client_stream &&
+                      aiex_json_find(&m->of[K_stream_options], "include_usage", &asked) &&
+                      asked.type == AIEX_JSON_TRUE;
 }
 
 /* ---- Through the canonical form ---- */

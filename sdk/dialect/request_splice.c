@@ -253,11 +253,9 @@ static int splice(struct plan *p, struct aiex_chat *c, const struct members *m,
 int request_splice(struct aiex_chat *c, struct aiex_slice body, const struct members *m,
                    struct aiex_error *err)
 {
-    struct plan p = {.body = body};
-    int rc = grow_init(&p.front, 512, 8192);
+    struct plan p = {.body = body, .front = {.max = 8192}}; /* mostly nothing is missing */
+    int rc = splice(&p, c, m, err);
 
-    if (rc == 0)
-        rc = splice(&p, c, m, err);
     free(p.front.data);
     if (rc == -ENOMEM)
         snprintf(err->text, sizeof(err->text), "no memory for the request");

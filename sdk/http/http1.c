@@ -142,7 +142,9 @@ const char *aiex_http1_text(const struct aiex_http1 *p)
 const char *aiex_http1_get(const struct aiex_http1_head *head, const char *name)
 {
     for (size_t i = 0; i < head->n_headers; i++) {
-        if (strcmp(head->headers[i].name, name) == 0)
+        const char *have = head->headers[i].name;
+
+        if (*have == *name && strcmp(have, name) == 0)
             return head->headers[i].value;
     }
     return NULL;

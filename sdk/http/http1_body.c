@@ -101,6 +101,21 @@ static int on_byte(struct aiex_http1 *p, char c)
     }
 }
 
+/* A whole line of a size and nothing else, as nearly all are: its bytes, or 0: byte by byte. */
+static size_t size_line(const char *bytes, size_t n, uint64_t *ret_size)
+{
+    uint64_t size = 0;
+    size_t i = 0;
+    int digit;
+
+    for (; i < n && i <= SIZE_DIGITS && (digit = hex_digit(bytes[i])) >= 0; i++)
+        size = size << 4 | (uint64_t)digit;
+    if (i == 0 || i > SIZE_DIGITS || n - i < 2 || bytes[i] != '\r' || bytes[i + 1] != '\n')
+        return 0;
+    *ret_size = size;
+    return i + 2;
+}
+
 static int chunks_feed(struct aiex_http1 *p, const char *bytes, size_t n, size_t *took)
 {
     size_t i = 0, used = 0;
@@ -112,6 +127,17 @@ static int chunks_feed(struct aiex_http1 *p, const char *bytes, size_t n, size_t
             i += used;
             if (p->left == 0)
                 p->chunk = CHUNK_DATA_CR;
+            continue;
+        }
+        if (p->chunk == CHUNK_DATA_CR && n - i >= 2 && memcmp(bytes + i, "\r\n", 2) == 0) {
+            p->chunk = CHUNK_SIZE;
+            i += 2;
+            continue;
+        }
+        if (p->chunk == CHUNK_SIZE && p->n_digits == 0 &&
+            (used = size_line(bytes + i, n - i, &p->left)) != 0) {
+            i += used;
+            r = chunk_sized(p);
             continue;
         }
         if (p->chunk == CHUNK_EXT || p->chunk >= CHUNK_TRAILER)

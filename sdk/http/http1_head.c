@@ -23,6 +23,8 @@ static int arena_room(struct aiex_http1 *p, size_t n)
     size_t cap = p->cap ? p->cap : ARENA_FIRST;
     char *mem;
 
+    if (p->cap - p->used > n) /* so it is but for long heads */
+        return 0;
     while (cap - p->used < n + 1)
         cap *= 2;
     if (cap == p->cap)
@@ -116,6 +118,25 @@ static int on_url_complete(llhttp_t *ll)
     return 0;
 }
 
+#define ALL(byte) (UINT64_MAX / 255 * (byte))
+
+/* Letters A to Z, eight at a time: 7 bits of each byte are carried over a limit into the 8th. */
+static void lower(char *at, size_t n)
+{
+    for (; n >= 8; at += 8, n -= 8) {
+        uint64_t v, low, upper;
+
+        memcpy(&v, at, sizeof(v));
+        low = v & ALL(0x7f);
+        upper = (low + ALL(0x80 - 'A')) ^ (low + ALL(0x7f - 'Z'));
+        v |= (upper & ~v & ALL(0x80)) >> 2;
+        memcpy(at, &v, sizeof(v));
+    }
+    for (; n; at++, n--)
+        if (*at >= 'A' && *at <= 'Z')
+            *at = (char)(*at | 0x20);
+}
+
 static int on_field(llhttp_t *ll, const char *at, size_t n)
 {
     struct aiex_http1 *p = ll->data;
@@ -126,10 +147,7 @@ static int on_field(llhttp_t *ll, const char *at, size_t n)
     from = p->used;
     if (arena_add(p, at, n) != 0)
         return -1;
-    for (char *c = p->arena + from; *c; c++) {
-        if (*c >= 'A' && *c <= 'Z')
-            *c = (char)(*c | 0x20);
-    }
+    lower(p->arena + from, n);
     return 0;
 }
 

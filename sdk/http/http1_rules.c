@@ -78,7 +78,9 @@ static int list_has(const char *list, const char *token)
 int aiex_http1_has(const struct aiex_http1_head *head, const char *name, const char *token)
 {
     for (size_t i = 0; i < head->n_headers; i++) {
-        if (strcmp(head->headers[i].name, name) == 0 && list_has(head->headers[i].value, token))
+        const char *have = head->headers[i].name;
+
+        if (*have == *name && strcmp(have, name) == 0 && list_has(head->headers[i].value, token))
             return 1;
     }
     return 0;

@@ -104,10 +104,15 @@ static const char *decimal(char out[24], uint64_t v)
 
 void aiex_http1_w_status(struct aiex_http1_writer *w, int status)
 {
+    static const char ok[] = "HTTP/1.1 200 OK\r\n"; /* nearly all */
     char digits[24];
 
     if (status < 100 || status > 999) {
         w->failed = AIEX_HTTP1_W_BAD;
+        return;
+    }
+    if (status == 200) {
+        aiex_http1_w_raw(w, ok, sizeof(ok) - 1);
         return;
     }
     put(w, "HTTP/1.1 ");
@@ -128,8 +133,9 @@ static size_t token_length(const char *text)
 {
     const unsigned char *c = (const unsigned char *)text;
 
-    while (token[*c])
-        c++;
+    while (token[c[0]] && token[c[1]]) /* two at a time: the 0 at the end is in no token */
+        c += 2;
+    c += token[*c];
     return *c ? 0 : (size_t)(c - (const unsigned char *)text);
 }
 
@@ -138,9 +144,27 @@ static int is_token(const char *text)
     return token_length(text) != 0;
 }
 
+#define ALL(byte) (UINT64_MAX / 255 * (byte))
+
+/* Is one of eight bytes a control character? (Mycroft's test: exact for the lowest that is.) */
+static int has_control(const char *text)
+{
+    uint64_t v, del;
+
+    memcpy(&v, text, sizeof(v));
+    del = v ^ ALL(0x7f);
+    return ((((v - ALL(0x20)) & ~v) | ((del - ALL(1)) & ~del)) & ALL(0x80)) != 0;
+}
+
 static int is_value(const char *text, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
+    size_t i = 0;
+
+    while (n - i >= 8 && !has_control(text + i))
+        i += 8;
+    if (n >= 8 && n - i < 8 && !has_control(text + n - 8)) /* the rest, with some seen before */
+        return 1;
+    for (; i < n; i++) {
         unsigned char c = (unsigned char)text[i];
 
         if ((c < 0x20 && c != '\t') || c == 0x7f)

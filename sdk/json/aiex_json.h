@@ -97,6 +97,22 @@ size_t aiex_json_unescape(const char *inside, size_t len, char *out);
 
 /* 1 when the span is a string equal to `plain`, escapes undone. */
 int aiex_json_is(const struct aiex_json_span *string, const char *plain);
+/* The same for a key with its quotes in an accepted text, which most often differs at once. */
+static inline int aiex_json_key_is(const char *key, size_t len, const char *plain)
+{
+    size_t i = 1;
+
+    if (key[1] != *plain && key[1] != '\\')
+        return 0;
+    while (plain[i - 1] && plain[i - 1] == key[i]) /* the closing quote ends it, or an escape */
+        i++;
+    if (key[i] == '\\') {
+        const struct aiex_json_span span = {AIEX_JSON_STRING, key, len};
+
+        return aiex_json_is(&span, plain);
+    }
+    return !plain[i - 1] && i == len - 1;
+}
 
 /* A whole number. 0, or -EINVAL (no number, has a fraction or exponent), -ERANGE. */
 int aiex_json_int(const struct aiex_json_span *number, int64_t *out);

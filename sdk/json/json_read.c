@@ -104,6 +104,12 @@ long aiex_json_text(const struct aiex_json_span *string, char *out, size_t size)
 
     if (string_inside(string, &p, &end) != 0)
         return -EINVAL;
+    n = (size_t)(end - p);
+    if (n < size && !memchr(p, '\\', n)) { /* most of them say what they mean */
+        memcpy(out, p, n);
+        out[n] = 0;
+        return (long)n;
+    }
     while (p < end) {
         n = take_char(&p, end, one);
         if (len + n >= size)

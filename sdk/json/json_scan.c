@@ -3,7 +3,7 @@
  *
  * Three states, one loop, a bit per open container instead of recursion, so that
  * hostile nesting costs nothing. Most bytes of a real request lie inside long
- * strings: plain_run() steps over them 64 at a time where the processor can.
+ * strings: json_string.c steps over them 64 at a time where the processor can.
  */
 #include "aiex_json.h"
 #include "json_string.h"
@@ -24,6 +24,7 @@ struct scanner {
     struct aiex_json_field any; /* and its value */
     struct aiex_json_notes notes;
     unsigned depth, max_depth;
+    int in_object;                              /* the innermost open container is one */
     uint64_t objects[AIEX_JSON_MAX_DEPTH / 64]; /* bit set: that level is an object */
     int error;
     const char *reason;
@@ -48,98 +49,6 @@ static inline void skip_space(struct scanner *s)
         skip_blanks(s);
 }
 
-static int is_hex(unsigned char c)
-{
-    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
-}
-
-/* "\\ud8xx" to "\\udfxx". */
-static int is_surrogate(const unsigned char *p)
-{
-    return (p[2] | 0x20) == 'd' && p[3] >= '8';
-}
-
-static int is_short_escape(unsigned char c)
-{
-    switch (c) {
-    case '"':
-    case '\\':
-    case '/':
-    case 'b':
-    case 'f':
-    case 'n':
-    case 'r':
-    case 't':
-        return 1;
-    default:
-        return 0;
-    }
-}
-
-/* Length of the escape at p[0] when all of it lies in p[0..left); 0: not by this way. */
-static unsigned known_escape(const unsigned char *p, unsigned left)
-{
-    if (left < 2)
-        return 0;
-    if (p[1] == 'u')
-        return left >= 6 && is_hex(p[2]) && is_hex(p[3]) && is_hex(p[4]) && is_hex(p[5]) ? 6 : 0;
-    return is_short_escape(p[1]) ? 2 : 0;
-}
-
-#if defined(__SSE2__)
-/* Steps over 64 bytes with good escapes among them. 0 and *p at what needs a look. */
-static int plain_block(const unsigned char **p, int *surrogates)
-{
-    struct json_marks m = json_marks64(*p);
-    uint64_t stop = m.quotes | m.odd;
-
-    while (m.slashes) {
-        unsigned i = (unsigned)__builtin_ctzll(m.slashes), n;
-        uint64_t gone;
-
-        if (stop & (((uint64_t)1 << i) - 1))
-            break;
-        n = known_escape(*p + i, 64 - i);
-        if (!n) {
-            *p += i;
-            return 0;
-        }
-        if (n == 6 && is_surrogate(*p + i))
-            *surrogates = 1;
-        gone = (((uint64_t)1 << n) - 1) << i;
-        m.slashes &= ~gone;
-        stop &= ~gone;
-    }
-    *p += stop ? __builtin_ctzll(stop) : 64;
-    return !stop;
-}
-#endif
-
-/* Steps over characters that need no thought: ASCII but quote and controls, known escapes. May
- * stop early, never late. */
-static const unsigned char *plain_run(const unsigned char *p, const unsigned char *end,
-                                      int *surrogates)
-{
-    (void)surrogates;
-#if defined(__SSE2__)
-    if (end - p >= 16) { /* most strings are short */
-        struct json_marks m = {0, 0, 0};
-
-        json_mark16(p, &m, 0);
-        m.odd |= m.quotes | m.slashes;
-        if (m.odd)
-            return p + __builtin_ctzll(m.odd);
-        p += 16;
-    }
-    while (end - p >= 64)
-        if (!plain_block(&p, surrogates))
-            return p;
-#endif
-    while (p < end && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\')
-        p++;
-    return p;
-}
-
 /* At the backslash. */
 static int scan_escape(struct scanner *s)
 {
@@ -149,24 +58,42 @@ static int scan_escape(struct scanner *s)
     if (*s->p == 'u') {
         for (int i = 0; i < 4; i++) {
             s->p++;
-            if (s->p == s->end || !is_hex(*s->p))
+            if (s->p == s->end || !json_is_hex(*s->p))
                 return refuse(s, -EINVAL, "expected four hex digits after '\\u'");
         }
-        if (is_surrogate(s->p - 5))
+        if (json_is_surrogate(s->p - 5))
             s->notes.surrogates = 1;
-    } else if (!is_short_escape(*s->p)) {
+    } else if (!json_is_short_escape(*s->p)) {
         return refuse(s, -EINVAL, "unknown escape in a string");
     }
     s->p++;
     return 0;
 }
 
-/* At the opening quote; afterwards behind the closing one. */
-static int scan_string(struct scanner *s)
+/* The quote that ends a string of plain characters which began at p, within 16 bytes: most keys
+ * and words. NULL: not by this way. */
+static inline const unsigned char *near_quote(const unsigned char *p, const unsigned char *end)
 {
-    s->p++;
+    if (end - p < 16)
+        return NULL;
+#if defined(__SSE2__)
+    unsigned stops = json_stops16(p);
+
+    if (!stops)
+        return NULL;
+    p += __builtin_ctz(stops);
+#else
+    for (int i = 0; i < 15 && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\'; i++)
+        p++;
+#endif
+    return *p == '"' ? p : NULL;
+}
+
+/* Behind the opening quote; afterwards behind the closing one. */
+static int scan_long_string(struct scanner *s)
+{
     for (;;) {
-        s->p = plain_run(s->p, s->end, &s->notes.surrogates);
+        s->p = json_plain_run(s->p, s->end, &s->notes.surrogates);
         if (s->p == s->end)
             return refuse(s, -EINVAL, "");
         if (*s->p == '"') {
@@ -189,13 +116,25 @@ static int scan_string(struct scanner *s)
     }
 }
 
+/* At the opening quote; afterwards behind the closing one. */
+static inline int scan_string(struct scanner *s)
+{
+    const unsigned char *quote = near_quote(++s->p, s->end);
+
+    if (!quote)
+        return scan_long_string(s);
+    s->p = quote + 1;
+    return 0;
+}
+
 static int scan_digits(struct scanner *s)
 {
-    const unsigned char *from = s->p;
+    const unsigned char *from = s->p, *p = from;
 
-    while (s->p < s->end && *s->p >= '0' && *s->p <= '9')
-        s->p++;
-    return s->p > from ? 0 : refuse(s, -EINVAL, "expected a digit");
+    while (p < s->end && *p >= '0' && *p <= '9')
+        p++;
+    s->p = p;
+    return p > from ? 0 : refuse(s, -EINVAL, "expected a digit");
 }
 
 static int scan_number(struct scanner *s)
@@ -221,12 +160,20 @@ static int scan_number(struct scanner *s)
     return AIEX_JSON_NUMBER;
 }
 
-static int scan_word(struct scanner *s, const char *word, int type)
+static int refuse_word(struct scanner *s, const char *word)
 {
-    for (; *word; word++, s->p++) {
-        if (s->p == s->end || *s->p != (unsigned char)*word)
-            return refuse(s, -EINVAL, "expected a value");
+    while (s->p < s->end && *s->p == (unsigned char)*word) {
+        s->p++;
+        word++;
     }
+    return refuse(s, -EINVAL, "expected a value");
+}
+
+static inline int scan_word(struct scanner *s, const char *word, size_t n, int type)
+{
+    if ((size_t)(s->end - s->p) < n || memcmp(s->p, word, n) != 0)
+        return refuse_word(s, word);
+    s->p += n;
     return type;
 }
 
@@ -240,6 +187,7 @@ static int open_container(struct scanner *s, int type)
         s->objects[s->depth / 64] |= bit;
     else
         s->objects[s->depth / 64] &= ~bit;
+    s->in_object = type == AIEX_JSON_OBJECT;
     s->depth++;
     s->p++;
     return type;
@@ -256,10 +204,9 @@ static int scan_string_value(struct scanner *s)
     return AIEX_JSON_STRING;
 }
 
-/* A scalar completely, or the opening bracket of a container. Returns the type. */
+/* A scalar completely, or the opening bracket of a container; no blanks before it. Its type. */
 static int scan_value(struct scanner *s)
 {
-    skip_space(s);
     if (s->p == s->end)
         return refuse(s, -EINVAL, "");
     switch (*s->p) {
@@ -270,11 +217,11 @@ static int scan_value(struct scanner *s)
     case '[':
         return open_container(s, AIEX_JSON_ARRAY);
     case 't':
-        return scan_word(s, "true", AIEX_JSON_TRUE);
+        return scan_word(s, "true", 4, AIEX_JSON_TRUE);
     case 'f':
-        return scan_word(s, "false", AIEX_JSON_FALSE);
+        return scan_word(s, "false", 5, AIEX_JSON_FALSE);
     case 'n':
-        return scan_word(s, "null", AIEX_JSON_NULL);
+        return scan_word(s, "null", 4, AIEX_JSON_NULL);
     case '-':
     case '0':
     case '1':
@@ -292,9 +239,12 @@ static int scan_value(struct scanner *s)
     }
 }
 
-static int in_object(const struct scanner *s)
+/* At the closing bracket. */
+static void close_container(struct scanner *s)
 {
-    return s->depth && (s->objects[(s->depth - 1) / 64] >> ((s->depth - 1) & 63) & 1);
+    s->p++;
+    s->depth--;
+    s->in_object = s->depth && (s->objects[(s->depth - 1) / 64] >> ((s->depth - 1) & 63) & 1);
 }
 
 /* A key and its colon; at the top level, the field that waits for it or NULL. */
@@ -315,14 +265,13 @@ static int scan_key(struct scanner *s, struct aiex_json_field *fields, size_t n_
         *ret_field = &s->any;
     }
     for (size_t i = 0; s->depth == 1 && i < n_fields; i++) {
-        if (key.data[1] != fields[i].key[0] && key.data[1] != '\\')
-            continue; /* most of them: seen without a call */
-        if (aiex_json_is(&key, fields[i].key)) {
+        if (aiex_json_key_is(key.data, key.len, fields[i].key)) {
             *ret_field = &fields[i];
             break;
         }
     }
-    skip_space(s);
+    if (s->p < s->end && *s->p != ':')
+        skip_blanks(s);
     if (s->p == s->end || *s->p != ':')
         return refuse(s, -EINVAL, "expected ':' after a key");
     s->p++;
@@ -348,10 +297,9 @@ static int scan_end_of_value(struct scanner *s, struct aiex_json_field **field)
             s->p++;
             return 1;
         }
-        if (*s->p != (in_object(s) ? '}' : ']'))
-            return refuse(s, -EINVAL, in_object(s) ? "expected ',' or '}'" : "expected ',' or ']'");
-        s->p++;
-        s->depth--;
+        if (*s->p != (s->in_object ? '}' : ']'))
+            return refuse(s, -EINVAL, s->in_object ? "expected ',' or '}'" : "expected ',' or ']'");
+        close_container(s);
     }
 }
 
@@ -359,7 +307,7 @@ static int scan_end_of_value(struct scanner *s, struct aiex_json_field **field)
 static int is_empty(struct scanner *s)
 {
     skip_space(s);
-    return s->p < s->end && *s->p == (in_object(s) ? '}' : ']');
+    return s->p < s->end && *s->p == (s->in_object ? '}' : ']');
 }
 
 static int scan_text(struct scanner *s, struct aiex_json_field *fields, size_t n_fields)
@@ -371,7 +319,7 @@ static int scan_text(struct scanner *s, struct aiex_json_field *fields, size_t n
         unsigned depth;
         int type;
 
-        if (in_object(s) && scan_key(s, fields, n_fields, &field) != 0)
+        if (s->in_object && scan_key(s, fields, n_fields, &field) != 0)
             return s->error;
         skip_space(s);
         depth = s->depth;
@@ -389,8 +337,7 @@ static int scan_text(struct scanner *s, struct aiex_json_field *fields, size_t n
         if (s->depth > depth) {
             if (!is_empty(s))
                 continue;
-            s->p++;
-            s->depth--;
+            close_container(s);
         }
         more = scan_end_of_value(s, &field);
     }

@@ -36,7 +36,7 @@ const char *status_header(const struct aiex_http_header *headers, size_t n_heade
                           const char *name)
 {
     for (size_t i = 0; i < n_headers; i++)
-        if (strcmp(headers[i].name, name) == 0)
+        if (headers[i].name[0] == *name && strcmp(headers[i].name, name) == 0)
             return headers[i].value;
     return NULL;
 }
@@ -186,6 +186,8 @@ struct rate status_rate(const struct aiex_http_header *headers, size_t n_headers
         size_t k = 0;
         int64_t v;
 
+        if (*name != 'x' && *name != 'a') /* most of them */
+            continue;
         if (strncmp(name, "x-ratelimit-", 12) != 0 &&
             strncmp(name, "anthropic-ratelimit-", 20) != 0)
             continue;

@@ -3,7 +3,8 @@
  *
  * feed() looks for the blank line that ends an event. As long as nothing is held,
  * events are parsed where they lie; only the unfinished rest of a feed is copied. The
- * next feed then completes the held event first. Both line-end searches are memchr()
+ * next feed then completes the held event first. Nearly all events are one data line
+ * and the blank one: those are seen at once. Both line-end searches are memchr()
  * whose last result is remembered, so that bytes without the one kind of line end
  * are not searched for it again and again.
  */
@@ -31,16 +32,21 @@ static struct lines lines_of(const uint8_t *p, const uint8_t *end)
     return (struct lines){p, end, find(p, end, '\n'), find(p, end, '\r')};
 }
 
+static void find_ends(struct lines *l)
+{
+    if (l->lf < l->p)
+        l->lf = find(l->p, l->end, '\n');
+    if (l->cr < l->p)
+        l->cr = find(l->p, l->end, '\r');
+}
+
 /* The next line without its end, CR LF as one. 1, or 0 when no line end is left; `cr_last` tells
  * that the end was a CR and the very last byte: an LF that follows later belongs to it. */
 static int next_line(struct lines *l, const uint8_t **line, size_t *len, int *cr_last)
 {
     const uint8_t *stop;
 
-    if (l->lf < l->p)
-        l->lf = find(l->p, l->end, '\n');
-    if (l->cr < l->p)
-        l->cr = find(l->p, l->end, '\r');
+    find_ends(l);
     stop = l->lf < l->cr ? l->lf : l->cr;
     if (stop == l->end)
         return 0;
@@ -183,6 +189,24 @@ static int find_blank(struct aiex_sse *s, struct lines *l)
     return 0;
 }
 
+/* Exactly "data: DATA\n\n" at l->p: 1, the event, and l->p behind it. */
+static int plain_event(struct lines *l, struct aiex_sse_event *e)
+{
+    const uint8_t *from = l->p;
+
+    if (l->end - from < 8 || memcmp(from, "data: ", 6) != 0)
+        return 0;
+    find_ends(l);
+    if (l->end - l->lf < 2 || l->lf[1] != '\n' || l->cr < l->lf)
+        return 0;
+    l->p = l->lf + 2;
+    *e = (struct aiex_sse_event){.raw = {from, (size_t)(l->p - from)},
+                                 .data = {from + 6, (size_t)(l->lf - from) - 6},
+                                 .plain = 1,
+                                 .in_place = 1};
+    return 1;
+}
+
 /* A byte order mark may come in pieces: what could still be one is held back. 1 = go on. */
 static int skip_mark(struct aiex_sse *s, const uint8_t **p, const uint8_t *end)
 {
@@ -224,7 +248,14 @@ int aiex_sse_feed(struct aiex_sse *s, struct aiex_slice bytes, aiex_sse_fn fn, v
     }
     for (l = lines_of(p, end); p < end; p = l.p) {
         struct aiex_slice raw = {p, 0};
+        struct aiex_sse_event e;
 
+        if (!s->held_len && !s->in_line && plain_event(&l, &e)) {
+            r = e.raw.len > s->max ? -EMSGSIZE : fn(arg, &e);
+            if (r != 0)
+                return r;
+            continue;
+        }
         if (!find_blank(s, &l)) {
             s->in_line = l.p < end;
             return hold(s, p, (size_t)(end - p));

@@ -166,6 +166,33 @@ static void callbacks_stop(void)
     aiex_http1_free(p);
 }
 
+/* Names become lower case, eight letters at a time: every length, every character of a token. */
+static void names_in_lower_case(void)
+{
+    static const struct aiex_http1_events deaf = {NULL, NULL};
+    static const char token[] = "!#$%&'*+-.09AZ^_`az|~";
+    char wire[128];
+
+    for (size_t n = 1; n < 20; n++)
+        for (size_t i = 0; i < sizeof(token) - 1; i++) {
+            struct aiex_http1 *p = aiex_http1_new(AIEX_HTTP1_RESPONSE, NULL, &deaf, NULL);
+            size_t used, len, at = i % n;
+            const char *name;
+
+            CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+            len = (size_t)sprintf(wire, "HTTP/1.1 204 No Content\r\n%.*s: V\r\n\r\n", (int)n,
+                                  "QQQQQQQQQQQQQQQQQQQQ");
+            wire[25 + at] = token[i];
+            CU_ASSERT_TRUE_FATAL(aiex_http1_feed(p, (const uint8_t *)wire, len, &used) >= 0);
+            name = aiex_http1_head(p)->headers[0].name;
+            CU_ASSERT_EQUAL(strlen(name), n);
+            CU_ASSERT_EQUAL(strspn(name, "q"), token[i] == 'Q' ? n : at);
+            CU_ASSERT_EQUAL(name[at],
+                            token[i] >= 'A' && token[i] <= 'Z' ? token[i] + 32 : token[i]);
+            aiex_http1_free(p);
+        }
+}
+
 static void idle_until_the_first_byte(void)
 {
     struct aiex_http1 *p = aiex_http1_new(AIEX_HTTP1_REQUEST, NULL, NULL, NULL);
@@ -205,6 +232,7 @@ const struct test_case tests[] = {
     {"every_prefix_is_cut", every_prefix_is_cut},
     {"answer_to_head_has_no_body", answer_to_head_has_no_body},
     {"callbacks_stop", callbacks_stop},
+    {"names_in_lower_case", names_in_lower_case},
     {"idle_until_the_first_byte", idle_until_the_first_byte},
     {"lists_of_tokens", lists_of_tokens},
     {0},

@@ -90,6 +90,24 @@ static void nothing_is_injected(void)
     CU_ASSERT_EQUAL(w.failed, 0);
 }
 
+/* Values are looked at by eight bytes: the odd one at every place of every length. */
+static void controls_are_seen_anywhere(void)
+{
+    char value[24];
+
+    for (size_t n = 1; n <= sizeof(value); n++)
+        for (size_t at = 0; at < n; at++)
+            for (int c = 0; c < 256; c++) {
+                memset(value, 0xe9, sizeof(value));
+                value[at] = (char)c;
+                begin();
+                aiex_http1_w_headern(&w, "x", value, n);
+                if ((w.failed != 0) != ((c < 0x20 && c != '\t') || c == 0x7f))
+                    CU_FAIL("a byte in a value is judged wrongly");
+            }
+    CU_ASSERT_EQUAL(w.failed, 0);
+}
+
 static void too_small_is_told(void)
 {
     static const char want[] = "HTTP/1.1 404 Not Found\r\nA: b\r\n\r\n";
@@ -145,6 +163,7 @@ const struct test_case tests[] = {
     {"a_request", a_request},
     {"the_date_changes_with_the_second", the_date_changes_with_the_second},
     {"nothing_is_injected", nothing_is_injected},
+    {"controls_are_seen_anywhere", controls_are_seen_anywhere},
     {"too_small_is_told", too_small_is_told},
     {"chunks_are_read_back", chunks_are_read_back},
     {"reasons", reasons},

@@ -15,6 +15,7 @@
 #define FRONT_ROOM 32
 #define TAIL_ROOM  1024
 #define FIRST_ROOM (62 * 1024) /* taken at once for a body whose length is announced */
+#define EARNED     4           /* times what has come of it is taken for more that is announced */
 #define CHECK_MS   10000
 
 int call_prepare(struct conn *c, int64_t expected_bytes)
@@ -28,6 +29,21 @@ int call_prepare(struct conn *c, int64_t expected_bytes)
         return -ENOMEM;
     c->body.len = FRONT_ROOM;
     return 0;
+}
+
+int call_take(struct conn *c, const void *bytes, size_t n, int64_t expected_bytes)
+{
+    struct pool *pool = &c->server->pool;
+    size_t come = c->body.len + n;
+
+    if (come > c->body.cap && expected_bytes > 0) {
+        size_t all = FRONT_ROOM + (size_t)expected_bytes + TAIL_ROOM;
+        size_t want = all < EARNED * come ? all : EARNED * come;
+
+        if (want > come && !buffer_room(pool, &c->body, want - c->body.len, SIZE_MAX / 2))
+            return -ENOMEM;
+    }
+    return buffer_add(pool, &c->body, bytes, n, SIZE_MAX / 2);
 }
 
 struct aiex_slice call_body(const struct conn *c)

@@ -30,8 +30,16 @@ struct wishes {
 /* What proxies add when they speak for others. */
 static int says_forwarded(const char *name)
 {
-    return strncmp(name, "x-forwarded-", 12) == 0 || strcmp(name, "forwarded") == 0 ||
-           strcmp(name, "x-real-ip") == 0 || strcmp(name, "via") == 0;
+    switch (*name) {
+    case 'x':
+        return strncmp(name, "x-forwarded-", 12) == 0 || strcmp(name, "x-real-ip") == 0;
+    case 'f':
+        return strcmp(name, "forwarded") == 0;
+    case 'v':
+        return strcmp(name, "via") == 0;
+    default:
+        return 0;
+    }
 }
 
 static void note(struct wishes *w, const struct aiex_http_header *h)
@@ -56,7 +64,7 @@ static void note(struct wishes *w, const struct aiex_http_header *h)
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         const char **field = (const char **)(void *)((char *)w + wanted[i].at);
 
-        if (!*field && strcmp(h->name, wanted[i].name) == 0)
+        if (*h->name == *wanted[i].name && !*field && strcmp(h->name, wanted[i].name) == 0)
             *field = h->value;
     }
 }

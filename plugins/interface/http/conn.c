@@ -145,7 +145,7 @@ static int on_body(void *arg, const uint8_t *bytes, size_t n)
 
         return status ? refuse_later(c, status, why) : count_body(c);
     }
-    if (buffer_add(&c->server->pool, &c->body, bytes, n, SIZE_MAX / 2) != 0)
+    if (call_take(c, bytes, n, aiex_http1_head(c->parser)->content_length) != 0)
         return refuse_later(c, 503, "no memory for the request");
     return count_body(c);
 }

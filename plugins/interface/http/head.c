@@ -111,22 +111,30 @@ static void write_each(struct aiex_http1_writer *w, const char *name, struct aie
 
 static const char *header_of(struct aiex_slice field)
 {
+#define TOLD(field, header)                                                                        \
+    {                                                                                              \
+        field, sizeof(field) - 1, header                                                           \
+    }
     static const struct {
-        const char *field, *header;
+        const char *field;
+        size_t len;
+        const char *header;
     } told[] = {
-        {"provider", "x-aiex-provider"},
-        {"model", "x-aiex-model"},
-        {"cached", "x-aiex-cached"},
-        {"offline", "x-aiex-offline"},
-        {"attempts", "x-aiex-attempts"},
-        {"warnings", "x-aiex-warning"},
-        {"left_requests", "x-ratelimit-remaining-requests"},
-        {"left_tokens", "x-ratelimit-remaining-tokens"},
-        {"reset_ms", "x-ratelimit-reset-ms"},
+        TOLD("provider", "x-aiex-provider"),
+        TOLD("model", "x-aiex-model"),
+        TOLD("cached", "x-aiex-cached"),
+        TOLD("offline", "x-aiex-offline"),
+        TOLD("attempts", "x-aiex-attempts"),
+        TOLD("warnings", "x-aiex-warning"),
+        TOLD("left_requests", "x-ratelimit-remaining-requests"),
+        TOLD("left_tokens", "x-ratelimit-remaining-tokens"),
+        TOLD("reset_ms", "x-ratelimit-reset-ms"),
     };
+#undef TOLD
 
     for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
-        if (aiex_slice_is(field, told[i].field))
+        if (field.len == told[i].len && field.data[0] == (uint8_t)*told[i].field &&
+            memcmp(field.data, told[i].field, told[i].len) == 0)
             return told[i].header;
     }
     return NULL;

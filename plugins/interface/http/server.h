@@ -321,6 +321,8 @@ typedef void (*answer_fn)(struct conn *c, const struct aiex_answer *answer);
 
 /* The start of a message in c->body, which takes body bytes behind it. 0, or a negative errno. */
 int call_prepare(struct conn *c, int64_t expected_bytes);
+/* More of the body, of whose length -1 or 0 says nothing. 0, or a negative errno. */
+int call_take(struct conn *c, const void *bytes, size_t n, int64_t expected_bytes);
 /* The bytes of the request's body. */
 struct aiex_slice call_body(const struct conn *c);
 /* Another body in its place, from pieces that may lie in the old one. 0, -EMSGSIZE, -ENOMEM. */

@@ -3,6 +3,7 @@
 
 #include <aiex_json.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct aiex_json_span span(int type, const char *text)
@@ -185,7 +186,35 @@ static void unescapes_into_memory(void)
     }
 }
 
+/* As aiex_json_is() says it, whatever follows the key. */
+static void tells_keys(void)
+{
+    static const char *const keys[] = {
+        "\"\"",          "\"m\"",           "\"model\"",       "\"models\"",       "\"mode\"",
+        "\"Model\"",     "\"mod\\u0065l\"", "\"\\u006dodel\"", "\"model\\u0000\"", "\"mod\\/l\"",
+        "\"model\\\"\"", "\"\\\"\""};
+    static const char *const plain[] = {"model", "m", "models", "mod/l", "x"};
+    int found = 0;
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        size_t len = strlen(keys[i]);
+        char *copy = malloc(len); /* a sanitizer sees a step beyond it */
+        struct aiex_json_span span = {AIEX_JSON_STRING, copy, len};
+
+        memcpy(copy, keys[i], len);
+        for (size_t k = 0; k < sizeof(plain) / sizeof(plain[0]); k++) {
+            int is = aiex_json_key_is(copy, len, plain[k]);
+
+            CU_ASSERT_EQUAL(is, aiex_json_is(&span, plain[k]));
+            found += is;
+        }
+        free(copy);
+    }
+    CU_ASSERT_EQUAL(found, 6);
+}
+
 const struct test_case tests[] = {
+    {"tells_keys", tells_keys},
     {"unescapes_into_memory", unescapes_into_memory},
     {"undoes_escapes", undoes_escapes},
     {"needs_room", needs_room},

@@ -205,7 +205,7 @@ static void finds_specials_in_long_strings(void)
     char text[320];
 
     for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
-        for (size_t lead = 0; lead < 150; lead++) {
+        for (size_t lead = 0; lead < 205; lead++) {
             size_t n = strlen(t[i].special), at = 0;
             struct aiex_json_span whole = {AIEX_JSON_ARRAY, text, 222}, item;
             struct aiex_json_fault fault = {0, NULL};
