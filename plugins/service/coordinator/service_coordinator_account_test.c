@@ -87,8 +87,8 @@ static void a_good_request(void)
     r = record(0);
     CU_ASSERT(is(r, "operation", "chat") && is(r, "dialect", "openai.chat") && is(r, "asked", "m"));
     CU_ASSERT(is(r, "provider", "provider_a") && is(r, "model", "m-2026") && is(r, "code", ""));
-    CU_ASSERT(is(r, "strategy", "ordered") && is(r, "alias", "") && is(r, "finish", "stop"));
-    CU_ASSERT(is(r, "price", "known") && is(r, "cached", ""));
+    CU_ASSERT(is(r, "strategy", "ordered") && lacks(r, "alias") && is(r, "finish", "stop"));
+    CU_ASSERT(is(r, "price", "known") && lacks(r, "cached"));
     CU_ASSERT_EQUAL(number(r->body, "cost"), (600 * 2 + 400 * 1 + 50 * 10));
     CU_ASSERT_EQUAL(number(r->body, "ticket"), 77);
     CU_ASSERT_EQUAL(number(r->body, "input_tokens"), 1000);
@@ -376,11 +376,12 @@ static void prices_are_told(void)
         const char *model;
         int64_t cost;
         int known;
-    } rows[] = {{"m", 4 * 100 + 20 * 10, 1},
-                {"a/m", 2 * 100 + 10 * 10, 1},
-                {"provider_b/m", 400 + 200, 1},
-                {"both", 600, 1},
-                {"unpriced", 0, 0}};
+        int64_t input, output; /* prices; -999 = not told */
+    } rows[] = {{"m", 4 * 100 + 20 * 10, 1, 4000000, 20000000},
+                {"a/m", 2 * 100 + 10 * 10, 1, 2000000, 10000000},
+                {"provider_b/m", 400 + 200, 1, 4000000, 20000000},
+                {"both", 600, 1, 4000000, 20000000}, /* the dearest */
+                {"unpriced", 0, 0, -999, -999}};
 
     two((struct aiex_fake_pair[]){{"price.m", "input=2 output=10"},
                                   {"price.b/m", "input=4 output=20"},
@@ -397,6 +398,8 @@ static void prices_are_told(void)
         CU_ASSERT_EQUAL(number(aiex_fake_answer(h, id)->body, "cost"), rows[i].cost);
         aiex_get_bool(aiex_fake_answer(h, id)->body, "known", &known);
         CU_ASSERT_EQUAL(known, rows[i].known);
+        CU_ASSERT_EQUAL(number(aiex_fake_answer(h, id)->body, "input_price"), rows[i].input);
+        CU_ASSERT_EQUAL(number(aiex_fake_answer(h, id)->body, "output_price"), rows[i].output);
     }
     failed(aiex_fake_request(h, p, self, "coordinator.price", NOTHING, 0), "invalid");
     finish();
