@@ -129,13 +129,27 @@ void facts_read(struct aiex_slice body, struct facts *ret)
 
 /* ---- The account ---- */
 
+/* The length of the bin whose head stands there. */
+static void end_own(struct aiex_writer *w, size_t head)
+{
+    size_t len = w->len - head - 3;
+
+    if (w->failed)
+        return;
+    w->data[head + 1] = (uint8_t)(len >> 8);
+    w->data[head + 2] = (uint8_t)len;
+}
+
 void account_write(struct aiex_writer *w, const struct account *a)
 {
     size_t fixed = 512 + strlen(a->asked) + strlen(a->alias), left;
     struct pairs p = pairs_begin(w), own;
+    size_t own_at;
 
     left = fixed + a->principal.len < ACCOUNT_MAX ? ACCOUNT_MAX - fixed : 0;
     pairs_key(&p, "_");
+    own_at = w->len;
+    aiex_w_be(w, 0xc5, 0, 2); /* a bin: one step, for those who pass over it */
     own = pairs_begin(w);
     pairs_uint(&own, "serial", a->serial);
     pairs_uint(&own, "cell", a->cell);
@@ -145,6 +159,7 @@ void account_write(struct aiex_writer *w, const struct account *a)
     pairs_str(&own, "strategy", a->strategy);
     pairs_int(&own, "prompt", a->prompt);
     pairs_end(&own);
+    end_own(w, own_at);
     pairs_int(&p, "time", a->time_ms);
     pairs_int(&p, "ticket", a->ticket);
     pairs_str(&p, "operation", a->operation);
@@ -165,7 +180,8 @@ struct aiex_slice account_own(struct aiex_slice account)
 {
     struct aiex_slice own = {NULL, 0};
 
-    aiex_get_whole(account, "_", &own);
+    if (aiex_get_bytes(account, "_", &own) != 1)
+        aiex_get_whole(account, "_", &own); /* of a coordinator that did not pack it */
     return own;
 }
 

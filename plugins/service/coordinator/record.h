@@ -104,8 +104,9 @@ struct account {
     int64_t prompt;
 };
 
-/* Writes the account: a map with the coordinator's own under its first key "_", then what goes into
- * the record as it stands. What does not fit in ACCOUNT_MAX (tags, then the principal) is left out.
+/* Writes the account: a map with the coordinator's own, packed, under its first key "_", then what
+ * goes into the record as it stands. What does not fit in ACCOUNT_MAX (tags, then the principal) is
+ * left out.
  */
 void account_write(struct aiex_writer *w, const struct account *a);
 

@@ -178,18 +178,22 @@ static int read_field(const struct field *row, const struct aiex_value *v, struc
 
 static int read_fields(struct aiex_slice *record, uint32_t n, struct facts *ret)
 {
-    struct aiex_entry e;
+    struct aiex_slice key, whole;
+    struct aiex_value v;
     size_t row, next = 0;
 
     while (n--) {
-        if (aiex_r_entry(record, &e) != 0)
+        if (aiex_r_key(record, &key) != 0)
             return -EINVAL;
-        row = aiex_row_of(fields, sizeof(fields[0]), N_FIELDS, next, e.key);
-        if (row == N_FIELDS)
-            continue;
-        if (read_field(&fields[row], &e.v, ret) != 0)
+        row = aiex_row_of(fields, sizeof(fields[0]), N_FIELDS, next, key);
+        next = row < N_FIELDS ? row + 1 : next;
+        if (row == N_FIELDS || fields[row].kind == NOTHING) {
+            if (aiex_r_skip(record) != 0)
+                return -EINVAL;
+        } else if (aiex_r_whole(record, &whole, &v) != 0 ||
+                   read_field(&fields[row], &v, ret) != 0) {
             return -EINVAL;
-        next = row + 1;
+        }
     }
     return record->len ? -EINVAL : 0;
 }

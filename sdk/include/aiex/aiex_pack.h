@@ -83,13 +83,16 @@ static inline void aiex_w_byte(struct aiex_writer *w, unsigned b)
 /* One type byte followed by n big-endian bytes of v. */
 AIEX_PACK_INLINE void aiex_w_be(struct aiex_writer *w, unsigned type, uint64_t v, unsigned n)
 {
-    uint8_t b[9];
     unsigned i;
 
-    b[0] = (uint8_t)type;
-    for (i = 0; i < n; i++)
-        b[1 + i] = (uint8_t)(v >> (8 * (n - 1 - i)));
-    aiex_w_raw(w, b, 1 + (size_t)n);
+    if (w->len + n < w->cap) {
+        w->data[w->len] = (uint8_t)type;
+        for (i = 0; i < n; i++)
+            w->data[w->len + 1 + i] = (uint8_t)(v >> (8 * (n - 1 - i)));
+    } else {
+        w->failed = 1;
+    }
+    w->len += 1 + (size_t)n;
 }
 
 static inline void aiex_w_map(struct aiex_writer *w, uint32_t pairs)
@@ -281,13 +284,18 @@ struct aiex_value {
     struct aiex_slice bytes; /* STR, BIN: content; ARRAY, MAP: what follows the head */
 };
 
-static inline uint64_t aiex_r_be(const uint8_t *p, unsigned n)
+/* n: 1, 2, 4 or 8. */
+AIEX_PACK_INLINE uint64_t aiex_r_be(const uint8_t *p, unsigned n)
 {
-    uint64_t v = 0;
-
-    while (n--)
-        v = v << 8 | *p++;
-    return v;
+    if (n == 1)
+        return p[0];
+    if (n == 2)
+        return (uint64_t)p[0] << 8 | p[1];
+    if (n == 4)
+        return (uint64_t)p[0] << 24 | (uint64_t)p[1] << 16 | (uint64_t)p[2] << 8 | p[3];
+    return (uint64_t)p[0] << 56 | (uint64_t)p[1] << 48 | (uint64_t)p[2] << 40 |
+           (uint64_t)p[3] << 32 | (uint64_t)p[4] << 24 | (uint64_t)p[5] << 16 |
+           (uint64_t)p[6] << 8 | p[7];
 }
 
 /* Reads the head (and, for scalars and strings, the content) at *at and moves it on.
@@ -511,14 +519,15 @@ static inline int aiex_r_skip(struct aiex_slice *at)
 AIEX_PACK_INLINE int aiex_r_key(struct aiex_slice *at, struct aiex_slice *key)
 {
     const uint8_t *p = at->data;
+    const size_t left = at->len;
     struct aiex_value v;
     size_t n;
 
-    if (at->len && *p >= 0xa0 && *p < 0xc0 && at->len > (n = *p & 31u)) {
+    if (left && (*p & 0xe0u) == 0xa0u && left > (n = *p & 31u)) {
         key->data = p + 1;
         key->len = n;
-        at->data += n + 1;
-        at->len -= n + 1;
+        at->data = p + n + 1;
+        at->len = left - n - 1;
         return 0;
     }
     if (aiex_r_value(at, &v) != 0 || v.type != AIEX_T_STR)
@@ -541,28 +550,34 @@ static inline int aiex_r_pair(struct aiex_slice *at, struct aiex_slice *key,
     return 0;
 }
 
-/* One pair of a map, its value read. */
-struct aiex_entry {
-    struct aiex_slice key, whole; /* whole: the value as it stands */
-    struct aiex_value v;          /* ARRAY, MAP: `bytes` are its items and no more */
-};
-
-/* aiex_r_pair() and aiex_r_value() in one step, for those who want most pairs of a map. */
-static inline int aiex_r_entry(struct aiex_slice *at, struct aiex_entry *e)
+/* Reads a value and moves *at behind all of it. *whole: as it stands; for ARRAY and MAP v->bytes
+ * are the items and no more. 0, or -1: broken. */
+static inline int aiex_r_whole(struct aiex_slice *at, struct aiex_slice *whole,
+                               struct aiex_value *v)
 {
-    if (aiex_r_key(at, &e->key) != 0)
+    *whole = *at;
+    if (aiex_r_value(at, v) != 0)
         return -1;
-    e->whole = *at;
-    if (aiex_r_value(at, &e->v) != 0)
-        return -1;
-    if (e->v.type == AIEX_T_ARRAY || e->v.type == AIEX_T_MAP) {
-        *at = e->whole;
+    if (v->type == AIEX_T_ARRAY || v->type == AIEX_T_MAP) {
+        *at = *whole;
         if (aiex_r_skip(at) != 0)
             return -1;
-        e->v.bytes.len = (size_t)(at->data - e->v.bytes.data);
+        v->bytes.len = (size_t)(at->data - v->bytes.data);
     }
-    e->whole.len -= at->len;
+    whole->len -= at->len;
     return 0;
+}
+
+/* One pair of a map, its value read. */
+struct aiex_entry {
+    struct aiex_slice key, whole;
+    struct aiex_value v;
+};
+
+/* aiex_r_key() and aiex_r_whole(), for those who want most pairs of a map. */
+static inline int aiex_r_entry(struct aiex_slice *at, struct aiex_entry *e)
+{
+    return aiex_r_key(at, &e->key) != 0 ? -1 : aiex_r_whole(at, &e->whole, &e->v);
 }
 
 /* A key of a reader's table, with its length. */
@@ -575,9 +590,28 @@ struct aiex_key {
         (literal), sizeof(literal) - 1                                                             \
     }
 
-static inline int aiex_key_is(const struct aiex_key *k, struct aiex_slice s)
+/* Keys are short: two words that overlap are most of them. */
+AIEX_PACK_INLINE int aiex_key_is(const struct aiex_key *k, struct aiex_slice s)
 {
-    return k->len == s.len && k->text[0] == (char)s.data[0] && memcmp(k->text, s.data, s.len) == 0;
+    uint64_t a, b, c, d;
+    uint32_t e, f, g, h;
+
+    if (k->len != s.len || k->text[0] != (char)s.data[0])
+        return 0;
+    if (s.len >= 4 && s.len < 8) {
+        memcpy(&e, k->text, 4);
+        memcpy(&f, s.data, 4);
+        memcpy(&g, k->text + s.len - 4, 4);
+        memcpy(&h, s.data + s.len - 4, 4);
+        return e == f && g == h;
+    }
+    if (s.len < 8 || s.len > 16)
+        return memcmp(k->text, s.data, s.len) == 0;
+    memcpy(&a, k->text, 8);
+    memcpy(&b, s.data, 8);
+    memcpy(&c, k->text + s.len - 8, 8);
+    memcpy(&d, s.data + s.len - 8, 8);
+    return a == b && c == d;
 }
 
 /* The row of a table for a key, or n. Each of the n rows of `size` bytes begins with a struct
@@ -586,17 +620,14 @@ static inline int aiex_key_is(const struct aiex_key *k, struct aiex_slice s)
 AIEX_PACK_INLINE size_t aiex_row_of(const void *rows, size_t size, size_t n, size_t from,
                                     struct aiex_slice key)
 {
-    const char *row = (const char *)rows, *first = row + (from < n ? from : 0) * size, *at = first;
+    size_t i, left, row = from < n ? from : 0;
 
-    if (!key.len)
-        return n;
-    do {
-        if (aiex_key_is((const struct aiex_key *)(const void *)at, key))
-            return (size_t)(at - row) / size;
-        at += size;
-        if (at == row + n * size)
-            at = row;
-    } while (at != first);
+    for (left = key.len ? n : 0; left; left--) {
+        i = row;
+        if (aiex_key_is((const struct aiex_key *)((const char *)rows + i * size), key))
+            return i;
+        row = i + 1 < n ? i + 1 : 0;
+    }
     return n;
 }
 
