@@ -101,6 +101,12 @@ static int on_message(void *arg, unsigned index, const struct aiex_message *mess
     return in->plugin->handle(in->self, message);
 }
 
+/* Most names differ in their first letter. */
+static int is_name(const char *name, const char *service)
+{
+    return name[0] == service[0] && strcmp(name, service) == 0;
+}
+
 static int on_local(void *arg, const char *service)
 {
     if (self.start.n_instances < 2)
@@ -108,10 +114,10 @@ static int on_local(void *arg, const char *service)
     for (unsigned i = 0; i < self.start.n_instances; i++) {
         struct instance *in = &self.instances[i];
 
-        if (!strcmp(in->start->name, service))
+        if (is_name(in->start->name, service))
             return (int)i;
         for (unsigned k = 0; k < in->n_names; k++)
-            if (!strcmp(in->names[k], service))
+            if (is_name(in->names[k], service))
                 return (int)i;
     }
     return -1;

@@ -16,35 +16,39 @@
 
 void asked_find(struct aiex_slice at, struct wanted *q)
 {
-    static const struct {
-        const char *key;
+    static const struct { /* in the order in which they come, mostly */
+        struct aiex_key key;
         size_t offset;
     } rows[] = {
-        {"dialect", offsetof(struct wanted, dialect)},
-        {"model", offsetof(struct wanted, model)},
-        {"body", offsetof(struct wanted, body)},
-        {"stream", offsetof(struct wanted, stream)},
-        {"session", offsetof(struct wanted, session)},
-        {"priority", offsetof(struct wanted, priority)},
-        {"cache", offsetof(struct wanted, cache)},
-        {"principal", offsetof(struct wanted, principal)},
-        {"ticket", offsetof(struct wanted, ticket)},
-        {"settle", offsetof(struct wanted, settle)},
-        {"tags", offsetof(struct wanted, tags)},
-        {"interface", offsetof(struct wanted, interface)},
-        {"headers", offsetof(struct wanted, headers)},
+        {AIEX_KEY("body"), offsetof(struct wanted, body)},
+        {AIEX_KEY("dialect"), offsetof(struct wanted, dialect)},
+        {AIEX_KEY("model"), offsetof(struct wanted, model)},
+        {AIEX_KEY("stream"), offsetof(struct wanted, stream)},
+        {AIEX_KEY("interface"), offsetof(struct wanted, interface)},
+        {AIEX_KEY("session"), offsetof(struct wanted, session)},
+        {AIEX_KEY("priority"), offsetof(struct wanted, priority)},
+        {AIEX_KEY("cache"), offsetof(struct wanted, cache)},
+        {AIEX_KEY("tags"), offsetof(struct wanted, tags)},
+        {AIEX_KEY("headers"), offsetof(struct wanted, headers)},
+        {AIEX_KEY("principal"), offsetof(struct wanted, principal)},
+        {AIEX_KEY("ticket"), offsetof(struct wanted, ticket)},
+        {AIEX_KEY("settle"), offsetof(struct wanted, settle)},
     };
+    const size_t n = sizeof(rows) / sizeof(rows[0]);
     struct aiex_slice key, value;
     struct aiex_value v;
+    size_t row, next = 0;
 
     if (aiex_r_value(&at, &v) != 0 || v.type != AIEX_T_MAP)
         return;
     for (uint32_t left = v.count; left > 0; left--) {
         if (aiex_r_pair(&at, &key, &value) != 0)
             return;
-        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-            if (aiex_slice_is(key, rows[i].key))
-                *(struct aiex_slice *)((uint8_t *)q + rows[i].offset) = value;
+        row = aiex_row_of(rows, sizeof(rows[0]), n, next, key);
+        if (row == n)
+            continue;
+        *(struct aiex_slice *)((uint8_t *)q + rows[row].offset) = value;
+        next = row + 1;
     }
 }
 

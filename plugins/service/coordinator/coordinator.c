@@ -75,10 +75,12 @@ static int start(void *self, struct aiex_error *err)
     return r < 0 ? r : shelf_start(c);
 }
 
+#define PREFIX (sizeof("coordinator.") - 1)
+
 static int request(struct coordinator *c, const struct aiex_message *m)
 {
     for (int op = 0; op < N_OPERATIONS; op++)
-        if (strcmp(m->method + sizeof("coordinator.") - 1, operation_names[op]) == 0)
+        if (strcmp(m->method + PREFIX, operation_names[op]) == 0)
             return route_begin(c, m, (enum operation)op);
     if (strcmp(m->method, "coordinator.models") == 0)
         return report_models(c, m->id);
@@ -116,12 +118,12 @@ static int handle(void *self, const struct aiex_message *m)
             settle_cast(c, m->body);
         return 0;
     case AIEX_MSG_REQUEST:
+        if (strncmp(m->method, "coordinator.", PREFIX) == 0)
+            return request(c, m);
         if (strcmp(m->method, "service.health") == 0)
             return report_health(c, m->id);
         if (strcmp(m->method, "service.metrics") == 0)
             return shelf_metrics(c, m->id);
-        if (strncmp(m->method, "coordinator.", sizeof("coordinator.") - 1) == 0)
-            return request(c, m);
         return -ENOSYS;
     default:
         return 0;

@@ -238,7 +238,9 @@ struct coordinator {
     uint64_t plugins_call, round_timer, ready_timer;
     struct sink *sinks[BUCKETS]; /* who waits for an answer, by call id */
     struct route *routes;        /* all of them */
-    struct route *waiting;       /* until ready, oldest first */
+    struct route *spare;         /* memory for the next ones */
+    size_t n_spare;
+    struct route *waiting; /* until ready, oldest first */
     size_t n_waiting;
     struct route *flights[BUCKETS]; /* by cache key: others may join them */
     struct route *ghosts;           /* oldest first */

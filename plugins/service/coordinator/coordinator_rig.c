@@ -201,6 +201,13 @@ int is(const struct aiex_fake_record *r, const char *key, const char *text)
     return aiex_get_bytes(r->body, key, &s) == 1 && aiex_slice_is(s, text);
 }
 
+int lacks(const struct aiex_fake_record *r, const char *key)
+{
+    struct aiex_value v;
+
+    return aiex_get(r->body, key, &v) == 0;
+}
+
 int64_t number(struct aiex_slice body, const char *key)
 {
     int64_t v = -999;

@@ -52,6 +52,7 @@ uint64_t chat(const char *model);
 /* The n-th call of provider.chat (embed, complete, count) that was made. */
 const struct aiex_fake_record *made(size_t n);
 int is(const struct aiex_fake_record *r, const char *key, const char *text);
+int lacks(const struct aiex_fake_record *r, const char *key);
 int64_t number(struct aiex_slice body, const char *key);
 /* The n-th call went there with that model, and it was the last one. */
 void went_to(size_t n, const char *provider, const char *model);

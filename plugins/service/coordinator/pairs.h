@@ -35,6 +35,13 @@ AIEX_PACK_INLINE void pairs_str(struct pairs *p, const char *key, const char *te
     p->n++;
 }
 
+/* Nothing when the text is empty, for readers who take a missing one for that. */
+AIEX_PACK_INLINE void pairs_text(struct pairs *p, const char *key, const char *text)
+{
+    if (*text)
+        pairs_str(p, key, text);
+}
+
 AIEX_PACK_INLINE void pairs_slice(struct pairs *p, const char *key, struct aiex_slice text)
 {
     aiex_w_key_strn(p->w, key, (const char *)text.data, text.len);
@@ -57,6 +64,13 @@ AIEX_PACK_INLINE void pairs_bool(struct pairs *p, const char *key, int v)
 {
     aiex_w_key_bool(p->w, key, v);
     p->n++;
+}
+
+/* Nothing when it is false. */
+AIEX_PACK_INLINE void pairs_true(struct pairs *p, const char *key, int v)
+{
+    if (v)
+        pairs_bool(p, key, v);
 }
 
 /* A key; its value is written next, straight to the writer. */

@@ -53,54 +53,59 @@ void record_why(const struct try *t, char *out, size_t size)
 
 /* ---- Reading ---- */
 
-static const struct {
-    const char *key;
+#define NOT_WANTED UINT32_MAX /* a type that no value has */
+
+/* In the order in which providers write them: so each one is found at once behind the one before.
+ */
+static const struct fact {
+    struct aiex_key key;
     uint32_t type;
     size_t offset;
 } fact_rows[] = {
-    {"input_tokens", AIEX_T_INT, offsetof(struct facts, usage.input)},
-    {"output_tokens", AIEX_T_INT, offsetof(struct facts, usage.output)},
-    {"cached_tokens", AIEX_T_INT, offsetof(struct facts, usage.cached)},
-    {"cache_write_tokens", AIEX_T_INT, offsetof(struct facts, usage.cache_write)},
-    {"reasoning_tokens", AIEX_T_INT, offsetof(struct facts, usage.reasoning)},
-    {"estimated", AIEX_T_BOOL, offsetof(struct facts, usage.estimated)},
-    {"first_ms", AIEX_T_INT, offsetof(struct facts, first_ms)},
-    {"left_requests", AIEX_T_INT, offsetof(struct facts, left_requests)},
-    {"left_tokens", AIEX_T_INT, offsetof(struct facts, left_tokens)},
-    {"reset_ms", AIEX_T_INT, offsetof(struct facts, reset_ms)},
-    {"http_status", AIEX_T_INT, offsetof(struct facts, http_status)},
-    {"offline", AIEX_T_BOOL, offsetof(struct facts, offline)},
-    {"started", AIEX_T_BOOL, offsetof(struct facts, started)},
-    {"finish", AIEX_T_STR, offsetof(struct facts, finish)},
-    {"model", AIEX_T_STR, offsetof(struct facts, model)},
-    {"reason", AIEX_T_STR, offsetof(struct facts, reason)},
+    {AIEX_KEY("model"), AIEX_T_STR, offsetof(struct facts, model)},
+    {AIEX_KEY("provider"), NOT_WANTED, 0},
+    {AIEX_KEY("first_ms"), AIEX_T_INT, offsetof(struct facts, first_ms)},
+    {AIEX_KEY("total_ms"), NOT_WANTED, 0},
+    {AIEX_KEY("finish"), AIEX_T_STR, offsetof(struct facts, finish)},
+    {AIEX_KEY("input_tokens"), AIEX_T_INT, offsetof(struct facts, usage.input)},
+    {AIEX_KEY("output_tokens"), AIEX_T_INT, offsetof(struct facts, usage.output)},
+    {AIEX_KEY("cached_tokens"), AIEX_T_INT, offsetof(struct facts, usage.cached)},
+    {AIEX_KEY("cache_write_tokens"), AIEX_T_INT, offsetof(struct facts, usage.cache_write)},
+    {AIEX_KEY("reasoning_tokens"), AIEX_T_INT, offsetof(struct facts, usage.reasoning)},
+    {AIEX_KEY("estimated"), AIEX_T_BOOL, offsetof(struct facts, usage.estimated)},
+    {AIEX_KEY("attempts"), NOT_WANTED, 0},
+    {AIEX_KEY("left_requests"), AIEX_T_INT, offsetof(struct facts, left_requests)},
+    {AIEX_KEY("left_tokens"), AIEX_T_INT, offsetof(struct facts, left_tokens)},
+    {AIEX_KEY("reset_ms"), AIEX_T_INT, offsetof(struct facts, reset_ms)},
+    {AIEX_KEY("http_status"), AIEX_T_INT, offsetof(struct facts, http_status)},
+    {AIEX_KEY("offline"), AIEX_T_BOOL, offsetof(struct facts, offline)},
+    {AIEX_KEY("started"), AIEX_T_BOOL, offsetof(struct facts, started)},
+    {AIEX_KEY("reason"), AIEX_T_STR, offsetof(struct facts, reason)},
 };
 
 #define FACT_MAX INT64_C(1000000000000) /* a provider may say any number, and they are added up */
 
-static void take_fact(struct aiex_slice key, const struct aiex_value *v, struct facts *ret)
-{
-    for (size_t i = 0; i < sizeof(fact_rows) / sizeof(fact_rows[0]); i++) {
-        uint8_t *at = (uint8_t *)ret + fact_rows[i].offset;
+#define N_FACTS (sizeof(fact_rows) / sizeof(fact_rows[0]))
 
-        if (!aiex_slice_is(key, fact_rows[i].key))
-            continue;
-        if (v->type != fact_rows[i].type)
-            return;
-        if (v->type == AIEX_T_INT)
-            *(int64_t *)(void *)at = v->i < FACT_MAX ? v->i : FACT_MAX;
-        else if (v->type == AIEX_T_BOOL)
-            *(int *)(void *)at = (int)v->i;
-        else
-            *(struct aiex_slice *)(void *)at = v->bytes;
+static void take_fact(const struct fact *row, const struct aiex_value *v, struct facts *ret)
+{
+    uint8_t *at = (uint8_t *)ret + row->offset;
+
+    if (v->type != row->type)
         return;
-    }
+    if (v->type == AIEX_T_INT)
+        *(int64_t *)(void *)at = v->i < FACT_MAX ? v->i : FACT_MAX;
+    else if (v->type == AIEX_T_BOOL)
+        *(int *)(void *)at = (int)v->i;
+    else
+        *(struct aiex_slice *)(void *)at = v->bytes;
 }
 
 void facts_read(struct aiex_slice body, struct facts *ret)
 {
-    struct aiex_slice key, value;
-    struct aiex_value head, v;
+    struct aiex_value head;
+    struct aiex_entry e;
+    size_t row = 0, next = 0;
 
     *ret = (struct facts){.usage = {-1, -1, -1, -1, -1, 0},
                           .first_ms = -1,
@@ -112,21 +117,39 @@ void facts_read(struct aiex_slice body, struct facts *ret)
     if (body.len == 0 || aiex_r_value(&body, &head) != 0 || head.type != AIEX_T_MAP)
         return;
     for (uint32_t i = 0; i < head.count; i++) {
-        if (aiex_r_pair(&body, &key, &value) != 0 || aiex_r_value(&value, &v) != 0)
+        if (aiex_r_entry(&body, &e) != 0)
             return;
-        take_fact(key, &v, ret);
+        row = aiex_row_of(fact_rows, sizeof(fact_rows[0]), N_FACTS, next, e.key);
+        if (row == N_FACTS)
+            continue;
+        take_fact(&fact_rows[row], &e.v, ret);
+        next = row + 1;
     }
 }
 
 /* ---- The account ---- */
 
+/* The length of the bin whose head stands there. */
+static void end_own(struct aiex_writer *w, size_t head)
+{
+    size_t len = w->len - head - 3;
+
+    if (w->failed)
+        return;
+    w->data[head + 1] = (uint8_t)(len >> 8);
+    w->data[head + 2] = (uint8_t)len;
+}
+
 void account_write(struct aiex_writer *w, const struct account *a)
 {
     size_t fixed = 512 + strlen(a->asked) + strlen(a->alias), left;
     struct pairs p = pairs_begin(w), own;
+    size_t own_at;
 
     left = fixed + a->principal.len < ACCOUNT_MAX ? ACCOUNT_MAX - fixed : 0;
     pairs_key(&p, "_");
+    own_at = w->len;
+    aiex_w_be(w, 0xc5, 0, 2); /* a bin: one step, for those who pass over it */
     own = pairs_begin(w);
     pairs_uint(&own, "serial", a->serial);
     pairs_uint(&own, "cell", a->cell);
@@ -136,6 +159,7 @@ void account_write(struct aiex_writer *w, const struct account *a)
     pairs_str(&own, "strategy", a->strategy);
     pairs_int(&own, "prompt", a->prompt);
     pairs_end(&own);
+    end_own(w, own_at);
     pairs_int(&p, "time", a->time_ms);
     pairs_int(&p, "ticket", a->ticket);
     pairs_str(&p, "operation", a->operation);
@@ -156,7 +180,8 @@ struct aiex_slice account_own(struct aiex_slice account)
 {
     struct aiex_slice own = {NULL, 0};
 
-    aiex_get_whole(account, "_", &own);
+    if (aiex_get_bytes(account, "_", &own) != 1)
+        aiex_get_whole(account, "_", &own); /* of a coordinator that did not pack it */
     return own;
 }
 
@@ -201,8 +226,8 @@ static void write_try(struct aiex_writer *w, const struct try *t)
     pairs_str(&p, "provider", t->provider);
     pairs_str(&p, "model", t->model);
     pairs_str(&p, "code", t->code ? t->code : "cancelled");
-    pairs_str(&p, "reason", t->reason);
-    pairs_str(&p, "text", t->text ? t->text : "");
+    pairs_text(&p, "reason", t->reason);
+    pairs_text(&p, "text", t->text ? t->text : "");
     pairs_int(&p, "at_ms", t->at_ms);
     pairs_int(&p, "ms", t->ms);
     if (t->price != PRICE_UNKNOWN)
@@ -223,15 +248,14 @@ static void write_tries(struct aiex_writer *w, const struct try *tries, unsigned
         write_try(w, &tries[from]);
 }
 
-void record_write(struct aiex_writer *w, struct aiex_slice account, const struct outcome *o,
-                  const struct try *tries, unsigned n_tries)
+void record_write(struct aiex_writer *w, uint64_t trace, struct aiex_slice account,
+                  const struct outcome *o, const struct try *tries, unsigned n_tries)
 {
     struct pairs p = pairs_begin(w);
-    struct aiex_value trace = {.u = 0};
-    char id[20], why[300] = "";
+    char id[20], why[300];
 
-    aiex_get(account_own(account), "trace", &trace);
-    aiex_hex64(id, trace.u);
+    why[0] = 0;
+    aiex_hex64(id, trace);
     if (!o->why && n_tries)
         record_why(&tries[n_tries - 1], why, sizeof(why));
     pairs_str(&p, "id", id);
@@ -241,18 +265,18 @@ void record_write(struct aiex_writer *w, struct aiex_slice account, const struct
         pairs_int(&p, "cost", o->cost);
     pairs_str(&p, "price", price_names[o->price]);
     write_account(&p, account);
-    pairs_str(&p, "alias", o->alias);
-    pairs_str(&p, "strategy", o->strategy);
+    pairs_text(&p, "alias", o->alias);
+    pairs_text(&p, "strategy", o->strategy);
     pairs_str(&p, "provider", o->provider);
     pairs_str(&p, "model", o->vendor_model[0] ? o->vendor_model : o->model);
     pairs_str(&p, "code", o->code);
     pairs_int(&p, "http_status", o->http_status);
-    pairs_str(&p, "finish", o->finish);
-    pairs_bool(&p, "estimated", o->usage.estimated);
+    pairs_text(&p, "finish", o->finish);
+    pairs_true(&p, "estimated", o->usage.estimated);
     pairs_int(&p, "first_ms", o->first_ms);
     pairs_int(&p, "total_ms", o->total_ms);
-    pairs_str(&p, "cached", o->cached);
-    pairs_bool(&p, "offline", o->offline);
+    pairs_text(&p, "cached", o->cached);
+    pairs_true(&p, "offline", o->offline);
     pairs_str(&p, "why", o->why ? o->why : why);
     pairs_key(&p, "attempts");
     write_tries(w, tries, n_tries);

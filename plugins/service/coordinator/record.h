@@ -104,17 +104,19 @@ struct account {
     int64_t prompt;
 };
 
-/* Writes the account: a map with the coordinator's own under its first key "_", then what goes into
- * the record as it stands. What does not fit in ACCOUNT_MAX (tags, then the principal) is left out.
+/* Writes the account: a map with the coordinator's own, packed, under its first key "_", then what
+ * goes into the record as it stands. What does not fit in ACCOUNT_MAX (tags, then the principal) is
+ * left out.
  */
 void account_write(struct aiex_writer *w, const struct account *a);
 
 /* The coordinator's own part of an account, or an empty slice. */
 struct aiex_slice account_own(struct aiex_slice account);
 
-/* Writes the record. Attempts are left out, oldest last, when it would be too large. */
-void record_write(struct aiex_writer *w, struct aiex_slice account, const struct outcome *o,
-                  const struct try *tries, unsigned n_tries);
+/* Writes the record: no fields that would be empty, 0 or false, where that is what absence means.
+ * Attempts are left out, oldest last, when it would be too large. */
+void record_write(struct aiex_writer *w, uint64_t trace, struct aiex_slice account,
+                  const struct outcome *o, const struct try *tries, unsigned n_tries);
 
 /* "first in order of 3 that fit; provider_x was passed over: its breaker is open" */
 void record_why(const struct try *t, char *out, size_t size);

@@ -108,7 +108,7 @@ int report_status(struct coordinator *c, uint64_t id)
 
 struct quote {
     struct price_tokens tokens;
-    int64_t cost;
+    int64_t cost, input, output; /* of all; per million tokens */
     int known;
 };
 
@@ -116,12 +116,17 @@ struct quote {
 static void quote(struct quote *q, const struct coordinator *c, const char *provider,
                   const char *model)
 {
+    const struct price_rule *rule = price_find(&c->plan->prices, provider, model);
     enum price_kind kind;
-    int64_t cost = price_cost(price_find(&c->plan->prices, provider, model), &q->tokens, &kind);
+    int64_t cost = price_cost(rule, &q->tokens, &kind);
 
     q->known &= kind != PRICE_UNKNOWN;
     if (cost > q->cost)
         q->cost = cost;
+    if (kind != PRICE_KNOWN)
+        return;
+    q->input = rule->input > q->input ? rule->input : q->input;
+    q->output = rule->output > q->output ? rule->output : q->output;
 }
 
 static void quote_model(struct quote *q, struct coordinator *c, const char *model)
@@ -150,7 +155,7 @@ int report_price(struct coordinator *c, uint64_t id, struct aiex_slice body)
     char model[MAX_MODEL + 1];
     const struct alias *alias;
     struct aiex_writer w;
-    uint8_t mem[64];
+    uint8_t mem[96];
 
     if (aiex_get_text(body, "model", model, sizeof(model)) != 1) {
         c->host->fail(c->host, id, AIEX_E_INVALID,
@@ -168,9 +173,13 @@ int report_price(struct coordinator *c, uint64_t id, struct aiex_slice body)
     if (!alias)
         quote_model(&q, c, model);
     aiex_writer_init(&w, mem, sizeof(mem));
-    aiex_w_map(&w, 2);
+    aiex_w_map(&w, q.known ? 4 : 2);
     aiex_w_key_int(&w, "cost", q.cost);
     aiex_w_key_bool(&w, "known", q.known);
+    if (q.known) {
+        aiex_w_key_int(&w, "input_price", q.input);
+        aiex_w_key_int(&w, "output_price", q.output);
+    }
     c->host->reply(c->host, id, aiex_written(&w));
     return 0;
 }

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MAX_SPARE 64u /* routes kept for the next requests */
+
 const char *const operation_names[N_OPERATIONS] = {"chat", "complete", "embed", "count"};
 
 uint64_t route_now(const struct route *r)
@@ -124,6 +126,43 @@ static void drop_sinks(struct route *r)
     }
 }
 
+/* A zeroed route; of `tries` only what n_tries counts is ever read. */
+static struct route *route_new(struct coordinator *c)
+{
+    struct route *r = c->spare;
+
+    if (!r)
+        return c->host->alloc(c->host, sizeof(*r));
+    c->spare = r->next;
+    c->n_spare--;
+    memset(r, 0, offsetof(struct route, tries));
+    return r;
+}
+
+static void put_back(struct route *r)
+{
+    struct coordinator *c = r->c;
+
+    if (c->n_spare == MAX_SPARE) {
+        c->host->release(c->host, r);
+        return;
+    }
+    r->next = c->spare;
+    c->spare = r;
+    c->n_spare++;
+}
+
+static void free_spare(struct coordinator *c)
+{
+    while (c->spare) {
+        struct route *r = c->spare;
+
+        c->spare = r->next;
+        c->host->release(c->host, r);
+    }
+    c->n_spare = 0;
+}
+
 void route_free(struct route *r)
 {
     if (r->calling) {
@@ -146,7 +185,7 @@ void route_free(struct route *r)
     plan_unref(r->plan);
     free(r->packed);
     free(r->error.body);
-    r->c->host->release(r->c->host, r);
+    put_back(r);
 }
 
 /* Frees the sinks that went while parts were being handed out. */
@@ -286,7 +325,7 @@ int route_begin(struct coordinator *c, const struct aiex_message *m, enum operat
     if (!c->ready && c->n_waiting == MAX_WAITING)
         return refuse(c, m->id, AIEX_E_BUSY, 503, "overloaded",
                       "too many requests wait for the first providers");
-    r = c->host->alloc(c->host, sizeof(*r));
+    r = route_new(c);
     if (!r)
         return -ENOMEM;
     r->c = c;
@@ -369,4 +408,5 @@ void route_free_all(struct coordinator *c)
         leg_cancel_all(r);
         route_free(r);
     }
+    free_spare(c);
 }

@@ -116,8 +116,7 @@ struct route {
 
     /* what runs */
     struct leg legs[MAX_LEGS];
-    struct try tries[MAX_TRIES];
-    unsigned n_tries;
+    unsigned n_tries;   /* of `tries`, below */
     unsigned unsettled; /* cancelled calls that have not told their cost */
     uint64_t timer;
     struct queued queued;
@@ -141,6 +140,8 @@ struct route {
 
     struct outcome outcome; /* set when it is over */
     uint64_t over_ms;
+
+    struct try tries[MAX_TRIES]; /* the last: not cleared when a route is used again (route_new) */
 };
 
 /* ---- route.c, asked.c ---- */

@@ -38,7 +38,7 @@ static void emit(struct coordinator *c, const char *to, uint64_t trace, struct a
     if (!*to)
         return;
     aiex_writer_init(&w, mem, sizeof(mem));
-    record_write(&w, account, o, tries, n);
+    record_write(&w, trace, account, o, tries, n);
     send(c, to, trace, aiex_written(&w));
 }
 

@@ -69,14 +69,29 @@ static int64_t believable(int64_t tokens)
     return tokens < 0 ? 0 : tokens > MAX_LIMIT ? MAX_LIMIT : tokens;
 }
 
+/* One walk, which ends where both numbers are known. */
 static void note_usage(struct flight *f, struct aiex_slice body)
 {
+    struct aiex_value head;
+    struct aiex_entry e;
     int64_t input = 0, output = 0;
+    int seen = 0;
 
-    if (aiex_get_int(body, "input_tokens", &input) != 1 &&
-        aiex_get_int(body, "output_tokens", &output) != 1)
+    if (body.len == 0 || aiex_r_value(&body, &head) != 0 || head.type != AIEX_T_MAP)
         return;
-    aiex_get_int(body, "output_tokens", &output);
+    for (uint32_t i = 0; i < head.count && seen != 3 && aiex_r_entry(&body, &e) == 0; i++) {
+        if (e.v.type != AIEX_T_INT)
+            continue;
+        if (aiex_slice_is(e.key, "input_tokens")) {
+            input = e.v.i;
+            seen |= 1;
+        } else if (aiex_slice_is(e.key, "output_tokens")) {
+            output = e.v.i;
+            seen |= 2;
+        }
+    }
+    if (!seen)
+        return;
     f->tokens_known = 1;
     f->input = believable(input);
     f->output = believable(output);
@@ -113,7 +128,7 @@ static void pass_error(struct flight *f, const struct aiex_answer *a)
 }
 
 /* While call() is on the stack nobody knows the call's number yet; make_call() gives it up then. */
-static void give_up_call(struct flight *f)
+void chat_give_up(struct flight *f)
 {
     const struct aiex_host *host = f->gateway->host;
 
@@ -137,7 +152,7 @@ static void give_part(struct flight *f, struct aiex_slice part)
         return;
     host->fail(host, f->id, AIEX_E_INTERNAL, "a part of the answer could not be handed on", 0,
                NOTHING);
-    give_up_call(f);
+    chat_give_up(f);
     land(f);
 }
 
@@ -230,7 +245,7 @@ static int make_call(struct flight *f, struct aiex_slice body)
     if (f->call == CALLING)
         f->call = r == 0 ? call : 0;
     if (f->over)
-        give_up_call(f);
+        chat_give_up(f);
     return r;
 }
 
@@ -265,7 +280,7 @@ static void call_coordinator(struct flight *f, const struct ask *a)
 
 /* ---- Admission ---- */
 
-static void go(struct flight *f, const struct ask *a)
+void chat_admit(struct flight *f, const struct ask *a)
 {
     struct gateway *g = f->gateway;
     struct use want = {f->input + f->output, f->price};
@@ -282,77 +297,6 @@ static void go(struct flight *f, const struct ask *a)
         refused(f, &r, a->dialect);
     else
         call_coordinator(f, a);
-}
-
-/* ---- The price ---- */
-
-static void resume(struct flight *f)
-{
-    uint8_t *message = f->message;
-    const struct aiex_message m = {.body = {message, f->message_len}, .caller = ""};
-    struct ask a;
-
-    f->message = NULL;
-    if (!ask_read(&m, &a))
-        go(f, &a);
-    free(message);
-}
-
-static void on_price(void *arg, const struct aiex_answer *a)
-{
-    struct flight *f = arg;
-    int known = 0;
-
-    if (a->kind != AIEX_ANSWER_END)
-        return;
-    f->priced = 1;
-    f->call = 0;
-    if (!a->code && aiex_get_bool(a->body, "known", &known) == 1 && known &&
-        aiex_get_int(a->body, "cost", &f->price) == 1)
-        f->price_known = 1;
-    if (!f->price_known || f->price < 0)
-        f->price = 0;
-    if (f->price > MAX_BUDGET)
-        f->price = MAX_BUDGET;
-    if (!f->calling)
-        resume(f);
-}
-
-/* 1: the answer is there; 0: it comes later, the message is kept; -ENOMEM. */
-static int ask_price(struct flight *f, const struct ask *a, struct aiex_slice message)
-{
-    struct gateway *g = f->gateway;
-    struct aiex_request q = {.struct_size = sizeof(q),
-                             .service = g->config->coordinator,
-                             .method = "coordinator.price",
-                             .parent = f->id,
-                             .trace = f->trace,
-                             .timeout_ms = f->timeout_ms < 2000 ? f->timeout_ms : 2000};
-    uint8_t mem[MAX_MODEL + 96];
-    struct aiex_writer w;
-    uint64_t call = 0;
-    int r;
-
-    aiex_writer_init(&w, mem, sizeof(mem));
-    aiex_w_map(&w, 3);
-    aiex_w_key_strn(&w, "model", (const char *)a->model.data, a->model.len);
-    aiex_w_key_int(&w, "input_tokens", f->input);
-    aiex_w_key_int(&w, "output_tokens", f->output);
-    q.body = aiex_written(&w);
-    f->pricing = f->calling = 1;
-    r = g->host->call(g->host, &q, on_price, f, &call);
-    f->calling = 0;
-    if (r < 0 || f->priced || f->over)
-        return 1;
-    f->call = call;
-    f->message = malloc(message.len + 1);
-    if (!f->message) {
-        give_up_call(f);
-        return -ENOMEM;
-    }
-    memcpy(f->message, message.data, message.len);
-    f->message_len = message.len;
-    return 0;
 }
 
 /* ---- The beginning ---- */
@@ -403,14 +347,14 @@ static void launch(struct flight *f, const struct ask *a, struct aiex_slice mess
     if (admit_needs_tokens(f->key))
         admit_estimate(f->gateway, a, &f->input, &f->output);
     if (admit_needs_price(f->key))
-        result = ask_price(f, a, message);
+        result = quote_ask(f, a, message);
     if (f->over) {
         land(f);
     } else if (result < 0) {
         refuse(&r, REFUSED_BUSY, AIEX_E_BUSY, 503, AIEX_REASON_OVERLOADED, "no memory");
         refused(f, &r, a->dialect);
     } else if (result > 0) {
-        go(f, a);
+        chat_admit(f, a);
     }
 }
 
@@ -501,6 +445,6 @@ void chat_cancel(struct gateway *g, uint64_t id)
 void chat_abort(struct flight *f)
 {
     f->job = NULL;
-    give_up_call(f);
+    chat_give_up(f);
     land(f);
 }

@@ -15,6 +15,7 @@
 #ifndef GATEWAY_FLIGHT_H
 #define GATEWAY_FLIGHT_H
 
+#include "price.h"
 #include "ask.h"
 #include "content.h"
 #include "keys.h"
@@ -49,6 +50,7 @@ struct flight {
     uint8_t calling, over; /* callbacks may come inside call() */
     uint8_t filtered;      /* a list of models that this key may see only a part of */
     int64_t price;
+    struct price_rates rates; /* that came with it */
     const char *method;
     struct content *content; /* hashes for its record; NULL = none are promised */
     uint8_t *message;        /* copy of the request, while its price is being asked for */

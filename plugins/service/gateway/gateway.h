@@ -9,7 +9,8 @@
  * ledger knows from earlier).
  *
  * The request itself: ask.h reads it, chat.c carries it to the coordinator, pass.c does the same
- * for count and models, template.h puts a named prompt in, jobs.h keeps asynchronous ones.
+ * for count and models, template.h puts a named prompt in, jobs.h keeps asynchronous ones. quote.c
+ * finds what it may cost, with price.h (pure).
  *
  * Where keys and limits are true: stored.h (stored.c, stored_import.c, change.c, keys_cache.c) when
  * there is a store, else the journal alone.
@@ -88,6 +89,7 @@ struct gateway {
     struct stored *stored;
     const char *asker; /* the instance whose request runs now, "" = nobody says */
     struct flights flights;
+    struct prices prices; /* of the last second */
     struct jobs *jobs;
     struct job_store *job_store;
     struct faces *faces;
@@ -228,6 +230,15 @@ int chat_pass(struct gateway *g, const struct aiex_message *m, const struct ask 
 void chat_cancel(struct gateway *g, uint64_t id);
 /* Ends the call of a flight from this side (gateway.cancel). The settle may still come. */
 void chat_abort(struct flight *f);
+/* Admits it and calls the coordinator, or refuses it: the price is known by now, or never. */
+void chat_admit(struct flight *f, const struct ask *a);
+/* Cancels what it has called. */
+void chat_give_up(struct flight *f);
+
+/* ---- quote.c ---- */
+
+/* 1: the price is known, or can not be; 0: it comes later, the message is kept; -ENOMEM. */
+int quote_ask(struct flight *f, const struct ask *a, struct aiex_slice message);
 
 /* ---- pass.c ---- */
 

@@ -44,12 +44,18 @@ static int answer_spent(const struct aiex_fake_record *r)
 static int answer_price(const struct aiex_fake_record *r)
 {
     int64_t each = world.price ? world.price : 2;
-    uint8_t mem[64];
+    uint8_t mem[128];
 
     if (world.price_silent)
         return 0;
     if (world.price_away)
         return aiex_fake_answer_error(h, r->id, "not_found", "no such method", 0, NOTHING);
+    if (world.price_rates && !world.price_unknown)
+        return aiex_fake_answer_ok(
+            h, r->id,
+            pack(mem, sizeof(mem), "known", "b", 1, "cost", "I",
+                 each * (number(r->body, "input_tokens") + number(r->body, "output_tokens")),
+                 "input_price", "I", each * 1000000, "output_price", "I", each * 1000000, NULL));
     return aiex_fake_answer_ok(
         h, r->id,
         pack(mem, sizeof(mem), "known", "b", !world.price_unknown, "cost", "I",

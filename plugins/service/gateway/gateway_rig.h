@@ -18,7 +18,8 @@
 struct rig_world {
     int ledger_silent, ledger_away; /* ledger.spent stays open; fails */
     int price_unknown, price_away, price_silent;
-    int64_t price; /* per token; 0 = 2 */
+    int price_rates; /* the answer says the prices per million tokens, too */
+    int64_t price;   /* per token; 0 = 2 */
     struct memory_store *store;
     struct aiex_slice spent; /* the answer of ledger.spent; empty = nothing was spent */
     /* what happens to a chat inside call() */

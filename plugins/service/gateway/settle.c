@@ -57,53 +57,61 @@ struct bill {
     int unpriced;
 };
 
-#define SEEN_TICKET 1  /* the first of take_pair()'s numbers */
-#define SEEN_PRICE  32 /* behind the five of them */
-#define SEEN_ALL    63
+/* The bits, in the order in which records have the numbers. */
+enum { SEEN_INPUT = 1, SEEN_OUTPUT = 2, SEEN_COST = 4, SEEN_TIME = 8, SEEN_TICKET = 16 };
+#define SEEN_PRICE 32
+#define SEEN_ALL   63
 
 static int64_t within(int64_t v, int64_t most)
 {
     return v < 0 ? 0 : v > most ? most : v;
 }
 
-static void take_pair(struct bill *b, struct aiex_slice key, const struct aiex_value *v)
-{
-    static const struct {
-        const char *name;
-        size_t offset;
-    } numbers[] = {
-        {"ticket", offsetof(struct bill, ticket)},        {"time", offsetof(struct bill, time)},
-        {"input_tokens", offsetof(struct bill, input)},   {"cost", offsetof(struct bill, cost)},
-        {"output_tokens", offsetof(struct bill, output)},
-    };
+static const struct number {
+    struct aiex_key key;
+    size_t offset;
+    int seen;
+} numbers[] = {
+    {AIEX_KEY("input_tokens"), offsetof(struct bill, input), SEEN_INPUT},
+    {AIEX_KEY("output_tokens"), offsetof(struct bill, output), SEEN_OUTPUT},
+    {AIEX_KEY("cost"), offsetof(struct bill, cost), SEEN_COST},
+    {AIEX_KEY("time"), offsetof(struct bill, time), SEEN_TIME},
+    {AIEX_KEY("ticket"), offsetof(struct bill, ticket), SEEN_TICKET},
+};
+#define N_NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
 
-    if (v->type == AIEX_T_STR && aiex_slice_is(key, "price")) {
+static void take_pair(struct bill *b, const struct aiex_entry *e, size_t *next)
+{
+    size_t row;
+
+    if (e->v.type == AIEX_T_STR && aiex_slice_is(e->key, "price")) {
         b->seen |= SEEN_PRICE;
-        b->unpriced = aiex_slice_is(v->bytes, "unknown");
+        b->unpriced = aiex_slice_is(e->v.bytes, "unknown");
     }
-    if (v->type != AIEX_T_INT)
+    if (e->v.type != AIEX_T_INT)
         return;
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-        if (aiex_slice_is(key, numbers[i].name)) {
-            memcpy((uint8_t *)b + numbers[i].offset, &v->i, sizeof(v->i));
-            b->seen |= 1 << i;
-            return;
-        }
+    row = aiex_row_of(numbers, sizeof(numbers[0]), N_NUMBERS, *next, e->key);
+    if (row == N_NUMBERS)
+        return;
+    memcpy((uint8_t *)b + numbers[row].offset, &e->v.i, sizeof(e->v.i));
+    b->seen |= numbers[row].seen;
+    *next = row + 1;
 }
 
 /* One walk, which ends where all is known; 0, or -1: no map of pairs, or none with a ticket. */
 static int bill_read(struct aiex_slice record, struct bill *ret)
 {
-    struct aiex_value head, value;
-    struct aiex_slice key, whole;
+    struct aiex_value head;
+    struct aiex_entry e;
+    size_t next = 0;
 
     *ret = (struct bill){.ticket = 0};
     if (aiex_r_value(&record, &head) != 0 || head.type != AIEX_T_MAP)
         return -1;
     for (uint32_t i = 0; i < head.count && ret->seen != SEEN_ALL; i++) {
-        if (aiex_r_pair(&record, &key, &whole) != 0 || aiex_r_value(&whole, &value) != 0)
+        if (aiex_r_entry(&record, &e) != 0)
             return -1;
-        take_pair(ret, key, &value);
+        take_pair(ret, &e, &next);
     }
     return ret->seen & SEEN_TICKET ? 0 : -1;
 }

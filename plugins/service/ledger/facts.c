@@ -46,114 +46,174 @@ static void add_tag(struct facts *f, struct aiex_slice name, struct aiex_slice v
 
 static int read_tags(struct aiex_slice at, uint32_t n, struct facts *f)
 {
-    struct aiex_slice name, whole;
-    struct aiex_value value;
+    struct aiex_entry e;
 
     while (n--) {
-        if (aiex_r_pair(&at, &name, &whole) != 0 || aiex_r_value(&whole, &value) != 0)
+        if (aiex_r_entry(&at, &e) != 0)
             return -EINVAL;
-        if (value.type == AIEX_T_STR && name.len)
-            add_tag(f, cut(name), cut(value.bytes));
+        if (e.v.type == AIEX_T_STR && e.key.len)
+            add_tag(f, cut(e.key), cut(e.v.bytes));
     }
     return 0;
 }
 
 static int read_principal(struct aiex_slice at, uint32_t n, struct facts *f)
 {
-    struct aiex_slice name, whole;
-    struct aiex_value value;
+    struct aiex_entry e;
 
     while (n--) {
-        if (aiex_r_pair(&at, &name, &whole) != 0 || aiex_r_value(&whole, &value) != 0)
+        if (aiex_r_entry(&at, &e) != 0)
             return -EINVAL;
         for (int c = COL_KEY; c <= COL_PROJECT; c++)
-            if (value.type == AIEX_T_STR && aiex_slice_is(name, column_names[c]))
-                f->columns[c] = cut(value.bytes);
+            if (e.v.type == AIEX_T_STR && aiex_slice_is(e.key, column_names[c]))
+                f->columns[c] = cut(e.v.bytes);
     }
     return 0;
 }
 
-static void read_text(const struct aiex_value *v, struct aiex_slice name, struct facts *f)
+/* ---- The fields ---- */
+
+enum kind {
+    TEXT,   /* cut */
+    WHOLE,  /* a text as it came */
+    NUMBER, /* as it came */
+    SUM,    /* less than nothing is not counted */
+    FLAG,
+    PRICE,
+    PRINCIPAL,
+    TAGS,
+    NOTHING /* not for the ledger */
+};
+
+#define AT_COLUMN(c) (offsetof(struct facts, columns) + (c) * sizeof(struct aiex_slice))
+#define AT_SUM(s)    (offsetof(struct facts, sums) + (s) * sizeof(int64_t))
+
+/* All of a record's, in the order in which the coordinator writes them: so each one is found at
+ * once behind the one before. */
+static const struct field {
+    struct aiex_key key;
+    enum kind kind;
+    size_t offset;
+} fields[] = {
+    {AIEX_KEY("id"), WHOLE, offsetof(struct facts, id)},
+    {AIEX_KEY("input_tokens"), SUM, AT_SUM(SUM_INPUT)},
+    {AIEX_KEY("output_tokens"), SUM, AT_SUM(SUM_OUTPUT)},
+    {AIEX_KEY("cached_tokens"), SUM, AT_SUM(SUM_CACHED)},
+    {AIEX_KEY("cache_write_tokens"), NOTHING, 0},
+    {AIEX_KEY("reasoning_tokens"), NOTHING, 0},
+    {AIEX_KEY("cost"), SUM, AT_SUM(SUM_COST)},
+    {AIEX_KEY("price"), PRICE, 0},
+    {AIEX_KEY("time"), NUMBER, offsetof(struct facts, time)},
+    {AIEX_KEY("ticket"), NUMBER, offsetof(struct facts, ticket)},
+    {AIEX_KEY("operation"), TEXT, offsetof(struct facts, operation)},
+    {AIEX_KEY("asked"), NOTHING, 0},
+    {AIEX_KEY("stream"), NOTHING, 0},
+    {AIEX_KEY("dialect"), NOTHING, 0},
+    {AIEX_KEY("interface"), TEXT, offsetof(struct facts, interface)},
+    {AIEX_KEY("principal"), PRINCIPAL, 0},
+    {AIEX_KEY("tags"), TAGS, 0},
+    {AIEX_KEY("alias"), NOTHING, 0},
+    {AIEX_KEY("strategy"), NOTHING, 0},
+    {AIEX_KEY("provider"), TEXT, AT_COLUMN(COL_PROVIDER)},
+    {AIEX_KEY("model"), TEXT, AT_COLUMN(COL_MODEL)},
+    {AIEX_KEY("code"), WHOLE, offsetof(struct facts, code)},
+    {AIEX_KEY("http_status"), NOTHING, 0},
+    {AIEX_KEY("finish"), NOTHING, 0},
+    {AIEX_KEY("estimated"), FLAG, AT_SUM(SUM_ESTIMATED)},
+    {AIEX_KEY("first_ms"), NOTHING, 0},
+    {AIEX_KEY("total_ms"), NOTHING, 0},
+    {AIEX_KEY("cached"), NOTHING, 0},
+    {AIEX_KEY("offline"), NOTHING, 0},
+    {AIEX_KEY("why"), NOTHING, 0},
+    {AIEX_KEY("hash"), TEXT, offsetof(struct facts, hash)},
+    {AIEX_KEY("request_hash"), TEXT, offsetof(struct facts, request_hash)},
+    {AIEX_KEY("answer_hash"), TEXT, offsetof(struct facts, answer_hash)},
+    {AIEX_KEY("attempts"), NOTHING, 0},
+};
+#define N_FIELDS (sizeof(fields) / sizeof(fields[0]))
+
+static void read_price(const struct aiex_value *v, struct facts *f)
 {
-    if (aiex_slice_is(name, "id"))
-        f->id = v->bytes;
-    else if (aiex_slice_is(name, "model"))
-        f->columns[COL_MODEL] = cut(v->bytes);
-    else if (aiex_slice_is(name, "provider"))
-        f->columns[COL_PROVIDER] = cut(v->bytes);
-    else if (aiex_slice_is(name, "code"))
-        f->failed = (f->code = v->bytes).len != 0;
-    else if (aiex_slice_is(name, "operation"))
-        f->operation = cut(v->bytes);
-    else if (aiex_slice_is(name, "hash"))
-        f->hash = cut(v->bytes);
-    else if (aiex_slice_is(name, "request_hash"))
-        f->request_hash = cut(v->bytes);
-    else if (aiex_slice_is(name, "answer_hash"))
-        f->answer_hash = cut(v->bytes);
-    else if (aiex_slice_is(name, "interface"))
-        f->interface = cut(v->bytes);
-    else if (aiex_slice_is(name, "price") && aiex_slice_is(v->bytes, "unknown"))
+    if (aiex_slice_is(v->bytes, "unknown"))
         f->sums.v[SUM_UNPRICED] = 1;
-    else if (aiex_slice_is(name, "price") && aiex_slice_is(v->bytes, "free"))
+    else if (aiex_slice_is(v->bytes, "free"))
         f->priced = 1;
 }
 
-/* Less than nothing is not counted. */
-static void read_number(const struct aiex_value *v, struct aiex_slice name, struct facts *f)
+/* What is of another type than it should be counts as not told. */
+static int read_field(const struct field *row, const struct aiex_value *v, struct facts *f)
 {
-    if (aiex_slice_is(name, "cost"))
-        f->priced = 1;
-    if (aiex_slice_is(name, "ticket"))
-        f->ticket = v->i;
-    else if (aiex_slice_is(name, "time"))
-        f->time = v->i;
-    else
-        for (int i = SUM_INPUT; i <= SUM_COST; i++)
-            if (aiex_slice_is(name, sum_names[i]))
-                f->sums.v[i] = v->i > 0 ? v->i : 0;
-}
+    static const uint32_t types[] = {
+        [TEXT] = AIEX_T_STR,      [WHOLE] = AIEX_T_STR, [NUMBER] = AIEX_T_INT,
+        [SUM] = AIEX_T_INT,       [FLAG] = AIEX_T_BOOL, [PRICE] = AIEX_T_STR,
+        [PRINCIPAL] = AIEX_T_MAP, [TAGS] = AIEX_T_MAP,  [NOTHING] = AIEX_T_EXT};
+    void *at = (uint8_t *)f + row->offset;
 
-static int read_field(struct aiex_slice name, const struct aiex_value *v, struct facts *f)
-{
-    switch (v->type) {
-    case AIEX_T_STR:
-        read_text(v, name, f);
+    if (v->type != types[row->kind])
         return 0;
-    case AIEX_T_INT:
-        read_number(v, name, f);
+    switch (row->kind) {
+    case TEXT:
+        *(struct aiex_slice *)at = cut(v->bytes);
         return 0;
-    case AIEX_T_BOOL:
-        if (aiex_slice_is(name, "estimated"))
-            f->sums.v[SUM_ESTIMATED] = v->i;
+    case WHOLE:
+        *(struct aiex_slice *)at = v->bytes;
         return 0;
-    case AIEX_T_MAP:
-        if (aiex_slice_is(name, "principal"))
-            return read_principal(v->bytes, v->count, f);
-        return aiex_slice_is(name, "tags") ? read_tags(v->bytes, v->count, f) : 0;
-    default:
+    case SUM:
+        f->priced |= row->offset == AT_SUM(SUM_COST);
+        *(int64_t *)at = v->i > 0 ? v->i : 0;
+        return 0;
+    case NUMBER:
+    case FLAG:
+        *(int64_t *)at = v->i;
+        return 0;
+    case PRICE:
+        read_price(v, f);
+        return 0;
+    case PRINCIPAL:
+        return read_principal(v->bytes, v->count, f);
+    case TAGS:
+        return read_tags(v->bytes, v->count, f);
+    case NOTHING:
         return 0;
     }
+    return 0;
+}
+
+static int read_fields(struct aiex_slice *record, uint32_t n, struct facts *ret)
+{
+    struct aiex_slice key, whole;
+    struct aiex_value v;
+    size_t row, next = 0;
+
+    while (n--) {
+        if (aiex_r_key(record, &key) != 0)
+            return -EINVAL;
+        row = aiex_row_of(fields, sizeof(fields[0]), N_FIELDS, next, key);
+        next = row < N_FIELDS ? row + 1 : next;
+        if (row == N_FIELDS || fields[row].kind == NOTHING) {
+            if (aiex_r_skip(record) != 0)
+                return -EINVAL;
+        } else if (aiex_r_whole(record, &whole, &v) != 0 ||
+                   read_field(&fields[row], &v, ret) != 0) {
+            return -EINVAL;
+        }
+    }
+    return record->len ? -EINVAL : 0;
 }
 
 int facts_read(struct aiex_slice record, struct facts *ret)
 {
-    struct aiex_value map, value;
-    struct aiex_slice name, whole;
+    struct aiex_value map;
 
-    memset(ret, 0, sizeof(*ret));
+    memset(ret, 0, offsetof(struct facts, tags));
+    memset((uint8_t *)ret + offsetof(struct facts, n_tags), 0,
+           sizeof(*ret) - offsetof(struct facts, n_tags)); /* tags are counted */
     for (int c = 0; c < N_COLUMNS; c++)
         ret->columns[c].data = (const uint8_t *)"";
-    if (record.len == 0 || aiex_r_value(&record, &map) != 0 || map.type != AIEX_T_MAP)
+    if (record.len == 0 || aiex_r_value(&record, &map) != 0 || map.type != AIEX_T_MAP ||
+        read_fields(&record, map.count, ret) != 0)
         return -EINVAL;
-    while (map.count--) {
-        if (aiex_r_pair(&record, &name, &whole) != 0 || aiex_r_value(&whole, &value) != 0)
-            return -EINVAL;
-        if (read_field(name, &value, ret) != 0)
-            return -EINVAL;
-    }
-    if (record.len)
-        return -EINVAL;
+    ret->failed = ret->code.len != 0;
     ret->sums.v[SUM_REQUESTS] = 1;
     ret->sums.v[SUM_FAILED] = ret->failed;
     if (!ret->priced)

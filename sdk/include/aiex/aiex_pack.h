@@ -40,9 +40,9 @@
 
 struct aiex_writer {
     uint8_t *data;
-    size_t len;  /* bytes needed so far, also beyond cap */
+    size_t len; /* bytes needed so far, also beyond cap */
     size_t cap;
-    int failed;  /* did not fit */
+    int failed; /* did not fit */
 };
 
 static inline void aiex_writer_init(struct aiex_writer *w, void *mem, size_t cap)
@@ -73,21 +73,26 @@ static inline void aiex_w_raw(struct aiex_writer *w, const void *bytes, size_t n
 
 static inline void aiex_w_byte(struct aiex_writer *w, unsigned b)
 {
-    uint8_t one = (uint8_t)b;
-
-    aiex_w_raw(w, &one, 1);
+    if (w->len < w->cap)
+        w->data[w->len] = (uint8_t)b;
+    else
+        w->failed = 1;
+    w->len++;
 }
 
 /* One type byte followed by n big-endian bytes of v. */
-static inline void aiex_w_be(struct aiex_writer *w, unsigned type, uint64_t v, unsigned n)
+AIEX_PACK_INLINE void aiex_w_be(struct aiex_writer *w, unsigned type, uint64_t v, unsigned n)
 {
-    uint8_t b[9];
     unsigned i;
 
-    b[0] = (uint8_t)type;
-    for (i = 0; i < n; i++)
-        b[1 + i] = (uint8_t)(v >> (8 * (n - 1 - i)));
-    aiex_w_raw(w, b, 1 + (size_t)n);
+    if (w->len + n < w->cap) {
+        w->data[w->len] = (uint8_t)type;
+        for (i = 0; i < n; i++)
+            w->data[w->len + 1 + i] = (uint8_t)(v >> (8 * (n - 1 - i)));
+    } else {
+        w->failed = 1;
+    }
+    w->len += 1 + (size_t)n;
 }
 
 static inline void aiex_w_map(struct aiex_writer *w, uint32_t pairs)
@@ -177,6 +182,13 @@ static inline void aiex_w_bin_head(struct aiex_writer *w, size_t len)
 
 static inline void aiex_w_strn(struct aiex_writer *w, const char *text, size_t len)
 {
+    if (len < 32 && w->len + len < w->cap) { /* most often */
+        w->data[w->len++] = (uint8_t)(0xa0u | len);
+        if (len)
+            memcpy(w->data + w->len, text, len);
+        w->len += len;
+        return;
+    }
     aiex_w_str_head(w, len);
     aiex_w_raw(w, text, len);
 }
@@ -213,14 +225,14 @@ AIEX_PACK_INLINE void aiex_w_key_str(struct aiex_writer *w, const char *key, con
 }
 
 AIEX_PACK_INLINE void aiex_w_key_strn(struct aiex_writer *w, const char *key, const char *text,
-                                   size_t len)
+                                      size_t len)
 {
     aiex_w_key(w, key);
     aiex_w_strn(w, text, len);
 }
 
 AIEX_PACK_INLINE void aiex_w_key_bin(struct aiex_writer *w, const char *key, const void *bytes,
-                                  size_t len)
+                                     size_t len)
 {
     aiex_w_key(w, key);
     aiex_w_bin(w, bytes, len);
@@ -265,20 +277,25 @@ AIEX_PACK_INLINE void aiex_w_key_real(struct aiex_writer *w, const char *key, do
 
 struct aiex_value {
     uint32_t type;
-    uint32_t count;         /* ARRAY: items, MAP: pairs */
-    int64_t i;              /* BOOL, INT */
-    uint64_t u;             /* INT (>= 0), UINT */
-    double real;            /* REAL */
+    uint32_t count;          /* ARRAY: items, MAP: pairs */
+    int64_t i;               /* BOOL, INT */
+    uint64_t u;              /* INT (>= 0), UINT */
+    double real;             /* REAL */
     struct aiex_slice bytes; /* STR, BIN: content; ARRAY, MAP: what follows the head */
 };
 
-static inline uint64_t aiex_r_be(const uint8_t *p, unsigned n)
+/* n: 1, 2, 4 or 8. */
+AIEX_PACK_INLINE uint64_t aiex_r_be(const uint8_t *p, unsigned n)
 {
-    uint64_t v = 0;
-
-    while (n--)
-        v = v << 8 | *p++;
-    return v;
+    if (n == 1)
+        return p[0];
+    if (n == 2)
+        return (uint64_t)p[0] << 8 | p[1];
+    if (n == 4)
+        return (uint64_t)p[0] << 24 | (uint64_t)p[1] << 16 | (uint64_t)p[2] << 8 | p[3];
+    return (uint64_t)p[0] << 56 | (uint64_t)p[1] << 48 | (uint64_t)p[2] << 40 |
+           (uint64_t)p[3] << 32 | (uint64_t)p[4] << 24 | (uint64_t)p[5] << 16 |
+           (uint64_t)p[6] << 8 | p[7];
 }
 
 /* Reads the head (and, for scalars and strings, the content) at *at and moves it on.
@@ -294,6 +311,17 @@ static inline int aiex_r_value(struct aiex_slice *at, struct aiex_value *v)
         return -1;
     t = *p++;
     left--;
+    if (t >= 0xa0 && t < 0xc0) { /* most often; so it is done here */
+        n = t & 31u;
+        if (n > left)
+            return -1;
+        v->type = AIEX_T_STR;
+        v->bytes.data = p;
+        v->bytes.len = n;
+        at->data = p + n;
+        at->len = left - n;
+        return 0;
+    }
     if (t < 0x80 || t >= 0xe0) {
         v->type = AIEX_T_INT;
         v->i = t < 0x80 ? (int64_t)t : (int64_t)t - 256;
@@ -304,9 +332,6 @@ static inline int aiex_r_value(struct aiex_slice *at, struct aiex_value *v)
     } else if (t < 0xa0) {
         v->type = AIEX_T_ARRAY;
         v->count = t & 15;
-    } else if (t < 0xc0) {
-        v->type = AIEX_T_STR;
-        n = t & 31;
     } else if (t == 0xc0) {
         v->type = AIEX_T_NIL;
     } else if (t == 0xc2 || t == 0xc3) {
@@ -403,70 +428,111 @@ static inline int aiex_r_value(struct aiex_slice *at, struct aiex_value *v)
     return 0;
 }
 
+/* Bytes of a value that holds no others; 0: it does, or it is broken or cut. left > 0. */
+static inline size_t aiex_r_leaf(const uint8_t *p, size_t left)
+{
+    /* type bytes 0xc0 to 0xdb: bytes of the length that follows (0: none), bytes of content that
+     * every value of the type has; 255 = no type */
+    static const uint8_t width[28] = {0, 0, 0, 0, 1, 2, 4, 1, 2, 4, 0, 0, 0, 0,
+                                      0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4};
+    static const uint8_t fixed[28] = {0, 255, 0, 0, 0, 0, 0, 1, 1, 1, 4,  8, 1, 2,
+                                      4, 8,   1, 2, 4, 8, 2, 3, 5, 9, 17, 0, 0, 0};
+    unsigned t = *p, w;
+    uint64_t n;
+
+    if (t < 0x80 || t >= 0xe0)
+        return 1;
+    if (t < 0xa0 || t >= 0xdc)
+        return 0;
+    if (t < 0xc0) {
+        n = t & 31u;
+    } else {
+        w = width[t - 0xc0];
+        n = fixed[t - 0xc0];
+        if (n == 255 || left <= w)
+            return 0;
+        n += w;
+        if (w)
+            n += aiex_r_be(p + 1, w);
+    }
+    return n < left ? (size_t)n + 1 : 0;
+}
+
+/* The head of a map or an array at *p: how many values it holds; -1: broken, or a lie. */
+static inline int64_t aiex_r_nest(const uint8_t **p, size_t *left)
+{
+    unsigned t = *(*p)++, w;
+    uint64_t count = t & 15u;
+    int pairs = t < 0x90;
+
+    --*left;
+    if (t >= 0xdc && t < 0xe0) {
+        w = (t & 1) ? 4 : 2;
+        if (*left < w)
+            return -1;
+        count = aiex_r_be(*p, w);
+        *p += w;
+        *left -= w;
+        pairs = t >= 0xde;
+    } else if (t < 0x80 || t >= 0xa0) {
+        return -1;
+    }
+    if (count > *left) /* every item takes a byte at least */
+        return -1;
+    return (int64_t)(pairs ? count * 2 : count);
+}
+
 /* Moves *at behind one whole value. 0, or -1: broken or nested deeper than AIEX_PACK_DEPTH. */
 static inline int aiex_r_skip(struct aiex_slice *at)
 {
-    /* type bytes 0xc0 to 0xdf: bytes of the length that follows (0: none), bytes of content that
-     * every value of the type has; 255 = no type */
-    static const uint8_t width[32] = {0, 0, 0, 0, 1, 2, 4, 1, 2, 4, 0, 0, 0, 0, 0, 0,
-                                      0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 2, 4, 2, 4};
-    static const uint8_t fixed[32] = {0, 255, 0, 0, 0, 0, 0, 1, 1, 1,  4, 8, 1, 2, 4, 8,
-                                      1, 2,   4, 8, 2, 3, 5, 9, 17, 0, 0, 0, 0, 0, 0, 0};
-    uint64_t open[AIEX_PACK_DEPTH], items, count;
+    uint64_t open[AIEX_PACK_DEPTH];
     const uint8_t *p = at->data;
     size_t left = at->len, n;
-    unsigned depth = 0, t, w;
-    int nested;
+    unsigned depth = 0;
+    int64_t items;
 
-    if (left && (*p < 0x80 || *p >= 0xe0 || *p == 0xc2 || *p == 0xc3)) { /* most often */
-        at->data = p + 1;
-        at->len = left - 1;
-        return 0;
-    }
-    for (;;) {
+    do {
         if (left == 0)
             return -1;
-        t = *p++;
-        left--;
-        n = 0;
-        count = items = 0;
-        nested = t >= 0x80 && t < 0xa0;
-        if (nested) {
-            count = t & 15;
-            items = t < 0x90 ? count * 2 : count;
-        } else if (t >= 0xa0 && t < 0xc0) {
-            n = t & 31;
-        } else if (t >= 0xc0 && t < 0xe0) {
-            w = width[t - 0xc0];
-            n = fixed[t - 0xc0];
-            if (n == 255 || left < w)
-                return -1;
-            count = aiex_r_be(p, w);
-            p += w;
-            left -= w;
-            nested = t >= 0xdc;
-            items = t >= 0xde ? count * 2 : count;
-            n += nested ? 0 : (size_t)count;
-        }
-        if (n > left || (nested && count > left))
-            return -1;
-        p += n;
-        left -= n;
-        if (nested) {
-            if (depth == AIEX_PACK_DEPTH) /* an empty one is a level, too */
+        n = aiex_r_leaf(p, left);
+        if (n) {
+            p += n;
+            left -= n;
+        } else {
+            items = aiex_r_nest(&p, &left);
+            if (items < 0 || depth == AIEX_PACK_DEPTH) /* an empty one is a level, too */
                 return -1;
             if (items) {
-                open[depth++] = items;
+                open[depth++] = (uint64_t)items;
                 continue;
             }
         }
         while (depth && --open[depth - 1] == 0)
             depth--;
-        if (!depth)
-            break;
-    }
+    } while (depth);
     at->data = p;
     at->len = left;
+    return 0;
+}
+
+/* A key of a map whose head was read; its value is next. 0, or -1: broken, or no string. */
+AIEX_PACK_INLINE int aiex_r_key(struct aiex_slice *at, struct aiex_slice *key)
+{
+    const uint8_t *p = at->data;
+    const size_t left = at->len;
+    struct aiex_value v;
+    size_t n;
+
+    if (left && (*p & 0xe0u) == 0xa0u && left > (n = *p & 31u)) {
+        key->data = p + 1;
+        key->len = n;
+        at->data = p + n + 1;
+        at->len = left - n - 1;
+        return 0;
+    }
+    if (aiex_r_value(at, &v) != 0 || v.type != AIEX_T_STR)
+        return -1;
+    *key = v.bytes;
     return 0;
 }
 
@@ -475,26 +541,94 @@ static inline int aiex_r_skip(struct aiex_slice *at)
 static inline int aiex_r_pair(struct aiex_slice *at, struct aiex_slice *key,
                               struct aiex_slice *value)
 {
-    const uint8_t *p = at->data;
-    size_t n;
-
-    if (at->len && *p >= 0xa0 && *p < 0xc0 && at->len > (n = *p & 31u)) {
-        key->data = p + 1;
-        key->len = n;
-        at->data += n + 1;
-        at->len -= n + 1;
-    } else {
-        struct aiex_value v;
-
-        if (aiex_r_value(at, &v) != 0 || v.type != AIEX_T_STR)
-            return -1;
-        *key = v.bytes;
-    }
+    if (aiex_r_key(at, key) != 0)
+        return -1;
     *value = *at;
     if (aiex_r_skip(at) != 0)
         return -1;
     value->len -= at->len;
     return 0;
+}
+
+/* Reads a value and moves *at behind all of it. *whole: as it stands; for ARRAY and MAP v->bytes
+ * are the items and no more. 0, or -1: broken. */
+static inline int aiex_r_whole(struct aiex_slice *at, struct aiex_slice *whole,
+                               struct aiex_value *v)
+{
+    *whole = *at;
+    if (aiex_r_value(at, v) != 0)
+        return -1;
+    if (v->type == AIEX_T_ARRAY || v->type == AIEX_T_MAP) {
+        *at = *whole;
+        if (aiex_r_skip(at) != 0)
+            return -1;
+        v->bytes.len = (size_t)(at->data - v->bytes.data);
+    }
+    whole->len -= at->len;
+    return 0;
+}
+
+/* One pair of a map, its value read. */
+struct aiex_entry {
+    struct aiex_slice key, whole;
+    struct aiex_value v;
+};
+
+/* aiex_r_key() and aiex_r_whole(), for those who want most pairs of a map. */
+static inline int aiex_r_entry(struct aiex_slice *at, struct aiex_entry *e)
+{
+    return aiex_r_key(at, &e->key) != 0 ? -1 : aiex_r_whole(at, &e->whole, &e->v);
+}
+
+/* A key of a reader's table, with its length. */
+struct aiex_key {
+    const char *text;
+    size_t len;
+};
+#define AIEX_KEY(literal)                                                                          \
+    {                                                                                              \
+        (literal), sizeof(literal) - 1                                                             \
+    }
+
+/* Keys are short: two words that overlap are most of them. */
+AIEX_PACK_INLINE int aiex_key_is(const struct aiex_key *k, struct aiex_slice s)
+{
+    uint64_t a, b, c, d;
+    uint32_t e, f, g, h;
+
+    if (k->len != s.len || k->text[0] != (char)s.data[0])
+        return 0;
+    if (s.len >= 4 && s.len < 8) {
+        memcpy(&e, k->text, 4);
+        memcpy(&f, s.data, 4);
+        memcpy(&g, k->text + s.len - 4, 4);
+        memcpy(&h, s.data + s.len - 4, 4);
+        return e == f && g == h;
+    }
+    if (s.len < 8 || s.len > 16)
+        return memcmp(k->text, s.data, s.len) == 0;
+    memcpy(&a, k->text, 8);
+    memcpy(&b, s.data, 8);
+    memcpy(&c, k->text + s.len - 8, 8);
+    memcpy(&d, s.data + s.len - 8, 8);
+    return a == b && c == d;
+}
+
+/* The row of a table for a key, or n. Each of the n rows of `size` bytes begins with a struct
+ * aiex_key that is not empty. Looked for from row `from` on and round: who gives the row behind the
+ * last one finds it at once where the writer keeps to the order of the table. */
+AIEX_PACK_INLINE size_t aiex_row_of(const void *rows, size_t size, size_t n, size_t from,
+                                    struct aiex_slice key)
+{
+    size_t i, left, row = from < n ? from : 0;
+
+    for (left = key.len ? n : 0; left; left--) {
+        i = row;
+        if (aiex_key_is((const struct aiex_key *)((const char *)rows + i * size), key))
+            return i;
+        row = i + 1 < n ? i + 1 : 0;
+    }
+    return n;
 }
 
 /* 1 when body is empty or exactly one whole msgpack map. */
@@ -509,56 +643,50 @@ static inline int aiex_is_map(struct aiex_slice body)
            at.len == 0;
 }
 
-/* Finds `key` in the map `body`. 1 found, 0 not there, -1 body is not a map or broken before it.
- * For an ARRAY or MAP value, v->bytes starts at its first item (walk with aiex_r_value/skip). */
-static inline int aiex_get(struct aiex_slice body, const char *key, struct aiex_value *v)
+/* Moves *body to the value of `key` of n bytes. 1 found, 0 not there, -1 no map or broken. */
+static inline int aiex_r_find(struct aiex_slice *body, const char *key, size_t n)
 {
-    size_t n = strlen(key);
-    struct aiex_value k;
-    uint32_t i, pairs;
+    struct aiex_value head;
+    struct aiex_slice k;
+    uint32_t i;
 
-    if (body.len == 0)
+    if (body->len == 0)
         return 0;
-    if (aiex_r_value(&body, &k) != 0 || k.type != AIEX_T_MAP)
+    if (aiex_r_value(body, &head) != 0 || head.type != AIEX_T_MAP)
         return -1;
-    pairs = k.count;
-    for (i = 0; i < pairs; i++) {
-        if (aiex_r_value(&body, &k) != 0 || k.type != AIEX_T_STR)
+    for (i = 0; i < head.count; i++) {
+        if (aiex_r_key(body, &k) != 0)
             return -1;
-        if (k.bytes.len == n && memcmp(k.bytes.data, key, n) == 0)
-            return aiex_r_value(&body, v) == 0 ? 1 : -1;
-        if (aiex_r_skip(&body) != 0)
+        if (k.len == n && memcmp(k.data, key, n) == 0)
+            return 1;
+        if (aiex_r_skip(body) != 0)
             return -1;
     }
     return 0;
 }
 
+/* Finds `key` in the map `body`. 1 found, 0 not there, -1 body is not a map or broken before it.
+ * For an ARRAY or MAP value, v->bytes starts at its first item (walk with aiex_r_value/skip). */
+static inline int aiex_get(struct aiex_slice body, const char *key, struct aiex_value *v)
+{
+    int r = aiex_r_find(&body, key, strlen(key));
+
+    return r <= 0 ? r : aiex_r_value(&body, v) == 0 ? 1 : -1;
+}
+
 /* The bytes of one whole value (map, array, ...) under `key`, to pass on or to aiex_get() again. */
 static inline int aiex_get_whole(struct aiex_slice body, const char *key, struct aiex_slice *out)
 {
-    size_t n = strlen(key);
-    struct aiex_value k;
-    struct aiex_slice start;
-    uint32_t i, pairs;
+    int r = aiex_r_find(&body, key, strlen(key));
+    struct aiex_slice start = body;
 
-    if (body.len == 0)
-        return 0;
-    if (aiex_r_value(&body, &k) != 0 || k.type != AIEX_T_MAP)
+    if (r <= 0)
+        return r;
+    if (aiex_r_skip(&body) != 0)
         return -1;
-    pairs = k.count;
-    for (i = 0; i < pairs; i++) {
-        if (aiex_r_value(&body, &k) != 0 || k.type != AIEX_T_STR)
-            return -1;
-        start = body;
-        if (aiex_r_skip(&body) != 0)
-            return -1;
-        if (k.bytes.len == n && memcmp(k.bytes.data, key, n) == 0) {
-            out->data = start.data;
-            out->len = start.len - body.len;
-            return 1;
-        }
-    }
-    return 0;
+    out->data = start.data;
+    out->len = start.len - body.len;
+    return 1;
 }
 
 /* Typed look-ups: 1 found, 0 missing or nil (out untouched), -1 wrong type or broken body. */
@@ -623,7 +751,8 @@ static inline int aiex_get_bool(struct aiex_slice body, const char *key, int *ou
     return 1;
 }
 
-/* Copies a string into out[size], always 0-terminated; -1 also when it does not fit or holds a 0. */
+/* Copies a string into out[size], always 0-terminated; -1 also when it does not fit or holds a 0.
+ */
 static inline int aiex_get_text(struct aiex_slice body, const char *key, char *out, size_t size)
 {
     struct aiex_slice s;

@@ -182,6 +182,113 @@ static void test_odd_types(void)
     doc_free(d);
 }
 
+/* Every kind of value, skipped, read as an entry and read alone: the three agree on its end. */
+static void test_entries(void)
+{
+    static const char *const keys[] = {"text", "min", "max",  "yes", "no",
+                                       "real", "nil", "list", "none"};
+    struct aiex_slice at, pair, key, value;
+    struct aiex_value head, v;
+    struct aiex_entry e;
+    struct pack p;
+
+    pack_init(&p, 1000);
+    fill(&p);
+    at = pair = pack_slice(&p);
+    CU_ASSERT_EQUAL_FATAL(aiex_r_value(&at, &head), 0);
+    aiex_r_value(&pair, &v);
+    CU_ASSERT_EQUAL_FATAL(head.count, 9);
+    for (unsigned i = 0; i < head.count; i++) {
+        CU_ASSERT_EQUAL_FATAL(aiex_r_entry(&at, &e), 0);
+        CU_ASSERT_EQUAL_FATAL(aiex_r_pair(&pair, &key, &value), 0);
+        CU_ASSERT(aiex_slice_is(e.key, keys[i]) && aiex_slice_is(key, keys[i]));
+        CU_ASSERT_PTR_EQUAL(e.whole.data, value.data);
+        CU_ASSERT_EQUAL(e.whole.len, value.len);
+        CU_ASSERT_EQUAL(at.len, pair.len);
+        CU_ASSERT_EQUAL_FATAL(aiex_r_value(&value, &v), 0);
+        CU_ASSERT_EQUAL(e.v.type, v.type);
+        CU_ASSERT_EQUAL(e.v.i, v.i);
+        CU_ASSERT_EQUAL(e.v.count, v.count);
+        CU_ASSERT_EQUAL(e.v.bytes.len, v.bytes.len);
+    }
+    CU_ASSERT_EQUAL(at.len, 0);
+    CU_ASSERT_EQUAL(aiex_r_entry(&at, &e), -1);
+    pack_done(&p);
+}
+
+/* A map cut anywhere has no more entries than it has whole pairs; and none is read beyond its end.
+ */
+static void test_cut_entries(void)
+{
+    struct aiex_slice at;
+    struct aiex_value head;
+    struct aiex_entry e;
+    struct pack p;
+
+    pack_init(&p, 1000);
+    fill(&p);
+    for (size_t len = 0; len < pack_slice(&p).len; len++) {
+        uint8_t *mem = malloc(len ? len : 1); /* of this size: the sanitizer sees a step too far */
+        unsigned n = 0;
+
+        memcpy(mem, pack_slice(&p).data, len);
+        at = (struct aiex_slice){mem, len};
+        if (aiex_r_value(&at, &head) == 0)
+            while (n < head.count && aiex_r_entry(&at, &e) == 0)
+                n++;
+        CU_ASSERT(n < 9);
+        at = (struct aiex_slice){mem, len};
+        CU_ASSERT_EQUAL(aiex_r_skip(&at), -1);
+        free(mem);
+    }
+    pack_done(&p);
+}
+
+/* Found from anywhere, known or not. */
+static void test_rows(void)
+{
+    static const struct {
+        struct aiex_key key;
+        int what;
+    } rows[] = {{AIEX_KEY("a"), 1}, {AIEX_KEY("ab"), 2}, {AIEX_KEY("b"), 3}, {AIEX_KEY("long"), 4}};
+    static const char *const unknown[] = {"", "c", "aa", "lon", "longer"};
+
+    for (size_t from = 0; from <= 5; from++) {
+        for (size_t i = 0; i < 4; i++) {
+            struct aiex_slice key = {(const uint8_t *)rows[i].key.text, rows[i].key.len};
+
+            CU_ASSERT_EQUAL(aiex_row_of(rows, sizeof(rows[0]), 4, from, key), i);
+        }
+        for (size_t i = 0; i < 5; i++) {
+            struct aiex_slice key = {(const uint8_t *)unknown[i], strlen(unknown[i])};
+
+            CU_ASSERT_EQUAL(aiex_row_of(rows, sizeof(rows[0]), 4, from, key), 4);
+        }
+    }
+}
+
+/* Writing into too little memory counts what is needed and touches nothing behind it. */
+static void test_writer_too_small(void)
+{
+    static const char text[] = "a text of more than 31 bytes, so that it has a head of its own";
+    uint8_t all[128], *mem;
+    struct aiex_writer w;
+    size_t need = sizeof(all);
+
+    for (size_t cap = sizeof(all); cap > 0; cap = cap == sizeof(all) ? need : cap - 1) {
+        mem = malloc(cap); /* of this size: the sanitizer sees a byte too far */
+        aiex_writer_init(&w, mem, cap);
+        aiex_w_map(&w, 3);
+        aiex_w_key_str(&w, "short", "value");
+        aiex_w_key_str(&w, "empty", "");
+        aiex_w_key_str(&w, "long", text);
+        need = cap == sizeof(all) ? w.len : need;
+        CU_ASSERT_EQUAL(w.len, need);
+        CU_ASSERT_EQUAL(w.failed, cap < need);
+        free(mem);
+    }
+}
+
 const struct test_case tests[] = {
     {"round_trip", test_round_trip},
     {"too_small", test_too_small},
@@ -189,5 +296,9 @@ const struct test_case tests[] = {
     {"depth", test_depth},
     {"lies", test_lies},
     {"odd_types", test_odd_types},
+    {"entries", test_entries},
+    {"cut_entries", test_cut_entries},
+    {"rows", test_rows},
+    {"writer_too_small", test_writer_too_small},
     {0},
 };
