@@ -88,11 +88,12 @@ static void write_apply(struct aiex_writer *w, const void *arg)
 {
     const struct asked *a = arg;
 
-    aiex_w_map(w, 8);
+    aiex_w_map(w, 9);
     aiex_w_key_bool(w, "local", 1);
     aiex_w_key_str(w, "of", a->owner->stream);
     aiex_w_key_str(w, "restore", a->x->id);
     aiex_w_key_str(w, "checkpoint", a->x->m.about.name);
+    aiex_w_key_str(w, "name", a->x->m.about.name); /* of the act in the audit log */
     aiex_w_key_int(w, "events", a->at);
     aiex_w_key_int(w, "skip", a->skip);
     aiex_w_key_bool(w, "dry_run", a->x->dry);

@@ -439,6 +439,42 @@ static void test_we_die(void)
     rig_end();
 }
 
+/* What owners are asked by others than this service. */
+static void test_wrong_requests(void)
+{
+    static const struct {
+        const char *method, *body, *wanted;
+    } wrong[] = {
+        {"restore_from", "{}", "invalid: "},
+        {"restore_from", "{'restore': 'r', 'of': 'gateway/limits', 'at': 7, 'events': []}",
+         "conflict: "},
+        {"restore_from", "{'restore': 'r', 'of': 'gateway/limits', 'at': 0}", "invalid: "},
+        {"restore_from", "{'restore': 'r', 'of': 'gateway/limits', 'at': 0, 'events': [5]}",
+         "invalid: "},
+        {"restore_from",
+         "{'restore': 'r', 'of': 'gateway/limits', 'at': 0, 'events': [{'type': 'x.later'}]}",
+         "invalid: an event of then is of a later version"},
+        {"restore", "{'restore': 'r', 'of': 'gateway/limits', 'events': 0}", "conflict: "},
+        {"restore", "{'restore': 'r', 'of': 'gateway/limits', 'events': 0, 'skip': -1}",
+         "invalid: "},
+    };
+
+    rig_begin();
+    open_all();
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        char method[64], body[200];
+
+        snprintf(method, sizeof(method), "templates.%s", wrong[i].method);
+        HAS(query(TEMPLATES, method, "%s", wrong[i].body), wrong[i].wanted);
+        snprintf(method, sizeof(method), "gateway.%s", wrong[i].method);
+        snprintf(body, sizeof(body), "{'local': true%s%s", wrong[i].body[1] == '}' ? "" : ", ",
+                 wrong[i].body + 1);
+        HAS(query(GATEWAY, method, "%s", body), wrong[i].wanted);
+    }
+    rig_close();
+    rig_end();
+}
+
 /* More than a page, of both kinds. */
 static void test_many(void)
 {
@@ -481,5 +517,6 @@ const struct test_case tests[] = {
     {"the owner is away", test_owner_away},
     {"this service dies in the middle", test_we_die},
     {"many go back page by page", test_many},
+    {"wrong requests are refused", test_wrong_requests},
     {0},
 };
