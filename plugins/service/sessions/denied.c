@@ -125,7 +125,7 @@ void denied_tell(struct work *w)
     int fresh;
 
     s->denied.total++;
-    if (!s->denied.acts.service)
+    if (!s->denied.acts.service[0])
         return;
     look(s); /* a timer that could not be had */
     one = find(&s->denied, w);
