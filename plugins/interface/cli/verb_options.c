@@ -407,8 +407,8 @@ const struct verb_option context_put_options[] = {
 #define PARTS_OPTION                                                                               \
     {                                                                                              \
         0, "parts", "PARTS",                                                                       \
-            "all, sessions, contexts, templates, limits, keys, stream:BEGIN, table:NAME; a,b",     \
-            HINT_NONE, NULL                                                                        \
+            "all, sessions, contexts, templates, limits, keys, stream:BEGIN, table:T", HINT_NONE,  \
+            NULL                                                                                   \
     }
 #define KEYS_OPTION                                                                                \
     {                                                                                              \
