@@ -111,7 +111,7 @@ struct aiex_slice tape_part(const struct tape *t, size_t i)
 {
     size_t from = i ? t->ends[i - 1] : 0;
 
-    return (struct aiex_slice){t->data + from, t->ends[i] - from};
+    return (struct aiex_slice){t->data ? t->data + from : NULL, t->ends[i] - from};
 }
 
 struct aiex_slice tape_whole(const struct tape *t)
