@@ -204,15 +204,6 @@ unsigned endpoint_serving(const struct endpoint *ep, unsigned instance)
 
 /* ---- Serving ---- */
 
-/* Enough among instances of one process, who share their fate; what comes from others is walked to
- * its end (aiex_is_map). */
-static int begins_map(struct aiex_slice body)
-{
-    struct aiex_value v;
-
-    return body.len == 0 || (aiex_r_value(&body, &v) == 0 && v.type == AIEX_T_MAP);
-}
-
 void endpoint_dispatch(struct endpoint *ep, struct served *s, const char *service,
                        const char *method, struct aiex_slice body)
 {
@@ -232,7 +223,7 @@ void endpoint_dispatch(struct endpoint *ep, struct served *s, const char *servic
     int r;
 
     ep->n_serving++;
-    if (s->id & LOCAL_ID ? !begins_map(body) : !aiex_is_map(body)) {
+    if (!aiex_is_map(body)) {
         if (s->cast)
             endpoint_served_release(ep, s);
         else
@@ -362,7 +353,7 @@ static int end_served(struct endpoint *ep, uint64_t id, int32_t status, const ch
     caller = s->caller;
     head.trace = s->trace;
     endpoint_served_release(ep, s);
-    if (caller && status == WIRE_OK && !begins_map(body)) {
+    if (caller && status == WIRE_OK && !aiex_is_map(body)) {
         endpoint_answer_end(ep, caller, WIRE_INTERNAL, not_a_map, 0, (struct aiex_slice){0}, 0);
         return 0;
     }

@@ -145,9 +145,7 @@ struct aiex_message {
     uint64_t trace;     /* correlation id of the whole request, for logs and child calls */
     const char *service; /* the name under which the caller found this instance */
     const char *method; /* REQUEST, CAST: "kind.verb". EVENT: the topic */
-    /* msgpack map, keys are strings; unknown keys are to be ignored. What an instance of the same
-       process (`cell`) sent was only looked at where it begins. */
-    struct aiex_slice body;
+    struct aiex_slice body; /* msgpack map, keys are strings; unknown keys are to be ignored */
     /* Since 1.2. REQUEST, CAST: the instance that asks, as its section is named; "host.control" for
        the control socket, other "host." names for the host itself, "" where it is not known. It is the
        host that says so: a plugin can not claim to be another, unless both are in one cell. */
