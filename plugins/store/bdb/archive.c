@@ -124,17 +124,22 @@ int archive_begin(struct store *s, struct aiex_error *err)
 
 /* ---- Into the archive ---- */
 
-/* as_copy: the database's folder is to stay what it is. */
+/* as_copy: the database's folder is to stay what it is, and may grow on when nothing comes of it;
+ * then the copy is not looked at (log_place()), and is replaced in the end. */
 static int keep(struct store *s, const char *name, int as_copy)
 {
-    char from[PATH_BYTES], to[PATH_BYTES + 32], folder[PATH_BYTES];
+    char from[PATH_BYTES], to[PATH_BYTES + 32], fresh[PATH_BYTES + 32], folder[PATH_BYTES];
+    int r = 0;
 
     snprintf(from, sizeof(from), "%s/%s", s->home, name);
     lineage_path(folder, s, s->lineage);
     snprintf(to, sizeof(to), "%s/%s", folder, name);
-    if (as_copy)
-        return folder_copy_file(from, to);
-    return rename(from, to) == 0 ? 0 : -errno;
+    snprintf(fresh, sizeof(fresh), "%s/copy", folder);
+    if (as_copy) {
+        unlink(fresh); /* of one that was killed */
+        r = folder_copy_file(from, fresh);
+    }
+    return r == 0 && rename(as_copy ? fresh : from, to) != 0 ? -errno : r;
 }
 
 static int sync_archive(struct store *s)
@@ -198,8 +203,8 @@ int archive_close(struct store *s)
 
 /* ---- Out of the archive ---- */
 
-/* Where the file of that number is: 1 = in the archive, 2 = in the database's folder, 0 = nowhere.
- * The care thread may be moving it from there to here: so here is looked at twice. */
+/* Where the file of that number is: 2 = in the database's folder, 1 = in the archive, 0 = nowhere.
+ * In this order: the care thread moves it from there to here. */
 static int log_place(struct store *s, const char *lineage, uint64_t number, char path[PATH_BYTES])
 {
     char folder[PATH_BYTES - 32], kept[PATH_BYTES], name[24];
@@ -209,7 +214,7 @@ static int log_place(struct store *s, const char *lineage, uint64_t number, char
     snprintf(folder, sizeof(folder), "%s/archive/%s", s->host->data_dir, lineage);
     snprintf(kept, sizeof(kept), "%s/%s", folder, name);
     snprintf(path, PATH_BYTES, "%s/%s", s->home, name);
-    if (stat(kept, &st) != 0 && strcmp(lineage, s->lineage) == 0 && stat(path, &st) == 0)
+    if (strcmp(lineage, s->lineage) == 0 && stat(path, &st) == 0)
         return 2;
     memcpy(path, kept, PATH_BYTES);
     return stat(kept, &st) == 0;

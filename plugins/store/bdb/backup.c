@@ -4,8 +4,8 @@
  * A backup is taken while writes go on, by Berkeley DB itself, on the care thread, so that no
  * checkpoint removes a log that it needs. Then it is opened as a store of its own, recovered, and
  * verified from the first event to the last, with its chain and all indexes; only then does it
- * get a side record and a manifest, and the answer says `verified`. What lies there is a data
- * folder that can be opened as it is: `db`, `side`, `cipher`.
+ * get a side record, a manifest, and its name, and the answer says `verified`. What lies there is a
+ * data folder that can be opened as it is: `db`, `side`, `cipher`.
  */
 #include "archive.h"
 #include "backup.h"
@@ -20,6 +20,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define MAKING "backup.new"
 
 /* A folder of ours by its relative name. */
 const char *backup_name(struct aiex_slice body, char out[BACKUP_PATH + 1])
@@ -39,9 +41,19 @@ const char *backup_name(struct aiex_slice body, char out[BACKUP_PATH + 1])
 
 struct backup {
     struct job job;
-    char folder[500];
+    char folder[500], making[500]; /* what it is to be, and until then */
     struct manifest manifest;
 };
+
+/* An empty folder of that name, so that nobody else takes it. 0 or negative errno. */
+static int reserve(const char *folder, struct aiex_error *err)
+{
+    rmdir(folder); /* of a backup that did not come to its end */
+    return mkdir(folder, 0700) == 0
+               ? 0
+               : aiex_failed(err, -errno, "folder '%.300s': %s; give a new one", folder,
+                             strerror(errno));
+}
 
 static int take_copy(struct store *s, const char *folder, struct aiex_error *err)
 {
@@ -50,8 +62,7 @@ static int take_copy(struct store *s, const char *folder, struct aiex_error *err
     int r;
 
     if (mkdir(folder, 0700) != 0)
-        return aiex_failed(err, -errno, "folder '%.300s': %s; give a new one", folder,
-                           strerror(errno));
+        return aiex_failed(err, -errno, "folder '%.300s': %s", folder, strerror(errno));
     snprintf(path, sizeof(path), "%s/db", folder);
     if (mkdir(path, 0700) != 0)
         return aiex_failed(err, -EIO, "folder '%.300s': %s", path, strerror(errno));
@@ -65,18 +76,36 @@ static int take_copy(struct store *s, const char *folder, struct aiex_error *err
                : 0;
 }
 
-void backup_remove(const char *folder)
+void backup_forget(const char *data_dir)
 {
-    static const char *const files[] = {"manifest", "side", "cipher"}; /* from here on it is none */
+    char path[500];
+
+    snprintf(path, sizeof(path), "%.400s/" MAKING, data_dir);
+    folder_remove(path);
+}
+
+static void remove_backup(const char *folder)
+{
     char path[600];
 
-    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
-        snprintf(path, sizeof(path), "%s/%s", folder, files[i]);
-        unlink(path);
-    }
-    snprintf(path, sizeof(path), "%s/db", folder);
-    folder_remove(path);
-    rmdir(folder);
+    snprintf(path, sizeof(path), "%s/manifest", folder);
+    unlink(path); /* from here on it is none */
+    folder_remove(folder);
+}
+
+/* The whole copy on the disk, and under its name. */
+static int settle(const struct backup *b, struct aiex_error *err)
+{
+    char db[600];
+    int r;
+
+    snprintf(db, sizeof(db), "%s/db", b->making);
+    r = folder_sync(db);
+    r = r ? r : folder_sync(b->making);
+    if (r < 0)
+        return aiex_failed(err, r, "'%.200s' can not be put on the disk: %s", b->making,
+                           strerror(-r));
+    return folder_settle(b->making, b->folder, err);
 }
 
 /* What the copy is, after it was verified. */
@@ -111,7 +140,7 @@ static void retain(struct store *s)
             aiex_logf(s->host, AIEX_LOG_INFO, 0, "backup '%s' goes: keep_backups is %zu",
                       all[i].path, keep);
             snprintf(folder, sizeof(folder), "%s/%s", s->host->data_dir, all[i].path);
-            backup_remove(folder);
+            remove_backup(folder);
         }
     free(all);
     if (s->lineage[0])
@@ -125,17 +154,21 @@ static enum job_step step(struct job *j)
     struct aiex_error err = {"the copy could not be checked"};
     uint64_t least = atomic_load(&s->visible);
     struct tail tail = {0};
-    int r = take_copy(s, b->folder, &err);
+    int r = reserve(b->folder, &err);
 
     if (r == -EEXIST)
         return job_refused(j, AIEX_E_CONFLICT, "%s", err.text);
-    r = r ? r : copy_try(s, b->folder, cipher_password(&s->cipher), 0, &tail, &err);
+    backup_forget(s->host->data_dir);
+    r = r ? r : take_copy(s, b->making, &err);
+    r = r ? r : copy_try(s, b->making, cipher_password(&s->cipher), 0, &tail, &err);
     if (r == 0 && tail.sequence < least)
         r = aiex_failed(&err, -EBADMSG, "the copy ends at sequence %llu, before %llu",
                         (unsigned long long)tail.sequence, (unsigned long long)least);
-    r = r ? r : describe(s, b->folder, &tail, &b->manifest);
+    r = r ? r : describe(s, b->making, &tail, &b->manifest);
+    r = r ? r : settle(b, &err);
     if (r < 0) {
-        backup_remove(b->folder);
+        backup_forget(s->host->data_dir);
+        rmdir(b->folder);
         if (r == -EUCLEAN && atomic_load(&s->env.panicked))
             state_damage(s, "a file, found by a backup");
         return job_refused(j, AIEX_E_INTERNAL, "no backup: %s", err.text);
@@ -182,6 +215,7 @@ int backup_take(void *self, const struct aiex_message *m)
     if (!b)
         return 0;
     snprintf(b->folder, sizeof(b->folder), "%s/%s", s->host->data_dir, path);
+    snprintf(b->making, sizeof(b->making), "%s/" MAKING, s->host->data_dir);
     b->job.slow = 1;
     b->job.answer = answer;
     job_go(&b->job);

@@ -9,7 +9,7 @@
 const char *backup_name(struct aiex_slice body, char out[BACKUP_PATH + 1]);
 /* Loop: refuses a request for such a path. */
 int backup_refuse_name(struct store *s, uint64_t id);
-/* Removes one. */
-void backup_remove(const char *folder);
+/* Removes what a backup that did not come to its end left: it is made in `backup.new`. */
+void backup_forget(const char *data_dir);
 
 #endif

@@ -92,7 +92,7 @@ size_t event_copy(uint8_t *out, const uint8_t *record, size_t len, uint64_t sequ
     return n;
 }
 
-void event_stub(const uint8_t *record, size_t len, uint8_t *out)
+void event_tombstone(const uint8_t *record, size_t len, uint8_t *out)
 {
     memcpy(out, record, 64);
     out[1] = EVENT_ERASED;
@@ -129,7 +129,7 @@ int event_view(const uint8_t *record, size_t len, uint64_t sequence, struct even
     v->chain = record + 32;
     if (v->flags & EVENT_ERASED) {
         v->digest = record + 64;
-        return len == EVENT_STUB ? set_type(record, v) : -EBADMSG;
+        return len == EVENT_TOMBSTONE ? set_type(record, v) : -EBADMSG;
     }
     v->salt = record + 64;
     v->map.data = record + EVENT_HEAD;

@@ -27,7 +27,7 @@
 #define EVENT_HASH      32u
 #define EVENT_SALT      16u
 #define EVENT_HEAD      80u   /* before the map in events */
-#define EVENT_STUB      96u   /* an erased event */
+#define EVENT_TOMBSTONE 96u   /* an erased event */
 #define EVENT_COPY      24u   /* before the map in streams */
 #define EVENT_INLINE    8192u /* longer maps are not copied into streams */
 
@@ -69,8 +69,8 @@ static inline size_t event_copy_len(size_t len)
 
     return EVENT_COPY + (map > EVENT_INLINE ? 0 : map);
 }
-/* The stub that stays of a record; out has EVENT_STUB bytes. */
-void event_stub(const uint8_t *record, size_t len, uint8_t *out);
+/* The tombstone that stays of a record; out has EVENT_TOMBSTONE bytes. */
+void event_tombstone(const uint8_t *record, size_t len, uint8_t *out);
 
 /* Reads a record of events (`sequence` is its key) or of streams. 0, -EBADMSG. */
 int event_view(const uint8_t *record, size_t len, uint64_t sequence, struct event_view *ret_view);

@@ -29,17 +29,6 @@ static int is_there(const char *path)
     return lstat(path, &st) == 0;
 }
 
-static int sync_folder(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC), r;
-
-    if (fd < 0)
-        return -errno;
-    r = fsync(fd) == 0 ? 0 : -errno;
-    close(fd);
-    return r;
-}
-
 /* A file, or a folder of files. */
 static void remove_part(const char *path)
 {
@@ -47,21 +36,9 @@ static void remove_part(const char *path)
         folder_remove(path);
 }
 
-static void remove_all(const char *dir, const char *folder)
-{
-    char path[PATH_BYTES];
-
-    for (size_t i = 0; i < N_PARTS; i++) {
-        path_of(path, dir, folder, parts[i]);
-        remove_part(path);
-    }
-    path_of(path, dir, folder, "");
-    rmdir(path);
-}
-
 int exchange_begin(const char *data_dir, char *ret_folder, size_t size, struct aiex_error *err)
 {
-    remove_all(data_dir, "restore.new/");
+    exchange_forget(data_dir);
     snprintf(ret_folder, size, "%s/restore.new", data_dir);
     if (mkdir(ret_folder, 0700) != 0)
         return aiex_failed(err, -errno, "folder '%.300s': %s", ret_folder, strerror(errno));
@@ -70,23 +47,19 @@ int exchange_begin(const char *data_dir, char *ret_folder, size_t size, struct a
 
 void exchange_forget(const char *data_dir)
 {
-    remove_all(data_dir, "restore.new/");
+    char path[PATH_BYTES];
+
+    path_of(path, data_dir, "restore.new", "");
+    folder_remove(path);
 }
 
 int exchange_decide(const char *data_dir, struct aiex_error *err)
 {
     char from[PATH_BYTES], to[PATH_BYTES];
-    int r;
 
     path_of(from, data_dir, "restore.new", "");
     path_of(to, data_dir, "restore.ready", "");
-    r = sync_folder(from);
-    if (r == 0 && rename(from, to) != 0)
-        r = -errno;
-    r = r ? r : sync_folder(data_dir);
-    return r < 0 ? aiex_failed(err, r, "'%.200s' can not be made '%.200s': %s", from, to,
-                               strerror(-r))
-                 : 0;
+    return folder_settle(from, to, err);
 }
 
 /* The old part aside, the new one into its place; either may be done already. */
@@ -117,7 +90,7 @@ int exchange_finish(const char *data_dir, struct aiex_error *err)
         return 0;
     for (size_t i = 0; i < N_PARTS && r == 0; i++)
         r = move_part(data_dir, parts[i]);
-    r = r ? r : sync_folder(data_dir);
+    r = r ? r : folder_sync_names(data_dir);
     if (r == 0 && rmdir(ready) != 0)
         r = -errno;
     return r < 0 ? aiex_failed(err, r, "what '%.200s' holds can not be put in its place: %s", ready,

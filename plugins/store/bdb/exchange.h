@@ -12,7 +12,7 @@
 
 /* Makes an empty `restore.new`. *ret_folder has `size` bytes. 0 or negative errno. */
 int exchange_begin(const char *data_dir, char *ret_folder, size_t size, struct aiex_error *err);
-/* Forgets it. */
+/* Forgets it, also what another process began and did not end. */
 void exchange_forget(const char *data_dir);
 /* The decision. 0 or negative errno with a reason. */
 int exchange_decide(const char *data_dir, struct aiex_error *err);

@@ -118,6 +118,26 @@ int folder_sync(const char *path)
     return r ? r : sync_one(path, "", NULL);
 }
 
+int folder_sync_names(const char *path)
+{
+    return sync_one(path, "", NULL);
+}
+
+int folder_settle(const char *from, const char *to, struct aiex_error *err)
+{
+    const char *end = strrchr(to, '/');
+    char parent[700];
+    int r = folder_sync_names(from);
+
+    snprintf(parent, sizeof(parent), "%.*s", end ? (int)(end - to) : 1, end ? to : ".");
+    if (r == 0 && rename(from, to) != 0)
+        r = -errno;
+    r = r ? r : folder_sync_names(parent);
+    return r < 0
+               ? aiex_failed(err, r, "'%.200s' can not become '%.200s': %s", from, to, strerror(-r))
+               : 0;
+}
+
 static int count_one(const char *path, const char *name, void *arg)
 {
     struct stat st;
@@ -136,11 +156,13 @@ int64_t folder_bytes(const char *path)
     return bytes;
 }
 
+/* Also a folder; a link is only unlinked. */
 static int remove_one(const char *path, const char *name, void *arg)
 {
     (void)name;
     (void)arg;
-    unlink(path);
+    if (unlink(path) != 0)
+        folder_remove(path);
     return 0;
 }
 

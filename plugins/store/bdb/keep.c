@@ -166,7 +166,7 @@ static void sweep_over(struct store *s, struct write *w)
 
 const struct write_kind sweep_kind = {.apply = sweep, .answer = sweep_over};
 
-/* ---- Erasing: the stub keeps the chain whole (event.h) ---- */
+/* ---- Erasing: the tombstone keeps the chain whole (event.h) ---- */
 
 /* Takes an event out of the indexes, as its map says. */
 static int unmark(struct store *s, DB_TXN *txn, const struct event_view *v)
@@ -187,10 +187,10 @@ static int unmark(struct store *s, DB_TXN *txn, const struct event_view *v)
     return r;
 }
 
-/* The event's stub; what is erased already stays as it is. */
+/* The event's tombstone; what is erased already stays as it is. */
 static int erase_record(struct store *s, DB_TXN *txn, uint64_t sequence)
 {
-    uint8_t stub[EVENT_STUB];
+    uint8_t tombstone[EVENT_TOMBSTONE];
     DBT mem = env_grows();
     struct run_entry event;
     struct event_view view;
@@ -199,8 +199,8 @@ static int erase_record(struct store *s, DB_TXN *txn, uint64_t sequence)
     r = r ? r : event_view(event.record, event.len, sequence, &view);
     if (r == 0 && !(view.flags & EVENT_ERASED)) {
         r = unmark(s, txn, &view);
-        event_stub(event.record, event.len, stub);
-        r = r ? r : events_replace(s, txn, sequence, stub, sizeof(stub));
+        event_tombstone(event.record, event.len, tombstone);
+        r = r ? r : events_replace(s, txn, sequence, tombstone, sizeof(tombstone));
     }
     free(mem.data);
     return r;

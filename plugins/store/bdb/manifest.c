@@ -140,8 +140,8 @@ struct listing {
 int manifest_is_own(const char *path)
 {
     static const char *const own[] = {
-        "db",   "db.replaced",     "side",    "archive",  "side.replaced", "cipher",
-        "lock", "cipher.replaced", "ballast", "manifest", "restore.new",   "restore.ready"};
+        "db",      "side",    "cipher",   "db.replaced", "side.replaced", "cipher.replaced", "lock",
+        "archive", "ballast", "manifest", "restore.new", "restore.ready", "backup.new"};
     size_t n = strcspn(path, "/");
 
     for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)

@@ -10,6 +10,7 @@
 #include "store.h"
 
 #include "archive.h"
+#include "backup.h"
 #include "bytes.h"
 #include "exchange.h"
 
@@ -264,6 +265,8 @@ static int open_files(struct store *s, struct aiex_error *err)
     struct env_options options;
     int r = exchange_finish(s->host->data_dir, err);
 
+    exchange_forget(s->host->data_dir);
+    backup_forget(s->host->data_dir);
     r = r ? r : open_cipher(s, err);
     if (r < 0)
         return r;

@@ -1,6 +1,6 @@
 /*
- * store_bdb_exchange_test.c - a restore and a rewrite that are killed: before the decision the
- * store is what it was, behind it what it was to be, and never anything between.
+ * store_bdb_exchange_test.c - a restore, a rewrite and a backup that are killed: before the
+ * decision all is what it was, behind it what it was to be, and never anything between.
  */
 #include "store_rig.h"
 
@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define KEY   "correct-horse-battery-staple-123"
@@ -67,53 +66,117 @@ static long long look(const struct aiex_fake_pair *with)
     return n;
 }
 
-static int64_t now_us(void)
-{
-    struct timespec ts;
+/* ---- A process that ends before its nth change to the disk ---- */
 
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+static int changes; /* so far; < 0 = not counted */
+static int ends_at; /* 0 = never */
+
+int __real_rename(const char *from, const char *to);
+int __real_fsync(int fd);
+int __real_fdatasync(int fd);
+int __real_unlink(const char *path);
+int __real_mkdir(const char *path, mode_t mode);
+ssize_t __real_write(int fd, const void *bytes, size_t n);
+ssize_t __real_pwrite(int fd, const void *bytes, size_t n, off_t at);
+int __wrap_rename(const char *from, const char *to);
+int __wrap_fsync(int fd);
+int __wrap_fdatasync(int fd);
+int __wrap_unlink(const char *path);
+int __wrap_mkdir(const char *path, mode_t mode);
+ssize_t __wrap_write(int fd, const void *bytes, size_t n);
+ssize_t __wrap_pwrite(int fd, const void *bytes, size_t n, off_t at);
+
+static void count(void)
+{
+    if (__atomic_load_n(&changes, __ATOMIC_SEQ_CST) >= 0 &&
+        __atomic_add_fetch(&changes, 1, __ATOMIC_SEQ_CST) == ends_at)
+        kill(getpid(), SIGKILL);
 }
 
-/* Asks in a process of its own, which dies `us` later (0: lives). Microseconds until its answer, 0
- * = it had none. */
-static int64_t ask_and_die(const struct aiex_fake_pair *with, const char *method, const char *body,
-                           int64_t us)
+int __wrap_rename(const char *from, const char *to)
 {
-    int64_t took = 0, began;
-    int fds[2], status;
+    count();
+    return __real_rename(from, to);
+}
+
+int __wrap_fsync(int fd)
+{
+    count();
+    return __real_fsync(fd);
+}
+
+int __wrap_fdatasync(int fd)
+{
+    count();
+    return __real_fdatasync(fd);
+}
+
+int __wrap_unlink(const char *path)
+{
+    count();
+    return __real_unlink(path);
+}
+
+int __wrap_mkdir(const char *path, mode_t mode)
+{
+    count();
+    return __real_mkdir(path, mode);
+}
+
+ssize_t __wrap_write(int fd, const void *bytes, size_t n)
+{
+    if (n > 8) /* not a wake-up */
+        count();
+    return __real_write(fd, bytes, n);
+}
+
+ssize_t __wrap_pwrite(int fd, const void *bytes, size_t n, off_t at)
+{
+    count();
+    return __real_pwrite(fd, bytes, n, at);
+}
+
+/* Asks in a process of its own, which ends before its `at`th change (0: behind its answer). The
+ * number of changes until the answer; 0 = it had none. */
+static int ask_and_die(const struct aiex_fake_pair *with, const char *method, const char *body,
+                       int at)
+{
+    int fds[2], status, n = 0;
+    const char *answer;
     pid_t pid;
-    char c;
 
     CU_ASSERT_EQUAL_FATAL(pipe(fds), 0);
+    changes = -1;
+    ends_at = at;
     pid = fork();
     if (pid == 0) {
         alarm(60);
         rig_open(with);
         while (strstr(ask("store.status", "{}"), "'phase':'opening'"))
             aiex_fake_poll(h, 2);
-        if (write(fds[1], "b", 1) != 1 || ask(method, "%s", body)[0] != '{' ||
-            write(fds[1], "e", 1) != 1)
+        __atomic_store_n(&changes, 0, __ATOMIC_SEQ_CST);
+        answer = ask(method, "%s", body);
+        if (answer[0] != '{') {
+            fprintf(stderr, "\n%s: %s\n", method, answer);
             _exit(1);
-        pause();
+        }
+        n = __atomic_load_n(&changes, __ATOMIC_SEQ_CST);
+        if (write(fds[1], &n, sizeof(n)) != (ssize_t)sizeof(n))
+            _exit(1);
+        kill(getpid(), SIGKILL);
     }
     close(fds[1]);
-    CU_ASSERT_EQUAL(read(fds[0], &c, 1), 1);
-    began = now_us();
-    if (us) /* what it does is what is cut off: there is nothing to wait for */
-        usleep((useconds_t)us);
-    else if (read(fds[0], &c, 1) == 1)
-        took = now_us() - began;
-    kill(pid, SIGKILL);
-    waitpid(pid, &status, 0);
+    if (read(fds[0], &n, sizeof(n)) != (ssize_t)sizeof(n))
+        n = 0;
     close(fds[0]);
-    return took;
+    CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+    CU_ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    return n;
 }
 
 static void test_restore_is_killed(void)
 {
-    int64_t whole;
-    int before = 0, behind = 0;
+    int whole, before = 0, behind = 0;
 
     make();
     whole = ask_and_die(plain, "store.restore", "{'path': 'b', 'to_sequence': 40}", 0);
@@ -125,7 +188,7 @@ static void test_restore_is_killed(void)
         long long was = look(plain), is;
 
         snprintf(body, sizeof(body), "{'path': 'b', 'to_sequence': %d}", to);
-        ask_and_die(plain, "store.restore", body, whole * i / 14);
+        ask_and_die(plain, "store.restore", body, i == 1 ? 1 : whole * i / 14);
         is = look(plain);
         CU_ASSERT_TRUE(is == was || is == to);
         before += is == was;
@@ -135,10 +198,36 @@ static void test_restore_is_killed(void)
     rig_end();
 }
 
+/* It goes on with the log of which there may be half a copy in the archive by now: each of its
+ * states can still be had. */
+static void test_restore_is_killed_and_forgotten(void)
+{
+    int n = AFTER, rounds = 0;
+
+    make();
+    for (;;) {
+        ask_and_die(plain, "store.restore", "{'path': 'b', 'to_sequence': 40}", 1 + rounds++ * 4);
+        if (look(plain) == 40)
+            break;
+        rig_open(plain);
+        append_some(n, 5);
+        n += 5;
+        for (int to = n - 7; to <= n; to += 7)
+            CU_ASSERT_EQUAL(number(ask("store.restore",
+                                       "{'path': 'b', 'dry_run': true, 'to_sequence': %d}", to),
+                                   "sequence"),
+                            to);
+        CU_ASSERT_EQUAL(number(ask("store.read", "{}"), "events"), n);
+        rig_close();
+    }
+    CU_ASSERT_TRUE(rounds > 5);
+    rig_end();
+}
+
 static void test_rewrite_is_killed(void)
 {
     const struct aiex_fake_pair *now = plain, *next = locked;
-    int64_t whole;
+    int whole, before = 0, behind = 0;
 
     make();
     whole = ask_and_die(locked, "store.rewrite", "{}", 0);
@@ -146,13 +235,15 @@ static void test_rewrite_is_killed(void)
     CU_ASSERT_EQUAL(look(plain), -1);
     CU_ASSERT_EQUAL(look(locked), AFTER);
     CU_ASSERT_EQUAL(ask_and_die(plain, "store.rewrite", "{}", 0) > 0, 1);
-    for (int i = 1; i <= 10; i++) {
+    for (int i = 1; i <= 16; i++) {
         long long a, b;
 
-        ask_and_die(next, "store.rewrite", "{}", whole * i / 9);
+        ask_and_die(next, "store.rewrite", "{}", i == 1 ? 1 : whole * i / 14);
         a = look(now);
         b = look(next);
         CU_ASSERT_TRUE((a == AFTER && b == -1) || (a == -1 && b == AFTER));
+        before += a == AFTER;
+        behind += b == AFTER;
         if (b == AFTER) {
             const struct aiex_fake_pair *other = now;
 
@@ -160,6 +251,35 @@ static void test_rewrite_is_killed(void)
             next = other;
         }
     }
+    CU_ASSERT_TRUE(before > 0 && behind > 0);
+    rig_end();
+}
+
+/* Each time it is there whole, or not at all, and nothing of it is left. */
+static void test_backup_is_killed(void)
+{
+    int whole, before = 0, behind = 0;
+
+    make();
+    whole = ask_and_die(plain, "store.backup", "{'path': 'k0'}", 0);
+    CU_ASSERT_TRUE(whole > 0);
+    for (int i = 1; i <= 16; i++) {
+        char body[64], name[20];
+        int is;
+
+        snprintf(body, sizeof(body), "{'path': 'k%d'}", i);
+        snprintf(name, sizeof(name), "'path':'k%d'", i);
+        ask_and_die(plain, "store.backup", body, i == 1 ? 1 : whole * i / 14);
+        CU_ASSERT_EQUAL(look(plain), AFTER);
+        CU_ASSERT_NOT_EQUAL(access(rig_path("backup.new"), F_OK), 0);
+        rig_open(plain);
+        is = strstr(ask("store.backups", "{}"), name) != NULL;
+        HAS(ask("store.backup", "%s", body), is ? "conflict: " : "'verified':true");
+        rig_close();
+        before += !is;
+        behind += is;
+    }
+    CU_ASSERT_TRUE(before > 0 && behind > 0);
     rig_end();
 }
 
@@ -214,7 +334,9 @@ static void test_left_over(void)
 
 const struct test_case tests[] = {
     {"a restore is killed", test_restore_is_killed},
+    {"a restore is killed and forgotten", test_restore_is_killed_and_forgotten},
     {"a rewrite is killed", test_rewrite_is_killed},
+    {"a backup is killed", test_backup_is_killed},
     {"each step", test_each_step},
     {"left over", test_left_over},
     {0},

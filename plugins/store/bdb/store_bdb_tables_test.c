@@ -127,15 +127,17 @@ static void test_ranges(void)
 static void test_pages(void)
 {
     char *value = malloc(4001);
+    uint64_t last = 0;
 
     memset(value, 'v', 4000);
     value[4000] = 0;
     rig_begin(NULL);
     for (int i = 0; i < 3000; i++)
-        begin("store.transact",
-              "{'level': 'written', 'operations': [{'op': 'put', 'table': 't', 'key': 'k%05d', "
-              "'value': '%s'}]}",
-              i, value);
+        last = begin("store.transact",
+                     "{'level': 'written', 'operations': [{'op': 'put', 'table': 't', "
+                     "'key': 'k%05d', 'value': '%s'}]}",
+                     i, value);
+    HAS(end_of(last), "'version'");
     for (int backwards = 0; backwards < 2; backwards++) {
         uint8_t mem[4096];
         struct aiex_slice next = {NULL, 0};
