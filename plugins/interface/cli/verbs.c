@@ -306,7 +306,7 @@ const struct verb verbs[] = {
     {"checkpoint list", "", 0, 0, "list the checkpoints, newest first",
      "JSON keys: name, created (milliseconds since 1970), kind, parent, description, tags, parts, "
      "events, streams, rows, tables, raw_bytes, stored_bytes, new_bytes, sequence, version, node, "
-     "id, took_ms.\n",
+     "id, took_ms, number (the order in which they were made).\n",
      checkpoint_list_options, HINT_NONE, NULL, ACTION_CHECKPOINT_LIST},
     {"checkpoint show", "NAME", 1, 1, "print all about a checkpoint", "", json_only, HINT_NONE,
      NULL, ACTION_CHECKPOINT_SHOW},

@@ -8,10 +8,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Not by the clock alone: it may have been set back since. */
 static int by_age(const void *a, const void *b)
 {
     const struct about *x = *(struct about *const *)a, *y = *(struct about *const *)b;
 
+    if (x->number != y->number)
+        return x->number < y->number ? -1 : 1;
     if (x->created != y->created)
         return x->created < y->created ? -1 : 1;
     return strcmp(x->name, y->name);
@@ -68,6 +71,16 @@ int catalog_add(struct catalog *c, const struct about *a)
     r = add(c, a);
     pthread_mutex_unlock(&c->lock);
     return r;
+}
+
+int64_t catalog_next(struct catalog *c)
+{
+    int64_t next;
+
+    pthread_mutex_lock(&c->lock);
+    next = c->n ? c->all[c->n - 1]->number + 1 : 1;
+    pthread_mutex_unlock(&c->lock);
+    return next;
 }
 
 void catalog_drop(struct catalog *c, const char *name)

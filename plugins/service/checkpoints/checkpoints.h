@@ -188,6 +188,8 @@ void catalog_done(struct catalog *c);
 /* So that the next catalog_add() does not fail. 0, -ENOMEM. */
 int catalog_reserve(struct catalog *c);
 int catalog_add(struct catalog *c, const struct about *a);
+/* The number of the next one. */
+int64_t catalog_next(struct catalog *c);
 void catalog_drop(struct catalog *c, const char *name);
 /* A copy; 0, -ENOENT. */
 int catalog_find(struct catalog *c, const char *name, struct about *ret);

@@ -275,6 +275,7 @@ int create_now(struct job *j, struct manifest *m, int if_changed)
     randombytes_buf(id, sizeof(id));
     sodium_bin2hex(a->id, sizeof(a->id), id, sizeof(id));
     snprintf(a->node, sizeof(a->node), "%.64s", j->s->host->node ? j->s->host->node : "");
+    a->number = catalog_next(&j->s->catalog);
     r = check_room(j);
     if (r == 0)
         r = choose_parent(j, a, &parent);

@@ -80,9 +80,9 @@ static const struct {
 static const struct {
     const char *name;
     size_t offset;
-} numbers[] = {NUMBER(created),   NUMBER(took_ms),     NUMBER(sequence), NUMBER(version),
-               NUMBER(events),    NUMBER(streams),     NUMBER(rows),     NUMBER(raw_bytes),
-               NUMBER(new_bytes), NUMBER(stored_bytes)};
+} numbers[] = {NUMBER(created),   NUMBER(took_ms),      NUMBER(sequence), NUMBER(version),
+               NUMBER(events),    NUMBER(streams),      NUMBER(rows),     NUMBER(raw_bytes),
+               NUMBER(new_bytes), NUMBER(stored_bytes), NUMBER(number)};
 
 #define N_TEXTS   (sizeof(texts) / sizeof(texts[0]))
 #define N_NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
@@ -143,8 +143,9 @@ static int read_about(struct aiex_slice map, struct about *a)
             return -EBADMSG;
     for (size_t i = 0; i < N_NUMBERS; i++) {
         int64_t *number = (int64_t *)(base + numbers[i].offset);
+        int r = aiex_get_int(map, numbers[i].name, number);
 
-        if (aiex_get_int(map, numbers[i].name, number) != 1 || *number < 0)
+        if (r < 0 || (r == 0 && number != &a->number) || *number < 0) /* it came later: 0 */
             return -EBADMSG;
     }
     if (!name_is_good(a->name) || aiex_get_text(map, "kind", kind, sizeof(kind)) != 1)

@@ -44,6 +44,7 @@ struct about {
     char parts[MAX_PARTS][MAX_PART + 1]; /* what was chosen; none = everything */
     uint32_t n_tags, n_parts;
     int incremental;
+    int64_t number;                             /* in the order they were made; clocks go back */
     int64_t created, took_ms;                   /* wall ms; time it took */
     int64_t sequence, version;                  /* of the state */
     int64_t events, streams, rows, n_tables;    /* counts */

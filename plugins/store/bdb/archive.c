@@ -292,7 +292,7 @@ struct kept {
     char lineage[LINEAGE_TEXT];
     uint64_t number;
     int64_t bytes;
-    struct timespec at; /* when it was written last */
+    int present; /* of the lineage that goes on */
 };
 
 struct pile {
@@ -339,7 +339,7 @@ static int pile_add(struct pile *p, const struct kept *k)
 static int pile_lineage(struct store *s, struct pile *p, const char *lineage)
 {
     char folder[PATH_BYTES], path[PATH_BYTES + 300];
-    struct kept k = {{0}, 0, 0, {0}};
+    struct kept k = {.present = strcmp(lineage, s->lineage) == 0};
     struct dirent *e;
     struct stat st;
     int r = 0;
@@ -354,7 +354,6 @@ static int pile_lineage(struct store *s, struct pile *p, const char *lineage)
         if (!k.number || stat(path, &st) != 0)
             continue;
         k.bytes = (int64_t)st.st_size;
-        k.at = st.st_mtim;
         r = pile_add(p, &k);
     }
     if (d)
@@ -379,15 +378,15 @@ static int pile_all(struct store *s, struct pile *p)
     return r;
 }
 
+/* One lineage ends where the next one begins, and its name is when that was; a clock that is set
+ * back moves none that is used. */
 static int by_age(const void *a, const void *b)
 {
     const struct kept *x = a, *y = b;
+    int r = x->present - y->present;
 
-    if (x->at.tv_sec != y->at.tv_sec)
-        return x->at.tv_sec < y->at.tv_sec ? -1 : 1;
-    if (x->at.tv_nsec != y->at.tv_nsec)
-        return x->at.tv_nsec < y->at.tv_nsec ? -1 : 1;
-    return x->number < y->number ? -1 : x->number > y->number;
+    r = r ? r : strcmp(x->lineage, y->lineage);
+    return r ? r : (x->number > y->number) - (x->number < y->number);
 }
 
 /* Folders of lineages that have nothing left. */

@@ -108,10 +108,23 @@ static int settle(const struct backup *b, struct aiex_error *err)
     return folder_settle(b->making, b->folder, err);
 }
 
+/* Behind all there are. 0 or negative errno. */
+static int next_number(const struct store *s, uint64_t *ret)
+{
+    struct backup_entry *all = NULL;
+    size_t n = 0;
+    int r = manifest_list(s->host->data_dir, &all, &n);
+
+    *ret = n ? all[n - 1].manifest.number + 1 : 1;
+    free(all);
+    return r;
+}
+
 /* What the copy is, after it was verified. */
 static int describe(struct store *s, const char *folder, const struct tail *t, struct manifest *m)
 {
     char path[600];
+    int r;
 
     snprintf(path, sizeof(path), "%s/db/lineage", folder);
     unlink(path); /* opened as it is, it begins one of its own */
@@ -125,7 +138,8 @@ static int describe(struct store *s, const char *folder, const struct tail *t, s
     m->encrypted = s->cipher.on;
     m->first_log = archive_first(path);
     memcpy(m->lineage, s->lineage, sizeof(m->lineage));
-    return manifest_write(folder, m);
+    r = next_number(s, &m->number);
+    return r ? r : manifest_write(folder, m);
 }
 
 /* All but the newest `keep_backups` go, and the log that only they could use. */

@@ -25,11 +25,11 @@ int manifest_write(const char *folder, const struct manifest *m)
     char path[700], text[MAX_TEXT];
     int n = snprintf(text, sizeof(text),
                      "aiex-backup 1\nsequence %llu\ncommits %llu\ntransactions %llu\ntime %lld\n"
-                     "bytes %lld\nencrypted %d\nfirst_log %llu\nlineage %s\n",
+                     "bytes %lld\nencrypted %d\nfirst_log %llu\nlineage %s\nnumber %llu\n",
                      (unsigned long long)m->sequence, (unsigned long long)m->commits,
                      (unsigned long long)m->transactions, (long long)m->time_ms,
                      (long long)m->bytes, m->encrypted, (unsigned long long)m->first_log,
-                     m->lineage[0] ? m->lineage : "-");
+                     m->lineage[0] ? m->lineage : "-", (unsigned long long)m->number);
     const struct aiex_slice piece = {(const uint8_t *)text, (size_t)n};
     struct aiex_error err;
 
@@ -44,9 +44,13 @@ static int take_line(struct manifest *m, const char *name, const char *value)
     const struct {
         const char *name;
         uint64_t *to;
-    } numbers[] = {{"sequence", &m->sequence},         {"commits", &m->commits},
-                   {"transactions", &m->transactions}, {"time", (uint64_t *)&m->time_ms},
-                   {"bytes", (uint64_t *)&m->bytes},   {"first_log", &m->first_log}};
+    } numbers[] = {{"sequence", &m->sequence},
+                   {"commits", &m->commits},
+                   {"transactions", &m->transactions},
+                   {"time", (uint64_t *)&m->time_ms},
+                   {"bytes", (uint64_t *)&m->bytes},
+                   {"first_log", &m->first_log},
+                   {"number", &m->number}};
     char *end = NULL;
 
     for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
@@ -201,6 +205,8 @@ static int by_age(const void *a, const void *b)
     const struct manifest *m = &((const struct backup_entry *)a)->manifest;
     const struct manifest *n = &((const struct backup_entry *)b)->manifest;
 
+    if (m->number != n->number)
+        return m->number < n->number ? -1 : 1;
     return m->time_ms < n->time_ms ? -1 : m->time_ms > n->time_ms;
 }
 

@@ -14,6 +14,7 @@
 struct manifest {
     uint64_t sequence, commits, transactions; /* of its state */
     int64_t time_ms;                          /* when it was taken */
+    uint64_t number; /* the order in which they were taken; clocks go back */
     int64_t bytes;
     int verified, encrypted;
     char lineage[LINEAGE_TEXT]; /* "" = there was no archive */

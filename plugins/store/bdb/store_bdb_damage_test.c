@@ -464,13 +464,16 @@ static void test_second_opener(void)
     struct aiex_fake_host *first;
     struct aiex_error err = {""};
     void *first_self;
+    int64_t began;
 
     make(3);
     rig_open(small);
     CU_ASSERT_TRUE(comes("store.health", "'healthy':true"));
     first = h;
     first_self = self;
+    began = now_ms();
     CU_ASSERT_EQUAL(rig_try(small, &err), -EBUSY);
+    CU_ASSERT_TRUE(now_ms() - began < 1000);
     HAS(err.text, "one process at a time");
     aiex_fake_host_free(h);
     h = first;

@@ -280,6 +280,66 @@ static void test_leaves_in_the_middle(void)
     rig_end();
 }
 
+/* The sequence of the first event that it was shown. */
+static int first_of(uint64_t id)
+{
+    const char *at = strstr(parts_of(id), "'sequence':");
+
+    return at ? atoi(at + strlen("'sequence':")) : 0;
+}
+
+enum step { ASKED, SHOWN, ACK_ON_ITS_WAY, ACKED, STORE_ENDS, N_STEPS };
+
+/* A consumer with a window of 4 that ends at this step. What it acknowledged, or wanted to. */
+static int consume_until(enum step step, int *shown, int certain)
+{
+    uint64_t id = begin("store.subscribe", "{'name': 'n', 'window': 4}");
+    int first, want = 0;
+
+    if (step != ASKED) {
+        for (int64_t end = now_ms() + RIG_WAIT_MS; events(id) == 0 && now_ms() < end;)
+            aiex_fake_poll(h, 20);
+        first = first_of(id);
+        in_order(id, first);
+        CU_ASSERT_TRUE(first > certain && first <= *shown + 1); /* no gap, nothing acknowledged */
+        want = first + events(id) - 1;
+        *shown = want > *shown ? want : *shown;
+        if (step == ACK_ON_ITS_WAY || step == STORE_ENDS)
+            begin("store.ack", "{'name': 'n', 'sequence': %d}", first);
+        else if (step == ACKED)
+            IS(ask("store.ack", "{'name': 'n', 'sequence': %d}", first), "{}");
+        want = step == SHOWN ? 0 : first;
+    }
+    if (step == STORE_ENDS) {
+        rig_close();
+        rig_open(NULL);
+    } else {
+        aiex_fake_cancel(h, id);
+        aiex_fake_forget(h);
+    }
+    return want;
+}
+
+/* Each event is seen, in order; what was acknowledged never again, what was not for certain. */
+static void test_ends_at_each_step(void)
+{
+    int shown = 0, certain = 0, rounds = 0;
+
+    start();
+    append_some("s", 30);
+    while (certain < 30 && ++rounds < 1000) {
+        enum step step = (enum step)(rounds % N_STEPS);
+        int acked = consume_until(step, &shown, certain);
+
+        if (step == ACKED || step == STORE_ENDS) /* a store that ends has ended what it took */
+            certain = acked;
+    }
+    CU_ASSERT_EQUAL(shown, 30);
+    CU_ASSERT_TRUE(rounds < 100);
+    rig_close();
+    rig_end();
+}
+
 const struct test_case tests[] = {
     {"catch up and live", test_catch_up_and_live},
     {"from", test_from},
@@ -288,6 +348,7 @@ const struct test_case tests[] = {
     {"slow consumer", test_slow_consumer},
     {"one consumer", test_one_consumer},
     {"partitions", test_partitions},
+    {"ends at each step", test_ends_at_each_step},
     {"leaves in the middle", test_leaves_in_the_middle},
     {0},
 };
