@@ -5,6 +5,7 @@
 #include "admin/admin_private.h"
 
 #include "base/clock.h"
+#include "base/topic.h"
 
 #include <aiex/aiex_pack.h>
 #include <errno.h>
@@ -80,7 +81,7 @@ void watchers_event(struct admin *admin, const struct aiex_message *event)
     list_each_safe(it, next, &admin->watchers) {
         struct watcher *w = list_of(it, struct watcher, link);
 
-        if (w->topic[0] && endpoint_topic_matches(w->topic, event->method))
+        if (w->topic[0] && topic_matches(w->topic, event->method))
             endpoint_stream(endpoint_of(admin), w->id, event->body);
     }
 }

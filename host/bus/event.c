@@ -5,7 +5,7 @@
  */
 #include "bus/bus_private.h"
 
-#include "channel/endpoint.h"
+#include "base/topic.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +21,7 @@ void event_subscribe(struct bus_port *port, const struct record *head, const uin
     }
     memcpy(text, body, head->len);
     text[head->len] = 0;
-    if (!endpoint_topic_valid(text, 1)) {
+    if (!topic_valid(text, 1)) {
         port_violation(port, "subscribed to a topic that is not one");
         return;
     }
@@ -45,7 +45,7 @@ void event_subscribe(struct bus_port *port, const struct record *head, const uin
 static int interested(const struct bus_port *port, const char *topic)
 {
     for (unsigned i = 0; i < port->n_patterns; i++)
-        if (endpoint_topic_matches(port->patterns[i].text, topic))
+        if (topic_matches(port->patterns[i].text, topic))
             return 1;
     return 0;
 }

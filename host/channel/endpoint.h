@@ -72,10 +72,6 @@ void endpoint_save(const struct endpoint *ep, struct pack *out);
 int endpoint_load(struct endpoint *ep, const void *doc_value);
 int endpoint_rebind(struct endpoint *ep, uint64_t call, aiex_answer_fn fn, void *arg);
 
-/* 1 if `topic` falls under `pattern`: equal, or "a.*" and below a. */
-int endpoint_topic_matches(const char *pattern, const char *topic);
-/* A pattern or topic that may be used: dotted words, optional ".*" or "*" at the end. */
-int endpoint_topic_valid(const char *pattern, int is_pattern);
 /* A random, never-zero correlation id. */
 uint64_t endpoint_new_trace(struct endpoint *ep);
 

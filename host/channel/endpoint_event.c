@@ -4,6 +4,7 @@
  * cell; who in the cell wanted it is found here.
  */
 #include "base/clock.h"
+#include "base/topic.h"
 #include "channel/endpoint_private.h"
 
 #include <aiex/aiex_pack.h>
@@ -13,35 +14,6 @@
 #include <string.h>
 
 #define ENVELOPE_EXTRA 768u /* bytes of an envelope beside data, subject, topic */
-
-int endpoint_topic_valid(const char *pattern, int is_pattern)
-{
-    size_t n = strlen(pattern);
-
-    if (n == 0 || n > AIEX_MAX_NAME)
-        return 0;
-    for (size_t i = 0; i < n; i++) {
-        char c = pattern[i];
-
-        if (c == '*')
-            return is_pattern && i == n - 1 && (i == 0 || pattern[i - 1] == '.');
-        if (c == '.' && (i == 0 || i == n - 1 || pattern[i - 1] == '.'))
-            return 0; /* an empty word */
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-              c == '-' || c == '.'))
-            return 0;
-    }
-    return 1;
-}
-
-int endpoint_topic_matches(const char *pattern, const char *topic)
-{
-    size_t n = strlen(pattern);
-
-    if (n && pattern[n - 1] == '*')
-        return strncmp(pattern, topic, n - 1) == 0;
-    return strcmp(pattern, topic) == 0;
-}
 
 /* RFC 9562 UUID version 7: 48 bits of milliseconds, then random bits. */
 static void uuid7(struct endpoint *ep, int64_t wall_ms, char out[37])
@@ -86,7 +58,7 @@ int endpoint_publish(struct endpoint *ep, unsigned instance, const struct aiex_e
     int number, fresh, r;
     uint8_t *mem;
 
-    if (!e->topic || !e->type || !endpoint_topic_valid(e->topic, 0) || strlen(e->type) > AIEX_MAX_NAME ||
+    if (!e->topic || !e->type || !topic_valid(e->topic, 0) || strlen(e->type) > AIEX_MAX_NAME ||
         (e->subject && strlen(e->subject) > 512))
         return -EINVAL;
     if (data.len && (aiex_r_skip(&data) != 0 || data.len != 0))
@@ -128,7 +100,7 @@ static unsigned wanting(const struct endpoint *ep, const char *topic, unsigned l
         const struct subscription *s = &ep->subscriptions[i];
         unsigned known = 0;
 
-        if (!endpoint_topic_matches(s->pattern, topic))
+        if (!topic_matches(s->pattern, topic))
             continue;
         while (known < n && list[known] != s->instance)
             known++;
@@ -158,7 +130,7 @@ int endpoint_subscribe(struct endpoint *ep, unsigned instance, const char *topic
     struct subscription *s;
     int r;
 
-    if (!endpoint_topic_valid(topic, 1))
+    if (!topic_valid(topic, 1))
         return -EINVAL;
     if (find(ep, instance, topic))
         return 0;

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "config/callers.h"
+#include "config/reload_on.h"
 #include "config/keys.h"
 #include "config/secret_mark.h"
 #include "config/sections.h"
@@ -308,8 +309,10 @@ static int load_all(struct loading *l)
         r = load_section(l, &s->list[i]);
     if (r == 0)
         r = finish_host(l);
-    if (r == 0)
+    if (r == 0) {
         callers_check(l->config, l->report);
+        reload_on_check(l->config, l->report);
+    }
     return r ? r : check_groups(l);
 }
 

@@ -68,6 +68,7 @@ struct config_keys {
     const char *cell;  /* own cell: the instance's name; shared: another; or "host" */
     const char *group; /* "" = none */
     const char *callers; /* patterns of instances that may call it; "" = all */
+    const char *reload_on; /* topics of events that make its memory untrue; "" = none */
     int64_t enabled, trust;
     int64_t restart; /* enum config_restart */
     int64_t max_restarts, period_ms;

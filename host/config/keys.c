@@ -91,6 +91,7 @@ const struct aiex_option instance_keys[] = {
     {"queue", "1024", "calls that may wait for this instance; more are answered busy", INT(0, 1000000), AT(config_keys, queue)},
     {"timeout", "0", "limit of a call to it that names none; 0 = default_timeout of [host]", DURATION(0, DAY), AT(config_keys, timeout_ms)},
     {"callers", NULL, "instances that may call it: names with *, separated by commas; everyone when not set", STRING, AT(config_keys, callers)},
+    {"reload_on", NULL, "topics of events, separated by commas, after which a new process replaces it: what it has in memory is not true any more", STRING, AT(config_keys, reload_on)},
     {0}};
 
 const struct aiex_option cell_keys[] = {

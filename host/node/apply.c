@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "config/sections.h"
 #include "node/pool.h"
+#include "node/renew.h"
 #include "schedule/job.h"
 
 #include <errno.h>
@@ -467,6 +468,7 @@ void apply_config(struct node *node, struct config *config)
                        diff.changes[i].why[0] ? ": " : "", diff.changes[i].why);
     if (!old || diff.jobs)
         node_jobs_apply(node->jobs, config, 0);
+    renew_apply(node->renew);
     tell_changes(node, &diff);
     config_diff_done(&diff);
     config_free(old);
@@ -478,6 +480,7 @@ void apply_adopt(struct node *node, struct config *config)
     apply_host(node, &config->host);
     apply_settings(node, config);
     node_jobs_apply(node->jobs, config, 1);
+    renew_apply(node->renew);
     for (size_t i = 0; i < config->n_cells; i++) {
         const struct config_cell *cell = &config->cells[i];
         int number = supervise_find(node->supervisor, cell->name);

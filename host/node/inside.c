@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PARTS_MAX 4
+#define PARTS_MAX 8
 
 struct kept {
     struct kept *next;

@@ -11,6 +11,7 @@
 #include "channel/inside.h"
 #include "node/node_private.h"
 #include "node/pool.h"
+#include "node/renew.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -161,12 +162,13 @@ static int make_parts(struct node *node, int settings_fd, struct aiex_error *err
         node->jobs = node_jobs_new(
             &(struct node_jobs_options){node->loop, node->inside, path, clock_wall_ms});
     node->memory = node->loop ? node_memory_new(node) : NULL;
+    node->renew = node->inside ? renew_new(node) : NULL;
     node->settings_fd = settings_fd >= 0 ? settings_fd : settings_page_make(&node->settings);
     if (settings_fd >= 0)
         node->settings = settings_page_adopt(settings_fd);
     node->settings_reader = node->settings_fd >= 0 ? settings_page_reader(node->settings_fd) : -1;
     if (!node->hub || !node->bus || !node->supervisor || !node->actions || !node->listeners ||
-        !node->inside || !node->jobs || !node->memory || !node->settings || node->settings_reader < 0)
+        !node->inside || !node->jobs || !node->memory || !node->renew || !node->settings || node->settings_reader < 0)
         return fail(err, -ENOMEM, "no memory or descriptors for the host's own tables");
     node->tick = loop_timer_new(node->loop, on_tick, node);
     node->watch = loop_timer_new(node->loop, on_watch, node);
@@ -208,6 +210,7 @@ void node_free(struct node *node)
     spawner_free(node->spawner);
     node_jobs_free(node->jobs);
     node_memory_free(node->memory);
+    renew_free(node->renew);
     inside_free(node->inside);
     bus_free(node->bus);
     loop_timer_free(node->tick);

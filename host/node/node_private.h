@@ -86,6 +86,7 @@ struct node {
     struct inside *inside;
     struct node_jobs *jobs;
     struct node_memory *memory;
+    struct renew *renew;
     struct spawner *spawner;
     struct supervisor *supervisor;
     struct listeners *listeners;

@@ -1,5 +1,5 @@
 // One aiex-host on the default conf.d (or `only` some files of it), on a port of its own, for the acceptance tests: start(), then
-// `url`, `aiex(...)`, stop(). Waits for readiness by asking, with a deadline.
+// `url`, `aiex(...)`, stop(). `prepare` gets the data folder before the host does. Waits for readiness by asking, with a deadline.
 import { spawn, execFile } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
@@ -27,6 +27,7 @@ export class Node {
     fs.writeFileSync(path.join(conf, '90-test.ini'), (extra.only && !extra.http && !extra.only.includes('40-interface-http.ini') ? '' : `[interface_http]\nlisten = ${extra.listen ?? ''}127.0.0.1:${this.port}\n`) +
       (extra.ini ?? ''));
     this.data = path.join(this.dir, 'data');
+    extra.prepare?.(this.data);
     this.log = path.join(this.dir, 'log');
     const log = fs.openSync(this.log, 'w');
     this.child = spawn(path.join(build, 'bin/aiex-host'), ['--config', conf, '--data', this.data, '--log', 'text'],

@@ -159,8 +159,11 @@ static int on_restart(void *arg, struct aiex_slice item)
     struct aiex_value v;
 
     if (aiex_r_value(&item, &v) == 0 && v.type == AIEX_T_STR)
-        notice(&c->screen, "it may remember other rows, start it anew: aiex plugin reload %.*s",
-               (int)v.bytes.len, (const char *)v.bytes.data);
+        notice(&c->screen,
+               "%.*s is to read its rows anew: without reload_on = checkpoint.restored in its "
+               "section by aiex plugin reload %.*s",
+               (int)v.bytes.len, (const char *)v.bytes.data, (int)v.bytes.len,
+               (const char *)v.bytes.data);
     return 0;
 }
 

@@ -43,7 +43,7 @@ int restore_marks(const struct restore *x, struct aiex_slice stream)
     return x->mark && choice_names_stream(&x->choice, stream);
 }
 
-/* Who keeps rows in memory and does not look again. Folds of streams look by themselves. */
+/* Who keeps rows in memory and does not look again (conf.d: reload_on). Folds of streams look by themselves. */
 static const struct {
     const char *begin, *instance;
 } keepers[] = {{SESSION_TABLE, "service_sessions"},
@@ -294,12 +294,31 @@ static void write_restored(struct aiex_writer *w, const void *arg)
     tally_write(w, &x->tally);
 }
 
+/* Loop: who keeps rows in memory may not know what is there now. */
+static void tell_keepers(void *arg)
+{
+    const struct aiex_host *host = ((struct cps *)arg)->host;
+    const struct aiex_event event = {.struct_size = sizeof(event),
+                                     .topic = "checkpoint.restored",
+                                     .type = "rows",
+                                     .subject = host->instance};
+
+    if (host->publish(host, &event) < 0)
+        aiex_logf(host, AIEX_LOG_WARN, 0,
+                  "nobody could be told that rows were restored; reload who keeps them");
+}
+
 static int change_all(struct restore *x)
 {
+    struct cps *s = x->job->s;
     int r = batch_begin(&x->batch, x->job, &x->tally, x->dry);
 
     r = r ? r : restore_streams(x);
-    return r ? r : restore_tables(x);
+    r = r ? r : restore_tables(x);
+    if (x->restarts && !x->dry && s->host->post(s->host, tell_keepers, s) != 0)
+        aiex_logf(s->host, AIEX_LOG_WARN, 0,
+                  "no memory to tell that rows were restored; reload who keeps them");
+    return r;
 }
 
 static int carry_out(struct restore *x)

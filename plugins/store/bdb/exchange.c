@@ -95,7 +95,7 @@ int exchange_finish(const char *data_dir, struct aiex_error *err)
         r = -errno;
     return r < 0 ? aiex_failed(err, r, "what '%.200s' holds can not be put in its place: %s", ready,
                                strerror(-r))
-                 : 0;
+                 : 1;
 }
 
 void exchange_drop_old(const char *data_dir)

@@ -16,8 +16,8 @@ int exchange_begin(const char *data_dir, char *ret_folder, size_t size, struct a
 void exchange_forget(const char *data_dir);
 /* The decision. 0 or negative errno with a reason. */
 int exchange_decide(const char *data_dir, struct aiex_error *err);
-/* Moves what was decided, if anything; the database is closed. 0 or negative errno with a reason:
- * then nothing may be opened. */
+/* Moves what was decided; the database is closed. 1, 0 = nothing was, or negative errno with a
+ * reason: then nothing may be opened. */
 int exchange_finish(const char *data_dir, struct aiex_error *err);
 /* Removes what the last exchange took the place of. */
 void exchange_drop_old(const char *data_dir);

@@ -322,6 +322,8 @@ static void accept_answer(struct store *s, struct write *w)
         write_refused(s, w);
     else
         aiex_reply_done(s->host, w->id);
+    if (!w->code)
+        store_tell_restored(s);
 }
 
 const struct write_kind accept_kind = {

@@ -265,9 +265,12 @@ static int open_files(struct store *s, struct aiex_error *err)
     struct env_options options;
     int r = exchange_finish(s->host->data_dir, err);
 
+    if (r < 0)
+        return r;
+    s->is_another |= r;
     exchange_forget(s->host->data_dir);
     backup_forget(s->host->data_dir);
-    r = r ? r : open_cipher(s, err);
+    r = open_cipher(s, err);
     if (r < 0)
         return r;
     options = store_options(s, s->config.cache);
@@ -277,6 +280,12 @@ static int open_files(struct store *s, struct aiex_error *err)
     if (r == -ENOSPC && space_drop(&s->space))
         r = env_open(&s->env, s->home, &options, s->host, err);
     return r;
+}
+
+/* Loop. */
+static void tell_restored(void *arg)
+{
+    store_tell_restored(arg);
 }
 
 static void publish(struct store *s, const struct tail *t)
@@ -323,6 +332,10 @@ int store_open(struct store *s, struct aiex_error *err)
     }
     publish(s, t);
     state_phase(&s->state, OPEN, NULL);
+    if (s->is_another && s->host->post(s->host, tell_restored, s) != 0)
+        aiex_logf(s->host, AIEX_LOG_WARN, 0,
+                  "no memory to tell others that the store was restored; reload what reads it");
+    s->is_another = 0;
     return 0;
 }
 

@@ -171,6 +171,18 @@ static void write_restored(struct aiex_writer *out, const void *arg)
     aiex_w_key_bool(out, "dry_run", r->dry_run);
 }
 
+void store_tell_restored(struct store *s)
+{
+    const struct aiex_event event = {.struct_size = sizeof(event),
+                                     .topic = "store.restored",
+                                     .type = "restored",
+                                     .subject = s->host->instance};
+
+    if (s->host->publish(s->host, &event) < 0)
+        aiex_logf(s->host, AIEX_LOG_WARN, 0,
+                  "others could not be told that the store was restored; reload what reads it");
+}
+
 static void answer(struct store *s, struct write *w)
 {
     if (w->code)

@@ -158,7 +158,7 @@ static void run(struct store *s, struct write *w)
     state_phase(&s->state, OPENING, NULL);
     store_close(s);
     r = exchange_finish(s->host->data_dir, &err);
-    r = r ? r : read_cipher(s, &err);
+    r = r < 0 ? r : read_cipher(s, &err);
     r = r ? r : exchange_begin(s->host->data_dir, folder, sizeof(folder), &err);
     r = r ? r : make(s, folder, &err);
     if (r == 0)

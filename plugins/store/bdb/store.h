@@ -285,6 +285,8 @@ int64_t wall_ms(void);
 /* Opens and compares; sets the state. 0, or negative errno: not open. */
 int store_open(struct store *s, struct aiex_error *err);
 void store_close(struct store *s);
+/* Loop: tells all who read the store that it is not the one that they knew. */
+void store_tell_restored(struct store *s);
 /* Writes the side record as of `tail`. */
 int store_acknowledge(struct store *s, const struct tail *tail);
 int tail_put(struct store *s, DB_TXN *txn, struct tail *tail);
@@ -486,6 +488,7 @@ struct store {
     struct env env;
     struct cipher cipher;       /* of the database that is open */
     char lineage[LINEAGE_TEXT]; /* of its log, "" = no archive */
+    int is_another; /* writer: it was put in place of another one, and nobody was told yet */
     pthread_rwlock_t use;       /* readers: of env, while it is open */
     struct gate gate;           /* held by the writer from the first put to the flush */
     struct state state;

@@ -46,6 +46,16 @@ static void make(void)
     rig_close();
 }
 
+static int told; /* by the store that look() opened */
+
+/* Whether others were told that the store is another one. */
+static int was_told(void)
+{
+    const struct aiex_fake_record *r = aiex_fake_nth(h, AIEX_FAKE_PUBLISH, 0);
+
+    return r && strcmp(r->name, "store.restored") == 0;
+}
+
 /* The number of events; the rows are those of the same moment, and all is right. */
 static long long look(const struct aiex_fake_pair *with)
 {
@@ -62,6 +72,7 @@ static long long look(const struct aiex_fake_pair *with)
     n = number(ask("store.read", "{}"), "events");
     CU_ASSERT_EQUAL(number(ask("store.range", "{'table': 'n'}"), "rows"), n);
     HAS(ask("store.verify", "{}"), "'faults':0");
+    told = was_told();
     rig_close();
     return n;
 }
@@ -186,10 +197,13 @@ static void test_restore_is_killed(void)
         int to = 40 + i % 2 * 10;
         char body[64];
         long long was = look(plain), is;
+        int decided;
 
         snprintf(body, sizeof(body), "{'path': 'b', 'to_sequence': %d}", to);
         ask_and_die(plain, "store.restore", body, i == 1 ? 1 : whole * i / 14);
+        decided = access(rig_path("restore.ready"), F_OK) == 0;
         is = look(plain);
+        CU_ASSERT_EQUAL(told, decided); /* a restore that was not told is told by the next process */
         CU_ASSERT_TRUE(is == was || is == to);
         before += is == was;
         behind += is == to;
@@ -306,6 +320,7 @@ static void test_each_step(void)
                      parts[i / 2], parts[i / 2]);
             CU_ASSERT_EQUAL(system(command), 0);
         }
+        CU_ASSERT_EQUAL(exchange_finish(dir, &err), 1);
         CU_ASSERT_EQUAL(exchange_finish(dir, &err), 0);
         CU_ASSERT_EQUAL(look(plain), AT);
         snprintf(command, sizeof(command), "cd %s && rm -rf db side && mv kept/* .", dir);
@@ -326,7 +341,9 @@ static void test_left_over(void)
     CU_ASSERT_EQUAL(system(command), 0);
     CU_ASSERT_EQUAL(look(plain), AFTER);
     rig_open(plain);
+    CU_ASSERT_FALSE(was_told());
     CU_ASSERT_EQUAL(number(ask("store.restore", "{'path': 'b'}"), "sequence"), AT);
+    CU_ASSERT_TRUE(was_told());
     rig_close();
     CU_ASSERT_NOT_EQUAL(access(rig_path("restore.new"), F_OK), 0);
     rig_end();

@@ -59,45 +59,6 @@ static int publish(const char *topic)
     return r;
 }
 
-static void test_topics(void)
-{
-    static const struct {
-        const char *text;
-        int topic, pattern;
-    } rows[] = {
-        {"", 0, 0},     {"a", 1, 1},        {"a.b", 1, 1},   {"a.*", 0, 1}, {"*", 0, 1},
-        {"a*", 0, 0},   {"*.a", 0, 0},      {"a.*.b", 0, 0}, {"a b", 0, 0}, {"a\nb", 0, 0},
-        {"a..b", 0, 0}, {".a", 0, 0},       {"a.", 0, 0},    {".", 0, 0},   {"A_9-z", 1, 1},
-        {"a/b", 0, 0},  {"\xc3\xa4", 0, 0}, {"a.**", 0, 0},  {".*", 0, 0},
-    };
-    char name[80];
-
-    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        if (endpoint_topic_valid(rows[i].text, 0) != rows[i].topic ||
-            endpoint_topic_valid(rows[i].text, 1) != rows[i].pattern)
-            printf("'%s' ", rows[i].text);
-        CU_ASSERT_EQUAL(endpoint_topic_valid(rows[i].text, 0), rows[i].topic);
-        CU_ASSERT_EQUAL(endpoint_topic_valid(rows[i].text, 1), rows[i].pattern);
-    }
-    memset(name, 'x', sizeof(name));
-    name[AIEX_MAX_NAME + 1] = 0;
-    CU_ASSERT_EQUAL(endpoint_topic_valid(name, 0), 0);
-    name[AIEX_MAX_NAME] = 0;
-    CU_ASSERT_EQUAL(endpoint_topic_valid(name, 0), 1);
-}
-
-static void test_matching(void)
-{
-    CU_ASSERT(endpoint_topic_matches("a.b", "a.b"));
-    CU_ASSERT(!endpoint_topic_matches("a.b", "a.bc"));
-    CU_ASSERT(!endpoint_topic_matches("a.b", "a"));
-    CU_ASSERT(endpoint_topic_matches("a.*", "a.b"));
-    CU_ASSERT(endpoint_topic_matches("a.*", "a.b.c"));
-    CU_ASSERT(!endpoint_topic_matches("a.*", "a"));
-    CU_ASSERT(!endpoint_topic_matches("a.*", "ab.c"));
-    CU_ASSERT(endpoint_topic_matches("*", "x.y"));
-}
-
 static void test_envelope(void)
 {
     struct aiex_slice data = cells_body(12, 30), s;
@@ -293,8 +254,6 @@ static void test_missed(void)
 }
 
 const struct test_case tests[] = {
-    {"topics", test_topics},
-    {"matching", test_matching},
     {"envelope", test_envelope},
     {"refused", test_refused},
     {"fan_out", test_fan_out},

@@ -249,6 +249,20 @@ static void callers_are_checked(void)
     unload(&l);
 }
 
+static void topics_are_checked(void)
+{
+    struct loaded l;
+
+    load_text(&l,
+              "[provider_sample:a]\nmodel = m\nreload_on = store.restored, store/lost\n"
+              "[provider_sample:b]\nmodel = m\nreload_on = store.restored, host.*\n",
+              NULL, NULL);
+    CU_ASSERT(has_line(&l.report, "c.ini:3: [provider_sample:a] reload_on: 'store/lost' is no "
+                                  "topic; they are words joined by dots, as store.restored"));
+    CU_ASSERT_EQUAL(l.report.n_errors, 1);
+    unload(&l);
+}
+
 static void shared_cell_starts_and_ends_as_one(void)
 {
     struct loaded l;
@@ -279,5 +293,6 @@ const struct test_case tests[] = {
     {"cells are found", cells_are_found},
     {"keys of shared cells belong there", keys_of_shared_cells_belong_there},
     {"callers are checked", callers_are_checked},
+    {"topics are checked", topics_are_checked},
     {"shared cell starts and ends as one", shared_cell_starts_and_ends_as_one},
     {0}};
