@@ -233,6 +233,33 @@ static void who_leaves_while_it_is_stored_has_cancelled(void)
     finish_stored();
 }
 
+static void cancelled_by_another_while_it_is_stored(void)
+{
+    struct aiex_value list;
+    char id[32];
+    uint64_t call;
+
+    begin_two();
+    memory_store_fail(world.store, "store.append", 0, 1, AIEX_E_BUSY, NOT_DONE);
+    call = submit_as(key);
+    CU_ASSERT_TRUE(is_open(call));
+    CU_ASSERT_EQUAL_FATAL(
+        aiex_get(ok(ask("gateway.requests", "local", "b", 1, NULL)), "requests", &list), 1);
+    snprintf(id, sizeof(id), "%s", text(list.bytes, "id"));
+    CU_ASSERT_STRING_EQUAL(
+        text(ok(ask("gateway.cancel", "local", "b", 1, "id", "s", id, NULL)), "state"),
+        "cancelled");
+    pass(1000);
+    CU_ASSERT_FALSE(is_open(call));
+    CU_ASSERT_PTR_NULL(made(0));
+    CU_ASSERT_TRUE(job_store_is_quiet(gw()));
+    CU_ASSERT_STRING_EQUAL(event(1, NULL), "request.ended");
+    restart_stored();
+    pass(60000);
+    CU_ASSERT_STRING_EQUAL(state(id), "cancelled");
+    finish_stored();
+}
+
 static void another_ones_request_can_be_cancelled(void)
 {
     char id[32];
@@ -330,6 +357,7 @@ const struct test_case tests[] = {
     {"a_large_answer_keeps_its_outcome_alone", a_large_answer_keeps_its_outcome_alone},
     {"without_the_store_it_runs_all_the_same", without_the_store_it_runs_all_the_same},
     {"who_leaves_while_it_is_stored_has_cancelled", who_leaves_while_it_is_stored_has_cancelled},
+    {"cancelled_by_another_while_it_is_stored", cancelled_by_another_while_it_is_stored},
     {"another_ones_request_can_be_cancelled", another_ones_request_can_be_cancelled},
     {"the_stream_stays_short", the_stream_stays_short},
     {"foreign_events_are_no_danger", foreign_events_are_no_danger},

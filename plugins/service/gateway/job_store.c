@@ -79,6 +79,8 @@ static void on_submitted(void *arg, const struct aiex_fold_end *end)
     struct job *job = s->job;
 
     job->recorded = !end->code || end->unknown;
+    if (job_is_over(job)) /* somebody else has cancelled it meanwhile */
+        job_store_end(g, job);
     if (s->gone)
         job_cancel(job);
     else
