@@ -76,8 +76,12 @@ static int count_known(struct store *s, DB_TXN *txn, struct write *w, struct op 
     *ret_known = 0;
     for (uint32_t i = 0; i < op->n_events; i++) {
         struct aiex_slice id = op->events[i].id;
-        int n = env_get(&s->env, IDS, txn, key, id_key(id, key), value, sizeof(value));
+        size_t len = id_key(id, key);
+        int n;
 
+        if (known_absent(s, key, len))
+            continue;
+        n = env_get(&s->env, IDS, txn, key, len, value, sizeof(value));
         if (n == -ENOENT)
             continue;
         if (n != 8)
@@ -175,14 +179,15 @@ static int put_event(struct store *s, DB_TXN *txn, const struct event *e,
 {
     struct tail *t = &s->writer.draft;
     uint8_t key[MAX_ID + 1], place[8];
-    size_t len = 0;
+    size_t len = 0, key_len = id_key(e->id, key);
     int r = events_add(s, txn, e, p, next_salt(&s->writer), t->chain, &len);
 
     put_be(place, p->sequence, 8);
     t->events_bytes += len;
     r = r ? r : stream_append(s, txn, h, p->sequence, len);
     /* append_check() has looked: it is not there */
-    r = r ? r : env_put(&s->env, IDS, txn, key, id_key(e->id, key), place, 8, 0);
+    r = r ? r : env_put(&s->env, IDS, txn, key, key_len, place, 8, 0);
+    known_add(s, key, key_len);
     return r ? r : note_time(s, txn, p->sequence, (uint64_t)e->time);
 }
 

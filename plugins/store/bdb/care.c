@@ -165,10 +165,12 @@ static void look_at_log(struct store *s, int64_t now)
 
 /* ---- The thread ---- */
 
-static void look(struct store *s)
+/* 1 = it is to look again at once. */
+static int look(struct store *s)
 {
     struct care *care = &s->care;
     int64_t now = mono_ms();
+    int r;
 
     if (now >= care->next_space_ms) {
         care->next_space_ms = now + SPACE_MS;
@@ -183,24 +185,28 @@ static void look(struct store *s)
         care->next_sweep_ms = now + SWEEP_MS;
         begin_write(s, &sweep_kind, &care->sweeping);
     }
+    r = known_scan(s);
+    if (r == -EUCLEAN)
+        state_damage(s, "ids.db");
+    return r == 1;
 }
 
 void *care_main(void *arg)
 {
     struct reader *reader = arg;
     struct store *s = reader->s;
-    int stop = 0;
+    int stop = 0, scanning = 0;
 
     s->care.next_checkpoint_ms = mono_ms();
     state_wait(&s->state);
     while (!stop) {
-        struct job *j = queue_take(s, &s->jobs.slow, TICK_MS);
+        struct job *j = queue_take(s, &s->jobs.slow, scanning ? 1 : TICK_MS);
 
         if (j)
             job_run(reader, j);
         pthread_rwlock_rdlock(&s->use);
         if (s->env.env && !atomic_load(&s->env.panicked) && state_now(&s->state) == OPEN)
-            look(s);
+            scanning = look(s);
         pthread_rwlock_unlock(&s->use);
         pthread_mutex_lock(&s->jobs.lock);
         stop = s->jobs.stop && !s->jobs.slow.first;

@@ -330,6 +330,7 @@ int store_open(struct store *s, struct aiex_error *err)
         store_close(s);
         return r;
     }
+    known_begin(s, t->sequence);
     publish(s, t);
     state_phase(&s->state, OPEN, NULL);
     if (s->is_another && s->host->post(s->host, tell_restored, s) != 0)
@@ -344,6 +345,7 @@ void store_close(struct store *s)
     pthread_rwlock_wrlock(&s->use);
     if (s->env.env && !atomic_load(&s->env.panicked))
         s->env.env->txn_checkpoint(s->env.env, 0, 0, 0);
+    known_end(s);
     env_close(&s->env);
     side_close(&s->side);
     cipher_wipe(&s->cipher);

@@ -51,6 +51,7 @@
 #include "event.h"
 #include "events.h"
 #include "fail.h"
+#include "known.h"
 #include "limits.h"
 #include "lock_file.h"
 #include "manifest.h"
@@ -496,6 +497,7 @@ struct store {
     struct tables tables;
     struct writer writer;
     struct events events; /* the writer's */
+    struct known known;
     struct streams heads;
     struct pin *pins; /* with the gate */
     struct marks marks;
