@@ -24,6 +24,7 @@
 #define DATA     500
 #define MAX_OPEN 64
 #define STREAMS  100
+#define SLICES   25
 
 /* ---- A host for one instance ---- */
 
@@ -216,13 +217,29 @@ static void open_store(void)
 
 /* ---- Appends ---- */
 
+/* Ids as UUIDs of version 7, as the SDK, the bus and the CLI make them; else such that each falls
+ * somewhere else in the order of all. */
+static int uuids;
+
+static void make_id(char id[40], long n)
+{
+    const unsigned long random = (unsigned long)n * 2654435761ul & 0xffffffff;
+    const unsigned long ms = 1795262400000ul + (unsigned long)n / 50; /* 50 in a millisecond */
+
+    if (uuids)
+        snprintf(id, 40, "%08lx-%04lx-7%03lx-8%03lx-%012lx", ms >> 16, ms & 0xffff, random & 0xfff,
+                 random >> 12 & 0xfff, random);
+    else
+        snprintf(id, 40, "%08lx%08lx", random, (unsigned long)n);
+}
+
 static struct aiex_slice event(uint8_t *mem, size_t size, long n, const char *level)
 {
     struct aiex_writer w;
-    char id[32], stream[32];
+    char id[40], stream[32];
     static uint8_t data[DATA];
 
-    snprintf(id, sizeof(id), "%08lx%08lx", n * 2654435761ul & 0xffffffff, n);
+    make_id(id, n);
     snprintf(stream, sizeof(stream), "stream-%ld", n % STREAMS);
     memcpy(data, id, 16);
     aiex_writer_init(&w, mem, size);
@@ -250,14 +267,19 @@ static double cpu_us(void)
            (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
 }
 
+/* What was appended, in one or more slices. */
+struct appended {
+    long count;
+    double ns, cpu_us;
+    struct series times;
+};
+
 /* `writers` events are on their way at any time. */
-static void append(const char *name, int writers, const char *level, long count)
+static void append_slice(struct appended *a, int writers, const char *level, long count)
 {
     static long next;
     uint64_t began[MAX_OPEN] = {0}, ids[MAX_OPEN] = {0}, start = now_ns();
     uint8_t mem[1024];
-    struct series times = {0};
-    char text[64];
     long sent = 0, done = 0;
     double cpu = cpu_us();
 
@@ -273,22 +295,57 @@ static void append(const char *name, int writers, const char *level, long count)
         for (int e = 0; e < host.ended; e++, done++)
             for (int i = 0; i < writers; i++)
                 if (ids[i] == host.done[e]) {
-                    series_add(&times, (double)(now_ns() - began[i]) / 1000);
+                    series_add(&a->times, (double)(now_ns() - began[i]) / 1000);
                     ids[i] = 0;
                 }
         host.ended = 0;
     }
     if (host.failed)
         give_up("%d appends failed: %s", host.failed, host.text);
+    a->count += count;
+    a->ns += (double)(now_ns() - start);
+    a->cpu_us += cpu_us() - cpu;
+}
+
+static void appended_rows(struct appended *a, const char *name)
+{
+    char text[64];
+
     snprintf(text, sizeof(text), "store.%s", name);
-    row(text, (double)count * 1e9 / (double)(now_ns() - start), "events/s");
+    row(text, (double)a->count * 1e9 / a->ns, "events/s");
     snprintf(text, sizeof(text), "store.%s.p50", name);
-    row(text, series_at(&times, 0.5), "us");
+    row(text, series_at(&a->times, 0.5), "us");
     snprintf(text, sizeof(text), "store.%s.p99", name);
-    row(text, series_at(&times, 0.99), "us");
+    row(text, series_at(&a->times, 0.99), "us");
     snprintf(text, sizeof(text), "store.%s.cpu", name);
-    row(text, (cpu_us() - cpu) / (double)count, "us/event");
-    series_done(&times);
+    row(text, a->cpu_us / (double)a->count, "us/event");
+    series_done(&a->times);
+}
+
+static void append(const char *name, int writers, const char *level, long count)
+{
+    struct appended a = {0};
+
+    append_slice(&a, writers, level, count);
+    appended_rows(&a, name);
+}
+
+/* One event at a time, by turns with a raw file: the disk's mood is the same for both. */
+static void append_beside_disk(long count)
+{
+    const long slice = count / SLICES ? count / SLICES : 1;
+    struct appended a = {0};
+    double raw_ns = 0;
+    int fd = disk_raw_open(dir);
+
+    for (int i = 0; i < SLICES; i++) {
+        raw_ns += (double)disk_raw_append(fd, 1, slice);
+        append_slice(&a, 1, "synced", slice);
+    }
+    disk_raw_close(fd, dir);
+    row("store.limit.fdatasync", (double)slice * SLICES * 1e9 / raw_ns, "events/s");
+    appended_rows(&a, "append_synced_1");
+    row("store.append_synced_1.of_limit", raw_ns / a.ns, "ratio");
 }
 
 /* ---- Reads ---- */
@@ -376,9 +433,7 @@ static void reopen(long count)
 
 static void synced(long n)
 {
-    disk_limit("store.limit.fdatasync", dir, 1, n / 20);
-    append("append_synced_1", 1, "synced", n / 20);
-    disk_limit("store.limit.fdatasync_again", dir, 1, n / 20);
+    append_beside_disk(n / 20);
     disk_limit("store.limit.fdatasync_64", dir, 64, n);
     append("append_synced_64", 64, "synced", n);
 }
@@ -386,6 +441,15 @@ static void synced(long n)
 static void written(long n)
 {
     append("append_written_64", 64, "written", n);
+}
+
+/* The same with ids that rise. */
+static void rising(long n)
+{
+    uuids = 1;
+    append("append_synced_64_uuid7", 64, "synced", n);
+    append("append_written_64_uuid7", 64, "written", n);
+    uuids = 0;
 }
 
 static void reads(long n)
@@ -398,8 +462,11 @@ static const struct part {
     const char *name;
     void (*run)(long n);
     int alone; /* opens stores of its own */
-} parts[] = {
-    {"synced", synced, 0}, {"written", written, 0}, {"reads", reads, 0}, {"reopen", reopen, 1}};
+} parts[] = {{"synced", synced, 0},
+             {"written", written, 0},
+             {"reads", reads, 0},
+             {"uuid7", rising, 0},
+             {"reopen", reopen, 1}};
 
 /* All of them, or those that are named. */
 static int wanted(const struct part *p, char **names)
@@ -417,7 +484,7 @@ int main(int argc, char **argv)
     int open = 0;
 
     if (argc < 2)
-        give_up("usage: bench_store BUILD [synced|written|reads|reopen]...");
+        give_up("usage: bench_store BUILD [synced|written|reads|uuid7|reopen]...");
     load(argv[1]);
     for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
         if (!wanted(&parts[i], argv + 2))

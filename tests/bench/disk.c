@@ -31,20 +31,47 @@ void disk_remove(const char *dir)
         note("%s stays", dir);
 }
 
-void disk_limit(const char *name, const char *dir, int batch, long count)
+static void raw_path(char path[DISK_PATH + 10], const char *dir)
 {
-    static const char mem[MAX_BATCH * EVENT];
+    snprintf(path, DISK_PATH + 10, "%s/raw", dir);
+}
+
+int disk_raw_open(const char *dir)
+{
     char path[DISK_PATH + 10];
-    uint64_t start;
     int fd;
 
-    snprintf(path, sizeof(path), "%s/raw", dir);
+    raw_path(path, dir);
     fd = open(path, O_CREAT | O_TRUNC | O_WRONLY, 0600);
-    start = now_ns();
+    if (fd < 0)
+        give_up("%s: %s", path, strerror(errno));
+    return fd;
+}
+
+uint64_t disk_raw_append(int fd, int batch, long count)
+{
+    static const char mem[MAX_BATCH * EVENT];
+    uint64_t start = now_ns();
+
     for (long i = 0; i < count; i += batch)
         if (write(fd, mem, (size_t)batch * EVENT) < 0 || fdatasync(fd) != 0)
-            give_up("%s: %s", path, strerror(errno));
-    row(name, (double)count * 1e9 / (double)(now_ns() - start), "events/s");
+            give_up("the raw file: %s", strerror(errno));
+    return now_ns() - start;
+}
+
+void disk_raw_close(int fd, const char *dir)
+{
+    char path[DISK_PATH + 10];
+
+    raw_path(path, dir);
     close(fd);
     unlink(path);
+}
+
+void disk_limit(const char *name, const char *dir, int batch, long count)
+{
+    int fd = disk_raw_open(dir);
+
+    row(name, (double)count * 1e9 / (double)disk_raw_append(fd, batch, count), "events/s");
+    disk_raw_close(fd, dir);
 }
