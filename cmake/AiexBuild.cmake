@@ -48,7 +48,7 @@ function(aiex_test name)
                                                ${PROJECT_SOURCE_DIR}/sdk/include)
     target_compile_definitions(${name} PRIVATE AIEX_BUILD_DIR="${CMAKE_BINARY_DIR}"
                                                AIEX_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-    target_link_libraries(${name} PRIVATE ${T_LINK} aiex_flags ${AIEX_CUNIT})
+    target_link_libraries(${name} PRIVATE ${T_LINK} aiex_rig aiex_flags ${AIEX_CUNIT})
     add_test(NAME ${name} COMMAND ${name} ${T_ARGS})
     set_tests_properties(${name} PROPERTIES TIMEOUT ${T_TIMEOUT} LABELS "${T_LABELS}"
                                             ENVIRONMENT "${T_ENVIRONMENT}")

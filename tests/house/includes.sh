@@ -96,7 +96,7 @@ function check_plugin(name, quoted, first) {
         if (name ~ /\.\./) complain("plugins stay in their own folder")
         else if (is_test(FILENAME)) {
             if (name ~ /\// && (first in rank)) complain("plugins know nothing of host/")
-        } else if (name != "test.h" && !beside(name)) # only tests find test.h: no harm
+        } else if (name !~ /^(test|rig_folder|rig_text)\.h$/ && !beside(name)) # only tests find these
             complain("not a file of this plugin")
         return
     }

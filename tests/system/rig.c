@@ -1,9 +1,9 @@
 /* rig.c - starting and ending a host; see rig.h. What is asked of it is in ask.c. */
 #include "rig.h"
 
+#include "rig_folder.h"
 #include "test.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -32,25 +32,6 @@
 static struct rig *current; /* one at a time is enough */
 
 /* ---- The folder ---- */
-
-static void remove_tree(const char *path)
-{
-    DIR *dir = opendir(path);
-    char below[512];
-
-    if (dir) {
-        for (struct dirent *e; (e = readdir(dir));) {
-            if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
-                continue;
-            snprintf(below, sizeof(below), "%.200s/%s", path, e->d_name);
-            remove_tree(below);
-        }
-        closedir(dir);
-        rmdir(path);
-    } else {
-        unlink(path);
-    }
-}
 
 static void write_file(const char *path, const char *text)
 {
@@ -301,7 +282,7 @@ void rig_drop(struct rig *rig)
         return;
     rig_kill(rig);
     disconnect(rig);
-    remove_tree(rig->dir);
+    rig_folder_remove(rig->dir);
     if (current == rig)
         current = NULL;
     free(rig);

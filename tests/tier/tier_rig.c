@@ -1,7 +1,8 @@
 /* tier_rig.c - see tier_rig.h. */
 #include "tier_rig.h"
 
-#include <dirent.h>
+#include "rig_folder.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,14 +40,7 @@ void tier_folder(void)
 
 void tier_folder_gone(void)
 {
-    DIR *d = opendir(tier_dir);
-    struct dirent *e;
-
-    while (d && (e = readdir(d)))
-        unlink(tier_path(e->d_name));
-    if (d)
-        closedir(d);
-    CU_ASSERT_EQUAL(rmdir(tier_dir), 0);
+    CU_ASSERT_EQUAL(rig_folder_remove(tier_dir), 0);
     tier_dir[0] = 0;
 }
 

@@ -1,8 +1,8 @@
 /* chain_rig.c - see chain_rig.h. */
 #include "chain_rig.h"
 #include "chain.h"
+#include "rig_folder.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -140,13 +140,7 @@ void rig_begin(const struct aiex_fake_pair *pairs)
 
 void rig_end(void)
 {
-    DIR *d = opendir(dir);
-    struct dirent *e;
-
-    while ((e = readdir(d)))
-        unlink(rig_path(e->d_name));
-    closedir(d);
-    CU_ASSERT_EQUAL(rmdir(dir), 0);
+    CU_ASSERT_EQUAL(rig_folder_remove(dir), 0);
 }
 
 const char *rig_path(const char *name)

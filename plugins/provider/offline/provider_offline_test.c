@@ -1,4 +1,5 @@
 /* provider_offline through its descriptor, with the fake host and a folder of its own. */
+#include "rig_folder.h"
 #include "search.h"
 #include "test.h"
 
@@ -92,25 +93,6 @@ static void make_root(void)
 {
     strcpy(root, "/tmp/aiex-offline-XXXXXX");
     CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(root));
-}
-
-/* Folders are emptied before they are removed; two levels are enough here. */
-static void remove_folder(const char *path, int depth)
-{
-    DIR *d = opendir(path);
-    struct dirent *e;
-    char inner[1024];
-
-    while (d && (e = readdir(d))) {
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-            continue;
-        snprintf(inner, sizeof(inner), "%s/%s", path, e->d_name);
-        if (unlink(inner) != 0 && depth < 16)
-            remove_folder(inner, depth + 1);
-    }
-    if (d)
-        closedir(d);
-    rmdir(path);
 }
 
 /* Runs the slices of a search to their end. */
@@ -281,7 +263,7 @@ static void finds_files_below_root(void)
     CU_ASSERT(says(id, "files below the configured folders") ||
               says(id, "Names of functions and files"));
     finish();
-    remove_folder(root, 0);
+    rig_folder_remove(root);
 }
 
 static void follows_no_links_and_ignores_the_odd(void)
@@ -304,7 +286,7 @@ static void follows_no_links_and_ignores_the_odd(void)
     settle(id);
     CU_ASSERT(!says(id, "is a C function"));
     finish();
-    remove_folder(root, 0);
+    rig_folder_remove(root);
 }
 
 static void search_works_in_slices(void)
@@ -331,7 +313,7 @@ static void search_works_in_slices(void)
     chat("What does missing_thing do?", 0);      /* destroy() does, too */
     aiex_fake_stop(h, p, self);
     CU_ASSERT_EQUAL(aiex_fake_host_free(h), 1);
-    remove_folder(root, 0);
+    rig_folder_remove(root);
 }
 
 static void depth_is_limited(void)
@@ -351,7 +333,7 @@ static void depth_is_limited(void)
     settle(id);
     CU_ASSERT(says(id, "stopped at its limits"));
     finish();
-    remove_folder(root, 0);
+    rig_folder_remove(root);
 }
 
 static void cancel_it(void *arg, struct aiex_fake_host *host, const struct aiex_fake_record *part)

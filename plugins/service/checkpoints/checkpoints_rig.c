@@ -1,7 +1,6 @@
 /* checkpoints_rig.c - see checkpoints_rig.h. */
 #include "checkpoints_rig.h"
 
-#include <aiex/aiex_message.h>
 #include <dirent.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,7 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TEXT      (24u << 20)
 #define MAX_LINKS 256
 
 struct room {
@@ -329,27 +327,9 @@ void rig_close(void)
     room_close(STORE);
 }
 
-void rig_remove(const char *path)
-{
-    struct dirent *e;
-    DIR *d = opendir(path);
-    char inside[800];
-
-    while (d && (e = readdir(d))) {
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-            continue;
-        snprintf(inside, sizeof(inside), "%s/%s", path, e->d_name);
-        if (unlink(inside) != 0)
-            rig_remove(inside);
-    }
-    if (d)
-        closedir(d);
-    rmdir(path);
-}
-
 void rig_end(void)
 {
-    rig_remove(dir);
+    rig_folder_remove(dir);
 }
 
 const char *rig_path(const char *name)
@@ -398,24 +378,7 @@ uint64_t begin_bytes(enum place place, const char *method, struct aiex_slice bod
 
 static uint64_t begin_va(enum place place, const char *method, const char *format, va_list args)
 {
-    static char *json;
-    static uint8_t *mem;
-    struct aiex_error err = {""};
-    struct aiex_slice text;
-    struct aiex_writer w;
-
-    if (!json) {
-        json = malloc(TEXT);
-        mem = malloc(TEXT);
-    }
-    text.data = (uint8_t *)json;
-    text.len = (size_t)vsnprintf(json, TEXT, format, args);
-    for (size_t i = 0; i < text.len; i++)
-        json[i] = json[i] == '\'' ? '"' : json[i];
-    aiex_writer_init(&w, mem, TEXT);
-    if (aiex_message_from_json(NULL, text, &w, &err) != 0 || w.failed)
-        die(err.text);
-    return begin_bytes(place, method, aiex_written(&w));
+    return begin_bytes(place, method, rig_text_read(format, args));
 }
 
 uint64_t begin(enum place place, const char *method, const char *format, ...)
@@ -427,17 +390,6 @@ uint64_t begin(enum place place, const char *method, const char *format, ...)
     id = begin_va(place, method, format, args);
     va_end(args);
     return id;
-}
-
-static size_t to_json(struct aiex_slice body, char *out, size_t size)
-{
-    long n = body.len ? aiex_message_to_json(body, out, size) : 0;
-
-    if (n <= 0 || (size_t)n >= size)
-        n = snprintf(out, size, n == 0 ? "{}" : "broken");
-    for (long i = 0; i < n; i++)
-        out[i] = out[i] == '"' ? '\'' : out[i];
-    return (size_t)n;
 }
 
 int is_open(enum place place, uint64_t id)
@@ -470,15 +422,15 @@ const char *end_of(enum place place, uint64_t id)
     size_t n = 0;
 
     if (!*mem)
-        *mem = malloc(TEXT);
+        *mem = malloc(RIG_TEXT);
     while (is_open(place, id) && real_ms() < end)
         turn();
     r = aiex_fake_answer(rooms[place].host, id);
     if (!r)
         return "open";
     if (r->kind == AIEX_FAKE_FAIL)
-        n = (size_t)snprintf(*mem, TEXT, "%s: %s ", r->code, r->text);
-    to_json(r->body, *mem + n, TEXT - n);
+        n = (size_t)snprintf(*mem, RIG_TEXT, "%s: %s ", r->code, r->text);
+    rig_text_write(r->body, *mem + n, RIG_TEXT - n);
     return *mem;
 }
 
@@ -490,7 +442,7 @@ static size_t put_parts(enum place place, uint64_t id, char *out, size_t size)
     out[0] = 0;
     for (size_t i = 0; (r = aiex_fake_nth(rooms[place].host, AIEX_FAKE_STREAM, i)) != NULL; i++)
         if (r->id == id)
-            n += to_json(r->body, out + n, size - n);
+            n += rig_text_write(r->body, out + n, size - n);
     return n;
 }
 
@@ -499,8 +451,8 @@ const char *parts_of(enum place place, uint64_t id)
     static char *mem;
 
     if (!mem)
-        mem = malloc(TEXT);
-    put_parts(place, id, mem, TEXT);
+        mem = malloc(RIG_TEXT);
+    put_parts(place, id, mem, RIG_TEXT);
     return mem;
 }
 
@@ -531,13 +483,13 @@ const char *query_all(enum place place, const char *method, const char *format, 
     size_t n;
 
     if (!*out)
-        *out = malloc(2 * TEXT);
+        *out = malloc(2 * RIG_TEXT);
     va_start(args, format);
     id = begin_va(place, method, format, args);
     va_end(args);
     end = end_of(place, id);
-    n = put_parts(place, id, *out, TEXT);
-    snprintf(*out + n, TEXT, " %s", end);
+    n = put_parts(place, id, *out, RIG_TEXT);
+    snprintf(*out + n, RIG_TEXT, " %s", end);
     return *out;
 }
 
@@ -552,15 +504,7 @@ int comes(enum place place, const char *method, const char *part)
             return 1;
         turn();
     } while (real_ms() < end);
-    return has(answer, part);
-}
-
-int has(const char *text, const char *part)
-{
-    if (strstr(text, part))
-        return 1;
-    printf("\n  wanted: %s\n  in:     %.2000s\n", part, text);
-    return 0;
+    return rig_text_has(answer, part);
 }
 
 int has_not(const char *text, const char *part)
@@ -569,14 +513,4 @@ int has_not(const char *text, const char *part)
         return 1;
     printf("\n  not wanted: %s\n  in:         %.2000s\n", part, text);
     return 0;
-}
-
-long long number(const char *json, const char *key)
-{
-    char wanted[80];
-    const char *at;
-
-    snprintf(wanted, sizeof(wanted), "'%s':", key);
-    at = strstr(json, wanted);
-    return at ? strtoll(at + strlen(wanted), NULL, 10) : -1;
 }

@@ -10,6 +10,8 @@
 #ifndef CHECKPOINTS_RIG_H
 #define CHECKPOINTS_RIG_H
 
+#include "rig_folder.h"
+#include "rig_text.h"
 #include "test.h"
 
 #include <aiex/aiex_pack.h>
@@ -33,7 +35,6 @@ void room_kill(enum place place);
 void room_move(enum place place, const char *folder);
 const char *rig_path(const char *name);
 int files_below(const char *name);
-void rig_remove(const char *path);
 
 /* Begins a question to one of them; its id. */
 uint64_t begin(enum place place, const char *method, const char *format, ...)
@@ -62,10 +63,9 @@ int comes(enum place place, const char *method, const char *part);
  * it gets instead. `answered`: it was carried out, and the answer gets lost. */
 extern const char *(*on_carry)(enum place to, const char *method, int answered);
 
-int has(const char *text, const char *part);
 int has_not(const char *text, const char *part);
-long long number(const char *json, const char *key);
-#define HAS(text, part)     CU_ASSERT_TRUE(has(text, part))
+#define number(text, key)   rig_text_number(text, key)
+#define HAS(text, part)     CU_ASSERT_TRUE(rig_text_has(text, part))
 #define HAS_NOT(text, part) CU_ASSERT_TRUE(has_not(text, part))
 
 /* ---- Faults of the worker thread; n counts from 1, 0 = none ---- */

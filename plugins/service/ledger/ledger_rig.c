@@ -1,7 +1,8 @@
 /* ledger_rig.c - see ledger_rig.h. */
 #include "ledger_rig.h"
 
-#include <dirent.h>
+#include "rig_folder.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,13 +46,7 @@ void rig_begin(const struct aiex_fake_pair *pairs)
 
 void rig_end(void)
 {
-    DIR *d = opendir(dir);
-    struct dirent *e;
-
-    while ((e = readdir(d)))
-        unlink(rig_path(e->d_name));
-    closedir(d);
-    CU_ASSERT_EQUAL(rmdir(dir), 0);
+    CU_ASSERT_EQUAL(rig_folder_remove(dir), 0);
 }
 
 const char *rig_path(const char *name)

@@ -94,7 +94,7 @@ static void test_elsewhere(void)
     CU_ASSERT_TRUE(comes("store.health", "'healthy':true"));
     rig_close();
     rig_end();
-    rig_remove(first);
+    rig_folder_remove(first);
 }
 
 /* The cure for a damaged store, without a restart. */

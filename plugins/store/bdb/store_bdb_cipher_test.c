@@ -244,7 +244,7 @@ static void test_elsewhere(void)
     CU_ASSERT_FALSE(leaks());
     rig_close();
     rig_end();
-    rig_remove(first);
+    rig_folder_remove(first);
 }
 
 const struct test_case tests[] = {

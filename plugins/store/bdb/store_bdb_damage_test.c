@@ -249,7 +249,7 @@ static void test_missing_files(void)
         CU_ASSERT_EQUAL(unlink(rig_path(name)), 0);
         is_told("damage");
     }
-    rig_remove(rig_path("db"));
+    rig_folder_remove(rig_path("db"));
     is_told("damage: sequences 1 to 50 were acknowledged and are gone");
     rig_end();
 }

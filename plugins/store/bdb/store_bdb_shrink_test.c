@@ -113,7 +113,7 @@ static void test_archive_forgets(void)
     CU_ASSERT_EQUAL(number(ask("store.restore", "{'path': 'b', 'to_sequence': 600}"), "sequence"),
                     600);
     erase_person(600);
-    rig_remove(rig_path("b"));
+    rig_folder_remove(rig_path("b"));
     HAS(ask("store.shrink", "{'forget': true}"), "'freed'");
     CU_ASSERT_FALSE(leaks(word));
     is_whole(600);

@@ -5,6 +5,8 @@
 #ifndef STORE_RIG_H
 #define STORE_RIG_H
 
+#include "rig_folder.h"
+#include "rig_text.h"
 #include "test.h"
 
 #include <aiex/aiex_pack.h>
@@ -27,7 +29,6 @@ void rig_open(const struct aiex_fake_pair *pairs);
 /* The same, but what start() says. */
 int rig_try(const struct aiex_fake_pair *pairs, struct aiex_error *err);
 void rig_close(void);
-void rig_remove(const char *path);
 /* A file of the folder. */
 const char *rig_path(const char *name);
 
@@ -42,15 +43,11 @@ const char *parts_of(uint64_t id);
 /* Asks and gives parts and end: "[..][..] {..}". */
 const char *ask_all(const char *method, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* 1 when `text` holds `part`; prints both when not. */
-int has(const char *text, const char *part);
-/* A number of a JSON answer; -1 = none. */
-long long number(const char *json, const char *key);
 /* Polls until the answer to `method` holds `part`. */
 int comes(const char *method, const char *part);
 
-#define HAS(text, part)  CU_ASSERT_TRUE(has(text, part))
-#define IS(text, wanted) CU_ASSERT_TRUE(is(text, wanted))
-int is(const char *text, const char *wanted);
+#define HAS(text, part)   CU_ASSERT_TRUE(rig_text_has(text, part))
+#define IS(text, wanted)  CU_ASSERT_TRUE(rig_text_is(text, wanted))
+#define number(text, key) rig_text_number(text, key)
 
 #endif
