@@ -427,6 +427,20 @@ static void tell_changes(struct node *node, const struct config_diff *diff)
                             config_change_name(diff->changes[i].change), diff->changes[i].why);
 }
 
+/* What an operator removed and is still configured comes back, though no line of it differs. */
+static void find_returning(struct node *node, const struct config *now, struct config_diff *diff)
+{
+    for (size_t i = 0; i < diff->n; i++) {
+        struct config_change_of *c = &diff->changes[i];
+        const struct config_instance *in = c->change == CONFIG_SAME ? config_find(now, c->name) : NULL;
+
+        if (!in || unit_find(node, in->keys.cell) || pool_find(node, c->name))
+            continue;
+        c->change = CONFIG_ADDED;
+        (void)snprintf(c->why, sizeof(c->why), "it had been removed");
+    }
+}
+
 /* What instances with `cell = host` share; nothing is made when there are none. */
 static const struct config_cell own_process = {.name = CONFIG_HOST_CELL, .is_shared = 1};
 
@@ -438,6 +452,8 @@ void apply_config(struct node *node, struct config *config)
 
     if (old && config_diff(old, config, &diff) < 0)
         log_error("no memory to compare configurations: everything is replaced");
+    if (old)
+        find_returning(node, config, &diff);
     node->config = config;
     apply_host(node, &config->host);
     apply_settings(node, config);

@@ -227,6 +227,7 @@ int node_load_plugin(struct node *node, const char *plugin, const char *name,
 {
     auto_fclose FILE *f = NULL;
     char section[64], path[600];
+    int r;
 
     name_of(plugin, section, sizeof(section));
     if (name && name[0])
@@ -250,8 +251,15 @@ int node_load_plugin(struct node *node, const char *plugin, const char *name,
     fprintf(f, "[%s]\nplugin = %s\n", section, plugin);
     for (size_t i = 0; i < n; i++)
         fprintf(f, "%s = %s\n", options[i].name, options[i].text);
-    fclose(take(f));
-    return node_load_file(node, path, report);
+    if (fclose(take(f)) != 0) {
+        r = -errno;
+        report_error(report, (struct place){path, 0}, NULL, "can not be written: %s", strerror(-r));
+    } else {
+        r = node_load_file(node, path, report);
+    }
+    if (r < 0)
+        unlink(path);
+    return r;
 }
 
 /* What was loaded by command goes for good. */

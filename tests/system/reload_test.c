@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const char first[] =
     "[host]\nnode = test\n[service_faulty]\nnote = one\n[service_faulty:two]\n";
@@ -253,6 +254,9 @@ static void loaded_and_removed_by_hand(void)
     CU_ASSERT_FALSE(rig_host(rig, "host.load", "file", wrong, &a));
     CU_ASSERT(memmem(a.body.data, a.body.len, "wrong.txt:2", 11) != NULL);
     CU_ASSERT_FALSE(rig_host(rig, "host.load", "file", "/nonexistent/x.ini", &a));
+    CU_ASSERT_FALSE(rig_host(rig, "host.load", "plugin", "/nonexistent/service_x.so", &a));
+    snprintf(wrong, sizeof(wrong), "%s/run/loaded-service_x.ini", rig->data);
+    CU_ASSERT_EQUAL(access(wrong, F_OK), -1); /* nothing of it stays */
     CU_ASSERT(rig_host(rig, "host.load", "file", path, NULL));
     CU_ASSERT(rig_until_state(rig, "service_faulty:more", "up"));
     CU_ASSERT(note_is(rig, "service_faulty:more", "more"));
@@ -287,7 +291,8 @@ static void loaded_again(void)
     CU_ASSERT(rig_host(rig, "host.remove", "name", "service_faulty", NULL));
     CU_ASSERT_FALSE(rig_host(rig, "host.load", "plugin", "service_faulty", &a));
     CU_ASSERT(memmem(a.body.data, a.body.len, "config reload", 13) != NULL);
-    rig_reload(rig);
+    CU_ASSERT(rig_host(rig, "host.config_reload", NULL, NULL, &a)); /* and says so */
+    CU_ASSERT(memmem(a.body.data, a.body.len, "service_faulty", 14) != NULL);
     CU_ASSERT(rig_until_state(rig, "service_faulty", "up"));
     rig_end(rig);
 }
