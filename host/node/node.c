@@ -162,7 +162,7 @@ static int make_parts(struct node *node, int settings_fd, struct aiex_error *err
         node->jobs = node_jobs_new(
             &(struct node_jobs_options){node->loop, node->inside, path, clock_wall_ms});
     node->memory = node->loop ? node_memory_new(node) : NULL;
-    node->renew = node->inside ? renew_new(node) : NULL;
+    node->renew = node->inside && node->loop ? renew_new(node) : NULL;
     node->settings_fd = settings_fd >= 0 ? settings_fd : settings_page_make(&node->settings);
     if (settings_fd >= 0)
         node->settings = settings_page_adopt(settings_fd);

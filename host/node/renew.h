@@ -2,7 +2,8 @@
  * renew.h - instances with the key `reload_on`: an event of such a topic says that what they have
  * in memory is not true any more (the store was put back to a backup), and each is replaced by a
  * new process that reads it anew, as `aiex plugin reload` does. What the old one has under way it
- * ends. The event itself is not looked at.
+ * ends. The event itself is not looked at; anybody may publish it, so each topic replaces at most
+ * once a second, the last time after the last event.
  *
  * Thread rule: loop thread.
  */

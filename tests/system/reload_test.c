@@ -240,6 +240,69 @@ static void under_load(void)
     rig_end(rig);
 }
 
+static const char stale[] = "[host]\nnode = test\n[service_faulty]\n"
+                            "[service_faulty:two]\nreload_on = test.stale, other.*\n";
+
+/* Lets the load run until the instance has another process than this one. */
+static pid_t replaced(struct rig *rig, struct load *load, pid_t pid)
+{
+    int64_t until = now_ms() + RIG_WAIT_MS;
+    struct plugin p;
+
+    do {
+        load_run(load, 20);
+        p = rig_plugin(rig, "service_faulty:two");
+    } while (now_ms() < until && (strcmp(p.state, "up") || p.pid == pid));
+    CU_ASSERT_NOT_EQUAL(p.pid, pid);
+    CU_ASSERT_EQUAL(p.restarts, 0); /* nothing crashed */
+    return p.pid;
+}
+
+/* Whose memory an event makes untrue is replaced, and no request fails; nobody else is, and who
+ * tells without end does not keep it from working. */
+static void replaced_by_events(void)
+{
+    struct rig *rig = rig_start(stale);
+    pid_t one = pid_of(rig, "service_faulty"), two = pid_of(rig, "service_faulty:two"), at_end;
+    int64_t began = now_ms();
+    int replacements = 0;
+    struct load load;
+
+    load_start(&load, rig, "service_faulty:two");
+    rig_call(rig, "service_faulty", "publish", 1, "test.stale_not");
+    rig_call(rig, "service_faulty", "publish", 1, "other");
+    load_run(&load, 100);
+    CU_ASSERT_EQUAL(pid_of(rig, "service_faulty:two"), two);
+    rig_call(rig, "service_faulty", "publish", 1, "test.stale");
+    two = replaced(rig, &load, two);
+    rig_call(rig, "service_faulty", "publish", 1, "other.below");
+    at_end = two = replaced(rig, &load, two);
+    for (int i = 0; i < 300; i++) {
+        rig_call(rig, "service_faulty", "publish", 50, "test.stale");
+        load_run(&load, 5);
+        replacements += pid_of(rig, "service_faulty:two") != at_end;
+        at_end = pid_of(rig, "service_faulty:two");
+    }
+    CU_ASSERT(replacements <= 2 + (now_ms() - began) / 500);
+    CU_ASSERT(rig_upgrade(rig)); /* the next host listens, too */
+    two = pid_of(rig, "service_faulty:two");
+    rig_call(rig, "service_faulty", "publish", 1, "test.stale");
+    replaced(rig, &load, two);
+    load_run(&load, 100);
+    load_finish(&load);
+    CU_ASSERT_EQUAL(pid_of(rig, "service_faulty"), one);
+    /* without the key nobody listens any more */
+    two = pid_of(rig, "service_faulty:two");
+    set(rig, "[host]\nnode = test\n[service_faulty]\n[service_faulty:two]\n");
+    CU_ASSERT(rig_until_back(rig, "service_faulty:two", 0, two));
+    two = pid_of(rig, "service_faulty:two");
+    rig_call(rig, "service_faulty", "publish", 1, "test.stale");
+    rig_call(rig, "service_faulty", "publish", 1, "other.below");
+    CU_ASSERT(rig_echo(rig, "service_faulty:two"));
+    CU_ASSERT_EQUAL(pid_of(rig, "service_faulty:two"), two);
+    rig_end(rig);
+}
+
 static void loaded_and_removed_by_hand(void)
 {
     struct rig *rig = rig_start(first);
@@ -329,6 +392,7 @@ const struct test_case tests[] = {
     {"removed and added again", removed_and_added_again},
     {"a wrong one is refused whole", wrong_is_refused_whole},
     {"under load", under_load},
+    {"replaced by events", replaced_by_events},
     {"loaded and removed by hand", loaded_and_removed_by_hand},
     {"loaded again", loaded_again},
     {"the socket is private", socket_is_private},
