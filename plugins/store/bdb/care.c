@@ -9,6 +9,7 @@
 #include "store.h"
 
 #include "archive.h"
+#include "page_hooks.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -104,9 +105,9 @@ static int checkpoint(struct store *s, uint64_t stamp)
     uint64_t bytes = log_bytes(s);
     int r;
 
-    pages_hurry(1);
+    hooks_hurry(1);
     r = env_errno(&s->env, env->txn_checkpoint(env, 0, 0, DB_FORCE));
-    pages_hurry(0);
+    hooks_hurry(0);
     if (r < 0)
         return r;
     aiex_logf(s->host, AIEX_LOG_DEBUG, 0, "checkpoint %llu took %lld ms", (unsigned long long)stamp,

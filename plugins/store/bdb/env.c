@@ -1,6 +1,7 @@
 /* env.c - see env.h. */
 #include "env.h"
 
+#include "page_hooks.h"
 #include "restore_point.h"
 
 #include <aiex_service.h>
@@ -139,7 +140,7 @@ int env_open(struct env *e, const char *home, const struct env_options *options,
     int r;
 
     looked_at = N_FILES;
-    pages_met_full_disk();
+    hooks_met_full_disk();
     memset(e, 0, sizeof(*e));
     e->host = host;
     r = pages_begin(&e->pages, home, err);
@@ -171,7 +172,7 @@ int env_open(struct env *e, const char *home, const struct env_options *options,
     r = aiex_failed(err, env_errno(e, r), "%.120s: %s can not be opened: %s; %.180s", home, what,
                     db_strerror(r), e->said);
     env_close(e);
-    return pages_met_full_disk() ? -ENOSPC : r;
+    return hooks_met_full_disk() ? -ENOSPC : r;
 }
 
 void env_close(struct env *e)

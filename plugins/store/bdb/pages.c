@@ -8,37 +8,31 @@
 #include "pages.h"
 
 #include "bytes.h"
+#include "page_hooks.h"
 #include "scrub.h"
 
 #include <aiex_crc32c.h>
 #include <aiex_file.h>
 #include <aiex_service.h>
-#include <db.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#define FRAME        56u
-#define NAME         24u
-#define MAX_FILES    16u
-#define MAX_PAGE     65536u
-#define BUCKETS      4096u
-#define MAX_HELD     (24u << 20)  /* then the next page waits until all are in their place */
-#define MAX_SPARE    (12u << 20)  /* memory of pages that were held, for the next ones */
-#define MAX_EMPTY    (32u << 20)  /* what an empty journal keeps of its file */
-#define STEP_BYTES   (256u << 10) /* on their way to the disk at a time */
-#define MAX_PAUSE_US 1000L
-#define MAX_FD       4096
-#define MAX_HOMES    8u
+#define FRAME      56u
+#define NAME       24u
+#define MAX_FILES  16u
+#define MAX_PAGE   65536u
+#define BUCKETS    4096u
+#define MAX_HELD   (24u << 20)  /* then the next page waits until all are in their place */
+#define MAX_SPARE  (12u << 20)  /* memory of pages that were held, for the next ones */
+#define MAX_EMPTY  (32u << 20)  /* what an empty journal keeps of its file */
+#define STEP_BYTES (256u << 10) /* on their way to the disk at a time */
 
 struct page {
     struct page *next;
@@ -71,24 +65,7 @@ struct pages {
     uint8_t frame[FRAME + MAX_PAGE]; /* with `writing` */
 };
 
-/* What an open descriptor of Berkeley DB is. */
-struct guarded {
-    struct pages *pages;
-    unsigned file;
-};
-
-static struct {
-    pthread_mutex_t lock;
-    struct pages *homes[MAX_HOMES];
-    _Atomic(struct guarded *) by_fd[MAX_FD];
-} process = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
 static const char magic[8] = {'A', 'I', 'E', 'X', 'P', 'A', 'G', 'E'};
-
-static struct guarded *guarded_of(int fd)
-{
-    return fd >= 0 && fd < MAX_FD ? atomic_load(&process.by_fd[fd]) : NULL;
-}
 
 /* To the disk, in steps: what the log wants to write meanwhile waits for one of them, not for all.
  * What can not be written is told by the sync that follows. */
@@ -395,15 +372,26 @@ int pages_wipe(struct pages *p)
     return r;
 }
 
-/* ---- What Berkeley DB calls ---- */
+/* ---- What the hooks ask for ---- */
 
-static int name_in(const struct pages *p, const char *path, const char **ret_name)
+int pages_has(const struct pages *p, const char *path, const char **ret_name)
 {
-    size_t n = strlen(p->home), len = strlen(path);
+    size_t n = strlen(p->home);
 
+    if (strncmp(path, p->home, n) != 0 || path[n] != '/' || strchr(path + n + 1, '/'))
+        return 0;
     *ret_name = path + n + 1;
-    return len > n + 4 && memcmp(path, p->home, n) == 0 && path[n] == '/' &&
-           !strchr(*ret_name, '/') && strcmp(path + len - 3, ".db") == 0;
+    return 1;
+}
+
+int pages_file(struct pages *p, const char *name)
+{
+    int file;
+
+    pthread_mutex_lock(&p->writing);
+    file = file_number(p, name);
+    pthread_mutex_unlock(&p->writing);
+    return file;
 }
 
 void pages_log(struct pages *p, int64_t bytes)
@@ -411,96 +399,9 @@ void pages_log(struct pages *p, int64_t bytes)
     p->log_bytes = bytes;
 }
 
-/* With the lock of the process. A new file of the log, when it is one. */
-static void fill_log(int fd, const char *path)
+int64_t pages_log_bytes(const struct pages *p)
 {
-    struct stat st;
-
-    for (unsigned i = 0; i < MAX_HOMES; i++) {
-        struct pages *p = process.homes[i];
-        size_t n = p ? strlen(p->home) : 0;
-
-        if (!p || !p->log_bytes || strncmp(path, p->home, n) != 0 ||
-            strncmp(path + n, "/log.", 5) != 0)
-            continue;
-        if (fstat(fd, &st) == 0 && st.st_size == 0 && fallocate(fd, 0, 0, p->log_bytes) != 0 &&
-            ftruncate(fd, 0) != 0)
-            return; /* it is as long as it is: zeros end a log */
-    }
-}
-
-/* With the lock of the process. 0, or -1 with errno: it can not be guarded. */
-static int guard(int fd, const char *path)
-{
-    const char *name;
-
-    for (unsigned i = 0; i < MAX_HOMES; i++) {
-        struct pages *p = process.homes[i];
-        struct guarded *g;
-        int file;
-
-        if (!p || !name_in(p, path, &name))
-            continue;
-        pthread_mutex_lock(&p->writing);
-        file = file_number(p, name);
-        pthread_mutex_unlock(&p->writing);
-        g = file < 0 || fd >= MAX_FD ? NULL : malloc(sizeof(*g));
-        if (!g) {
-            errno = file < 0 || fd >= MAX_FD ? EMFILE : ENOMEM;
-            return -1;
-        }
-        *g = (struct guarded){p, (unsigned)file};
-        atomic_store(&process.by_fd[fd], g);
-    }
-    return 0;
-}
-
-static _Thread_local int met_full_disk;
-
-int pages_met_full_disk(void)
-{
-    int met = met_full_disk;
-
-    met_full_disk = 0;
-    return met;
-}
-
-/* What goes wrong in a function of ours. */
-static void failed(int r)
-{
-    met_full_disk |= r == -ENOSPC || r == -EDQUOT || r == -EFBIG;
-    errno = -r;
-}
-
-static int on_open(const char *path, int flags, ...)
-{
-    va_list args;
-    int fd, r, mode;
-
-    va_start(args, flags);
-    mode = va_arg(args, int);
-    va_end(args);
-    fd = open(path, flags, mode);
-    if (fd < 0) {
-        failed(-errno);
-        return fd;
-    }
-    pthread_mutex_lock(&process.lock);
-    r = guard(fd, path);
-    if (flags & O_CREAT)
-        fill_log(fd, path);
-    pthread_mutex_unlock(&process.lock);
-    if (r == 0)
-        return fd;
-    close(fd);
-    return -1;
-}
-
-static int on_close(int fd)
-{
-    if (fd >= 0 && fd < MAX_FD)
-        free(atomic_exchange(&process.by_fd[fd], NULL));
-    return close(fd);
+    return p->log_bytes;
 }
 
 /* 1 when it is one whole page as the others of its file are. */
@@ -512,54 +413,45 @@ static int is_page(struct file *f, size_t len, uint64_t at)
 }
 
 /* With `writing`. */
-static int take_page(struct guarded *g, const void *bytes, size_t len, uint64_t at)
+static int take_page(struct pages *p, unsigned file, const void *bytes, size_t len, uint64_t at)
 {
-    struct pages *p = g->pages;
     int r = 0;
 
-    if (!is_page(&p->files[g->file], len, at)) { /* the head of a file that is being made */
+    if (!is_page(&p->files[file], len, at)) { /* the head of a file that is being made */
         r = flush(p);
-        r = r ? r : place_fd(p, g->file) < 0 ? -errno : 0;
-        p->files[g->file].dirty |= r == 0;
-        return r ? r : aiex_file_pwrite(place_fd(p, g->file), bytes, len, at);
+        r = r ? r : place_fd(p, file) < 0 ? -errno : 0;
+        p->files[file].dirty |= r == 0;
+        return r ? r : aiex_file_pwrite(place_fd(p, file), bytes, len, at);
     }
     if (p->held >= MAX_HELD)
         r = flush(p);
-    r = r ? r : journal_add(p, g->file, at, bytes, len);
+    r = r ? r : journal_add(p, file, at, bytes, len);
     if (r == 0) {
         pthread_rwlock_wrlock(&p->map);
-        r = hold(p, g->file, at, p->frame + FRAME, len); /* as it went into the journal */
+        r = hold(p, file, at, p->frame + FRAME, len); /* as it went into the journal */
         pthread_rwlock_unlock(&p->map);
     }
     return r;
 }
 
-static ssize_t on_pwrite(int fd, const void *bytes, size_t len, off_t at)
+int pages_write(struct pages *p, unsigned file, const void *bytes, size_t len, uint64_t at)
 {
-    struct guarded *g = guarded_of(fd);
-    ssize_t n;
     int r;
 
-    if (!g) {
-        n = pwrite(fd, bytes, len, at);
-        if (n < 0)
-            failed(-errno);
-        return n;
-    }
-    pthread_mutex_lock(&g->pages->writing);
-    r = take_page(g, bytes, len, (uint64_t)at);
-    pthread_mutex_unlock(&g->pages->writing);
-    failed(r);
-    return r ? -1 : (ssize_t)len;
+    pthread_mutex_lock(&p->writing);
+    r = take_page(p, file, bytes, len, at);
+    pthread_mutex_unlock(&p->writing);
+    return r;
 }
 
 /* Puts held pages over what was read; the length may grow behind the end of the file. */
-static ssize_t patch(struct guarded *g, uint8_t *bytes, size_t len, ssize_t got, uint64_t at)
+static ssize_t patch(struct pages *p, unsigned file, uint8_t *bytes, size_t len, ssize_t got,
+                     uint64_t at)
 {
-    uint64_t size = g->pages->files[g->file].page;
+    uint64_t size = p->files[file].page;
 
     for (uint64_t x = at; size && x < at + len;) {
-        struct page *page = held(g->pages, g->file, x / size * size);
+        struct page *page = held(p, file, x / size * size);
         uint64_t end = x / size * size + size;
 
         end = end < at + len ? end : at + len;
@@ -574,117 +466,31 @@ static ssize_t patch(struct guarded *g, uint8_t *bytes, size_t len, ssize_t got,
     return got;
 }
 
-static ssize_t on_pread(int fd, void *bytes, size_t len, off_t at)
+ssize_t pages_read(struct pages *p, unsigned file, int fd, void *bytes, size_t len, off_t at)
 {
-    struct guarded *g = guarded_of(fd);
     ssize_t got;
 
-    if (!g)
-        return pread(fd, bytes, len, at);
-    pthread_rwlock_rdlock(&g->pages->map);
+    pthread_rwlock_rdlock(&p->map);
     got = pread(fd, bytes, len, at);
-    if (got >= 0 && g->pages->held)
-        got = patch(g, bytes, len, got, (uint64_t)at);
-    pthread_rwlock_unlock(&g->pages->map);
+    if (got >= 0 && p->held)
+        got = patch(p, file, bytes, len, got, (uint64_t)at);
+    pthread_rwlock_unlock(&p->map);
     return got;
 }
 
-/* Berkeley DB takes less than the whole for an error here. It comes here also when a pwrite failed.
- */
-static ssize_t on_write(int fd, const void *bytes, size_t len)
+int pages_cut(struct pages *p, unsigned file, int fd, off_t size)
 {
-    off_t at = guarded_of(fd) ? lseek(fd, 0, SEEK_CUR) : -1;
-    size_t done = 0;
-
-    if (at >= 0)
-        return on_pwrite(fd, bytes, len, at);
-    while (done < len) {
-        ssize_t n = write(fd, (const char *)bytes + done, len - done);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            failed(-errno);
-            return -1;
-        }
-        done += (size_t)n;
-    }
-    return (ssize_t)len;
-}
-
-/* What this and the next one return goes through as an error of Berkeley DB: no -1. */
-static int on_fsync(int fd)
-{
-    struct guarded *g = guarded_of(fd);
-    int r = g ? pages_flush(g->pages) : fdatasync(fd) == 0 ? 0 : -errno;
-
-    failed(r);
-    return -r;
-}
-
-static _Thread_local int hurries;
-
-void pages_hurry(int on)
-{
-    hurries = on;
-}
-
-/* Its pauses. Elsewhere than in a checkpoint they are counted, and end with an error. */
-static int on_yield(unsigned long seconds, unsigned long us)
-{
-    struct timespec pause = {.tv_sec = (time_t)(seconds + us / 1000000),
-                             .tv_nsec = (long)(us % 1000000 * 1000)};
-
-    if (hurries && (seconds || us > MAX_PAUSE_US))
-        pause = (struct timespec){.tv_nsec = MAX_PAUSE_US * 1000};
-    return nanosleep(&pause, NULL) == 0 ? 0 : errno;
-}
-
-/* What is held of the file goes to its place before: nothing of it may come back behind its end. */
-static int on_ftruncate(int fd, off_t size)
-{
-    struct guarded *g = guarded_of(fd);
     int r;
 
-    if (!g)
-        return ftruncate(fd, size) == 0 ? 0 : errno;
-    pthread_mutex_lock(&g->pages->writing);
-    r = flush(g->pages);
+    pthread_mutex_lock(&p->writing);
+    r = flush(p);
     r = r ? r : ftruncate(fd, size) == 0 ? 0 : -errno;
-    g->pages->files[g->file].dirty |= r == 0 && place_fd(g->pages, g->file) >= 0;
-    pthread_mutex_unlock(&g->pages->writing);
-    failed(r);
-    return -r;
-}
-
-static void set_functions(void)
-{
-    db_env_set_func_open(on_open);
-    db_env_set_func_close(on_close);
-    db_env_set_func_write(on_write);
-    db_env_set_func_pread(on_pread);
-    db_env_set_func_pwrite(on_pwrite);
-    db_env_set_func_fsync(on_fsync);
-    db_env_set_func_yield(on_yield);
-    db_env_set_func_ftruncate(on_ftruncate);
+    p->files[file].dirty |= r == 0 && place_fd(p, file) >= 0;
+    pthread_mutex_unlock(&p->writing);
+    return r;
 }
 
 /* ---- Life ---- */
-
-static int add_home(struct pages *p)
-{
-    int r = -ENFILE;
-
-    pthread_mutex_lock(&process.lock);
-    for (unsigned i = 0; i < MAX_HOMES && r < 0; i++)
-        if (!process.homes[i]) {
-            process.homes[i] = p;
-            r = 0;
-        }
-    set_functions();
-    pthread_mutex_unlock(&process.lock);
-    return r;
-}
 
 void pages_scrub(struct pages *p)
 {
@@ -709,7 +515,7 @@ int pages_begin(struct pages **ret_pages, const char *home, struct aiex_error *e
     p->journal = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     r = p->journal < 0 ? -errno : replay(p);
     p->replayed = r == 0;
-    r = r ? r : add_home(p);
+    r = r ? r : hooks_begin(p);
     if (r < 0) {
         aiex_failed(err, r, "journal '%.250s': %s", path, strerror(-r));
         pages_end(p);
@@ -723,17 +529,7 @@ void pages_end(struct pages *p)
 {
     if (!p)
         return;
-    pthread_mutex_lock(&process.lock);
-    for (unsigned i = 0; i < MAX_HOMES; i++)
-        if (process.homes[i] == p)
-            process.homes[i] = NULL;
-    for (int fd = 0; fd < MAX_FD; fd++) { /* what a panic has left open */
-        struct guarded *g = atomic_load(&process.by_fd[fd]);
-
-        if (g && g->pages == p)
-            free(atomic_exchange(&process.by_fd[fd], NULL));
-    }
-    pthread_mutex_unlock(&process.lock);
+    hooks_end(p);
     if (p->replayed) /* else it has what is nowhere else */
         pages_wipe(p);
     if (p->journal >= 0)

@@ -11,14 +11,13 @@
  *     journal  "AIEXPAGE" | generation u64 | crc u32 of what follows and the generation |
  *              length u32 | offset u64 | name of the file, 24 bytes with zeros | the page
  *
- * Berkeley DB is reached through its db_env_set_func_*(), which belong to the process and get
- * nothing but descriptors. So the table of guarded descriptors is the one thing here that is
- * static; several stores of one process share it.
+ * Berkeley DB comes here by its hooks (page_hooks.h).
  */
 #ifndef PAGES_H
 #define PAGES_H
 
 #include <aiex/aiex_plugin.h>
+#include <sys/types.h>
 
 struct pages;
 
@@ -32,13 +31,6 @@ void pages_log(struct pages *p, int64_t bytes);
 /* The free room of pages is emptied (scrub.h): they are not encrypted. Before the first is written.
  */
 void pages_scrub(struct pages *p);
-/* This thread makes a checkpoint, or no more: one that meets a page in use would come back to it a
- * second later, and the log that a start repeats would grow for as long. Now it comes back sooner.
- */
-void pages_hurry(int on);
-/* 1 when the disk had no room for something that this thread wrote since it asked last. The library
- * gives up then, and says something else. */
-int pages_met_full_disk(void);
 /* All pages in their place, on the disk. 0 or negative errno; then they stay in the journal. */
 int pages_flush(struct pages *p);
 /* The same, and the journal keeps nothing of what it was: pages of long ago. */
@@ -46,5 +38,20 @@ int pages_wipe(struct pages *p);
 /* Ends the guard; its files are closed. What is held is flushed, or stays in the journal. NULL is
  * fine. */
 void pages_end(struct pages *p);
+
+/* ---- For the hooks ---- */
+
+/* 1 when the path is that of a file in its folder; its name there. */
+int pages_has(const struct pages *p, const char *path, const char **ret_name);
+int64_t pages_log_bytes(const struct pages *p);
+/* The number of a file; negative errno when there are too many. */
+int pages_file(struct pages *p, const char *name);
+/* A page; what is none (the head of a file that is being made) goes to its place at once. 0 or
+ * negative errno. */
+int pages_write(struct pages *p, unsigned file, const void *bytes, size_t len, uint64_t at);
+/* As pread() of that file, with what is held over it; the length may grow behind its end. */
+ssize_t pages_read(struct pages *p, unsigned file, int fd, void *bytes, size_t len, off_t at);
+/* As ftruncate(), behind what is held. 0 or negative errno. */
+int pages_cut(struct pages *p, unsigned file, int fd, off_t size);
 
 #endif
