@@ -8,6 +8,7 @@
  * to, each with an fdatasync.
  */
 #include "disk.h"
+#include "event_ids.h"
 #include "measure.h"
 
 #include <aiex/aiex_pack.h>
@@ -217,29 +218,15 @@ static void open_store(void)
 
 /* ---- Appends ---- */
 
-/* Ids as UUIDs of version 7, as the SDK, the bus and the CLI make them; else such that each falls
- * somewhere else in the order of all. */
-static int uuids;
-
-static void make_id(char id[40], long n)
-{
-    const unsigned long random = (unsigned long)n * 2654435761ul & 0xffffffff;
-    const unsigned long ms = 1795262400000ul + (unsigned long)n / 50; /* 50 in a millisecond */
-
-    if (uuids)
-        snprintf(id, 40, "%08lx-%04lx-7%03lx-8%03lx-%012lx", ms >> 16, ms & 0xffff, random & 0xfff,
-                 random >> 12 & 0xfff, random);
-    else
-        snprintf(id, 40, "%08lx%08lx", random, (unsigned long)n);
-}
+static int uuids; /* of version 7 are the ids */
 
 static struct aiex_slice event(uint8_t *mem, size_t size, long n, const char *level)
 {
     struct aiex_writer w;
-    char id[40], stream[32];
+    char id[EVENT_ID_BYTES], stream[32];
     static uint8_t data[DATA];
 
-    make_id(id, n);
+    event_id(id, n, uuids);
     snprintf(stream, sizeof(stream), "stream-%ld", n % STREAMS);
     memcpy(data, id, 16);
     aiex_writer_init(&w, mem, size);

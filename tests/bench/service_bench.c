@@ -5,7 +5,7 @@
  *
  * Methods (bodies and answers are maps; times in ns)
  *   echo                 answers with the body
- *   load                 {service, method, n | for_ms, window, bytes | level}: calls with `window`
+ *   load                 {service, method, n | for_ms, window, bytes | level, uuid7}: calls with `window`
  * open at a time, with a level each one an event for store.append; answers {calls, failed, ns, p50,
  * p99, max, code of the first failure} publish {topic, n, window, sinks}: publishes, at most
  * `window` ahead of the slowest of `sinks` cells; answers {ns, missed} when all of them have
@@ -16,6 +16,8 @@
  *
  * One source, several plugins: BENCH_NAME and BENCH_NEEDS come from CMakeLists.txt.
  */
+#include "event_ids.h"
+
 #include <aiex/aiex_http.h>
 #include <aiex/aiex_pack.h>
 #include <aiex/aiex_settings.h>
@@ -67,7 +69,7 @@ struct load {
     struct aiex_slice body;
     int64_t n, started, done, failed, open, window;
     size_t data;
-    int pumping;
+    int pumping, uuid7;
     struct slot *slots, *free;
     uint32_t *took;
     size_t n_took;
@@ -187,10 +189,10 @@ static void on_end(void *arg, const struct aiex_answer *a)
 static struct aiex_slice next_event(struct load *l)
 {
     struct aiex_writer w;
-    char id[32], stream[32];
+    char id[EVENT_ID_BYTES], stream[32];
     long n = (long)l->started + (long)(l->t0 % 1000003) * 1000000;
 
-    snprintf(id, sizeof(id), "%08lx%016lx", n * 2654435761ul & 0xffffffff, n);
+    event_id(id, n, l->uuid7);
     snprintf(stream, sizeof(stream), "stream-%ld", n % 100);
     aiex_writer_init(&w, (uint8_t *)(uintptr_t)l->body.data, l->body.len);
     aiex_w_map(&w, 3);
@@ -280,6 +282,7 @@ static int load(struct bench *b, const struct aiex_message *m)
     snprintf(l->method, sizeof(l->method), "echo");
     aiex_get_text(m->body, "method", l->method, sizeof(l->method));
     aiex_get_text(m->body, "level", l->level, sizeof(l->level));
+    aiex_get_bool(m->body, "uuid7", &l->uuid7);
     l->data = (size_t)bytes < sizeof(zeros) ? (size_t)bytes : sizeof(zeros);
     l->body = make_body((size_t)bytes + (l->level[0] ? 300 : 0));
     l->slots = calloc((size_t)l->window, sizeof(*l->slots));
