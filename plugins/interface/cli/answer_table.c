@@ -150,7 +150,7 @@ enum outcome answer_done(struct command *c, const struct command_call *call, con
     if (command_wants_json(c))
         outcome = command_print_json(c, end.body);
     else
-        notice(&c->screen, "%s %s", done, what);
+        notice(&c->screen, "%s%s%s", done, *what ? " " : "", what);
     control_end_done(&end);
     return outcome;
 }
