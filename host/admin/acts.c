@@ -51,7 +51,7 @@ static const struct act_rule rules[] = {
     {"responses.history",  "response.read",   NULL,               "id"},
     {"responses.delete",   "response.delete", "response.deleted", "id"},
     {"context.get",        "context.read",    NULL,               "id"},
-    {"context.search",     "context.read",    NULL,               "text"},
+    {"context.search",     "context.read",    NULL,               "session project kind"}, /* not its words */
     {"context.delete",     "context.delete",  "context.deleted",  "id"},
     {"tier.get",           "context.read",    NULL,               NULL},
     {"tier.delete",        "context.delete",  "context.deleted",  NULL},

@@ -148,6 +148,10 @@ test('every class of acts is in the log, with who, what and outcome', async t =>
     assert.equal((await found(node, 'response.read'))[0].subject, 'resp_1');
     assert.notEqual((await node.aiex('call', 'sessions', 'sessions.get', '{"session":"nobody"}')).code, 0);
     assert.equal((await found(node, 'session.read.failed'))[0].subject, 'nobody');
+    // where was searched is told, not for what: an entry's subject can not be taken back
+    await good(node, 'context', 'search', '--project', 'shop', 'jane-doe-of-room-7');
+    assert.equal((await found(node, 'context.read')).at(-1).subject, 'shop');
+    assert.ok(!(await good(node, 'audit', 'export')).includes('jane-doe'));
   });
 
   await t.test('data: written by operators, counted once a second for each stream', async () => {
