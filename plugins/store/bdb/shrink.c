@@ -5,7 +5,9 @@
  * The trees are gone through a piece at a time: pages that are half empty are brought together,
  * free ones at the end of a file are cut off, in as many passes as there is something to move. A
  * piece holds the writer's gate, so it never meets a batch, and is small, so a batch does not wait
- * for long; between two pieces the gate is free for as long as it was held. Then the log is filled
+ * for long; between two pieces the gate is free for as long as it was held. A pass ends at the key
+ * that was the last when it began, and there is none more when writers leave as many half-empty
+ * pages behind as it finds: so it ends also while they are faster. Then the log is filled
  * until a new file begins, a checkpoint is made, and the files before it go, or, with an archive,
  * go there. With `forget` also the archive and what the last restore put aside are removed.
  */
@@ -22,11 +24,14 @@
 #include <string.h>
 #include <time.h>
 
-#define PIECE_ROWS  400u
+#define PIECE_ROWS  400u /* the first one; then as many as take PIECE_US */
+#define MOST_ROWS   20000u
+#define PIECE_US    2000
 #define PIECE_PAGES 64u
 #define PASSES      10u
 #define FILL_BYTES  (256u << 10)
 #define TRIES       50
+#define LAST_KEY    2048u
 
 struct shrink {
     struct job job;
@@ -34,27 +39,38 @@ struct shrink {
     enum file file;
     uint8_t *from, *before_from; /* keys at which the next piece begins, and the last one began */
     size_t from_len, before_len;
-    unsigned passes, moved; /* through this file; pages that this one freed */
+    uint8_t last[LAST_KEY]; /* of the file when the pass began */
+    size_t last_len;
+    unsigned rows;                        /* of the next piece */
+    unsigned passes, moved, moved_before; /* through this file; pages that this one freed */
     int tries;
     uint32_t log_file; /* the one that was written when the files were done */
     int64_t before, after;
 };
 
-static void pause_for(const struct timespec *began)
+static int64_t mono_us(void)
 {
-    struct timespec now, pause;
-    int64_t ns;
+    struct timespec ts;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    ns = (int64_t)(now.tv_sec - began->tv_sec) * 1000000000 + (now.tv_nsec - began->tv_nsec);
-    pause.tv_sec = ns / 1000000000;
-    pause.tv_nsec = ns % 1000000000;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+/* As long as the gate was held. The next piece is to hold it for about PIECE_US. */
+static void pause_for(struct shrink *h, int64_t us)
+{
+    const struct timespec pause = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+
+    if (us > 2 * PIECE_US && h->rows > PIECE_ROWS / 8)
+        h->rows /= 2;
+    else if (us < PIECE_US / 2 && h->rows < MOST_ROWS)
+        h->rows *= 2;
     nanosleep(&pause, NULL);
 }
 
 /* ---- One piece of a tree ---- */
 
-/* The key PIECE_ROWS behind `from`, to be freed; NULL and -ENOENT at the end of the file. */
+/* The key h->rows behind `from`, to be freed; NULL and -ENOENT at the end of the file. */
 static int piece_end(struct shrink *h, DBT *end)
 {
     struct env *e = &h->job.s->env;
@@ -77,7 +93,7 @@ static int piece_end(struct shrink *h, DBT *end)
     r = env_errno(e, env_file(e, h->file)->cursor(e->files[h->file], txn, &c, 0));
     if (r == 0) {
         r = env_errno(e, c->get(c, end, &none, h->from_len ? DB_SET_RANGE : DB_FIRST));
-        for (unsigned i = 0; i < PIECE_ROWS && r == 0; i++)
+        for (unsigned i = 0; i < h->rows && r == 0; i++)
             r = env_errno(e, c->get(c, end, &none, DB_NEXT));
         c->close(c);
     }
@@ -89,13 +105,12 @@ static int piece_end(struct shrink *h, DBT *end)
     return r;
 }
 
-/* Otherwise the same piece would come again for ever. */
-static int is_behind(const struct shrink *h, const DBT *key)
+static int is_behind(const DBT *key, const uint8_t *other, size_t len)
 {
-    size_t n = key->size < h->from_len ? key->size : h->from_len;
-    int order = n ? memcmp(key->data, h->from, n) : 0;
+    size_t n = key->size < len ? key->size : len;
+    int order = n ? memcmp(key->data, other, n) : 0;
 
-    return key->data && key->size && (order > 0 || (order == 0 && key->size > h->from_len));
+    return key->data && key->size && (order > 0 || (order == 0 && key->size > len));
 }
 
 /*
@@ -122,7 +137,9 @@ static int compact(struct shrink *h, DBT *end)
     else
         r = env_errno(e, txn->commit(txn, DB_TXN_NOSYNC));
     h->moved += how.compact_pages_free + how.compact_pages_truncated;
-    if (r == 0 && how.compact_pages_free >= PIECE_PAGES && is_behind(h, &stopped)) {
+    /* otherwise the same piece would come again for ever */
+    if (r == 0 && how.compact_pages_free >= PIECE_PAGES &&
+        is_behind(&stopped, h->from, h->from_len)) {
         free(end->data);
         *end = stopped;
     } else {
@@ -131,24 +148,44 @@ static int compact(struct shrink *h, DBT *end)
     return r;
 }
 
-/* 1 = the file is done, 0, or negative errno. */
+static int begin_pass(struct shrink *h)
+{
+    int n = env_last(&h->job.s->env, h->file, h->last, sizeof(h->last), NULL);
+
+    if (n < 0)
+        return n;
+    h->last_len = (size_t)n;
+    h->rows = h->rows ? h->rows : PIECE_ROWS;
+    return 0;
+}
+
+/* 1 = the pass is done, 0, or negative errno. */
 static int piece(struct shrink *h)
 {
     struct store *s = h->job.s;
-    struct timespec began;
+    int64_t held;
     DBT end = {0};
-    int r = piece_end(h, &end);
+    int r, is_last;
 
+    if (!h->from && (r = begin_pass(h)) < 0)
+        return r;
+    r = piece_end(h, &end);
     if (r < 0 && r != -ENOENT)
         return r;
-    clock_gettime(CLOCK_MONOTONIC, &began);
     gate_enter(&s->gate);
+    held = mono_us();
     r = compact(h, &end);
+    held = mono_us() - held;
     gate_leave(&s->gate);
-    pause_for(&began);
+    pause_for(h, held);
     if (r < 0) {
         free(end.data);
         return r;
+    }
+    is_last = !end.data || is_behind(&end, h->last, h->last_len);
+    if (is_last) {
+        free(end.data);
+        end.data = NULL;
     }
     free(h->before_from);
     h->before_from = end.data ? h->from : NULL;
@@ -157,15 +194,17 @@ static int piece(struct shrink *h)
         free(h->from);
     h->from = end.data;
     h->from_len = end.data ? end.size : 0;
-    return !end.data;
+    return is_last;
 }
 
 /* What became free in one pass is moved to the end, and cut off, in the next. 1 = the file is done.
  */
 static int pass_done(struct shrink *h)
 {
-    int again = h->moved && ++h->passes < PASSES;
+    int fewer = h->moved >= PIECE_PAGES && h->moved <= h->moved_before / 2;
+    int again = h->moved && ++h->passes < PASSES && (h->passes < 3 || fewer);
 
+    h->moved_before = h->moved;
     h->moved = 0;
     if (!again)
         h->passes = 0;

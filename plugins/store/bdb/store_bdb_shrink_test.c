@@ -17,6 +17,8 @@ static const struct aiex_fake_pair small[] = {
 static const struct aiex_fake_pair kept[] = {
     {"log_file", "9M"}, {"checkpoint", "1M"}, {"ballast", "0"}, {"archive", "1G"}, {0}};
 
+#define MANY 150000
+
 static const char word[] = "SecretOfPaula";
 
 /* Files in which the word is. */
@@ -227,9 +229,36 @@ static void test_scrub_page(void)
     CU_ASSERT_EQUAL(scrub_page(page, 100), 0);
 }
 
+/* Writers that never rest, with ids that fall everywhere, do not keep it from its end. */
+static void test_ends_while_others_write(void)
+{
+    uint64_t last = 0, id;
+    int n = 0;
+
+    rig_begin(small);
+    write_some(0, 600);
+    erase_person(600);
+    id = begin("store.shrink", "{}");
+    while (!aiex_fake_answer(h, id) && n < MANY) {
+        for (int i = 0; i < 64; i++, n++)
+            last = begin("store.append",
+                         "{'stream': 's%d', 'level': 'written', 'events': [{'id': '%08x', 'type': "
+                         "'t', 'data': '%0200d'}]}",
+                         n % 7, (unsigned)n * 2654435761u, n);
+        end_of(last);
+    }
+    printf("%d events meanwhile ", n);
+    CU_ASSERT_TRUE(n < MANY);
+    HAS(end_of(id), "'freed':");
+    HAS(ask("store.verify", "{}"), "'faults':0");
+    rig_close();
+    rig_end();
+}
+
 const struct test_case tests[] = {
     {"nothing is left", test_nothing_is_left},
     {"the archive forgets", test_archive_forgets},
+    {"ends while others write", test_ends_while_others_write},
     {"room comes back", test_room_comes_back},
     {"refused", test_refused},
     {"a page", test_scrub_page},
