@@ -329,10 +329,15 @@ void owner_ask(struct aiex_ask *a)
 int owner_is_mine(struct sessions *s, struct aiex_slice end_body)
 {
     char holder[33];
-    int64_t epoch;
 
-    owner_row(end_body, &epoch, holder);
+    owner_row(end_body, &s->other_epoch, holder);
     return strcmp(holder, s->holder) == 0;
+}
+
+const char *fenced_by(const struct sessions *s)
+{
+    return s->other_epoch < s->epoch ? "the store was put back to when it had another owner"
+                                     : "another instance owns the sessions now";
 }
 
 void fenced(struct sessions *s)
@@ -340,7 +345,9 @@ void fenced(struct sessions *s)
     if (s->phase == FENCED)
         return;
     s->phase = FENCED;
-    aiex_logf(s->host, AIEX_LOG_ERROR, 0,
-              "another instance owns the sessions now; this one (epoch %lld) writes no more",
-              (long long)s->epoch);
+    aiex_logf(s->host, s->other_epoch < s->epoch ? AIEX_LOG_WARN : AIEX_LOG_ERROR, 0,
+              "%s; this one (epoch %lld) writes no more%s", fenced_by(s), (long long)s->epoch,
+              s->other_epoch < s->epoch
+                  ? ", and is to be replaced: reload_on = store.restored, or aiex plugin reload"
+                  : "");
 }

@@ -427,6 +427,27 @@ static void draining_ends_what_is_under_way(void)
     rig_end();
 }
 
+/* The store was put back: it knows an owner of an earlier epoch, or none. */
+static void an_older_store_is_told_apart(void)
+{
+    uint8_t mem[100];
+    struct aiex_writer w;
+
+    rig_begin(NULL);
+    ask("sessions.create", "{'session':'s'}");
+    aiex_writer_init(&w, mem, sizeof(mem));
+    aiex_w_map(&w, 2);
+    aiex_w_key_int(&w, "epoch", 0);
+    aiex_w_key_str(&w, "holder", "the old one");
+    memory_store_put(store, "session_owner", "sessions", aiex_written(&w));
+    HAS(ask("sessions.append", APPEND("a")),
+        "conflict: the store was put back to when it had another owner (this one had epoch 1); "
+        "nothing was changed");
+    HAS(ask("service.health", "{}"), "'healthy':false,'reason':'the store was put back");
+    CU_ASSERT_PTR_NOT_NULL(aiex_fake_find(h, AIEX_FAKE_LOG, "reload_on = store.restored", 0));
+    rig_end();
+}
+
 /* What was queued when the new one took the epoch is answered by the new one. */
 static void a_replaced_owner_hands_on(void)
 {
@@ -445,7 +466,8 @@ static void a_replaced_owner_hands_on(void)
         call = aiex_fake_last(h, AIEX_FAKE_CALL);
         CU_ASSERT_EQUAL(aiex_fake_drain(h, p, self), 0);
         aiex_writer_init(&w, mem, sizeof(mem));
-        aiex_w_map(&w, 1);
+        aiex_w_map(&w, 2);
+        aiex_w_key_int(&w, "epoch", 2);
         aiex_w_key_str(&w, "holder", "the new one");
         memory_store_put(store, "session_owner", "sessions", aiex_written(&w));
         memory_store_elsewhere(store, "sessions");
@@ -462,7 +484,7 @@ static void a_replaced_owner_hands_on(void)
         }
         if (strcmp(ends[i], "good") == 0) {
             aiex_fake_answer_ok(h, call->id, aiex_written(&w));
-            HAS(end_of(id), "{'holder':'the new one'}");
+            HAS(end_of(id), "{'epoch':2,'holder':'the new one'}");
         } else if (strcmp(ends[i], "error") == 0) {
             aiex_fake_answer_error(h, call->id, AIEX_E_BUSY, "later", 0,
                                    (struct aiex_slice){NULL, 0});
@@ -643,6 +665,7 @@ const struct test_case tests[] = {
     {"everything_is_there_after_a_crash", everything_is_there_after_a_crash},
     {"a_crash_in_the_middle_leaves_all_or_nothing", a_crash_in_the_middle_leaves_all_or_nothing},
     {"draining_ends_what_is_under_way", draining_ends_what_is_under_way},
+    {"an_older_store_is_told_apart", an_older_store_is_told_apart},
     {"a_replaced_owner_hands_on", a_replaced_owner_hands_on},
     {"a_reader_that_went_away_costs_nothing", a_reader_that_went_away_costs_nothing},
     {"reads_are_repeated", reads_are_repeated},

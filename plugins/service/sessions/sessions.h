@@ -342,6 +342,8 @@ void boot_start(struct sessions *s);
 void boot_stop(struct sessions *s);
 /* The store's owner row is another's. */
 void fenced(struct sessions *s);
+/* Why, in words; once it is. */
+const char *fenced_by(const struct sessions *s);
 /* Reads the owner row; end(a, ...) then asks owner_is_mine(). */
 void owner_ask(struct aiex_ask *a);
 int owner_is_mine(struct sessions *s, struct aiex_slice end_body);
@@ -394,6 +396,7 @@ struct sessions {
     enum phase phase;
     char holder[33]; /* of this life of the instance */
     int64_t epoch, owner_version;
+    int64_t other_epoch; /* of the owner that the store knows; once it is not us */
     struct boot boot;
     struct sweep sweep;
     struct denied denied;

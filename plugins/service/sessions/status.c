@@ -73,7 +73,7 @@ int take_health(struct sessions *s, const struct aiex_message *m)
     char reason[400];
 
     if (s->phase == FENCED)
-        snprintf(reason, sizeof(reason), "another instance owns the sessions");
+        snprintf(reason, sizeof(reason), "%s", fenced_by(s));
     else if (s->phase == LOADING)
         snprintf(reason, sizeof(reason), "the sessions are being read%s%s",
                  s->boot.trouble[0] ? ": " : "", s->boot.trouble);

@@ -242,8 +242,7 @@ void work_begin(struct work *w)
 
     if (s->phase == FENCED) {
         work_refuse(w, AIEX_E_CONFLICT,
-                    "another instance owns the sessions now (this one had epoch %lld); ask again, "
-                    "the new owner answers",
+                    "%s (this one had epoch %lld); ask again, the new owner answers", fenced_by(s),
                     (long long)s->epoch);
     } else if (s->phase == LOADING) {
         w->waits = 1;

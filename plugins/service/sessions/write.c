@@ -171,9 +171,9 @@ static void refuse_fenced(struct work *w)
     if (w->s->draining && w->id && work_hand_on(w) == 0)
         return;
     work_refuse(w, AIEX_E_CONFLICT,
-                "another instance owns the sessions now (this one had epoch %lld); nothing was "
-                "changed, ask again, the new owner answers",
-                (long long)w->s->epoch);
+                "%s (this one had epoch %lld); nothing was changed, ask again, the new owner "
+                "answers",
+                fenced_by(w->s), (long long)w->s->epoch);
 }
 
 static void on_owner(struct aiex_ask *a, const struct aiex_answer *end)
