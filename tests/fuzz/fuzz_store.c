@@ -6,6 +6,7 @@
  */
 #include <aiex/aiex_pack.h>
 #include <aiex_fake_host.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct aiex_fake_host *host;
 static const struct aiex_plugin *plugin;
 static void *self;
+static char dir[] = "/tmp/aiex_fuzz_store_XXXXXX";
 
 static const char *const methods[] = {
     "store.append",  "store.transact", "store.read",        "store.get",     "store.range",
@@ -29,13 +31,25 @@ const char *__asan_default_options(void)
     return "detect_leaks=0";
 }
 
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st;
+    (void)type;
+    (void)at;
+    return remove(path);
+}
+
+static void leave(void)
+{
+    nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 static void begin(void)
 {
-    static char dir[] = "/tmp/aiex_fuzz_store_XXXXXX";
     struct aiex_error err = {""};
 
     host = aiex_fake_host_new("store_bdb");
-    if (!mkdtemp(dir))
+    if (!mkdtemp(dir) || atexit(leave) != 0)
         abort();
     aiex_fake_data_dir(host, dir);
     plugin = aiex_plugin_entry(AIEX_ABI_MAJOR, AIEX_ABI_MINOR);

@@ -428,6 +428,7 @@ static void test_partial_export(void)
     CU_ASSERT_STRING_EQUAL(check_export("#0", "#5", NULL), "");
     CU_ASSERT_STRING_EQUAL(check_export("#39", "#500", NULL), "");
     rig_close();
+    rig_end();
     rig_begin(NULL);
     CU_ASSERT_STRING_EQUAL(check_export(NULL, NULL, NULL), ""); /* of nothing */
     rig_close();

@@ -308,12 +308,12 @@ static void not_everybody_speaks_for_operators(void)
     failed(ask_as("service_checkpoints", "gateway.restore_from", "local", "b", 1, NULL), "invalid");
     failed(ask_as("service_other", "gateway.restore_from", "local", "b", 1, NULL), "denied");
     failed(ask_as("service_checkpoints", "gateway.key_list", "local", "b", 1, NULL), "denied");
-    stop();
+    finish();
     begin((struct aiex_fake_pair[]){{"operators", "bridge_nats, chunker_*"}, {0}});
     ok(ask_as("chunker_lines", "gateway.key_list", "local", "b", 1, NULL));
     ok(ask_as("bridge_nats", "gateway.key_list", "local", "b", 1, NULL));
     failed(ask_as("interface_http", "gateway.key_list", "local", "b", 1, NULL), "denied");
-    stop();
+    finish();
 }
 
 static void rotation_has_a_grace(void)
