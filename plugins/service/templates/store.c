@@ -182,7 +182,9 @@ void store_cache(struct templates *t, struct aiex_slice record)
               strerror(-r));
 }
 
-static int add_removed(struct aiex_rlog *log, const struct template *e)
+/* What is said of a template beside its versions: `mark`, and a number. */
+static int add_mark(struct aiex_rlog *log, const struct template *e, const char *mark,
+                    const char *number)
 {
     struct aiex_slice record;
     struct aiex_writer w;
@@ -192,40 +194,24 @@ static int add_removed(struct aiex_rlog *log, const struct template *e)
     aiex_w_map(&w, 4);
     aiex_w_key_str(&w, "name", e->name);
     aiex_w_key_str(&w, "user", e->user);
-    aiex_w_key_bool(&w, "removed", 1);
-    aiex_w_key_int(&w, "last", e->last);
-    record = aiex_written(&w);
-    return aiex_rlog_add(log, &record, 1, NULL, NULL);
-}
-
-/* The highest number belongs to none of its versions: it is not to be used again. */
-static int add_last(struct aiex_rlog *log, const struct template *e)
-{
-    struct aiex_slice record;
-    struct aiex_writer w;
-    uint8_t mem[512];
-
-    aiex_writer_init(&w, mem, sizeof(mem));
-    aiex_w_map(&w, 4);
-    aiex_w_key_str(&w, "name", e->name);
-    aiex_w_key_str(&w, "user", e->user);
-    aiex_w_key_bool(&w, "withdrawn", 1);
-    aiex_w_key_int(&w, "version", e->last);
+    aiex_w_key_bool(&w, mark, 1);
+    aiex_w_key_int(&w, number, e->last);
     record = aiex_written(&w);
     return aiex_rlog_add(log, &record, 1, NULL, NULL);
 }
 
 static int add_template(struct aiex_rlog *log, const struct template *e)
 {
-    int r = e->n || !e->last ? 0 : add_removed(log, e);
+    int r = e->n || !e->last ? 0 : add_mark(log, e, "removed", "last");
 
     for (size_t i = 0; i < e->n && r == 0; i++) {
         struct aiex_slice record = {e->versions[i]->record, e->versions[i]->len};
 
         r = aiex_rlog_add(log, &record, 1, NULL, NULL);
     }
+    /* the highest number belongs to none of its versions: it is not to be used again */
     if (r == 0 && e->n && e->versions[e->n - 1]->number < e->last)
-        r = add_last(log, e);
+        r = add_mark(log, e, "withdrawn", "version");
     return r;
 }
 
