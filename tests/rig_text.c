@@ -10,24 +10,26 @@
 
 struct aiex_slice rig_text_read(const char *format, va_list args)
 {
-    static char *json;
-    static uint8_t *mem;
-    struct aiex_error err = {""};
-    struct aiex_slice text;
+    char *json = NULL;
+    int n = vasprintf(&json, format, args);
+    struct aiex_slice text = {(uint8_t *)json, n < 0 ? 0 : (size_t)n};
+    struct aiex_error err = {"no memory"};
     struct aiex_writer w;
+    size_t size = text.len + 64; /* packed it is shorter */
+    uint8_t *mem = malloc(size);
 
-    if (!json) {
-        json = malloc(RIG_TEXT);
-        mem = malloc(RIG_TEXT);
-    }
-    text.data = (uint8_t *)json;
-    text.len = (size_t)vsnprintf(json, RIG_TEXT, format, args);
-    for (size_t i = 0; i < text.len; i++)
+    for (int i = 0; i < n; i++)
         json[i] = json[i] == '\'' ? '"' : json[i];
-    aiex_writer_init(&w, mem, RIG_TEXT);
-    if (aiex_message_from_json(NULL, text, &w, &err) != 0 || w.failed)
+    aiex_writer_init(&w, mem, size);
+    if (n < 0 || !mem || aiex_message_from_json(NULL, text, &w, &err) != 0 || w.failed)
         CU_FAIL_FATAL(err.text);
-    return aiex_written(&w);
+    free(json);
+    return (struct aiex_slice){realloc(mem, w.len ? w.len : 1), w.len};
+}
+
+void rig_text_free(struct aiex_slice body)
+{
+    free((void *)(uintptr_t)body.data);
 }
 
 size_t rig_text_write(struct aiex_slice body, char *out, size_t size)

@@ -10,8 +10,10 @@
 
 #define RIG_TEXT (24u << 20) /* bytes of the longest one */
 
-/* The message of a text; static memory, one lives. Fails the test when it is no JSON. */
+/* The message of a text, in memory of exactly its size, to be freed: who keeps or overreads a body
+ * is found out. Fails the test when the text is no JSON. */
 struct aiex_slice rig_text_read(const char *format, va_list args);
+void rig_text_free(struct aiex_slice body);
 /* The text of a message, "{}" of an empty one; its length. */
 size_t rig_text_write(struct aiex_slice body, char *out, size_t size);
 /* 1 when `text` holds `part`, or is `wanted`; prints both when not. */

@@ -378,7 +378,11 @@ uint64_t begin_bytes(enum place place, const char *method, struct aiex_slice bod
 
 static uint64_t begin_va(enum place place, const char *method, const char *format, va_list args)
 {
-    return begin_bytes(place, method, rig_text_read(format, args));
+    struct aiex_slice body = rig_text_read(format, args);
+    uint64_t id = begin_bytes(place, method, body);
+
+    rig_text_free(body);
+    return id;
 }
 
 uint64_t begin(enum place place, const char *method, const char *format, ...)

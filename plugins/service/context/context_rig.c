@@ -1,7 +1,6 @@
 /* context_rig.c - see context_rig.h. */
 #include "context_rig.h"
 
-#include <aiex/aiex_message.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -349,19 +348,11 @@ uint64_t begin_body(const char *method, struct aiex_slice body)
 
 static uint64_t begin_va(const char *method, const char *format, va_list args)
 {
-    static char json[TEXT];
-    static uint8_t mem[TEXT];
-    struct aiex_error err = {""};
-    struct aiex_slice text = {(uint8_t *)json, 0};
-    struct aiex_writer w;
+    struct aiex_slice body = rig_text_read(format, args);
+    uint64_t id = begin_body(method, body);
 
-    text.len = (size_t)vsnprintf(json, TEXT, format, args);
-    for (size_t i = 0; i < text.len; i++)
-        json[i] = json[i] == '\'' ? '"' : json[i];
-    aiex_writer_init(&w, mem, TEXT);
-    if (aiex_message_from_json(NULL, text, &w, &err) != 0 || w.failed)
-        CU_FAIL_FATAL(err.text);
-    return begin_body(method, aiex_written(&w));
+    rig_text_free(body);
+    return id;
 }
 
 uint64_t begin(const char *method, const char *format, ...)
@@ -382,7 +373,6 @@ const char *end_of(uint64_t id)
     char *mem = out[turn++ % 4];
     const struct aiex_fake_record *r;
     size_t n = 0;
-    long m;
 
     rig_run();
     for (int i = 0; i < 600 && !aiex_fake_answer(h, id); i++)
@@ -392,11 +382,7 @@ const char *end_of(uint64_t id)
         return "open";
     if (r->kind == AIEX_FAKE_FAIL)
         n = (size_t)snprintf(mem, 1024, "%s: %s ", r->code, r->text);
-    m = r->body.len ? aiex_message_to_json(r->body, mem + n, sizeof(out[0]) - n) : 0;
-    if (m <= 0)
-        m = sprintf(mem + n, "{}");
-    for (long i = 0; i < m; i++)
-        mem[n + (size_t)i] = mem[n + (size_t)i] == '"' ? '\'' : mem[n + (size_t)i];
+    rig_text_write(r->body, mem + n, sizeof(out[0]) - n);
     return mem;
 }
 
@@ -409,32 +395,6 @@ const char *ask(const char *method, const char *format, ...)
     id = begin_va(method, format, args);
     va_end(args);
     return end_of(id);
-}
-
-int has(const char *text, const char *part)
-{
-    if (strstr(text, part))
-        return 1;
-    printf("\n  wanted: %s\n  in:     %.2000s\n", part, text);
-    return 0;
-}
-
-int is(const char *text, const char *wanted)
-{
-    if (strcmp(text, wanted) == 0)
-        return 1;
-    printf("\n  wanted: %s\n  got:    %.2000s\n", wanted, text);
-    return 0;
-}
-
-long long number(const char *json, const char *key)
-{
-    char wanted[80];
-    const char *at;
-
-    snprintf(wanted, sizeof(wanted), "'%s':", key);
-    at = strstr(json, wanted);
-    return at ? strtoll(at + strlen(wanted), NULL, 10) : -1;
 }
 
 const char *ids_of(const char *json)

@@ -6,6 +6,7 @@
 #define CONTEXT_RIG_H
 
 #include "fake_store.h"
+#include "rig_text.h"
 #include "test.h"
 
 #include <aiex/aiex_pack.h>
@@ -65,15 +66,11 @@ uint64_t begin_body(const char *method, struct aiex_slice body);
  * failed. Static memory, four answers live. "open" when it has not ended. */
 const char *end_of(uint64_t id);
 const char *ask(const char *method, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* 1 when `text` holds `part`, or is it; prints both when not. */
-int has(const char *text, const char *part);
-int is(const char *text, const char *wanted);
-/* A number of a JSON answer; -1 = none. */
-long long number(const char *json, const char *key);
 /* The ids of `entries`, with a blank between. Static memory. */
 const char *ids_of(const char *json);
 
-#define HAS(text, part)  CU_ASSERT_TRUE(has(text, part))
-#define IS(text, wanted) CU_ASSERT_TRUE(is(text, wanted))
+#define HAS(text, part)   CU_ASSERT_TRUE(rig_text_has(text, part))
+#define IS(text, wanted)  CU_ASSERT_TRUE(rig_text_is(text, wanted))
+#define number(text, key) rig_text_number(text, key)
 
 #endif

@@ -129,9 +129,9 @@ static void all_acts_until_good(void)
 
         for (int k = 0; k < 5 && !is_good(a); k++) {
             a = end_of(act(i));
-            CU_ASSERT_TRUE(is_good(a) || is_error(a) || !has("", a));
+            CU_ASSERT_TRUE(is_good(a) || is_error(a) || !rig_text_has("", a));
         }
-        CU_ASSERT_TRUE(is_good(a) || !has("", a));
+        CU_ASSERT_TRUE(is_good(a) || !rig_text_has("", a));
     }
 }
 
@@ -184,7 +184,7 @@ static void the_store_is_away_for_a_minute(void)
             for (int i = 0; i < N_ACTS; i++) {
                 const char *a = end_of(act(i));
 
-                CU_ASSERT_TRUE(is_good(a) || is_error(a) || !has("", a));
+                CU_ASSERT_TRUE(is_good(a) || is_error(a) || !rig_text_has("", a));
             }
             fate_all = FATE_GOOD;
             fate_at = 0;

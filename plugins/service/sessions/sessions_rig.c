@@ -1,7 +1,6 @@
 /* sessions_rig.c - see sessions_rig.h. */
 #include "sessions_rig.h"
 
-#include <aiex/aiex_message.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,22 +75,10 @@ void rig_end(void)
 
 static uint64_t begin_va(const char *method, const char *format, va_list args)
 {
-    char *json = malloc(TEXT);
-    uint8_t *mem = malloc(TEXT);
-    struct aiex_error err = {""};
-    struct aiex_slice text = {(uint8_t *)json, 0};
-    struct aiex_writer w;
-    uint64_t id;
+    struct aiex_slice body = rig_text_read(format, args);
+    uint64_t id = aiex_fake_request(h, p, self, method, body, 0);
 
-    text.len = (size_t)vsnprintf(json, TEXT, format, args);
-    for (size_t i = 0; i < text.len; i++)
-        json[i] = json[i] == '\'' ? '"' : json[i];
-    aiex_writer_init(&w, mem, TEXT);
-    if (aiex_message_from_json(NULL, text, &w, &err) != 0 || w.failed)
-        CU_FAIL_FATAL(err.text);
-    id = aiex_fake_request(h, p, self, method, aiex_written(&w), 0);
-    free(json);
-    free(mem);
+    rig_text_free(body);
     return id;
 }
 
@@ -113,19 +100,12 @@ const char *end_of(uint64_t id)
     char *mem = out[turn++ % 4];
     const struct aiex_fake_record *r = aiex_fake_answer(h, id);
     size_t n = 0, size = sizeof(out[0]);
-    long len;
 
     if (!r)
         return "open";
     if (r->kind == AIEX_FAKE_FAIL)
         n = (size_t)snprintf(mem, size, "%s: %s ", r->code, r->text);
-    len = r->body.len ? aiex_message_to_json(r->body, mem + n, size - n) : 0;
-    if (len < 0 || (size_t)len >= size - n)
-        return "broken or too long";
-    if (len == 0)
-        strcpy(mem + n, "{}");
-    for (char *c = mem; *c; c++)
-        *c = *c == '"' ? '\'' : *c;
+    rig_text_write(r->body, mem + n, size - n);
     return mem;
 }
 
@@ -140,14 +120,6 @@ const char *ask(const char *method, const char *format, ...)
     return end_of(id);
 }
 
-int has(const char *text, const char *part)
-{
-    if (strstr(text, part))
-        return 1;
-    printf("\n  wanted: %s\n  in:     %.2000s\n", part, text);
-    return 0;
-}
-
 static const char *value_of(const char *json, const char *key)
 {
     char wanted[80];
@@ -156,13 +128,6 @@ static const char *value_of(const char *json, const char *key)
     snprintf(wanted, sizeof(wanted), "'%s':", key);
     at = strstr(json, wanted);
     return at ? at + strlen(wanted) : NULL;
-}
-
-long long number(const char *json, const char *key)
-{
-    const char *at = value_of(json, key);
-
-    return at ? strtoll(at, NULL, 10) : -1;
 }
 
 const char *word(const char *json, const char *key)

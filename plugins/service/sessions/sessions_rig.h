@@ -5,6 +5,7 @@
 #ifndef SESSIONS_RIG_H
 #define SESSIONS_RIG_H
 
+#include "rig_text.h"
 #include "test.h"
 
 #include <aiex/aiex_pack.h>
@@ -30,11 +31,10 @@ uint64_t begin(const char *method, const char *format, ...) __attribute__((forma
 /* The answer as JSON, behind "code: text" when it failed; "open" when there is none. Four live. */
 const char *end_of(uint64_t id);
 const char *ask(const char *method, const char *format, ...) __attribute__((format(printf, 2, 3)));
-int has(const char *text, const char *part);
-long long number(const char *json, const char *key);
 /* The text of a field. Static, four live. */
 const char *word(const char *json, const char *key);
 
-#define HAS(text, part) CU_ASSERT_TRUE(has(text, part))
+#define HAS(text, part)   CU_ASSERT_TRUE(rig_text_has(text, part))
+#define number(text, key) rig_text_number(text, key)
 
 #endif

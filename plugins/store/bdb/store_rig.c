@@ -77,7 +77,10 @@ static uint64_t begin_va(const char *method, const char *format, va_list args)
     const struct aiex_message m = {
         .method = method, .body = rig_text_read(format, args), .caller = rig_caller};
 
-    return aiex_fake_deliver(h, p, self, &m);
+    uint64_t id = aiex_fake_deliver(h, p, self, &m);
+
+    rig_text_free(m.body);
+    return id;
 }
 
 uint64_t begin(const char *method, const char *format, ...)
