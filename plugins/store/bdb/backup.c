@@ -84,13 +84,15 @@ void backup_forget(const char *data_dir)
     folder_remove(path);
 }
 
-static void remove_backup(const char *folder)
+/* By its name it is none from one moment to the next; what is left goes at the next start. */
+static void remove_backup(const char *data_dir, const char *folder)
 {
-    char path[600];
+    char path[500];
 
-    snprintf(path, sizeof(path), "%s/manifest", folder);
-    unlink(path); /* from here on it is none */
-    folder_remove(folder);
+    snprintf(path, sizeof(path), "%.400s/" MAKING, data_dir);
+    folder_remove(path);
+    if (rename(folder, path) == 0)
+        folder_remove(path);
 }
 
 /* The whole copy on the disk, and under its name. */
@@ -154,7 +156,7 @@ static void retain(struct store *s)
             aiex_logf(s->host, AIEX_LOG_INFO, 0, "backup '%s' goes: keep_backups is %zu",
                       all[i].path, keep);
             snprintf(folder, sizeof(folder), "%s/%s", s->host->data_dir, all[i].path);
-            remove_backup(folder);
+            remove_backup(s->host->data_dir, folder);
         }
     free(all);
     if (s->lineage[0])

@@ -297,6 +297,34 @@ static void test_backup_is_killed(void)
     rig_end();
 }
 
+/* The one that goes for it is whole, or none: what is left of it is never told as a backup. */
+static void test_retention_is_killed(void)
+{
+    static const struct aiex_fake_pair one[] = {
+        {"log_file", "9M"}, {"ballast", "0"}, {"keep_backups", "1"}, {"key", KEY}, {0}};
+    int whole;
+
+    make();
+    ask_and_die(one, "store.backup", "{'path': 'r0'}", 0);
+    whole = ask_and_die(one, "store.backup", "{'path': 'r1'}", 0);
+    CU_ASSERT_TRUE(whole > 0);
+    for (int i = 0; i < 40; i++) { /* the last changes are those of the removal */
+        const char *list;
+        char body[64];
+
+        snprintf(body, sizeof(body), "{'path': 'k%d'}", i);
+        ask_and_die(one, "store.backup", body, whole - 38 + i);
+        rig_open(one);
+        CU_ASSERT_TRUE(comes("store.health", "'healthy':true"));
+        list = ask("store.backups", "{}");
+        HAS(list, "'verified':true");
+        CU_ASSERT_PTR_NULL(strstr(list, "'verified':false"));
+        CU_ASSERT_NOT_EQUAL(access(rig_path("backup.new"), F_OK), 0);
+        rig_close();
+    }
+    rig_end();
+}
+
 /* Every state in which the moving of the parts can stop. */
 static void test_each_step(void)
 {
@@ -354,6 +382,7 @@ const struct test_case tests[] = {
     {"a restore is killed and forgotten", test_restore_is_killed_and_forgotten},
     {"a rewrite is killed", test_rewrite_is_killed},
     {"a backup is killed", test_backup_is_killed},
+    {"retention is killed", test_retention_is_killed},
     {"each step", test_each_step},
     {"left over", test_left_over},
     {0},
