@@ -42,13 +42,6 @@ static int head_for(struct store *s, DB_TXN *txn, struct write *w, uint32_t inde
     return r;
 }
 
-static size_t id_key(struct aiex_slice id, uint8_t key[MAX_ID + 1])
-{
-    key[0] = 'e';
-    memcpy(key + 1, id.data, id.len);
-    return id.len + 1;
-}
-
 /* Where the known event stands: 1, 0 = its stream is another, or negative errno. */
 static int known_place(struct store *s, DB_TXN *txn, struct op *op, uint64_t sequence)
 {
@@ -71,22 +64,17 @@ static int known_place(struct store *s, DB_TXN *txn, struct op *op, uint64_t seq
 static int count_known(struct store *s, DB_TXN *txn, struct write *w, struct op *op,
                        uint32_t *ret_known)
 {
-    uint8_t key[MAX_ID + 1], value[8];
+    uint8_t key[ID_KEY];
+    uint64_t sequence;
 
     *ret_known = 0;
     for (uint32_t i = 0; i < op->n_events; i++) {
         struct aiex_slice id = op->events[i].id;
-        size_t len = id_key(id, key);
-        int n;
+        int n = ids_find(s, txn, key, id_key(id, key), &sequence);
 
-        if (known_absent(s, key, len))
+        if (n == 0)
             continue;
-        n = env_get(&s->env, IDS, txn, key, len, value, sizeof(value));
-        if (n == -ENOENT)
-            continue;
-        if (n != 8)
-            return n < 0 ? n : -EBADMSG;
-        n = known_place(s, txn, op, get_be(value, 8));
+        n = n < 0 ? n : known_place(s, txn, op, sequence);
         if (n < 0)
             return n;
         if (n == 0)
@@ -178,16 +166,13 @@ static int put_event(struct store *s, DB_TXN *txn, const struct event *e,
                      const struct event_place *p, struct head *h)
 {
     struct tail *t = &s->writer.draft;
-    uint8_t key[MAX_ID + 1], place[8];
-    size_t len = 0, key_len = id_key(e->id, key);
+    uint8_t key[ID_KEY];
+    size_t len = 0;
     int r = events_add(s, txn, e, p, next_salt(&s->writer), t->chain, &len);
 
-    put_be(place, p->sequence, 8);
     t->events_bytes += len;
     r = r ? r : stream_append(s, txn, h, p->sequence, len);
-    /* append_check() has looked: it is not there */
-    r = r ? r : env_put(&s->env, IDS, txn, key, key_len, place, 8, 0);
-    known_add(s, key, key_len);
+    r = r ? r : ids_add(s, key, id_key(e->id, key), p->sequence);
     return r ? r : note_time(s, txn, p->sequence, (uint64_t)e->time);
 }
 

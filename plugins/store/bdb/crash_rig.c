@@ -12,6 +12,7 @@
 #define WRITERS 64
 #define STREAMS 7
 #define MAX_N   20000
+#define CHUNK   500 /* events of a request of crash_fill() */
 
 /* What the child tells of each acknowledgement. */
 struct ack {
@@ -139,17 +140,19 @@ static void look(struct aiex_slice event)
     aiex_get_text(event, "stream", stream, sizeof(stream));
     aiex_get_int(event, "version", &version);
     aiex_get_int(event, "sequence", &sequence);
+    seen.bad += sequence != ++seen.sequence;
+    seen.events++;
+    if (strcmp(stream, "before") == 0)
+        return;
     if (sscanf(id, "%d.%d", &w, &n) != 2 || sscanf(stream, "s%d", &s) != 1 || w < 0 ||
         w >= WRITERS || s != w % STREAMS) {
         seen.bad++;
         return;
     }
     /* nothing lost, doubled or moved: each n once, in order, without gaps anywhere */
-    seen.bad += sequence != ++seen.sequence;
     seen.bad += version != ++seen.versions[s];
     seen.bad += n != seen.last[w] + 1;
     seen.last[w] = n;
-    seen.events++;
     if (n < writers[w].next) {
         seen.bad += writers[w].acks[n].version != version;
         seen.bad += writers[w].acks[n].sequence != sequence;
@@ -221,6 +224,24 @@ void crash_begin(void)
         writers[w].next = 0;
         writers[w].acks = calloc(MAX_N, sizeof(struct ack));
     }
+}
+
+void crash_fill(int events)
+{
+    static char body[CHUNK * 40 + 100];
+
+    rig_open(small);
+    for (int n = 0; n < events;) {
+        int len = snprintf(body, sizeof(body), "{'stream': 'before', 'events': [");
+
+        for (int i = 0; i < CHUNK; i++, n++)
+            len += snprintf(body + len, sizeof(body) - (size_t)len,
+                            "%s{'id': 'b%08x', 'type': 't'}", i ? "," : "",
+                            (unsigned)n * 2654435761u);
+        snprintf(body + len, sizeof(body) - (size_t)len, "]}");
+        HAS(ask("store.append", "%s", body), "'duplicate':false");
+    }
+    rig_close();
 }
 
 void crash_end(void)

@@ -14,6 +14,8 @@
 
 /* A folder, and writers that have sent nothing. */
 void crash_begin(void);
+/* This many events (a multiple of 500) are there before. */
+void crash_fill(int events);
 void crash_end(void);
 /* Runs a child until it is dead: by the failpoint `fail`, or killed after `limit` acknowledgements
  * (0: it dies by itself). Their number. `level` NULL = synced and written in turn. */

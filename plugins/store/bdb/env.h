@@ -10,7 +10,7 @@
  *     events    sequence 8                       run of events (event.h): the order of all
  *     streams   stream 8, version 8              run of events again, to read a stream in one go
  *     heads     name of a stream                 its number, versions and tail (streams.h)
- *     ids       'e' id of an event | 't' of a transaction     sequence | transaction
+ *     ids       'e' id of an event | 't' of a transaction     sequence | transaction (ids.h)
  *     marks     't' type 0 sequence | 'c' correlation 0 sequence           sequences (marks.h)
  *     rows      table 4, key                     version 8, expires 8, value
  *     fields    table 4, index 2, field, 0 1, key             nothing (rows.h)

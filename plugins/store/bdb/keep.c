@@ -172,13 +172,11 @@ const struct write_kind sweep_kind = {.apply = sweep, .answer = sweep_over};
 static int unmark(struct store *s, DB_TXN *txn, const struct event_view *v)
 {
     struct aiex_slice text = {NULL, 0};
-    uint8_t key[1 + MAX_ID] = {'e'};
-    int r = 0;
+    uint8_t key[ID_KEY];
+    int r = ids_file_all(s, txn);
 
-    if (aiex_get_str(v->map, "id", &text) == 1 && text.len <= MAX_ID) {
-        memcpy(key + 1, text.data, text.len);
-        r = env_del(&s->env, IDS, txn, key, 1 + text.len);
-    }
+    if (r == 0 && aiex_get_str(v->map, "id", &text) == 1 && text.len <= MAX_ID)
+        r = env_del(&s->env, IDS, txn, key, id_key(text, key));
     if (r == 0 && v->type.len)
         r = marks_drop(s, txn, 't', v->type, v->sequence);
     if (r == 0 && aiex_get_str(v->map, "correlation", &text) == 1 && text.len &&
@@ -300,6 +298,11 @@ static int accept(struct store *s, DB_TXN *txn, struct write *w)
             memcpy(t->chain, view.chain, EVENT_HASH);
     }
     free(mem.data);
+    if (r < 0)
+        return r;
+    t->filed = t->filed < t->sequence ? t->filed : t->sequence;
+    r = ids_begin(s, t);
+    r = r ? r : ids_file_all(s, txn); /* no later opening stumbles over what is accepted now */
     if (r < 0)
         return r;
     pthread_mutex_lock(&s->side_lock);

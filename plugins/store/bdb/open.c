@@ -20,7 +20,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define TAIL_NUMBERS 12u
+#define TAIL_NUMBERS 13u
 #define TAIL_BYTES   (TAIL_NUMBERS * 8 + EVENT_HASH)
 
 static const uint8_t tail_key[1] = {'T'}, stamp_key[1] = {0};
@@ -29,10 +29,10 @@ static const uint8_t tail_key[1] = {'T'}, stamp_key[1] = {0};
 
 static void tail_numbers(struct tail *t, uint64_t *numbers[TAIL_NUMBERS])
 {
-    uint64_t *const all[TAIL_NUMBERS] = {&t->sequence, &t->commits,     &t->transactions,
-                                         &t->streams,  &t->next_number, &t->events_bytes,
-                                         &t->stamp,    &t->epoch,       &t->opens,
-                                         &t->earliest, &t->latest,      &t->marked};
+    uint64_t *const all[TAIL_NUMBERS] = {
+        &t->sequence,     &t->commits, &t->transactions, &t->streams, &t->next_number,
+        &t->events_bytes, &t->stamp,   &t->epoch,        &t->opens,   &t->earliest,
+        &t->latest,       &t->marked,  &t->filed};
 
     memcpy(numbers, all, sizeof(all));
 }
@@ -60,17 +60,21 @@ int tail_get(struct store *s, struct tail *tail)
 {
     uint64_t *numbers[TAIL_NUMBERS];
     uint8_t value[TAIL_BYTES];
+    unsigned n;
     int r = env_get(&s->env, META, NULL, tail_key, 1, value, sizeof(value));
 
     memset(tail, 0, sizeof(*tail));
     if (r == -ENOENT)
         return 0;
-    if (r != (int)sizeof(value))
+    if (r != (int)sizeof(value) && r != (int)sizeof(value) - 8)
         return r < 0 ? r : -EBADMSG;
     tail_numbers(tail, numbers);
-    for (unsigned i = 0; i < TAIL_NUMBERS; i++)
+    n = ((unsigned)r - EVENT_HASH) / 8;
+    for (unsigned i = 0; i < n; i++)
         *numbers[i] = get_be(value + i * 8, 8);
-    memcpy(tail->chain, value + TAIL_NUMBERS * 8, EVENT_HASH);
+    memcpy(tail->chain, value + n * 8, EVENT_HASH);
+    if (n < TAIL_NUMBERS) /* a store of before: each id was put with its event */
+        tail->filed = tail->sequence;
     return 0;
 }
 
@@ -292,6 +296,7 @@ static void publish(struct store *s, const struct tail *t)
 {
     atomic_store(&s->visible, t->sequence);
     atomic_store(&s->marked, t->marked);
+    atomic_store(&s->filed, t->filed);
     atomic_store(&s->streams, t->streams);
     atomic_store(&s->bytes, t->events_bytes);
     atomic_store(&s->transactions, t->transactions);
@@ -323,6 +328,8 @@ int store_open(struct store *s, struct aiex_error *err)
         r = state_writes(&s->state, NULL, 0) ? stamp_new(s) : 0;
         r = r ? r : tables_load(s);
         r = r ? r : archive_begin(s, err);
+        known_begin(s, t->sequence);
+        r = r ? r : ids_begin(s, t); /* last: it reads pages, and a damaged one is the end of all */
     }
     if (r < 0) {
         if (!err->text[0])
@@ -330,7 +337,6 @@ int store_open(struct store *s, struct aiex_error *err)
         store_close(s);
         return r;
     }
-    known_begin(s, t->sequence);
     publish(s, t);
     state_phase(&s->state, OPEN, NULL);
     if (s->is_another && s->host->post(s->host, tell_restored, s) != 0)

@@ -11,7 +11,7 @@
  *     owners.c     whose a name is                owned.c veil.c  what this caller may write, see
  *     writer.c     queue, batch, commit, flush    open.c       opening, and what is compared
  *     append.c     streams in a batch             rows.c       tables in a batch
- *     events.c streams.c runs.c  where events lie scan*.c marks.c  and how they are found
+ *     events.c streams.c runs.c  where events lie scan*.c marks.c ids.c known.c  how they are found
  *     keep.c       stamps, erasing, positions of subscriptions, epochs in a batch
  *     jobs.c       reads: slices, back-pressure   read.c       events
  *     range.c      tables                         subs*.c      durable subscriptions
@@ -51,6 +51,7 @@
 #include "event.h"
 #include "events.h"
 #include "fail.h"
+#include "ids.h"
 #include "known.h"
 #include "limits.h"
 #include "lock_file.h"
@@ -236,6 +237,8 @@ struct tail {
     uint64_t stamp, epoch, opens;
     uint64_t earliest, latest; /* times in the block of `sequence` */
     uint64_t marked;           /* events up to this one have their marks */
+    uint64_t filed;            /* the ids of events up to this one are in the tree */
+    uint64_t put;              /* ids that were put since the opening; not stored */
     uint8_t chain[EVENT_HASH];
 };
 
@@ -489,14 +492,15 @@ struct store {
     struct env env;
     struct cipher cipher;       /* of the database that is open */
     char lineage[LINEAGE_TEXT]; /* of its log, "" = no archive */
-    int is_another; /* writer: it was put in place of another one, and nobody was told yet */
-    pthread_rwlock_t use;       /* readers: of env, while it is open */
-    struct gate gate;           /* held by the writer from the first put to the flush */
+    int is_another;       /* writer: it was put in place of another one, and nobody was told yet */
+    pthread_rwlock_t use; /* readers: of env, while it is open */
+    struct gate gate;     /* held by the writer from the first put to the flush */
     struct state state;
     struct owners *owners; /* the loop's */
     struct tables tables;
     struct writer writer;
     struct events events; /* the writer's */
+    struct ids ids;       /* the writer's */
     struct known known;
     struct streams heads;
     struct pin *pins; /* with the gate */
@@ -510,6 +514,7 @@ struct store {
     struct space space;
     atomic_uint_fast64_t visible; /* last sequence that readers may see */
     atomic_uint_fast64_t marked;  /* last one that `marks` has, for readers */
+    atomic_uint_fast64_t filed;   /* the same of `ids` */
     uint64_t seen;                /* loop: `visible` when subscribers were woken */
     atomic_uint_fast64_t streams, transactions, batches, flushes, bytes, log_bytes, flush_us,
         writes, conflicts, denied, reads, parts, checkpoints, epoch, opens, last_backup;

@@ -104,17 +104,16 @@ static int check_mark(struct verify *v, const struct event_view *e, const char *
 
 static int check_id(struct verify *v, const struct event_view *e)
 {
-    uint8_t key[1 + MAX_ID] = {'e'}, value[8];
+    uint8_t key[ID_KEY], value[8];
     struct aiex_slice id = {NULL, 0};
-    int n;
+    int n, filed = e->sequence <= atomic_load(&v->s->filed);
 
     if (aiex_get_str(e->map, "id", &id) != 1 || id.len > MAX_ID) {
         fault(v, EVENTS, e->sequence, "the event has no id");
         return 0;
     }
-    memcpy(key + 1, id.data, id.len);
-    n = env_get(&v->s->env, IDS, v->txn, key, id.len + 1, value, 8);
-    if (n == -ENOENT || (n == 8 && get_be(value, 8) != e->sequence))
+    n = env_get(&v->s->env, IDS, v->txn, key, id_key(id, key), value, 8);
+    if ((n == -ENOENT && filed) || (n == 8 && get_be(value, 8) != e->sequence))
         fault(v, IDS, e->sequence, "the event's id leads %s",
               n == 8 ? "to another event" : "nowhere");
     return n < 0 && n != -ENOENT ? n : 0;

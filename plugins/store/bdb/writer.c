@@ -240,6 +240,14 @@ static int put_point(struct store *s, const struct tail *t)
     return restore_point_put(&s->env, &point);
 }
 
+/* What earlier batches left for later: ids and marks. The same results as of apply_all(). */
+static int file_late(struct store *s, DB_TXN *txn)
+{
+    int ids = ids_file(s, txn), marks = ids < 0 ? ids : marks_flush(s, txn);
+
+    return marks == UNCHANGED ? ids : marks;
+}
+
 /* 0 = something was put, UNCHANGED = nothing was, or negative errno. */
 static int apply_all(struct store *s, DB_TXN *txn, struct write *batch)
 {
@@ -247,7 +255,7 @@ static int apply_all(struct store *s, DB_TXN *txn, struct write *batch)
 
     s->writer.draft = s->writer.tail;
     events_drop(s);
-    result = marks_flush(s, txn);
+    result = file_late(s, txn);
     if (result < 0)
         return result;
     for (struct write *w = batch; w; w = w->next) {
@@ -321,6 +329,7 @@ static void publish(struct store *s)
     *t = s->writer.draft;
     atomic_store(&s->visible, t->sequence);
     atomic_store(&s->marked, t->marked);
+    atomic_store(&s->filed, t->filed);
     atomic_store(&s->streams, t->streams);
     atomic_store(&s->bytes, t->events_bytes);
     atomic_store(&s->transactions, t->transactions);
@@ -641,4 +650,5 @@ void writer_stop(struct store *s)
     events_done(s);
     streams_done(s);
     marks_done(s);
+    ids_done(s);
 }
