@@ -169,10 +169,21 @@ static int close_tail(struct store *s, DB_TXN *txn, struct head *h)
     return r;
 }
 
+/* How full a tail gets, in 64ths. Streams that grow side by side would close theirs side by side,
+ * too, all in one batch; so their first ones are of lengths that are spread evenly (Knuth: The Art
+ * of Computer Programming 3, 6.4, on multiplying by the golden ratio). */
+static unsigned filling(const struct head *h)
+{
+    return h->base ? 64 : 16 + (uint32_t)(h->is.number * 2654435769u) / (UINT32_MAX / 48 + 1);
+}
+
 int stream_append(struct store *s, DB_TXN *txn, struct head *h, uint64_t sequence, size_t len)
 {
-    size_t bytes = RUN_HEAD + event_copy_len(len), n = h->is.version - h->base;
-    int r = n == TAIL_MAX || (n && h->bytes + bytes > RUN_FILL) ? close_tail(s, txn, h) : 0;
+    size_t bytes = RUN_HEAD + event_copy_len(len), n = h->is.version - h->base, fill = filling(h);
+    int r = 0;
+
+    if (n && (n >= TAIL_MAX * fill / 64 || h->bytes + bytes > RUN_FILL * fill / 64))
+        r = close_tail(s, txn, h);
 
     if (r < 0)
         return r;
