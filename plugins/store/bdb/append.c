@@ -144,7 +144,7 @@ static const uint8_t *next_salt(struct writer *wr)
     return wr->salts[--wr->n_salts];
 }
 
-/* Earliest and latest time of the block; a full block is written for good. */
+/* Earliest and latest time of the block; they are written when it is full. */
 static int note_time(struct store *s, DB_TXN *txn, uint64_t sequence, uint64_t time)
 {
     struct tail *t = &s->writer.draft;

@@ -40,20 +40,24 @@ static void tail_numbers(struct tail *t, uint64_t *numbers[TAIL_NUMBERS])
 int tail_put(struct store *s, DB_TXN *txn, struct tail *tail)
 {
     uint64_t *numbers[TAIL_NUMBERS];
-    uint8_t value[TAIL_BYTES], key[9] = {'b'};
-    int r;
+    uint8_t value[TAIL_BYTES];
 
     tail_numbers(tail, numbers);
     for (unsigned i = 0; i < TAIL_NUMBERS; i++)
         put_be(value + i * 8, *numbers[i], 8);
     memcpy(value + TAIL_NUMBERS * 8, tail->chain, EVENT_HASH);
-    r = env_put(&s->env, META, txn, tail_key, 1, value, sizeof(value), 0);
-    if (r < 0 || tail->sequence == s->writer.tail.sequence)
-        return r;
-    put_be(key + 1, tail->sequence / BLOCK, 8);
-    put_be(value, tail->earliest, 8);
-    put_be(value + 8, tail->latest, 8);
-    return env_put(&s->env, META, txn, key, sizeof(key), value, 16, 0);
+    return env_put(&s->env, META, txn, tail_key, 1, value, sizeof(value), 0);
+}
+
+/* A store of before wrote the times of a block that was not full; now they stand in the tail. */
+static int drop_times(struct store *s, DB_TXN *txn, const struct tail *t)
+{
+    uint8_t key[9] = {'b'};
+    int r;
+
+    put_be(key + 1, t->sequence / BLOCK, 8);
+    r = env_del(&s->env, META, txn, key, sizeof(key));
+    return r == -ENOENT ? 0 : r;
 }
 
 int tail_get(struct store *s, struct tail *tail)
@@ -208,6 +212,7 @@ static int stamp_new(struct store *s)
     r = store_acknowledge(s, t);
     r = r ? r : side_sync(&s->side); /* before the first commit: from here on there is a record */
     r = r ? r : stamp_kind.apply(s, txn, NULL);
+    r = r ? r : drop_times(s, txn, t);
     t->commits++;
     t->opens++;
     r = r ? r : tail_put(s, txn, t);

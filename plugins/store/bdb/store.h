@@ -39,7 +39,7 @@
  * transaction that writes leaves some memory behind that is never given back.)
  *
  *     meta      'T'              the tail: counters behind the last transaction
- *               'b' block 8      earliest and latest time of 1024 events
+ *               'b' block 8      earliest and latest time of 1024 events, when it is full
  *               'd' table        definition           's' name       subscription
  *               'e' owner        epoch
  */
