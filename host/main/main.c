@@ -139,6 +139,20 @@ static int make_node(const struct node_options *options, int state_fd)
     return code;
 }
 
+/* It is over: one signal more, while the loop that would take it is taken down, must not make the
+ * end another one. */
+static void hold_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR2);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 static int run(const struct node_options *options, int state_fd)
 {
     static const struct admin_actions actions = {.stop = stop, .upgrade = upgrade};
@@ -172,6 +186,7 @@ static int run(const struct node_options *options, int state_fd)
     log_notice("node '%s' %s, control socket %s", node_name(node), state_fd >= 0 ? "goes on" : "is up", path);
     notify("READY=1");
     loop_run(node_loop(node));
+    hold_signals();
     log_notice("stopped");
     code = EXIT_FINE;
 out:

@@ -105,6 +105,18 @@ static void stop_under_load(void)
     rig_end(rig);
 }
 
+/* As many signals as one likes, to its very end: it ends as one that was asked to. */
+static void impatience(void)
+{
+    struct rig *rig = rig_start(four);
+    int sent = 0;
+
+    while (!process_gone(rig->pid, 1))
+        sent += process_signal(rig->pid, sent % 2 ? SIGTERM : SIGINT) == 0;
+    CU_ASSERT(sent > 2);
+    rig_end(rig);
+}
+
 /* A call that is never answered does not hold the host: the drain deadline ends it, and says so. */
 static void stop_is_bounded(void)
 {
@@ -156,6 +168,7 @@ const struct test_case tests[] = {
     {"a killed host leaves no cell", killed_host_leaves_no_cell},
     {"a data folder has one host", data_folder_has_one_host},
     {"a stop under load", stop_under_load},
+    {"impatience", impatience},
     {"a stop is bounded", stop_is_bounded},
     {"the maker of cells dies", zygote_dies},
     {0},
