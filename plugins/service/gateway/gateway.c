@@ -421,6 +421,10 @@ static int handle(void *self, const struct aiex_message *m)
         feed_resume(g, m->id);
         return 0;
     case AIEX_MSG_EVENT:
+        if (strcmp(m->method, "ledger.spent") == 0) {
+            spent_again(g);
+            return 0;
+        }
         aiex_recast_event(&g->records, m);
         faces_event(g, m->body);
         return 0;

@@ -616,6 +616,27 @@ static void nothing_is_counted_twice_around_the_answer(void)
     finish();
 }
 
+/* The ledger has read in the store what was spent elsewhere. */
+static void the_ledger_learns_of_more(void)
+{
+    uint8_t mem[256];
+
+    with(&(struct limits){.budget_day = 1000}, NULL);
+    stop();
+    world.ledger_silent = 1;
+    restart(NULL);
+    aiex_fake_answer_ok(h, aiex_fake_find(h, AIEX_FAKE_CALL, "ledger.spent", 0)->id,
+                        spent_answer(mem, sizeof(mem), "2026-11-21", 300));
+    aiex_fake_event(h, p, self, "ledger.spent", NOTHING);
+    CU_ASSERT_PTR_NULL(aiex_fake_find(h, AIEX_FAKE_CALL, "ledger.spent", 1));
+    aiex_fake_advance(h, 500);
+    aiex_fake_answer_ok(h, aiex_fake_find(h, AIEX_FAKE_CALL, "ledger.spent", 1)->id,
+                        spent_answer(mem, sizeof(mem), "2026-11-21", 950));
+    CU_ASSERT_EQUAL(account()->spent_day, 950);
+    failed(chat(key, 100, 100), "denied");
+    finish();
+}
+
 static void without_a_ledger(void)
 {
     with(&(struct limits){.budget_day = 1000}, (struct aiex_fake_pair[]){{"ledger", "none"}, {0}});
@@ -686,6 +707,7 @@ const struct test_case tests[] = {
     {"money_waits_for_the_ledger", money_waits_for_the_ledger},
     {"what_waits_is_bounded_in_bytes", what_waits_is_bounded_in_bytes},
     {"nothing_is_counted_twice_around_the_answer", nothing_is_counted_twice_around_the_answer},
+    {"the ledger learns of more", the_ledger_learns_of_more},
     {"without_a_ledger", without_a_ledger},
     {"the_answer_is_reserved_at_its_most", the_answer_is_reserved_at_its_most},
     {0},

@@ -3,7 +3,9 @@
  * of keys with a budget wait, at most ledger_wait, and are then refused: money is at stake.
  *
  * The answer and what was settled meanwhile are added without counting anything twice: the larger
- * of what is known here and of the ledger's sum plus what was settled since it was asked.
+ * of what is known here and of the ledger's sum plus what was settled since it was asked. The event
+ * `ledger.spent` says that the ledger has learned of more, from the store or from other ledgers: it
+ * is asked again.
  */
 #include "stored.h"
 
@@ -173,10 +175,15 @@ void spent_anew(struct gateway *g)
 
 int spent_start(struct gateway *g)
 {
+    int r;
+
     g->ledger_ready = strcmp(g->config->ledger, "none") == 0;
-    if (!g->ledger_ready)
+    if (g->ledger_ready)
+        return 0;
+    r = g->host->subscribe(g->host, "ledger.spent");
+    if (r == 0)
         ask(g);
-    return 0;
+    return r;
 }
 
 /* ---- Those who wait ---- */

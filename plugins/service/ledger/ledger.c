@@ -23,6 +23,15 @@ static const struct aiex_option options[] = {
      AIEX_OPT_SIZE, AIEX_OPT_RELOADABLE, 4096, 1 << 30, NULL, OPT(checkpoint)},
     {"audit", "none", "service that is told of each model call; none = nobody is told",
      AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(audit)},
+    {"store", "none",
+     "store whose stream ledger/money has what was spent, also by other ledgers; none = there is "
+     "no such stream",
+     AIEX_OPT_STRING, 0, 0, 0, NULL, OPT(store)},
+    {"store_interval", "10s", "time between two events of what was spent", AIEX_OPT_DURATION,
+     AIEX_OPT_RELOADABLE, 100, 3600000, NULL, OPT(store_interval)},
+    {"store_wait", "1500ms",
+     "how long after a start sums wait for what the store has to say about them", AIEX_OPT_DURATION,
+     AIEX_OPT_RELOADABLE, 0, 60000, NULL, OPT(store_wait)},
     {0},
 };
 
@@ -60,6 +69,7 @@ static void tick(void *arg)
     sync_begin(l);
     record_retry(l);
     days_tidy(l);
+    money_tick(l);
 }
 
 static int start(void *self, struct aiex_error *err)
@@ -73,6 +83,8 @@ static int start(void *self, struct aiex_error *err)
     r = days_start(l, err);
     if (r == 0)
         r = sync_start(l, err);
+    if (r == 0)
+        r = money_start(l, err);
     if (r == 0 && host->timer(host, (uint64_t)l->config->sync_interval,
                               (uint64_t)l->config->sync_interval, tick, l, &l->tick) != 0)
         r = aiex_failed(err, -ENOMEM, "no memory for a timer");
@@ -135,6 +147,7 @@ static void destroy(void *self)
     aiex_audit_batch_flush(&l->acts);
     aiex_audit_batch_done(&l->acts);
     jobs_end(l, 0);
+    money_stop(l);
     sync_stop(l);
     days_stop(l);
     recent_done(&l->recent);

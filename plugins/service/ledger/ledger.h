@@ -8,7 +8,7 @@
  *     facts.c    what is read out of a usage record        recent.c  the last 65536 records
  *     jobs.c     work in slices: report.c, show.c, tail.c
  *     sync.c     fdatasync on a thread of its own          status.c  spent, status, health
- *     acts.c     model calls for the audit log
+ *     acts.c     model calls for the audit log             money.c   what was spent, as events
  *
  * A record belongs to the UTC day of its `time`; one whose time is missing, more than a day ago or
  * still to come belongs to the time at which it came. That time stands before the record in
@@ -19,6 +19,7 @@
 #define LEDGER_H
 
 #include "dates.h"
+#include "money.h"
 #include "totals.h"
 
 #include <aiex_audit_batch.h>
@@ -36,7 +37,8 @@
 
 struct config {
     int64_t sync_interval, keep_days, max_rows, checkpoint;
-    const char *audit;
+    const char *audit, *store;
+    int64_t store_interval, store_wait;
 };
 
 /* ---- recent.c: a ring by order of arrival, and a set of what was counted ---- */
@@ -128,6 +130,7 @@ struct ledger {
     struct syncer sync;
     uint64_t tick;
     struct aiex_audit_batch acts; /* on their way to the audit log */
+    struct money money;
     int started;
     int failing;      /* the disk takes nothing */
     char reason[256]; /* why */

@@ -13,6 +13,7 @@ const struct aiex_plugin *p;
 void *self;
 char dir[64];
 int64_t now = NOON;
+void (*rig_prepare)(void);
 
 int64_t wall_ms(void)
 {
@@ -25,6 +26,8 @@ void rig_open(const struct aiex_fake_pair *pairs)
 
     h = aiex_fake_host_new("service_ledger");
     aiex_fake_data_dir(h, dir);
+    if (rig_prepare)
+        rig_prepare();
     p = aiex_plugin_entry(AIEX_ABI_MAJOR, AIEX_ABI_MINOR);
     if (aiex_fake_start(h, p, pairs, &self, &err) != 0)
         CU_FAIL_FATAL(err.text);

@@ -19,6 +19,7 @@ extern const struct aiex_plugin *p;
 extern void *self;
 extern char dir[64];
 extern int64_t now; /* what wall_ms() says */
+extern void (*rig_prepare)(void); /* called when there is a host and no instance yet; may be NULL */
 
 /* A folder and an instance in it; rig_open() and rig_close() are a restart between them. */
 void rig_begin(const struct aiex_fake_pair *pairs);
