@@ -1,6 +1,8 @@
 // Keys, limits, money and records through the doors that users have: HTTP for clients, `aiex` for the
 // operator; and what is left of them when any cell of the path is killed under load.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { VendorServer } from '../peers/vendor_server.mjs';
 import { ask } from './ask.mjs';
@@ -8,7 +10,7 @@ import { Node } from './node.mjs';
 
 const model = 'provider_openai/scripted-large';
 // Dollars per million tokens that make a micro-dollar a token: 1 for the prompt, 2 for the answer.
-const ini = '[service_coordinator]\nbreaker_failures = 0\nbreaker_percent = 0\nprice.scripted = for=scripted-* input=1 output=2\nfallback = none\n';
+const ini = '[service_coordinator]\nbreaker_failures = 0\nbreaker_percent = 0\nprice.scripted = for=scripted-* input=1 output=2\nfallback = none\n[service_ledger]\nstore_interval = 500ms\n';
 let vendor, node;
 
 before(async () => {
@@ -86,6 +88,28 @@ test('a budget that is used up stops the next request, not the first', async () 
   await node.until(async () => (last = await one()).status !== 200, 'the end of the money', 20000);
   assert.equal(last.status, 402, last.raw);
   assert.ok(last.error.message.includes('budget'), last.raw);
+});
+
+test('money that was spent stays spent when the ledger loses its folder', async () => {
+  const { id, key } = await call('gateway', 'gateway.key_create', { name: 'spender', budget_day: 3000 });
+  const one = () => ask(node.url, 'chat', { model, script: 'say ' + 'w '.repeat(900), headers: bearer(key), body: b => ({ ...b, max_tokens: 1000 }) });
+  assert.equal((await one()).status, 200);
+  const told = async () => {
+    const r = await node.aiex('events', 'read', 'ledger/money', '--json');
+    return r.stdout.trim().split('\n').filter(Boolean).flatMap(l => JSON.parse(l).data.spent).filter(row => row[2] === 'key' && row[3] === id).at(-1)?.[4];
+  };
+  await node.until(async () => (await told()) === (await records(id)).cost, 'the store to know it', 30000);
+  const { cost } = await records(id);
+  const folder = path.join(node.data, 'plugins/service_ledger');
+  const cells = JSON.parse((await node.aiex('plugin', 'list', '--json')).stdout).filter(p => ['service_ledger', 'service_gateway'].includes(p.name));
+  for (const f of fs.readdirSync(folder)) fs.rmSync(path.join(folder, f));
+  for (const p of cells) process.kill(p.pid, 'SIGKILL');
+  await node.until(async () => JSON.parse((await node.aiex('plugin', 'list', '--json')).stdout).filter(p => cells.some(c => c.name === p.name && c.pid !== p.pid && p.state === 'up')).length === cells.length, 'other cells');
+  await node.until(async () => (await spent(id)).spent_day === cost, 'the gateway to know it');
+  assert.deepEqual(await records(id), { requests: 0, cost: 0 }, 'the records themselves are gone');
+  let last;
+  await node.until(async () => (last = await one()).status !== 200, 'the end of the money', 20000);
+  assert.equal(last.status, 402, last.raw);
 });
 
 test('each request has a record that says why', async () => {

@@ -11,6 +11,7 @@
 #define SALT     8u /* bytes of a segment's salt before a key of `seen` */
 #define KEY_MOST (SALT + 1 + PERIOD_DAY + 1 + MAX_COLUMN)
 #define ROW_MOST (16u + PERIOD_DAY + MAX_COLUMN + 40u) /* packed */
+#define HEAD     16u                                       /* before the rows of an event */
 
 /* ---- Rows ---- */
 
@@ -286,16 +287,15 @@ static int read_row(struct aiex_slice *at, struct told *ret, uint8_t name[1 + MA
 static int apply(void *arg, const struct aiex_stored_event *e)
 {
     struct ledger *l = arg;
-    struct aiex_slice at = e->data;
     uint8_t name[1 + MAX_COLUMN];
     struct aiex_value list;
     struct told t;
 
     l->money.events++;
-    if (!aiex_slice_is(e->type, "money.spent") || aiex_r_value(&at, &list) != 0 ||
+    if (!aiex_slice_is(e->type, "money.spent") || aiex_get(e->data, "spent", &list) != 1 ||
         list.type != AIEX_T_ARRAY)
         return 0; /* of a later version */
-    while (list.count-- && read_row(&at, &t, name))
+    while (list.count-- && read_row(&list.bytes, &t, name))
         take(l, &t);
     return 0;
 }
@@ -332,12 +332,14 @@ struct telling {
 static void telling_end(struct telling *t)
 {
     struct aiex_writer head;
-    uint8_t mem[8];
+    uint8_t mem[HEAD];
     size_t len;
 
     if (!t->rows || t->error)
         return;
     aiex_writer_init(&head, mem, sizeof(mem));
+    aiex_w_map(&head, 1);
+    aiex_w_key(&head, "spent");
     aiex_w_array(&head, t->rows);
     len = head.len; /* right before the rows */
     memcpy(t->mem + sizeof(mem) - len, mem, len);
@@ -354,7 +356,7 @@ static void telling_add(struct telling *t, const struct told *row)
     if (t->full || t->error)
         return;
     if (!t->rows)
-        aiex_writer_init(&t->w, t->mem + 8, MONEY_ROWS * ROW_MOST);
+        aiex_writer_init(&t->w, t->mem + HEAD, MONEY_ROWS * ROW_MOST);
     snprintf(salt, sizeof(salt), "%016llx", (unsigned long long)row->salt);
     aiex_w_array(&t->w, 5);
     aiex_w_str(&t->w, salt);
@@ -404,7 +406,7 @@ static int decide(void *arg, struct aiex_decision *d, struct aiex_error *err)
 {
     struct ledger *l = arg;
     struct money *m = &l->money;
-    struct telling to = {.decision = d, .mem = malloc(8 + MONEY_ROWS * ROW_MOST)};
+    struct telling to = {.decision = d, .mem = malloc(HEAD + MONEY_ROWS * ROW_MOST)};
     struct own_days own = {NULL, 0};
     int r = to.mem ? 0 : -ENOMEM;
 

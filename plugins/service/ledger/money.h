@@ -9,7 +9,7 @@
  * money back. What was told of this ledger's own segments and is no longer in them (a folder was
  * put back to a copy) counts on as well.
  *
- *     stream `ledger/money`      event `money.spent`, data: array of rows
+ *     stream `ledger/money`      event `money.spent`, data {`spent` array of rows}
  *     row                        [segment str 16 (hexadecimal), day str (2026-11-22), scope str,
  *                                 name str, micro-dollars int]
  *
