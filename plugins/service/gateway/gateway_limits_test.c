@@ -492,16 +492,24 @@ static void records_of_an_earlier_start_without_a_ledger(void)
     finish();
 }
 
+/* After a restart the ledger says what was spent. */
+static void restart_with(int64_t spent)
+{
+    uint8_t mem[256];
+
+    stop();
+    world.ledger_silent = 1;
+    restart(NULL);
+    aiex_fake_answer_ok(h, aiex_fake_find(h, AIEX_FAKE_CALL, "ledger.spent", 0)->id,
+                        spent_answer(mem, sizeof(mem), "2026-11-21", spent));
+}
+
 static void budgets_survive_a_restart(void)
 {
     uint8_t mem[256];
 
     with(&(struct limits){.budget_day = 1000}, NULL);
-    stop();
-    world.ledger_silent = 1;
-    restart(NULL);
-    aiex_fake_answer_ok(h, aiex_fake_find(h, AIEX_FAKE_CALL, "ledger.spent", 0)->id,
-                        spent_answer(mem, sizeof(mem), "2026-11-21", 900));
+    restart_with(900);
     CU_ASSERT_EQUAL(account()->spent_day, 900);
     CU_ASSERT_EQUAL(account()->spent_month, 1800);
     failed(chat(key, 100, 100), "denied");
@@ -622,11 +630,7 @@ static void the_ledger_learns_of_more(void)
     uint8_t mem[256];
 
     with(&(struct limits){.budget_day = 1000}, NULL);
-    stop();
-    world.ledger_silent = 1;
-    restart(NULL);
-    aiex_fake_answer_ok(h, aiex_fake_find(h, AIEX_FAKE_CALL, "ledger.spent", 0)->id,
-                        spent_answer(mem, sizeof(mem), "2026-11-21", 300));
+    restart_with(300);
     aiex_fake_event(h, p, self, "ledger.spent", NOTHING);
     CU_ASSERT_PTR_NULL(aiex_fake_find(h, AIEX_FAKE_CALL, "ledger.spent", 1));
     aiex_fake_advance(h, 500);

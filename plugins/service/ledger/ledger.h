@@ -8,7 +8,7 @@
  *     facts.c    what is read out of a usage record        recent.c  the last 65536 records
  *     jobs.c     work in slices: report.c, show.c, tail.c
  *     sync.c     fdatasync on a thread of its own          status.c  spent, status, health
- *     acts.c     model calls for the audit log             money.c   what was spent, as events
+ *     acts.c     model calls for the audit log             money*.c  what was spent, as events
  *
  * A record belongs to the UTC day of its `time`; one whose time is missing, more than a day ago or
  * still to come belongs to the time at which it came. That time stands before the record in

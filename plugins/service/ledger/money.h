@@ -31,7 +31,7 @@
 #define MONEY_EVENTS 512u       /* before the stream is compacted */
 #define MONEY_ROWS   500u       /* of an event */
 #define MONEY_CHANGE 40u        /* events that are told at once */
-#define MONEY_MOST   (1u << 18) /* rows that count; of more, nothing is known but what is here */
+#define MONEY_MOST   (1u << 18) /* rows that count; more are not told */
 #define PERIOD_MONTH 7u         /* bytes of "2026-11" */
 #define PERIOD_DAY   10u        /* bytes of "2026-11-22" */
 
