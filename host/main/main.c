@@ -47,8 +47,23 @@ static void notify(const char *state)
     close(fd);
 }
 
+/* One stop is enough: more of them would keep the host from its end, or, while the loop that takes
+ * them is taken down, make that another one. */
+static void hold_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR2);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 static void stop(void *arg)
 {
+    hold_signals();
     if (admin)
         admin_stopping(admin, "asked to stop");
     log_notice("stopping: cells drain in reverse order, at most %d s", STOP_LIMIT_MS / 1000);
@@ -139,20 +154,6 @@ static int make_node(const struct node_options *options, int state_fd)
     return code;
 }
 
-/* It is over: one signal more, while the loop that would take it is taken down, must not make the
- * end another one. */
-static void hold_signals(void)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigaddset(&set, SIGUSR2);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-}
-
 static int run(const struct node_options *options, int state_fd)
 {
     static const struct admin_actions actions = {.stop = stop, .upgrade = upgrade};
@@ -186,7 +187,6 @@ static int run(const struct node_options *options, int state_fd)
     log_notice("node '%s' %s, control socket %s", node_name(node), state_fd >= 0 ? "goes on" : "is up", path);
     notify("READY=1");
     loop_run(node_loop(node));
-    hold_signals();
     log_notice("stopped");
     code = EXIT_FINE;
 out:

@@ -111,7 +111,7 @@ static void impatience(void)
     struct rig *rig = rig_start(four);
     int sent = 0;
 
-    while (!process_gone(rig->pid, 1))
+    while (!process_gone(rig->pid, 0))
         sent += process_signal(rig->pid, sent % 2 ? SIGTERM : SIGINT) == 0;
     CU_ASSERT(sent > 2);
     rig_end(rig);
