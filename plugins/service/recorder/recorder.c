@@ -312,8 +312,9 @@ static int status_take(void *self, const struct aiex_message *m)
 static int health_take(void *self, const struct aiex_message *m)
 {
     const struct recorder *r = self;
+    int waits = r->first && r->trouble[0];
 
-    return aiex_reply_health(r->host, m->id, r->untold == 0,
+    return aiex_reply_health(r->host, m->id, r->untold == 0 && !waits,
                              r->trouble[0] ? r->trouble : "events are stored");
 }
 

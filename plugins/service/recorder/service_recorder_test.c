@@ -160,6 +160,22 @@ static void what_does_not_fit_is_counted(void)
     finish();
 }
 
+/* While something waits for a store that is away, that is told. */
+static void a_store_that_is_away_is_told(void)
+{
+    begin(NULL);
+    CU_ASSERT_EQUAL(is_healthy(), 1);
+    memory_store_fail(store, NULL, 0, 1000000, AIEX_E_UNAVAILABLE, NOT_DONE);
+    publish("host.config", "options", "waits", 1);
+    pass(10000);
+    CU_ASSERT_EQUAL(is_healthy(), 0);
+    memory_store_heal(store);
+    pass(10000);
+    CU_ASSERT_EQUAL(memory_store_events(store, "host/config"), 1);
+    CU_ASSERT_EQUAL(is_healthy(), 1);
+    finish();
+}
+
 static void what_is_not_taken_holds_nothing_up(void)
 {
     begin(NULL);
@@ -225,6 +241,7 @@ const struct test_case tests[] = {
     {"an_event_is_kept", an_event_is_kept},
     {"what_waits_is_kept_in_order", what_waits_is_kept_in_order},
     {"what_does_not_fit_is_counted", what_does_not_fit_is_counted},
+    {"a store that is away is told", a_store_that_is_away_is_told},
     {"what_is_not_taken_holds_nothing_up", what_is_not_taken_holds_nothing_up},
     {"a_drain_waits_for_the_store", a_drain_waits_for_the_store},
     {"wrong_topics_are_refused", wrong_topics_are_refused},
